@@ -1,0 +1,44 @@
+# The two commands a fresh machine needs: `make demo` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+# One BLAS thread for each worker: the tests and figures are single-thread by design.
+export OMP_NUM_THREADS ?= 1
+export MKL_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+
+.PHONY: help install demo test test-slow lint bench bench-train clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+install: .venv/.installed  ## virtual environment in .venv, with pinned versions
+
+.venv/.installed: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: install  ## reconstruct a 50-qubit critical state from 10,000 measurements
+	$(BIN)/physgen run workflows/state_reconstruction/config.toml --out runs/demo
+
+test: install  ## the fast suite, on 2 cores
+	$(BIN)/python -m pytest -n 2 --dist loadfile -q
+
+test-slow: install  ## everything, the minutes-long tests too
+	$(BIN)/python -m pytest -n 2 --dist loadfile -q -m "slow or not slow"
+
+lint: install  ## formatting, style, types, and the one-way arrows between rooms
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+bench: install  ## the fast figures, written to workflows/benchmarks/RESULTS.md
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
+	$(BIN)/python workflows/benchmarks/quantum.py --fast --json workflows/benchmarks/quantum.json
+
+bench-train: install  ## the training figures (tens of minutes), cached by key and commit
+	$(BIN)/python workflows/benchmarks/quantum.py --train --json workflows/benchmarks/quantum.json
+
+clean:  ## remove the environment and generated runs
+	rm -rf .venv runs

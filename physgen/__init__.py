@@ -1,0 +1,50 @@
+"""physgen: samples, and numbers with honest error bars, from lattice systems.
+
+``import physgen`` is silent and loads neither torch nor numba; each name below is imported when
+it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# name -> module that defines it
+_EXPORTS = {
+    "TFIM": "physgen.quantum",
+    "MPS": "physgen.quantum",
+    "ground_state": "physgen.quantum",
+    "povm": "physgen.quantum",
+    "Born": "physgen.quantum",
+    "MeasurementData": "physgen.quantum",
+    "GRU": "physgen.models",
+    "LSTM": "physgen.models",
+    "RNN": "physgen.models",
+    "NegativeLogLikelihood": "physgen.training",
+    "fit": "physgen.training",
+    "validate": "physgen.validation",
+    "open_run": "physgen.results",
+    "Stream": "physgen.core.random",
+}
+
+__all__ = ["__version__", *_EXPORTS]
+
+if TYPE_CHECKING:
+    from physgen.core.random import Stream
+    from physgen.models import GRU, LSTM, RNN
+    from physgen.quantum import MPS, TFIM, Born, MeasurementData, ground_state, povm
+    from physgen.results import open_run
+    from physgen.training import NegativeLogLikelihood, fit
+    from physgen.validation import validate
+
+
+def __getattr__(name: str) -> Any:
+    if name in _EXPORTS:
+        return getattr(importlib.import_module(_EXPORTS[name]), name)
+    raise AttributeError(f"module 'physgen' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""The vocabulary: protocols, random streams, errors, checks.  NumPy only."""

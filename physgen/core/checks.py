@@ -1,0 +1,45 @@
+"""Validation at the public edge: rule, value, remedy."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Sequence
+
+from physgen.core.errors import InputError
+
+__all__ = ["check_choice", "check_finite", "check_positive", "check_positive_int"]
+
+
+def check_positive_int(name: str, value: object, minimum: int = 1) -> int:
+    """Return `value` as an int >= `minimum`, or raise :class:`InputError`."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < minimum:
+        rule = "a positive integer" if minimum == 1 else f"an integer >= {minimum}"
+        raise InputError(f"{name} must be {rule}, got {value!r}")
+    return int(value)
+
+
+def check_finite(name: str, value: object) -> float:
+    """Return `value` as a finite float, or raise :class:`InputError`."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, numbers.Real)
+        or not math.isfinite(float(value))
+    ):
+        raise InputError(f"{name} must be a finite number, got {value!r}")
+    return float(value)
+
+
+def check_positive(name: str, value: object) -> float:
+    """Return `value` as a finite float > 0, or raise :class:`InputError`."""
+    if check_finite(name, value) <= 0:
+        raise InputError(f"{name} must be a positive number, got {value!r}")
+    return float(value)  # type: ignore[arg-type]
+
+
+def check_choice(name: str, value: object, choices: Sequence[str]) -> str:
+    """Return `value` if it is one of `choices`, or raise :class:`InputError`."""
+    if value not in choices:
+        listed = ", ".join(repr(c) for c in choices)
+        raise InputError(f"{name} must be one of {listed}, got {value!r}")
+    return str(value)

@@ -1,0 +1,55 @@
+"""Errors that a caller can act on.
+
+Every message follows one form: the rule, the offending value, the remedy if known, e.g.
+``n_chains must be a positive integer, got 0``.  The command line prints any :class:`PhysgenError`
+as one line and exits with status 2; anything else is a bug in physgen and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "InputError",
+    "InterruptedRunError",
+    "MissingDependencyError",
+    "PhysgenError",
+    "StoreError",
+    "TrainingDivergedError",
+]
+
+
+class PhysgenError(Exception):
+    """Base of every error that physgen raises on purpose."""
+
+
+class InputError(PhysgenError, ValueError):
+    """A value given by the user breaks a stated rule."""
+
+
+class StoreError(PhysgenError, OSError):
+    """A run directory or result file cannot be used as asked; nothing in it was changed."""
+
+    def __str__(self) -> str:
+        # OSError would render a lone message argument as usual, but an errno pair as "[Errno n]".
+        return str(self.args[-1]) if self.args else ""
+
+
+class TrainingDivergedError(PhysgenError):
+    """The loss became NaN or infinite; the last good state is kept.
+
+    Attributes
+    ----------
+    step : int
+        Optimiser step at which the loss stopped being finite.
+    """
+
+    def __init__(self, message: str, step: int) -> None:
+        super().__init__(message)
+        self.step = step
+
+
+class InterruptedRunError(PhysgenError):
+    """A SIGTERM or SIGINT ended the run after a checkpoint; ``physgen resume`` continues it."""
+
+
+class MissingDependencyError(PhysgenError, ImportError):
+    """An optional dependency is absent; the message names the pip extra that brings it."""

@@ -1,0 +1,198 @@
+r"""The nouns of physgen, as structural protocols.
+
+Two words are never confused.  A *target* has an :meth:`~Target.action`, the negative logarithm of
+an unnormalised weight,
+
+.. math:: w(x) = e^{-S(x)}, \qquad Z = \sum_x w(x) ,
+
+and a *density* has a normalised :meth:`~Density.log_prob`, :math:`\sum_x q(x) = 1`.
+
+Capabilities are protocols with read-only members, so frozen dataclasses satisfy them; there are
+no capability flags.  Arrays have shape ``(..., *event_shape)``; methods return the kind of array
+(NumPy or torch, and its device) that they were given, summed in float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+from physgen.core.random import Stream
+
+__all__ = [
+    "REALS",
+    "SPINS",
+    "Compilable",
+    "Conditional",
+    "Decimable",
+    "Density",
+    "Differentiable",
+    "JointDensity",
+    "Loss",
+    "Objective",
+    "Sampler",
+    "Simulator",
+    "Support",
+    "Target",
+    "Transform",
+    "outcomes",
+]
+
+Array = Any  # numpy.ndarray or torch.Tensor; core may import neither torch nor an array library
+
+
+@dataclass(frozen=True)
+class Support:
+    """The set that one site of a configuration lives in.
+
+    Parameters
+    ----------
+    kind : {"spins", "reals", "outcomes"}
+        int8 in {-1, +1}; float; uint8 in 0..K-1.
+    K : int or None
+        Number of outcomes, for ``kind="outcomes"`` only.
+    """
+
+    kind: str
+    K: int | None = None
+
+
+SPINS = Support("spins")
+REALS = Support("reals")
+
+
+def outcomes(K: int) -> Support:
+    """Return the support of measurement outcomes 0..K-1."""
+    return Support("outcomes", K)
+
+
+class Loss(NamedTuple):
+    """Value of an objective on one batch, and figures to log beside it."""
+
+    value: Array
+    metrics: Mapping[str, float] = MappingProxyType({})
+
+
+@runtime_checkable
+class Target(Protocol):
+    """An unnormalised weight e^{-S}."""
+
+    @property
+    def event_shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def support(self) -> Support: ...
+
+    def action(self, x: Array) -> Array:
+        """Return S(x), shape ``(...)`` for x of shape ``(..., *event_shape)``."""
+        ...
+
+
+@runtime_checkable
+class Differentiable(Target, Protocol):
+    """A target with a force."""
+
+    def force(self, x: Array) -> Array:
+        """Return -dS/dx, the shape of x."""
+        ...
+
+
+@runtime_checkable
+class Compilable(Target, Protocol):
+    """A target that a compiled loop can evaluate."""
+
+    @property
+    def kernel(self) -> tuple[str, tuple[Array, ...]]:
+        """Name of the kernel and the parameter arrays it takes."""
+        ...
+
+
+@runtime_checkable
+class Decimable(Target, Protocol):
+    """A target with one sublattice that can be integrated out exactly."""
+
+    def action_even(self, x_even: Array) -> Array: ...
+
+    def draw_odd(self, x_even: Array, rng: Stream) -> Array: ...
+
+    def expect_odd(self, x_even: Array) -> Array: ...
+
+
+@runtime_checkable
+class Density(Protocol):
+    """A normalised distribution that can be sampled."""
+
+    @property
+    def event_shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def support(self) -> Support: ...
+
+    def log_prob(self, x: Array) -> Array:
+        """Return the normalised log density in nats, shape ``(...)``."""
+        ...
+
+    def sample(self, n: int, rng: Stream | int) -> Array:
+        """Return n independent draws, shape ``(n, *event_shape)``."""
+        ...
+
+    def sample_and_log_prob(self, n: int, rng: Stream | int) -> tuple[Array, Array]:
+        """Return draws and their log_prob; the draws equal those of :meth:`sample`."""
+        ...
+
+
+@runtime_checkable
+class JointDensity(Protocol):
+    """A density of (x, z) whose marginal in x is not available (a VAE)."""
+
+    def joint_log_prob(self, x: Array, z: Array) -> Array: ...
+
+    def sample(self, n: int, rng: Stream | int) -> tuple[Array, Array]: ...
+
+
+@runtime_checkable
+class Simulator(Protocol):
+    """Something that draws, with no density behind it (a GAN)."""
+
+    def sample(self, n: int, rng: Stream | int) -> Array: ...
+
+
+@runtime_checkable
+class Transform(Protocol):
+    """A diffeomorphism; a flow is a base Density followed by Transforms."""
+
+    def forward(self, x: Array) -> Array: ...
+
+    def inverse(self, y: Array) -> Array: ...
+
+    def log_abs_det(self, x: Array) -> Array: ...
+
+
+@runtime_checkable
+class Conditional(Protocol):
+    """A family of densities or targets labelled by couplings."""
+
+    def at(self, **couplings: float) -> Any: ...
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """A Markov chain: ``init`` makes a State, ``step`` is pure."""
+
+    def bind(self, target: Target) -> Any: ...
+
+    def init(self, rng: Stream, n_chains: int) -> Any: ...
+
+    def step(self, rng: Stream, state: Any) -> tuple[Any, Any]: ...
+
+
+@runtime_checkable
+class Objective(Protocol):
+    """What training minimises; holds its data and/or target."""
+
+    @property
+    def n_train(self) -> int: ...
+
+    def loss(self, model: Any, batch: Array, rng: Stream) -> Loss: ...
