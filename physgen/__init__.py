@@ -29,7 +29,23 @@ _EXPORTS = {
     "Stream": "physgen.core.random",
 }
 
-__all__ = ["__version__", *_EXPORTS]
+__all__ = [
+    "Born",
+    "GRU",
+    "LSTM",
+    "MPS",
+    "MeasurementData",
+    "NegativeLogLikelihood",
+    "RNN",
+    "Stream",
+    "TFIM",
+    "__version__",
+    "fit",
+    "ground_state",
+    "open_run",
+    "povm",
+    "validate",
+]
 
 if TYPE_CHECKING:
     from physgen.core.random import Stream
