@@ -1,0 +1,76 @@
+"""One look for all figures: palette, sizes, and how a figure becomes bytes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+__all__ = ["COLOR", "OUTCOME_COLORS", "figure", "note", "png"]
+
+# Okabe and Ito, Color Universal Design (2008).
+COLOR = {
+    "data": "#0072B2",
+    "model": "#D55E00",
+    "exact": "#000000",
+    "floor": "#009E73",
+    "faint": "#8A8F98",
+}
+OUTCOME_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+
+_RC: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "axes.labelsize": 10.5,
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlepad": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#4A4F57",
+    "axes.labelcolor": "#22262B",
+    "axes.linewidth": 0.8,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.formatter.use_mathtext": True,
+    "axes.formatter.useoffset": False,
+    "grid.color": "#E6E8EB",
+    "grid.linewidth": 0.7,
+    "xtick.color": "#4A4F57",
+    "ytick.color": "#4A4F57",
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "lines.linewidth": 1.8,
+    "errorbar.capsize": 0,
+    "figure.facecolor": "white",
+}
+
+
+@contextmanager
+def figure(width: float = 6.4, height: float = 4.0) -> Iterator[Figure]:
+    """Yield an empty figure of `width` x `height` inches, drawn in the style of physgen."""
+    with mpl.rc_context(_RC):
+        yield Figure(figsize=(width, height), layout="constrained")
+
+
+def note(ax: Axes, text: str, x: float = 0.98, y: float = 0.04) -> None:
+    """Write a quiet remark into a corner of `ax` (axes coordinates)."""
+    ha = "right" if x > 0.5 else "left"
+    va = "bottom" if y < 0.5 else "top"
+    ax.text(x, y, text, transform=ax.transAxes, fontsize=9, color="#4A4F57", ha=ha, va=va)
+
+
+def png(fig: Figure, dpi: int = 160) -> bytes:
+    """Return `fig` as a PNG, the same bytes for the same figure."""
+    buffer = io.BytesIO()
+    with mpl.rc_context(_RC):
+        fig.savefig(buffer, format="png", dpi=dpi, metadata={"Software": "physgen"})
+    return buffer.getvalue()

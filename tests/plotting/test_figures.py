@@ -1,0 +1,109 @@
+"""Figures show the numbers they were given, and say what the axes mean."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from physgen.plotting import plot_log_prob, plot_marginals, plot_training, plot_two_point, png
+
+R = np.arange(1, 6)
+EXACT = 0.6 * R**-0.25
+
+
+@pytest.fixture
+def observables():
+    zz = np.stack([EXACT + 0.05, EXACT - 0.01, EXACT])
+    error = np.stack([np.full(5, 0.05), np.full(5, 0.01), np.full(5, np.nan)])
+    return xr.Dataset(
+        {"zz": (("source", "pair"), zz), "zz_error": (("source", "pair"), error)},
+        coords={
+            "source": ["data", "model", "exact"],
+            "r": ("pair", R),
+            "i": ("pair", np.full(5, 4)),
+        },
+    )
+
+
+@pytest.fixture
+def history():
+    epoch = np.arange(1, 4)
+    nll = np.array([1.4, 1.3, 1.29])
+    return xr.Dataset(
+        {"train_nll": ("epoch", nll), "validation_nll": ("epoch", nll + 0.01)},
+        coords={"epoch": epoch},
+    )
+
+
+def labelled(fig):
+    return all(ax.get_xlabel() or ax.get_ylabel() for ax in fig.axes)
+
+
+def test_two_point_draws_every_source_and_its_error_bars(observables):
+    fig = plot_two_point(observables)
+    (ax,) = fig.axes
+    exact_line = ax.lines[0]
+    np.testing.assert_array_equal(exact_line.get_ydata(), EXACT)
+    bars = {c.get_label(): c for c in ax.containers}
+    segments = np.array(bars["data, dual frame"].lines[2][0].get_segments())
+    np.testing.assert_allclose(segments[:, 1, 1] - segments[:, 0, 1], 0.1)
+    assert "model" in bars
+    assert "Z_{4}" in ax.get_ylabel()
+
+
+def test_two_point_without_an_exact_answer(observables):
+    fig = plot_two_point(observables.sel(source=["data", "model"]))
+    assert "exact" not in fig.axes[0].get_legend_handles_labels()[1]
+
+
+def test_training_curve_shows_the_entropy_floor(history):
+    ax = plot_training(history, 1.2884).axes[0]
+    assert "entropy floor 1.2884" in ax.get_legend_handles_labels()[1]
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), history["train_nll"])
+    assert "nats per site" in ax.get_ylabel()
+
+
+def test_training_curve_without_floor_or_held_out_shots(history):
+    ax = plot_training(history.drop_vars("validation_nll")).axes[0]
+    assert ax.get_legend_handles_labels()[1] == ["training shots"]
+
+
+def test_log_prob_marks_the_mean_difference_which_is_the_forward_kl():
+    log_p = np.linspace(-10, -5, 50)
+    ds = xr.Dataset(
+        {"log_prob_target": ("sample", log_p), "log_prob_model": ("sample", log_p - 0.25)}
+    )
+    fig = plot_log_prob(ds)
+    assert any("+0.2500" in t.get_text() for t in fig.axes[1].texts)
+    assert labelled(fig)
+
+
+def test_log_prob_survives_samples_that_the_model_excludes():
+    log_p = np.array([-5.0, -5.0, -5.5])
+    log_q = np.array([-5.0, -np.inf, -6.0])
+    ds = xr.Dataset({"log_prob_target": ("sample", log_p), "log_prob_model": ("sample", log_q)})
+    fig = plot_log_prob(ds)
+    assert "1 with" in fig.axes[0].texts[0].get_text()
+
+
+def test_marginals_are_the_outcome_frequencies():
+    data = np.array([[0, 1], [0, 1], [1, 1], [3, 1]], dtype=np.uint8)
+    model = np.array([[0, 1], [2, 0]], dtype=np.uint8)
+    fig = plot_marginals(data, model, ["Z+", "X+", "Y+", "rest"])
+    top = fig.axes[0]
+    np.testing.assert_allclose(top.lines[0].get_ydata(), [0.5, 0.5])  # model, Z+
+    np.testing.assert_allclose(top.containers[0].lines[0].get_ydata(), [0.5, 0.0])
+    assert labelled(fig)
+
+
+def test_png_is_reproducible(history):
+    first, second = (png(plot_training(history, 1.2)) for _ in range(2))
+    assert first == second
+    assert first.startswith(b"\x89PNG")
+
+
+def test_import_loads_no_matplotlib():
+    code = "import sys, physgen.plotting; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
