@@ -1,0 +1,162 @@
+r"""What a run may be told: one class a section of ``config.toml``.
+
+The text of every section is closed (an unknown key is an error) and every default is written
+here, so that the canonical form of a config, all defaults filled in, identifies the run: two
+configs with the same canonical form are the same run.
+
+Each field carries its rule in words; a value that breaks it is reported as
+``[section] key must be <rule>, got <value>``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = [
+    "Config",
+    "DataSection",
+    "ModelSection",
+    "ReportSection",
+    "SampleSection",
+    "StateSection",
+    "SystemSection",
+    "TrainSection",
+    "ValidateSection",
+]
+
+
+def _rule(text: str, **bounds: Any) -> Any:
+    """Return a pydantic field whose broken rule reads `text`."""
+    return Field(json_schema_extra={"rule": text}, **bounds)
+
+
+Count = Annotated[int, _rule("a positive integer", ge=1)]
+NonNegativeInt = Annotated[int, _rule("an integer >= 0", ge=0)]
+Coupling = Annotated[float, _rule("a finite number", allow_inf_nan=False)]
+Positive = Annotated[float, _rule("a positive number", gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, _rule("a number >= 0", ge=0, allow_inf_nan=False)]
+Fraction = Annotated[float, _rule("a number in [0, 1)", ge=0, lt=1, allow_inf_nan=False)]
+Flag = Annotated[bool, _rule("true or false")]
+Text = Annotated[str, _rule("a text")]
+PathText = Annotated[str, _rule("a path to a file", min_length=1)]
+
+
+class Section(BaseModel):
+    """A closed, immutable table of values that are never converted silently."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class SystemSection(Section):
+    """The Hamiltonian H = -J sum Z_i Z_{i+1} - h sum X_i (Pauli matrices)."""
+
+    name: Annotated[Literal["tfim-1d"], _rule("'tfim-1d'")] = "tfim-1d"
+    L: Annotated[int, _rule("an integer >= 2 (the number of sites)", ge=2)]
+    J: Coupling = 1.0
+    h: Coupling = 1.0
+    boundary: Annotated[Literal["open", "periodic"], _rule("'open' or 'periodic'")] = "open"
+
+    @model_validator(mode="after")
+    def _some_coupling(self) -> SystemSection:
+        if self.J == 0 and self.h == 0:
+            raise ValueError("[system] J and h must not both be 0; every state is a ground state")
+        return self
+
+
+class StateSection(Section):
+    """The state that is measured: the ground state by DMRG, or an MPS from a file."""
+
+    chi_max: Count = 32
+    file: PathText | None = None
+    sha256: Text | None = None
+
+
+class DataSection(Section):
+    """Measurement outcomes: sampled from the state, or read from a file."""
+
+    povm: Annotated[
+        Literal["pauli-4", "pauli-6", "tetrahedral"] | None,
+        _rule("one of 'pauli-4', 'pauli-6', 'tetrahedral'"),
+    ] = None
+    n_shots: Annotated[int, _rule("a positive integer", ge=1)] | None = None
+    file: PathText | None = None
+    sha256: Text | None = None
+
+
+class ModelSection(Section):
+    """The autoregressive network."""
+
+    family: Annotated[Literal["gru", "lstm", "rnn"], _rule("one of 'gru', 'lstm', 'rnn'")] = "gru"
+    hidden: Count = 100
+    layers: Count = 1
+    site_features: Flag = True
+
+
+class SampleSection(Section):
+    """Draws from the trained model, from which its observables are estimated."""
+
+    n_samples: Count = 100_000
+
+
+class ValidateSection(Section):
+    """Fresh draws from the state, on which model and state are compared."""
+
+    n_samples: Count = 20_000
+
+
+class ReportSection(Section):
+    """The HTML page and its figures."""
+
+    title: Text = ""
+
+
+class TrainSection(Section):
+    """Maximum likelihood: the fields of :class:`physgen.training.FitSettings`."""
+
+    n_epochs: Count = 8
+    batch_size: Count = 100
+    learning_rate: Positive = 6e-3
+    validation_fraction: Fraction = 0.1
+
+
+class Config(Section):
+    """A whole run.  Either [system] (and [state]) or [data] file says what is reconstructed."""
+
+    seed: Annotated[int, _rule("an integer in [0, 2**63)", ge=0, lt=2**63)] = 1
+    system: SystemSection | None = None
+    state: StateSection = StateSection()
+    data: DataSection = DataSection()
+    model: ModelSection = ModelSection()
+    train: TrainSection = TrainSection()
+    sample: SampleSection = SampleSection()
+    validate_: ValidateSection = Field(default=ValidateSection(), alias="validate")
+    report: ReportSection = ReportSection()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _data_defaults(cls, values: Any) -> Any:
+        """Fill what is only known once it is clear that no file supplies the outcomes."""
+        data = values.get("data", {}) if isinstance(values, dict) else None
+        if isinstance(data, dict) and data.get("file") is None:
+            return {**values, "data": {"povm": "pauli-4", "n_shots": 10_000} | data}
+        return values
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Config:
+        if self.data.file is not None and "state" in self.model_fields_set:
+            raise ValueError(
+                "[state] and [data] file exclude each other: outcomes read from a file have no "
+                "known state; remove one of them"
+            )
+        if self.data.file is None and self.system is None:
+            raise ValueError(
+                "[system] must be given, got a config without it; add a [system] section with "
+                "name, L, J, h, or name a measurement file as [data] file"
+            )
+        return self
+
+    def canonical(self) -> dict[str, Any]:
+        """Return the JSON-able form with every default filled in; it identifies the run."""
+        return self.model_dump(by_alias=True, mode="json")
