@@ -1,0 +1,149 @@
+r"""Ground states of the transverse-field Ising chain as matrix product states.
+
+TeNPy's density-matrix renormalisation group with the parity :math:`P = \prod_i X_i` conserved, so
+the state is the one of exact parity even where the two lowest levels are exponentially close
+(h < J), and no projection is needed afterwards.  TeNPy writes the chain with the axes swapped,
+
+.. math:: H = -J \sum \sigma^x_i \sigma^x_{i+1} - g \sum \sigma^z_i ,
+
+so a Hadamard matrix on every site turns its state into ours.  Nothing of TeNPy outlives the call:
+the tensors come back as plain real arrays.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from physgen.core.checks import check_positive, check_positive_int
+from physgen.quantum.mps import MPS
+from physgen.quantum.tfim import TFIM
+
+__all__ = ["ground_state"]
+
+_HADAMARD = np.array([[1.0, 1.0], [1.0, -1.0]]) / np.sqrt(2.0)
+
+
+def ground_state(
+    tfim: TFIM,
+    chi_max: int = 32,
+    *,
+    svd_min: float = 1e-8,
+    max_sweeps: int = 30,
+    progress: Callable[[int, float, float], None] | None = None,
+) -> MPS:
+    """Return the ground state of a chain.
+
+    Parameters
+    ----------
+    tfim : TFIM
+        The Hamiltonian.
+    chi_max : int
+        Largest bond dimension.  At the critical point and L = 50, 24 leaves an energy error of
+        2e-11, 32 one of 7e-13.
+    svd_min : float
+        Singular values below this are dropped, so that gapped states get smaller bonds.
+    max_sweeps : int
+        Sweeps after which to stop even if the energy still changes.
+    progress : callable, optional
+        Called as ``progress(sweep, energy, change of energy)`` after every sweep.
+
+    Returns
+    -------
+    MPS
+        Real, right-canonical; ``attrs`` holds the Hamiltonian, ``energy`` (contracted),
+        ``energy_error`` (energy minus the closed form), ``parity`` <P> and ``n_sweeps``.
+    """
+    check_positive_int("chi_max", chi_max)
+    check_positive_int("max_sweeps", max_sweeps)
+    check_positive("svd_min", svd_min)
+    sector = tfim.ground_sector()
+    with _quiet_tenpy():
+        tensors, n_sweeps = _dmrg(tfim, sector.parity, chi_max, svd_min, max_sweeps, progress)
+    state = MPS(tensors).right_canonical()
+    energy = state.energy(tfim)
+    state.attrs = tfim.attrs() | {
+        "energy": energy,
+        "energy_error": energy - sector.levels[0],
+        "parity": state.expectation(dict.fromkeys(range(tfim.L), "X")),
+        "method": "finite two-site DMRG, parity conserved (TeNPy)",
+        "chi_max": chi_max,
+        "svd_min": svd_min,
+        "n_sweeps": n_sweeps,
+    }
+    return state
+
+
+def _dmrg(
+    tfim: TFIM,
+    parity: int,
+    chi_max: int,
+    svd_min: float,
+    max_sweeps: int,
+    progress: Callable[[int, float, float], None] | None,
+) -> tuple[list[np.ndarray], int]:
+    from tenpy.algorithms.dmrg import TwoSiteDMRGEngine
+    from tenpy.models.tf_ising import TFIModel
+    from tenpy.networks.mps import MPS as TenpyMPS
+
+    model = TFIModel(
+        {
+            "lattice": "Chain",
+            "L": tfim.L,
+            "J": tfim.J,
+            "g": tfim.h,
+            "bc_MPS": "finite",
+            "bc_x": tfim.boundary,
+            "conserve": "parity",
+        }
+    )
+    # A product state of the wanted parity: all along +h, but for one spin where P demands it.
+    start = ["up" if tfim.h >= 0 else "down"] * tfim.L
+    if (-1) ** start.count("down") != parity:
+        start[tfim.L // 2] = "down" if tfim.h >= 0 else "up"
+    psi = TenpyMPS.from_product_state(model.lat.mps_sites(), start, bc="finite")
+    options: dict[str, Any] = {
+        "trunc_params": {"chi_max": chi_max, "svd_min": svd_min},
+        # A ring has bonds that two neighbouring sites do not see: the mixer opens them.
+        "mixer": tfim.boundary == "periodic",
+        "max_sweeps": max_sweeps,
+        "max_E_err": 1e-12,
+        "lanczos_params": {"N_min": 2, "N_max": 12},
+    }
+    engine = TwoSiteDMRGEngine(psi, model, options)
+    energies = [np.nan]
+
+    def report(algorithm: Any) -> None:
+        energies.append(float(algorithm.sweep_stats["E"][-1]))
+        if progress is not None:
+            progress(int(algorithm.sweeps), energies[-1], energies[-1] - energies[-2])
+
+    engine.checkpoint.connect(report)  # emitted after every sweep but the last
+    engine.run()
+    report(engine)
+    # TeNPy sorts the local basis by charge, so ask where "up" (sigma^z = +1, our X = +1) went.
+    order = [psi.sites[0].state_index("up"), psi.sites[0].state_index("down")]
+    tensors = [
+        np.einsum("st,atb->asb", _HADAMARD, psi.get_B(i).to_ndarray()[:, order, :])
+        for i in range(tfim.L)
+    ]
+    return tensors, int(engine.sweeps)
+
+
+@contextmanager
+def _quiet_tenpy() -> Iterator[None]:
+    """Keep TeNPy's log and warnings (import time, unused options) off the screen."""
+    logger = logging.getLogger("tenpy")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,288 @@
+r"""Matrix product states of a chain of qubits, as plain arrays.
+
+.. math:: \langle s_1 \dots s_L | \psi \rangle = A_1^{s_1} A_2^{s_2} \cdots A_L^{s_L}
+
+with :math:`A_i` of shape (left bond, 2, right bond), outer bonds 1, and s = 0 the +1 eigenstate of
+Z.  Expectation values are divided by the norm, so any gauge and normalisation is accepted.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from physgen.core.checks import check_choice, check_positive_int
+from physgen.core.errors import InputError
+from physgen.quantum.povm import PAULI
+from physgen.quantum.tfim import TFIM
+
+__all__ = ["MPS"]
+
+
+class MPS:
+    """Matrix product state of L qubits.
+
+    Parameters
+    ----------
+    tensors : sequence of array_like, each (left bond, 2, right bond)
+        Real or complex; the bonds of neighbours must agree and the outer ones be 1.
+    attrs : mapping, optional
+        What the state is: plain values, stored with it.
+    """
+
+    def __init__(
+        self, tensors: Sequence[np.ndarray], attrs: Mapping[str, Any] | None = None
+    ) -> None:
+        self.tensors = _validated(tensors)
+        self.attrs: dict[str, Any] = dict(attrs or {})
+
+    def __repr__(self) -> str:
+        kind = "real" if self.is_real else "complex"
+        return f"MPS(L={self.L}, max_bond={self.max_bond}, {kind})"
+
+    @property
+    def L(self) -> int:
+        """Number of sites."""
+        return len(self.tensors)
+
+    @property
+    def bonds(self) -> tuple[int, ...]:
+        """Bond dimensions, the L - 1 inner ones."""
+        return tuple(A.shape[2] for A in self.tensors[:-1])
+
+    @property
+    def max_bond(self) -> int:
+        """Largest bond dimension."""
+        return max(self.bonds, default=1)
+
+    @property
+    def is_real(self) -> bool:
+        """Whether every tensor is real."""
+        return not any(np.iscomplexobj(A) for A in self.tensors)
+
+    @classmethod
+    def from_dense(cls, vector: Any, attrs: Mapping[str, Any] | None = None) -> MPS:
+        """Split a state vector of length 2**L (site 0 most significant); L <= 20."""
+        psi = np.asarray(vector)
+        L = int(psi.size).bit_length() - 1
+        if psi.ndim != 1 or psi.size != 2**L or not 1 <= L <= 20:
+            raise InputError(f"a state vector must have length 2**L, L = 1..20, got {psi.shape}")
+        tensors, rest = [], psi.reshape(1, -1)
+        for _ in range(L - 1):
+            left = len(rest)
+            U, S, Vh = np.linalg.svd(rest.reshape(left * 2, -1), full_matrices=False)
+            keep = max(1, int(np.count_nonzero(S / S[0] > 1e-14)))
+            tensors.append(U[:, :keep].reshape(left, 2, keep))
+            rest = S[:keep, None] * Vh[:keep]
+        return cls([*tensors, rest.reshape(-1, 2, 1)], attrs)
+
+    def to_dense(self) -> np.ndarray:
+        """Return the state vector of length 2**L; L <= 20."""
+        if self.L > 20:
+            raise InputError(f"a dense state vector needs L <= 20, got {self.L}")
+        psi = np.ones((1, 1))
+        for A in self.tensors:
+            psi = np.tensordot(psi, A, axes=(1, 0)).reshape(-1, A.shape[2])
+        return psi[:, 0]
+
+    def norm(self) -> float:
+        """Return sqrt(<psi|psi>)."""
+        return float(np.sqrt(np.real(_inner(self, self))))
+
+    def overlap(self, other: MPS) -> complex:
+        """Return <self|other> / (norms); its squared modulus is the quantum fidelity."""
+        if other.L != self.L:
+            raise InputError(f"states must have the same L, got {self.L} and {other.L}")
+        return complex(_inner(self, other)) / (self.norm() * other.norm())
+
+    def right_canonical(self) -> MPS:
+        """Return the normalised state with sum_s A^s A^s† = 1 at every site."""
+        tensors, carry = [], np.ones((1, 1))
+        for A in reversed(self.tensors):
+            A = A @ carry
+            Q, R = np.linalg.qr(A.reshape(len(A), -1).conj().T)
+            tensors.append(Q.conj().T.reshape(-1, 2, A.shape[2]))
+            carry = R.conj().T
+            scale = np.abs(carry).max()
+            if scale == 0:
+                raise InputError("an MPS must have a non-zero norm, got the zero vector")
+            carry = carry / scale
+        phase = carry[0, 0] / abs(carry[0, 0])
+        tensors[-1] = tensors[-1] * phase
+        return MPS(tensors[::-1], self.attrs)
+
+    def compressed(self, chi_max: int, cutoff: float = 1e-14) -> MPS:
+        """Return the normalised state with bonds cut to `chi_max` singular values.
+
+        Singular values below `cutoff` times the largest are dropped too.  The result is
+        left-canonical; ``attrs["discarded_weight"]`` is the sum of the squares dropped.
+        """
+        check_positive_int("chi_max", chi_max)
+        tensors, discarded = [], 0.0
+        carry = np.ones((1, 1))
+        for A in self.right_canonical().tensors:
+            A = np.tensordot(carry, A, axes=(1, 0))
+            U, S, Vh = np.linalg.svd(A.reshape(-1, A.shape[2]), full_matrices=False)
+            keep = min(chi_max, int(np.count_nonzero(S / S[0] > cutoff)))
+            discarded += float(np.sum(S[keep:] ** 2))
+            kept = S[:keep] / np.linalg.norm(S[:keep])
+            tensors.append(U[:, :keep].reshape(len(A), 2, keep))
+            carry = kept[:, None] * Vh[:keep]
+        tensors[-1] = tensors[-1] * carry[0, 0]
+        return MPS(tensors, self.attrs | {"discarded_weight": discarded})
+
+    def expectation(self, paulis: Mapping[int, str]) -> float:
+        """Return the expectation value of a product of Pauli matrices.
+
+        Parameters
+        ----------
+        paulis : mapping of site to {"I", "X", "Y", "Z"}
+            Identity elsewhere; ``{3: "Z", 7: "Z"}`` is <Z_3 Z_7>.
+        """
+        for site, pauli in paulis.items():
+            check_choice("pauli", pauli, tuple(PAULI))
+            if not 0 <= site < self.L:
+                raise InputError(f"site must be in 0..{self.L - 1}, got {site}")
+        value = norm = np.ones((1, 1))
+        for i, A in enumerate(self.tensors):
+            value = _transfer(value, A, PAULI[paulis.get(i, "I")])
+            norm = _transfer(norm, A)
+            scale = np.abs(norm).max()
+            value, norm = value / scale, norm / scale
+        return float((value[0, 0] / norm[0, 0]).real)
+
+    def profile(self, pauli: str) -> np.ndarray:
+        """Return <P_i> for every site, shape (L,)."""
+        check_choice("pauli", pauli, tuple(PAULI))
+        state = self.right_canonical()
+        left, values = np.ones((1, 1)), []
+        for A in state.tensors:
+            values.append(np.trace(_transfer(left, A, PAULI[pauli])).real)
+            left = _transfer(left, A)
+        return np.array(values)
+
+    def energy(self, tfim: TFIM) -> float:
+        """Return <H>, by contraction with the operator's own transfer matrices."""
+        if tfim.L != self.L:
+            raise InputError(f"the Hamiltonian must have L = {self.L}, got {tfim.L}")
+        X, Z = PAULI["X"], PAULI["Z"]
+        one = np.ones((1, 1))
+        total = last_z = first_z = np.zeros((1, 1))  # H so far; Z on the last, the first site
+        for i, A in enumerate(self.right_canonical().tensors):
+            total = _transfer(total, A) - tfim.h * _transfer(one, A, X)
+            total = total - tfim.J * _transfer(last_z, A, Z)
+            if tfim.boundary == "periodic" and i == self.L - 1:
+                total = total - tfim.J * _transfer(first_z, A, Z)
+            last_z = _transfer(one, A, Z)
+            first_z = last_z if i == 0 else _transfer(first_z, A)
+            one = _transfer(one, A)
+        return float((total[0, 0] / one[0, 0]).real)
+
+    def to_dataset(self) -> xr.Dataset:
+        """Return the tensors as named variables ``tensor_000`` ...; see :meth:`from_dataset`."""
+        variables: dict[str, Any] = {}
+        for i, A in enumerate(self.tensors):
+            dims = (f"bond_{i}", "physical", f"bond_{i + 1}")
+            variables[f"tensor_{i:03d}"] = (dims, np.real(A))
+            if np.iscomplexobj(A):
+                variables[f"tensor_{i:03d}_imag"] = (dims, np.imag(A))
+        attrs = {"n_sites": self.L, "axes": "physical index 0 is the +1 eigenstate of Z"}
+        return xr.Dataset(variables, attrs=attrs | {"state_attrs": json.dumps(self.attrs)})
+
+    @classmethod
+    def from_dataset(cls, ds: xr.Dataset) -> MPS:
+        """Rebuild the state from :meth:`to_dataset`."""
+        if "n_sites" not in ds.attrs or "tensor_000" not in ds:
+            raise InputError(
+                "a state dataset must contain n_sites and tensor_000, tensor_001, ..."
+            )
+        tensors = []
+        for i in range(int(ds.attrs["n_sites"])):
+            name = f"tensor_{i:03d}"
+            if name not in ds:
+                raise InputError(
+                    f"a state dataset of {ds.attrs['n_sites']} sites must hold {name}"
+                )
+            A = ds[name].to_numpy()
+            if f"{name}_imag" in ds:
+                A = A + 1j * ds[f"{name}_imag"].to_numpy()
+            tensors.append(A)
+        return cls(tensors, json.loads(ds.attrs.get("state_attrs", "{}")))
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write an npz file: one array for each site, and the attributes as JSON text."""
+        arrays = {f"tensor_{i:03d}": A for i, A in enumerate(self.tensors)}
+        np.savez(Path(path), **arrays, attrs=np.array(json.dumps(self.attrs)))  # type: ignore[arg-type]
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> MPS:
+        """Read an npz file: :meth:`save`'s, or any with one array for each site.
+
+        Arrays are taken in the order of the number at the end of their names, so
+        ``np.savez(path, *tensors)`` is such a file too.
+        """
+        try:
+            with np.load(Path(path), allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+        except (OSError, ValueError, AttributeError, EOFError) as error:
+            raise InputError(
+                f"an MPS must be an npz file of arrays, got {path}: {error}"
+            ) from None
+        attrs = json.loads(str(arrays.pop("attrs", "{}")))
+        numbered = {name: re.search(r"\d+$", name) for name in arrays}
+        unnumbered = [name for name, match in numbered.items() if match is None]
+        if unnumbered or not arrays:
+            raise InputError(
+                "arrays of an MPS must be named by a number at the end, as in tensor_000, "
+                f"got {unnumbered or 'no array'} in {path}"
+            )
+        order = sorted(arrays, key=lambda name: int(numbered[name].group()))  # type: ignore[union-attr]
+        return cls([arrays[name] for name in order], attrs)
+
+
+def _validated(tensors: Sequence[np.ndarray]) -> list[np.ndarray]:
+    arrays = [np.asarray(A) for A in tensors]
+    if not arrays:
+        raise InputError("an MPS must have at least one tensor, got none")
+    bond = 1
+    for i, A in enumerate(arrays):
+        if A.ndim != 3 or A.shape[1] != 2 or 0 in A.shape:
+            remedy = "; reshape it to (left bond, 2, right bond)" if A.ndim != 3 else ""
+            raise InputError(
+                f"MPS tensor {i} must have shape (left bond, 2, right bond), got {A.shape}{remedy}"
+            )
+        if A.dtype.kind not in "iufc":
+            raise InputError(f"MPS tensor {i} must hold numbers, got {A.dtype}")
+        if not np.all(np.isfinite(A)):
+            raise InputError(f"MPS tensor {i} must be finite, got NaN or infinity")
+        if A.shape[0] != bond:
+            before = "the outer bond 1" if i == 0 else f"right bond {bond} of tensor {i - 1}"
+            raise InputError(f"left bond {A.shape[0]} of MPS tensor {i} must equal {before}")
+        bond = A.shape[2]
+        arrays[i] = A.astype(complex if A.dtype.kind == "c" else float)
+    if bond != 1:
+        raise InputError(f"the right bond of the last MPS tensor must be 1, got {bond}")
+    return arrays
+
+
+def _transfer(left: np.ndarray, A: np.ndarray, operator: np.ndarray | None = None) -> np.ndarray:
+    """Carry the environment <...|...> over one site, with an operator on its physical leg."""
+    ket = np.tensordot(left, A, axes=(1, 0))
+    if operator is not None:
+        ket = np.einsum("st,atb->asb", operator, ket)
+    return np.tensordot(A.conj(), ket, axes=((0, 1), (0, 1)))
+
+
+def _inner(bra: MPS, ket: MPS) -> np.ndarray:
+    """<bra|ket>, not normalised."""
+    env = np.ones((1, 1))
+    for A, B in zip(bra.tensors, ket.tensors):
+        env = np.tensordot(A.conj(), np.tensordot(env, B, axes=(1, 0)), axes=((0, 1), (0, 1)))
+    return env[0, 0]

@@ -1,0 +1,61 @@
+"""DMRG states against free fermions and exact diagonalisation."""
+
+import numpy as np
+import pytest
+
+from physgen.exact import exact_observables, ground_state_vector
+from physgen.quantum import TFIM, ground_state
+
+FIGURE = [TFIM(L, 1, h) for L in (10, 50) for h in (0.5, 1.0, 2.0)]
+FIGURE += [TFIM(10, -1, -1), TFIM(50, -1, -1)]
+
+
+@pytest.mark.parametrize("tfim", FIGURE, ids=str)
+def test_energy_against_the_closed_form(tfim):
+    state = ground_state(tfim)
+    assert state.is_real
+    assert state.attrs["energy"] == state.energy(tfim)
+    assert abs(state.energy(tfim) - tfim.ground_state_energy()) <= 1e-8
+    parity = (-1) ** tfim.L if tfim.h < 0 else 1
+    assert state.attrs["parity"] == pytest.approx(parity, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "tfim",
+    [TFIM(8, 1, 0.3), TFIM(7, -1, -1), TFIM(8, 0.5, -1.2), TFIM(6, 1, 1, "periodic")],
+    ids=str,
+)
+def test_state_is_the_ground_state_in_our_axes(tfim):
+    """The overlap sees the axis swap, the order of the local basis, and the parity."""
+    _, psi = ground_state_vector(tfim)
+    dense = ground_state(tfim).to_dense()
+    assert abs(dense @ psi) == pytest.approx(1, abs=1e-9)
+
+
+def test_ordered_phase_has_no_broken_symmetry():
+    tfim = TFIM(50, 1, 0.5)
+    state = ground_state(tfim)
+    np.testing.assert_allclose(state.profile("Z"), 0, atol=1e-10)
+    np.testing.assert_allclose(state.profile("X"), exact_observables(tfim).x, atol=1e-6)
+    assert state.expectation({24: "Z", 40: "Z"}) > 0.9  # long-range order all the same
+
+
+def test_correlations_at_the_critical_point():
+    tfim = TFIM(50)
+    state, exact = ground_state(tfim, chi_max=24), exact_observables(tfim)
+    assert state.max_bond == 24
+    zz = [state.expectation({24: "Z", 24 + r: "Z"}) for r in (1, 8, 25)]
+    np.testing.assert_allclose(zz, exact.zz.values[[0, 7, 24]], atol=1e-7)
+    np.testing.assert_allclose(state.profile("X"), exact.x, atol=1e-7)
+
+
+def test_progress_is_reported_and_the_log_is_silent(capfd, caplog):
+    seen = []
+    state = ground_state(TFIM(8), progress=lambda *args: seen.append(args))
+    assert len(seen) == state.attrs["n_sweeps"]
+    sweeps, energies, changes = zip(*seen)
+    assert sweeps == tuple(range(1, len(seen) + 1))
+    assert energies[-1] == pytest.approx(TFIM(8).ground_state_energy(), abs=1e-9)
+    assert abs(changes[-1]) < 1e-9
+    assert capfd.readouterr() == ("", "")
+    assert not caplog.records
