@@ -1,1 +1,1 @@
-"""kernels."""
+"""Compiled loops as pure array functions: no classes, no randomness of their own."""

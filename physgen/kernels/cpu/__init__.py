@@ -1,1 +1,1 @@
-"""kernels/cpu."""
+"""Numba kernels for one CPU core."""

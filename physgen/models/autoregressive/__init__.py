@@ -1,1 +1,1 @@
-"""models/autoregressive."""
+"""Autoregressive networks: a chain of conditional distributions, normalised by construction."""

@@ -1,0 +1,302 @@
+r"""The one training loop.
+
+One step, with gradient g of the objective on a mini-batch:
+
+.. math:: g \leftarrow g \min(1, c / |g|), \qquad \theta \leftarrow \mathrm{Adam}(\theta, g,
+          \eta_t), \qquad \bar\theta \leftarrow \bar\theta + (1 - d)(\theta - \bar\theta)
+
+with clip norm c, learning rate :math:`\eta_t` of the schedule and averaging decay d.  The averaged
+weights are validated every epoch, and the best of them are the result.
+
+Epoch e shuffles with ``rng.child("shuffle").at(e)`` and step t hands the objective
+``rng.child("loss").at(t)``; nothing random is remembered, so a fit that is stopped and resumed
+repeats the uninterrupted one bit for bit on a CPU.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+
+from physgen.core.errors import InterruptedRunError, TrainingDivergedError
+from physgen.core.random import Stream, as_stream
+from physgen.training.settings import FitSettings, parse_seconds
+from physgen.training.state import FitState
+
+__all__ = ["FitResult", "Progress", "fit"]
+
+CALIBRATION_STEPS = 12
+PROGRESS_EVERY = 0.2  # seconds between calls of on_progress
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a progress display shows; NLL in nats per site."""
+
+    epoch: int
+    n_epochs: int
+    step: int
+    n_steps: int
+    train_nll: float
+    validation_nll: float
+    entropy_floor: float | None
+    samples_per_second: float
+    eta_s: float
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """Outcome of a fit.
+
+    Attributes
+    ----------
+    model : module
+        The model that was passed in, holding the best averaged weights.
+    history : xarray.Dataset
+        Dimension ``evaluation``: step, epoch, train_nll, validation_nll and its standard error
+        (nat/site), learning_rate.
+    best_step : int
+        Step of the weights that were kept.
+    stopped_by : {"schedule", "patience"}
+    cpu_seconds : float
+        CPU time of this call.
+    """
+
+    model: Any
+    history: xr.Dataset
+    best_step: int
+    stopped_by: str
+    cpu_seconds: float
+
+
+def fit(
+    model: Any,
+    objective: Any,
+    settings: FitSettings | None = None,
+    *,
+    rng: Stream | int,
+    entropy_floor: float | None = None,
+    resume_from: xr.Dataset | None = None,
+    on_checkpoint: Callable[[xr.Dataset, xr.Dataset], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> FitResult:
+    """Train `model` on `objective` and return it with the best validated weights.
+
+    Parameters
+    ----------
+    model : torch module
+        Trained in place.
+    objective : Objective
+        E.g. :class:`~physgen.training.NegativeLogLikelihood`.
+    settings : FitSettings, optional
+        The recipe; its defaults suit 1e4 to 1e6 shots.
+    rng : Stream or int
+        Order of the shots, and randomness of the objective.
+    entropy_floor : float, optional
+        Lowest possible NLL in nats per site, shown beside the progress.
+    resume_from : Dataset, optional
+        A state handed to `on_checkpoint` earlier; continues from there.
+    on_checkpoint : callable(state, history), optional
+        Called every ``settings.checkpoint_every`` seconds and at the end.
+    should_stop : callable() -> bool, optional
+        Asked before each step; True checkpoints and raises InterruptedRunError.
+    on_progress : callable(Progress), optional
+        Called about five times a second.
+
+    Returns
+    -------
+    FitResult
+
+    Raises
+    ------
+    TrainingDivergedError
+        If the loss stops being finite; the model then holds the best weights so far and the
+        last checkpoint stays valid.
+    InterruptedRunError
+        If `should_stop` asked for it, after a checkpoint.
+    InputError
+        If `resume_from` belongs to another model.
+    """
+    loop = _Loop(model, objective, settings or FitSettings(), as_stream(rng))
+    if resume_from is not None:
+        loop.state.restore(resume_from)
+    else:
+        loop.plan()
+    reporter = _Reporter(loop, entropy_floor, on_progress)
+    cpu_start, saved_at = time.process_time(), time.monotonic()
+
+    def checkpoint() -> None:
+        if on_checkpoint is not None:
+            on_checkpoint(loop.state.to_dataset(), loop.state.history_dataset())
+
+    while not loop.finished:
+        if should_stop is not None and should_stop():
+            checkpoint()
+            raise InterruptedRunError(
+                f"training stopped by request at step {loop.state.step} of {loop.state.n_steps}"
+            )
+        if time.monotonic() - saved_at > loop.settings.checkpoint_every:
+            checkpoint()
+            saved_at = time.monotonic()
+        loop.advance()
+        reporter.report()
+    checkpoint()
+    reporter.report(final=True)
+    model.load_state_dict(loop.state.best)
+    return FitResult(
+        model=model,
+        history=loop.state.history_dataset(),
+        best_step=loop.state.best_step,
+        stopped_by="patience" if loop.state.step < loop.state.n_steps else "schedule",
+        cpu_seconds=time.process_time() - cpu_start,
+    )
+
+
+class _Loop:
+    """State, data order and the step itself."""
+
+    def __init__(self, model: Any, objective: Any, settings: FitSettings, rng: Stream) -> None:
+        self.objective, self.settings, self.rng = objective, settings, rng
+        self.steps_per_epoch = math.ceil(objective.n_train / settings.batch_size)
+        n_steps = settings.epochs(objective.n_train) * self.steps_per_epoch
+        self.state = FitState(model, settings.learning_rate, n_steps)
+        self._device = next(model.parameters()).device
+        self._order: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
+
+    @property
+    def finished(self) -> bool:
+        s = self.state
+        patience = self.settings.patience
+        return s.step >= s.n_steps or (patience is not None and s.stale >= patience)
+
+    @property
+    def epoch(self) -> int:
+        return self.state.step // self.steps_per_epoch
+
+    @property
+    def n_epochs(self) -> int:
+        return math.ceil(self.state.n_steps / self.steps_per_epoch)
+
+    def plan(self) -> None:
+        """Turn a time budget into a number of steps, timed on copies that are thrown away."""
+        if self.settings.budget is None:
+            return
+        trial = copy.copy(self)
+        trial.state = FitState(copy.deepcopy(self.state.model), self.settings.learning_rate, 10**9)
+        trial.advance(validate=False)  # compiles kernels and warms caches
+        start = time.process_time()
+        for _ in range(CALIBRATION_STEPS):
+            trial.advance(validate=False)
+        per_step = (time.process_time() - start) / CALIBRATION_STEPS
+        start = time.process_time()
+        self.objective.evaluate(trial.state.average)
+        per_epoch = time.process_time() - start
+        per_step += per_epoch / (self.steps_per_epoch * self.settings.validate_every)
+        self.state.n_steps = max(1, int(parse_seconds(self.settings.budget) / per_step))
+
+    def advance(self, validate: bool = True) -> None:
+        """Take one optimiser step, and validate at the end of an epoch."""
+        s, settings = self.state, self.settings
+        batch = self.objective.batch(self._batch_index()).to(self._device)
+        for group in s.optimizer.param_groups:
+            group["lr"] = settings.learning_rate_at(s.step, s.n_steps)
+        s.optimizer.zero_grad(set_to_none=True)
+        loss = self.objective.loss(s.model, batch, self.rng.child("loss").at(s.step)).value
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            self._diverged(value)
+        loss.backward()
+        clip = math.inf if settings.clip_norm is None else settings.clip_norm
+        norm = torch.nn.utils.clip_grad_norm_(s.model.parameters(), clip)
+        if not math.isfinite(float(norm)):
+            self._diverged(float(norm), what="gradient")
+        s.optimizer.step()
+        s.update_average(settings.ema_decay)
+        s.step += 1
+        s.loss_sum += value * len(batch)
+        s.loss_count += len(batch)
+        every = self.steps_per_epoch * settings.validate_every
+        if validate and (s.step % every == 0 or s.step == s.n_steps):
+            self._validate()
+
+    def _batch_index(self) -> np.ndarray:
+        epoch, place = divmod(self.state.step, self.steps_per_epoch)
+        if self._order[0] != epoch:
+            shuffle = self.rng.child("shuffle").at(epoch).numpy()
+            self._order = (epoch, shuffle.permutation(self.objective.n_train))
+        size = self.settings.batch_size
+        return self._order[1][place * size : (place + 1) * size]
+
+    def _validate(self) -> None:
+        s = self.state
+        nll, error = self.objective.evaluate(s.average)
+        row = {
+            "step": s.step,
+            "epoch": self.epoch,
+            "train_nll": s.loss_sum / s.loss_count / self.objective.n_sites,
+            "validation_nll": nll,
+            "validation_nll_error": error,
+            "learning_rate": self.settings.learning_rate_at(s.step - 1, s.n_steps),
+        }
+        for name, value in row.items():
+            s.history[name].append(value)
+        s.loss_sum, s.loss_count = 0.0, 0
+        # `not >=` also holds for the first validation and, without held-out shots, for nan.
+        if not nll >= s.best_nll:
+            s.best = copy.deepcopy(s.average.state_dict())
+            s.best_step, s.best_nll, s.stale = s.step, nll, 0
+        else:
+            s.stale += 1
+
+    def _diverged(self, value: float, what: str = "loss") -> None:
+        s = self.state
+        s.model.load_state_dict(s.best)
+        raise TrainingDivergedError(
+            f"the {what} became {value} at step {s.step} of {s.n_steps}; the weights of step "
+            f"{s.best_step} are kept. Lower learning_rate (now {self.settings.learning_rate:g}) "
+            "or clip_norm",
+            step=s.step,
+        )
+
+
+class _Reporter:
+    """Turns loop state into Progress, at most every PROGRESS_EVERY seconds."""
+
+    def __init__(self, loop: _Loop, floor: float | None, callback: Any) -> None:
+        self.loop, self.floor, self.callback = loop, floor, callback
+        self.start, self.first = time.monotonic(), loop.state.step
+        self.last = -math.inf
+
+    def report(self, final: bool = False) -> None:
+        now = time.monotonic()
+        if self.callback is None or (now - self.last < PROGRESS_EVERY and not final):
+            return
+        self.last = now
+        loop, s = self.loop, self.loop.state
+        rate = (s.step - self.first) / max(now - self.start, 1e-9)
+        train = s.history["train_nll"][-1] if s.history["train_nll"] else math.nan
+        if s.loss_count:
+            train = s.loss_sum / s.loss_count / loop.objective.n_sites
+        validation = s.history["validation_nll"]
+        self.callback(
+            Progress(
+                epoch=min(loop.epoch + 1, loop.n_epochs),
+                n_epochs=loop.n_epochs,
+                step=s.step,
+                n_steps=s.n_steps,
+                train_nll=train,
+                validation_nll=validation[-1] if validation else math.nan,
+                entropy_floor=self.floor,
+                samples_per_second=rate * loop.settings.batch_size,
+                eta_s=(s.n_steps - s.step) / rate if rate > 0 else math.inf,
+            )
+        )

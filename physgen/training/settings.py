@@ -1,0 +1,112 @@
+"""How long and how fast to train: the recipe as data."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from physgen.core.checks import check_choice, check_finite, check_positive, check_positive_int
+from physgen.core.errors import InputError
+
+__all__ = ["FitSettings"]
+
+SCHEDULES = ("cosine", "constant")
+_UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """The training recipe.
+
+    The defaults are one recipe for measurement strings of 1e4 to 1e6 shots, chosen on the critical
+    Ising chain of 50 sites (docs/recipe.md holds the runs behind each number).
+
+    Attributes
+    ----------
+    n_epochs : int or None
+        Passes over the training shots.  None: 20 sqrt(1e4 / n_train), at least 2: more shots
+        need fewer passes, but more steps.
+    budget : str or None
+        CPU time instead of `n_epochs`, e.g. ``"60s"``, ``"5min"``, ``"1h"``.  Calibrated once,
+        on copies, to a number of steps that is stored and replayed on resume.
+    batch_size : int
+        Shots per optimiser step.
+    learning_rate : float
+        Peak step size of Adam.
+    schedule : {"cosine", "constant"}
+        Cosine decay to zero over the planned steps, or none.
+    warmup_fraction : float
+        Share of the steps with linearly growing learning rate, in [0, 1).
+    clip_norm : float or None
+        Largest Euclidean norm of the gradient; None: unlimited.
+    ema_decay : float
+        Exponential moving average of the weights, in [0, 1); validation and the result use it.
+    validate_every : int
+        Epochs between validations.
+    patience : int or None
+        Stop after this many validations without improvement; None: never stop early.
+    checkpoint_every : float
+        Seconds of wall time between checkpoints.
+    """
+
+    n_epochs: int | None = None
+    budget: str | None = None
+    batch_size: int = 64
+    learning_rate: float = 6e-3
+    schedule: str = "cosine"
+    warmup_fraction: float = 0.02
+    clip_norm: float | None = 1.0
+    ema_decay: float = 0.995
+    validate_every: int = 1
+    patience: int | None = None
+    checkpoint_every: float = 20.0
+
+    def __post_init__(self) -> None:
+        if self.n_epochs is not None:
+            check_positive_int("n_epochs", self.n_epochs)
+        if self.budget is not None:
+            parse_seconds(self.budget)
+            if self.n_epochs is not None:
+                raise InputError("give n_epochs or budget, not both")
+        check_positive_int("batch_size", self.batch_size)
+        check_positive("learning_rate", self.learning_rate)
+        check_choice("schedule", self.schedule, SCHEDULES)
+        for name in ("warmup_fraction", "ema_decay"):
+            if not 0 <= check_finite(name, getattr(self, name)) < 1:
+                raise InputError(f"{name} must lie in [0, 1), got {getattr(self, name)}")
+        if self.clip_norm is not None:
+            check_positive("clip_norm", self.clip_norm)
+        check_positive_int("validate_every", self.validate_every)
+        if self.patience is not None:
+            check_positive_int("patience", self.patience)
+        check_positive("checkpoint_every", self.checkpoint_every)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON types."""
+        return asdict(self)
+
+    def epochs(self, n_train: int) -> int:
+        """Return the number of passes over `n_train` shots."""
+        if self.n_epochs is not None:
+            return self.n_epochs
+        return max(2, round(20 * math.sqrt(1e4 / n_train)))
+
+    def learning_rate_at(self, step: int, n_steps: int) -> float:
+        """Return the learning rate of optimiser step `step` = 0..n_steps-1."""
+        warmup = self.warmup_fraction * n_steps
+        if step < warmup:
+            return self.learning_rate * (step + 1) / (warmup + 1)
+        if self.schedule == "constant":
+            return self.learning_rate
+        phase = (step - warmup) / max(1.0, n_steps - warmup)
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * phase))
+
+
+def parse_seconds(text: str) -> float:
+    """Return the seconds meant by ``"60s"``, ``"5min"`` or ``"1h"``."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|min|h)\s*", str(text))
+    if not match or float(match[1]) <= 0:
+        raise InputError(f"budget must be a time such as '60s', '5min' or '1h', got {text!r}")
+    return float(match[1]) * _UNITS[match[2]]

@@ -1,0 +1,132 @@
+"""All that training remembers, as one Dataset: what a resume needs and nothing else.
+
+Batches and schedules are functions of the step (streams are stateless), so the state is the
+weights, their average, the best average so far, Adam's two moments, and a few counters.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+
+from physgen.core.errors import InputError
+from physgen.models.io import dataset_to_tensors, tensors_to_dataset
+
+__all__ = ["FitState"]
+
+HISTORY = ("step", "epoch", "train_nll", "validation_nll", "validation_nll_error", "learning_rate")
+
+
+class FitState:
+    """Mutable state of one fit.
+
+    Attributes
+    ----------
+    model, average : modules
+        Trained weights, and their exponential moving average.
+    optimizer : torch.optim.Adam
+    best : dict of str to tensor
+        Averaged weights with the lowest validation NLL so far.
+    step, n_steps : int
+        Optimiser steps done and planned.
+    best_step, best_nll : int, float
+        Where `best` was found; nan before the first validation.
+    stale : int
+        Validations since then.
+    loss_sum, loss_count : float, int
+        Training loss since the last validation.
+    history : dict of lists
+    """
+
+    def __init__(self, model: torch.nn.Module, learning_rate: float, n_steps: int) -> None:
+        self.model = model
+        self.average = copy.deepcopy(model).requires_grad_(False)
+        self.optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
+        self.best = copy.deepcopy(self.average.state_dict())
+        self.step, self.n_steps = 0, n_steps
+        self.best_step, self.best_nll, self.stale = 0, float("nan"), 0
+        self.loss_sum, self.loss_count = 0.0, 0
+        self.history: dict[str, list[float]] = {name: [] for name in HISTORY}
+
+    def update_average(self, decay: float) -> None:
+        """Move the averaged weights towards the current ones.
+
+        The decay grows as (1 + t) / (10 + t) first, or the average would remember the start.
+        """
+        weight = 1 - min(decay, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            for a, p in zip(self.average.parameters(), self.model.parameters(), strict=True):
+                a.lerp_(p, weight)
+
+    def history_dataset(self) -> xr.Dataset:
+        """Return the history with dimension ``evaluation``; NLL in nats per site."""
+        units = {"train_nll": "nat/site", "validation_nll": "nat/site"}
+        units["validation_nll_error"] = "nat/site"
+        variables = {
+            name: (
+                "evaluation",
+                np.asarray(values, dtype=np.int64 if name in ("step", "epoch") else np.float64),
+                {"units": units[name]} if name in units else {},
+            )
+            for name, values in self.history.items()
+        }
+        return xr.Dataset(variables, attrs={"best_step": self.best_step})
+
+    def to_dataset(self) -> xr.Dataset:
+        """Return everything as arrays; :meth:`restore` is the inverse."""
+        moments = self.optimizer.state_dict()["state"]
+        names = [name for name, _ in self.model.named_parameters()]
+        tensors = {
+            **_prefixed("model", self.model.state_dict().items()),
+            **_prefixed("average", self.average.state_dict().items()),
+            **_prefixed("best", self.best.items()),
+        }
+        for key in ("exp_avg", "exp_avg_sq", "step"):
+            per_name = ((names[i], moments[i][key]) for i in sorted(moments))
+            tensors |= _prefixed(f"adam.{key}", per_name)
+        counters = {name: getattr(self, name) for name in _COUNTERS}
+        # JSON writes floats with repr, which reads back to the same bits.
+        attrs = {"counters": json.dumps(counters), "history": json.dumps(self.history)}
+        return tensors_to_dataset(tensors).assign_attrs(attrs)
+
+    def restore(self, stored: xr.Dataset) -> None:
+        """Load what :meth:`to_dataset` returned, or raise :class:`InputError`."""
+        tensors = dataset_to_tensors(stored)
+        try:
+            self.model.load_state_dict(_selected(tensors, "model"))
+            self.average.load_state_dict(_selected(tensors, "average"))
+            self.best = _selected(tensors, "best")
+            counters = json.loads(stored.attrs["counters"])
+            self.history = json.loads(stored.attrs["history"])
+        except (RuntimeError, KeyError) as error:
+            raise InputError(
+                "the checkpoint does not belong to this model; "
+                f"train with the model it was written for ({error})"
+            ) from error
+        for name in _COUNTERS:
+            setattr(self, name, counters[name])
+        state: dict[int, dict[str, Any]] = {}
+        for i, (name, _) in enumerate(self.model.named_parameters()):
+            if f"adam.step.{name}" in tensors:
+                keys = ("exp_avg", "exp_avg_sq", "step")
+                state[i] = {key: tensors[f"adam.{key}.{name}"] for key in keys}
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+_COUNTERS = ("step", "n_steps", "best_step", "best_nll", "stale", "loss_sum", "loss_count")
+
+
+def _prefixed(prefix: str, items: Iterable[tuple[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    return {f"{prefix}.{name}": tensor for name, tensor in items}
+
+
+def _selected(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    start = f"{prefix}."
+    return {n[len(start) :]: t for n, t in tensors.items() if n.startswith(start)}
