@@ -1,1 +1,55 @@
-"""cli."""
+"""The command line: ``physgen COMMAND``.
+
+Only the command that is called loads what it needs, so ``physgen --help`` stays quick.  Anything
+that the user can mend is one line, ``physgen: error: ...``, and exit status 2; a traceback means
+a bug in physgen.
+"""
+
+from __future__ import annotations
+
+import errno
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+EXIT_ERROR = 2
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``physgen`` with the arguments `argv` (default: of the process); return its status."""
+    from physgen.cli.app import app
+    from physgen.core.errors import PhysgenError
+
+    try:
+        status = app(args=list(argv) if argv is not None else None, standalone_mode=False)
+        sys.stdout.flush()
+    except PhysgenError as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        print("physgen: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output left, e.g. `| head`
+        return 0
+    except OSError as error:
+        if error.errno not in _NO_SPACE:
+            raise
+        return _fail("the disk is full; free some space and run `physgen resume`")
+    except Exception as error:
+        message = getattr(error, "format_message", None)  # a usage error, from any click
+        if message is None:
+            raise
+        if not message():  # called without a command: the help has been printed
+            return EXIT_ERROR
+        context = getattr(error, "ctx", None)
+        hint = f" (see `{context.command_path} --help`)" if context is not None else ""
+        return _fail(f"{message().rstrip('.')}{hint}")
+    return status if isinstance(status, int) else 0
+
+
+def _fail(message: str) -> int:
+    print(f"physgen: error: {' '.join(message.split())}", file=sys.stderr)
+    return EXIT_ERROR

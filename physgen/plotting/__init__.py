@@ -16,15 +16,15 @@ _EXPORTS = {
     "plot_marginals": "physgen.plotting.marginals",
     "plot_training": "physgen.plotting.training",
     "plot_two_point": "physgen.plotting.two_point",
-    "png": "physgen.plotting.style",
+    "render": "physgen.plotting.style",
 }
 
-__all__ = ["plot_log_prob", "plot_marginals", "plot_training", "plot_two_point", "png"]
+__all__ = ["plot_log_prob", "plot_marginals", "plot_training", "plot_two_point", "render"]
 
 if TYPE_CHECKING:
     from physgen.plotting.log_prob import plot_log_prob
     from physgen.plotting.marginals import plot_marginals
-    from physgen.plotting.style import png
+    from physgen.plotting.style import render
     from physgen.plotting.training import plot_training
     from physgen.plotting.two_point import plot_two_point
 

@@ -11,7 +11,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["COLOR", "OUTCOME_COLORS", "figure", "note", "png"]
+__all__ = ["COLOR", "OUTCOME_COLORS", "figure", "note", "render"]
 
 # Okabe and Ito, Color Universal Design (2008).
 COLOR = {
@@ -68,9 +68,10 @@ def note(ax: Axes, text: str, x: float = 0.98, y: float = 0.04) -> None:
     ax.text(x, y, text, transform=ax.transAxes, fontsize=9, color="#4A4F57", ha=ha, va=va)
 
 
-def png(fig: Figure, dpi: int = 160) -> bytes:
-    """Return `fig` as a PNG, the same bytes for the same figure."""
+def render(fig: Figure, kind: str = "png", dpi: int = 160) -> bytes:
+    """Return `fig` as a file of format png, pdf or svg; the same figure gives the same bytes."""
+    stamps: dict[str, Any] = {"png": {"Software": "physgen"}, "pdf": {"CreationDate": None}}
     buffer = io.BytesIO()
-    with mpl.rc_context(_RC):
-        fig.savefig(buffer, format="png", dpi=dpi, metadata={"Software": "physgen"})
+    with mpl.rc_context(_RC | {"svg.hashsalt": "physgen"}):
+        fig.savefig(buffer, format=kind, dpi=dpi, metadata=stamps.get(kind, {"Date": None}))
     return buffer.getvalue()

@@ -3,7 +3,8 @@ r"""The training curve: negative log-likelihood per site against the entropy flo
 .. math:: \mathrm{NLL}(q) = -\frac{1}{nL} \sum_k \log q(a^{(k)})
           \;\to\; \frac{1}{L} \left[ H(P) + D_{KL}(P \| q) \right]  \quad [\mathrm{nats/site}]
 
-No model can stay below the floor :math:`H(P)/L` on fresh data.
+No model can stay below the floor :math:`H(P)/L` on fresh data.  The floor drawn is the NLL of the
+true state on the very same shots: both fluctuate together, so their distance is the model's own.
 """
 
 from __future__ import annotations
@@ -18,37 +19,33 @@ from physgen.plotting.style import COLOR, figure
 __all__ = ["plot_training"]
 
 
-def plot_training(history: xr.Dataset, entropy_floor: float | None = None) -> Figure:
+def plot_training(history: xr.Dataset) -> Figure:
     """Plot the history of a fit.
 
     Parameters
     ----------
     history : xr.Dataset
-        ``train_nll`` and, if shots were held out, ``validation_nll`` (nats per site), dim
-        ``epoch``; attr ``best_epoch`` is marked if present.
-    entropy_floor : float, optional
-        Entropy of the true distribution per site (nats).
+        ``step``, ``train_nll`` and, if shots were held out, ``validation_nll`` (nats per site),
+        dim ``evaluation``.  Attrs ``entropy_floor`` and ``entropy_floor_validation``, if known:
+        NLL per site of the true state on the same shots.
     """
     with figure() as fig:
         ax = fig.add_subplot()
-        epoch = np.asarray(history["epoch"].values)
-        marker = "o" if epoch.size <= 40 else ""
-        for name, color, label in (
-            ("train_nll", COLOR["data"], "training shots"),
-            ("validation_nll", COLOR["model"], "held-out shots"),
+        step = np.asarray(history["step"].values)
+        marker = "o" if step.size <= 40 else ""
+        for nll, floor, color, label in (
+            ("train_nll", "entropy_floor", COLOR["data"], "training shots"),
+            ("validation_nll", "entropy_floor_validation", COLOR["model"], "held-out shots"),
         ):
-            if name in history and np.isfinite(history[name]).any():
-                ax.plot(epoch, history[name], marker, ls="-", ms=4.5, color=color, label=label)
-        if entropy_floor is not None and np.isfinite(entropy_floor):
-            ax.axhline(
-                entropy_floor,
-                color=COLOR["exact"],
-                lw=1.4,
-                ls=(0, (5, 3)),
-                label=f"entropy floor {entropy_floor:.4f}",
-            )
+            if not np.isfinite(history[nll]).any():
+                continue
+            ax.plot(step, history[nll], marker, ls="-", ms=4.5, color=color, label=label)
+            if floor in history.attrs:
+                entropy = float(history.attrs[floor])
+                name = f"their entropy floor, {entropy:.4f}"
+                ax.axhline(entropy, color=color, lw=1.3, ls=(0, (5, 3)), label=name)
         ax.set(
-            xlabel="epoch",
+            xlabel="optimiser step",
             ylabel="negative log-likelihood (nats per site)",
             title="Training",
         )

@@ -5,6 +5,8 @@ r"""The two-point function from the middle of the chain outwards, with one-sigma
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -17,30 +19,31 @@ _LABEL = {"data": "data, dual frame", "model": "model", "exact": "exact"}
 _MARKER = {"data": "o", "model": "s"}
 
 
-def plot_two_point(observables: xr.Dataset) -> Figure:
+def plot_two_point(observables: Mapping[str, xr.Dataset]) -> Figure:
     """Plot ``zz`` over distance for every source in `observables`.
 
     Parameters
     ----------
-    observables : xr.Dataset
-        ``zz`` and ``zz_error`` with dims ``(source, pair)``, coords ``r`` and ``i`` along
-        ``pair``; sources among ``"data"``, ``"model"``, ``"exact"``.
+    observables : mapping of str to xr.Dataset
+        Sources among ``"data"``, ``"model"``, ``"exact"``; each with ``zz`` and, if it is an
+        estimate, ``zz_error``, dim ``pair``, coords ``i`` and ``r``.
     """
     with figure() as fig:
         ax = fig.add_subplot()
-        r = observables["r"].values
+        first = next(iter(observables.values()))
+        r = first["r"].values
         shift = 0.12 if r.size > 1 else 0.0
         for source in ("exact", "data", "model"):
-            if source not in observables["source"].values:
+            if source not in observables:
                 continue
-            zz = observables["zz"].sel(source=source)
+            zz = observables[source]["zz"].values
             if source == "exact":
                 ax.plot(r, zz, color=COLOR["exact"], lw=1.5, label="exact", zorder=2)
                 continue
             ax.errorbar(
                 r + (-shift if source == "data" else shift),
                 zz,
-                observables["zz_error"].sel(source=source),
+                observables[source]["zz_error"].values,
                 fmt=_MARKER[source],
                 ms=5,
                 mew=1.1,
@@ -51,7 +54,7 @@ def plot_two_point(observables: xr.Dataset) -> Figure:
                 zorder=3 if source == "data" else 4,
             )
         ax.axhline(0, color="#4A4F57", lw=0.8, zorder=1)
-        site = int(observables["i"].values[0])
+        site = int(first["i"].values[0])
         ax.set(
             xlabel="distance $r$ (sites)",
             ylabel=rf"$\langle Z_{{{site}}}\, Z_{{{site}+r}}\rangle$",

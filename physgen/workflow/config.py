@@ -33,10 +33,8 @@ def _rule(text: str, **bounds: Any) -> Any:
 
 
 Count = Annotated[int, _rule("a positive integer", ge=1)]
-NonNegativeInt = Annotated[int, _rule("an integer >= 0", ge=0)]
 Coupling = Annotated[float, _rule("a finite number", allow_inf_nan=False)]
 Positive = Annotated[float, _rule("a positive number", gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, _rule("a number >= 0", ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, _rule("a number in [0, 1)", ge=0, lt=1, allow_inf_nan=False)]
 Flag = Annotated[bool, _rule("true or false")]
 Text = Annotated[str, _rule("a text")]
@@ -80,7 +78,7 @@ class DataSection(Section):
         Literal["pauli-4", "pauli-6", "tetrahedral"] | None,
         _rule("one of 'pauli-4', 'pauli-6', 'tetrahedral'"),
     ] = None
-    n_shots: Annotated[int, _rule("a positive integer", ge=1)] | None = None
+    n_shots: Count | None = None
     file: PathText | None = None
     sha256: Text | None = None
 
@@ -113,12 +111,26 @@ class ReportSection(Section):
 
 
 class TrainSection(Section):
-    """Maximum likelihood: the fields of :class:`physgen.training.FitSettings`."""
+    """Maximum likelihood: held-out share, and :class:`physgen.training.FitSettings`."""
 
-    n_epochs: Count = 8
-    batch_size: Count = 100
+    validation_fraction: Fraction = 0.05
+    n_epochs: Count | None = None
+    budget: Annotated[str, _rule("a CPU time such as '60s', '5min' or '1h'")] | None = None
+    batch_size: Count = 64
     learning_rate: Positive = 6e-3
-    validation_fraction: Fraction = 0.1
+    schedule: Annotated[Literal["cosine", "constant"], _rule("'cosine' or 'constant'")] = "cosine"
+    warmup_fraction: Fraction = 0.02
+    clip_norm: Positive | None = 1.0
+    ema_decay: Fraction = 0.995
+    validate_every: Count = 1
+    patience: Count | None = None
+    checkpoint_every: Positive = 20.0
+
+    @model_validator(mode="after")
+    def _one_length(self) -> TrainSection:
+        if self.n_epochs is not None and self.budget is not None:
+            raise ValueError("[train] takes n_epochs or budget, not both; remove one of them")
+        return self
 
 
 class Config(Section):

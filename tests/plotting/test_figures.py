@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from physgen.plotting import plot_log_prob, plot_marginals, plot_training, plot_two_point, png
+from physgen.plotting import plot_log_prob, plot_marginals, plot_training, plot_two_point, render
 
 R = np.arange(1, 6)
 EXACT = 0.6 * R**-0.25
@@ -15,25 +15,26 @@ EXACT = 0.6 * R**-0.25
 
 @pytest.fixture
 def observables():
-    zz = np.stack([EXACT + 0.05, EXACT - 0.01, EXACT])
-    error = np.stack([np.full(5, 0.05), np.full(5, 0.01), np.full(5, np.nan)])
-    return xr.Dataset(
-        {"zz": (("source", "pair"), zz), "zz_error": (("source", "pair"), error)},
-        coords={
-            "source": ["data", "model", "exact"],
-            "r": ("pair", R),
-            "i": ("pair", np.full(5, 4)),
-        },
-    )
+    coords = {"r": ("pair", R), "i": ("pair", np.full(5, 4))}
+
+    def estimate(shift, error):
+        values = {"zz": ("pair", EXACT + shift), "zz_error": ("pair", np.full(5, error))}
+        return xr.Dataset(values, coords=coords)
+
+    exact = xr.Dataset({"zz": ("pair", EXACT)}, coords=coords)
+    return {"data": estimate(0.05, 0.05), "model": estimate(-0.01, 0.01), "exact": exact}
 
 
 @pytest.fixture
 def history():
-    epoch = np.arange(1, 4)
     nll = np.array([1.4, 1.3, 1.29])
     return xr.Dataset(
-        {"train_nll": ("epoch", nll), "validation_nll": ("epoch", nll + 0.01)},
-        coords={"epoch": epoch},
+        {
+            "step": ("evaluation", [100, 200, 300]),
+            "train_nll": ("evaluation", nll),
+            "validation_nll": ("evaluation", nll + 0.01),
+        },
+        attrs={"entropy_floor": 1.2884, "entropy_floor_validation": 1.291},
     )
 
 
@@ -54,19 +55,25 @@ def test_two_point_draws_every_source_and_its_error_bars(observables):
 
 
 def test_two_point_without_an_exact_answer(observables):
-    fig = plot_two_point(observables.sel(source=["data", "model"]))
+    fig = plot_two_point({name: observables[name] for name in ("data", "model")})
     assert "exact" not in fig.axes[0].get_legend_handles_labels()[1]
 
 
-def test_training_curve_shows_the_entropy_floor(history):
-    ax = plot_training(history, 1.2884).axes[0]
-    assert "entropy floor 1.2884" in ax.get_legend_handles_labels()[1]
+def test_training_curve_shows_each_entropy_floor(history):
+    ax = plot_training(history).axes[0]
+    labels = ax.get_legend_handles_labels()[1]
+    assert [label for label in labels if "floor" in label] == [
+        "their entropy floor, 1.2884",
+        "their entropy floor, 1.2910",
+    ]
     np.testing.assert_array_equal(ax.lines[0].get_ydata(), history["train_nll"])
     assert "nats per site" in ax.get_ylabel()
 
 
 def test_training_curve_without_floor_or_held_out_shots(history):
-    ax = plot_training(history.drop_vars("validation_nll")).axes[0]
+    history["validation_nll"][:] = np.nan
+    history.attrs.clear()
+    ax = plot_training(history).axes[0]
     assert ax.get_legend_handles_labels()[1] == ["training shots"]
 
 
@@ -98,10 +105,13 @@ def test_marginals_are_the_outcome_frequencies():
     assert labelled(fig)
 
 
-def test_png_is_reproducible(history):
-    first, second = (png(plot_training(history, 1.2)) for _ in range(2))
+@pytest.mark.parametrize(
+    ("kind", "magic"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")]
+)
+def test_a_figure_renders_to_the_same_bytes_every_time(history, kind, magic):
+    first, second = (render(plot_training(history), kind) for _ in range(2))
     assert first == second
-    assert first.startswith(b"\x89PNG")
+    assert first.startswith(magic)
 
 
 def test_import_loads_no_matplotlib():

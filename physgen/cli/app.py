@@ -1,0 +1,190 @@
+"""The commands and their help.  Nothing heavy is imported before a command runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="physgen",
+    help="Samples, and numbers with honest error bars, from lattice systems.",
+    epilog=(
+        "Start with: physgen workflows copy state_reconstruction, then "
+        "physgen run state_reconstruction/config.toml --out my_run"
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+workflows = typer.Typer(help="List the shipped workflows, or copy one to start from.")
+app.add_typer(workflows, name="workflows", no_args_is_help=True, rich_help_panel="Find out")
+
+DO, LOOK, FIND = "Do the work", "Look at results", "Find out"
+
+ConfigPath = Annotated[
+    Path,
+    typer.Argument(
+        metavar="CONFIG", help="The TOML config; every key has a default except \\[system] L."
+    ),
+]
+Out = Annotated[
+    Path,
+    typer.Option(
+        "--out",
+        "-o",
+        metavar="DIR",
+        help="Run directory. The same config finishes or resumes it; another one is refused.",
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        "-s",
+        metavar="KEY=VALUE",
+        help="Change one value, e.g. --set system.L=20. Repeatable.",
+    ),
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Replace what DIR holds, even another run. No way back.")
+]
+Runs = Annotated[
+    list[Path], typer.Argument(metavar="DIR...", help="Run directories, finished or not.")
+]
+
+
+def _stages(last: str, config: Path, out: Path, overrides: list[str] | None, force: bool) -> None:
+    from physgen.cli.work import work
+
+    work(last, config, out, overrides or [], force)
+
+
+@app.command(rich_help_panel=DO)
+def run(config: ConfigPath, out: Out, set_: Set = None, force: Force = False) -> None:
+    """Do everything: generate, train, sample, validate, report.
+
+    Whatever DIR already holds is kept, so the same command finishes an interrupted run.
+    """
+    _stages("report", config, out, set_, force)
+
+
+@app.command(rich_help_panel=DO)
+def generate(config: ConfigPath, out: Out, set_: Set = None, force: Force = False) -> None:
+    """Find the ground state and measure it, or import a data file."""
+    _stages("generate", config, out, set_, force)
+
+
+@app.command(rich_help_panel=DO)
+def train(config: ConfigPath, out: Out, set_: Set = None, force: Force = False) -> None:
+    """Fit the model to the outcomes by maximum likelihood.
+
+    Generates the data first if need be.  SIGTERM or Ctrl-C writes a checkpoint and stops;
+    `physgen resume DIR` continues.
+    """
+    _stages("train", config, out, set_, force)
+
+
+@app.command(rich_help_panel=DO)
+def sample(config: ConfigPath, out: Out, set_: Set = None, force: Force = False) -> None:
+    """Draw outcomes from the trained model (trains it if need be)."""
+    _stages("sample", config, out, set_, force)
+
+
+@app.command(rich_help_panel=DO)
+def validate(config: ConfigPath, out: Out, set_: Set = None, force: Force = False) -> None:
+    """Compare model and state: fidelity, divergences, observables."""
+    _stages("validate", config, out, set_, force)
+
+
+@app.command(rich_help_panel=DO)
+def resume(
+    run_dir: Annotated[Path, typer.Argument(metavar="DIR", help="An interrupted run.")],
+) -> None:
+    """Continue an interrupted run, to the identical result."""
+    from physgen.cli.work import resume as resume_run
+
+    resume_run(run_dir)
+
+
+@app.command(rich_help_panel=LOOK)
+def report(runs: Runs) -> None:
+    """Write report.html and figures anew, and print the table."""
+    from physgen.cli.look import report as report_runs
+
+    report_runs(runs)
+
+
+@app.command(rich_help_panel=LOOK)
+def plot(
+    runs: Runs,
+    kind: Annotated[
+        str, typer.Option("--format", "-f", help="png, pdf or svg.", metavar="FORMAT")
+    ] = "png",
+) -> None:
+    """Write the figures of each run into DIR/figures."""
+    from physgen.cli.look import plot as plot_runs
+
+    plot_runs(runs, kind)
+
+
+@app.command(rich_help_panel=LOOK)
+def compare(runs: Runs) -> None:
+    """Print runs side by side, and where their configs differ."""
+    from physgen.cli.look import compare as compare_runs
+
+    compare_runs(runs)
+
+
+@app.command(rich_help_panel=LOOK)
+def cite(
+    run_dir: Annotated[Path, typer.Argument(metavar="DIR", help="A run.")],
+) -> None:
+    """Print BibTeX for exactly the methods that a run used."""
+    from physgen.cli.look import cite as cite_run
+
+    cite_run(run_dir)
+
+
+@app.command(rich_help_panel=FIND)
+def systems(
+    action: Annotated[
+        str, typer.Argument(metavar="[show]", help="show: tell about NAME")
+    ] = "list",
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]")] = None,
+) -> None:
+    """List the catalogue, or show a system and its exact values."""
+    from physgen.cli.find import systems as find_systems
+
+    find_systems(action, name)
+
+
+@workflows.command("list")
+def workflows_list() -> None:
+    """List the shipped workflows."""
+    from physgen.cli.find import list_workflows
+
+    list_workflows()
+
+
+@workflows.command("copy")
+def workflows_copy(
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    dest: Annotated[
+        Path | None, typer.Argument(metavar="[DEST]", help="Folder to make (default: ./NAME).")
+    ] = None,
+) -> None:
+    """Copy a workflow (config, README, Snakefile) to build on."""
+    from physgen.cli.find import copy_workflow
+
+    copy_workflow(name, dest)
+
+
+@app.command(rich_help_panel=FIND)
+def info() -> None:
+    """Show versions, devices and threads."""
+    from physgen.cli.find import info as show_info
+
+    show_info()

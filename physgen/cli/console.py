@@ -1,0 +1,174 @@
+"""How the command line talks: progress on stderr, results on stdout."""
+
+# ruff: noqa: D102  (what each method hears is said once, in Reporter)
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from physgen.workflow.reporting import Reporter
+
+__all__ = ["LineReporter", "RichReporter", "make_reporter", "stdout"]
+
+LINE_EVERY_S = 10.0  # how often a fit speaks where there is no terminal
+
+
+def stdout() -> Console:
+    """Return a console for results; wide enough for the table where there is no terminal."""
+    return Console() if sys.stdout.isatty() else Console(width=100)
+
+
+def make_reporter() -> Reporter:
+    """Return a live progress bar on a terminal, plain lines elsewhere."""
+    return RichReporter() if sys.stderr.isatty() else LineReporter()
+
+
+def _duration(seconds: float) -> str:
+    if not seconds < 1e7:  # also catches NaN
+        return "?"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def _nll(p: Any) -> str:
+    """Return the figure of merit: NLL per site, its held-out value, and the entropy floor."""
+    parts = [f"NLL/site {p.train_nll:.4f}"]
+    if p.validation_nll is not None and p.validation_nll == p.validation_nll:
+        parts.append(f"held out {p.validation_nll:.4f}")
+    if p.entropy_floor is not None:
+        parts.append(f"floor {p.entropy_floor:.4f}")
+    return ", ".join(parts)
+
+
+class LineReporter(Reporter):
+    """Plain lines on stderr, for logs and batch jobs."""
+
+    def __init__(self) -> None:
+        self._last = -LINE_EVERY_S
+
+    def start(self, stage: str, text: str) -> None:
+        self._say(f"{stage:<9} {text}")
+
+    def progress(self, progress: Any) -> None:
+        p = progress
+        if not self._is_time() and p.step < p.n_steps:
+            return
+        self._say(
+            f"train     epoch {p.epoch}/{p.n_epochs}, step {p.step}/{p.n_steps}, {_nll(p)}, "
+            f"{p.samples_per_second:,.0f} shots/s, ETA {_duration(p.eta_s)}"
+        )
+
+    def update(self, stage: str, text: str) -> None:
+        if self._is_time():
+            self._say(f"{stage:<9} {text}")
+
+    def finish(self, stage: str, text: str, seconds: float) -> None:
+        self._say(f"{stage:<9} done in {seconds:.1f} s: {text}")
+
+    def skip(self, stage: str) -> None:
+        self._say(f"{stage:<9} already done")
+
+    def warn(self, text: str) -> None:
+        self._say(f"warning   {text}")
+
+    def _is_time(self) -> bool:
+        """Whether the last line about progress is old enough for another."""
+        now = time.monotonic()
+        if now - self._last < LINE_EVERY_S:
+            return False
+        self._last = now
+        return True
+
+    @staticmethod
+    def _say(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+
+class _Rate(ProgressColumn):
+    """Shots per second, as the fit measures it."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.fields.get('rate', 0.0):,.0f} shots/s", style="cyan")
+
+
+class RichReporter(Reporter):
+    """A tick for each stage, and a live bar while the model trains."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._bar: Progress | None = None
+        self._status: Any = None
+        self._text = ""
+
+    def start(self, stage: str, text: str) -> None:
+        if stage != "train":
+            self._text = text
+            self._status = self._console.status(f"[bold]{stage:<9}[/bold] {text}")
+            self._status.start()
+            return
+        self._console.print(f"  [bold]{stage:<9}[/bold] {text}", highlight=False)
+
+    def update(self, stage: str, text: str) -> None:
+        if self._status is not None:
+            self._status.update(f"[bold]{stage:<9}[/bold] {self._text}, {text}")
+
+    def progress(self, progress: Any) -> None:
+        p = progress
+        if self._bar is None:
+            self._bar = Progress(
+                TextColumn("  {task.description}"),
+                BarColumn(bar_width=24),
+                _Rate(),
+                TextColumn("[dim]ETA"),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[merit]}"),
+                console=self._console,
+                transient=True,
+            )
+            self._bar.start()
+            self._bar.add_task("", total=p.n_steps, merit="", rate=0.0)
+        self._bar.update(
+            self._bar.task_ids[0],
+            completed=p.step,
+            description=f"epoch {p.epoch}/{p.n_epochs}",
+            merit=_nll(p),
+            rate=p.samples_per_second,
+        )
+
+    def finish(self, stage: str, text: str, seconds: float) -> None:
+        self._clear()
+        self._console.print(
+            f"[green]✓[/green] [bold]{stage:<9}[/bold] {text}  [dim]{seconds:.1f} s[/dim]",
+            highlight=False,
+        )
+
+    def skip(self, stage: str) -> None:
+        self._console.print(f"[green]✓[/green] [bold]{stage:<9}[/bold] [dim]already done[/dim]")
+
+    def warn(self, text: str) -> None:
+        self._console.print(f"[yellow]![/yellow] {text}", highlight=False)
+
+    def close(self) -> None:
+        self._clear()
+
+    def _clear(self) -> None:
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None

@@ -1,0 +1,94 @@
+"""The commands that find out: systems, workflows, info."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from pathlib import Path
+
+import physgen
+from physgen.core.checks import check_choice
+from physgen.core.errors import InputError
+from physgen.workflow import shipped
+
+__all__ = ["copy_workflow", "info", "list_workflows", "systems"]
+
+_PACKAGES = (
+    "numpy",
+    "scipy",
+    "numba",
+    "torch",
+    "xarray",
+    "h5py",
+    "h5netcdf",
+    "physics-tenpy",
+    "matplotlib",
+    "pydantic",
+    "typer",
+)
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
+
+
+def systems(action: str, name: str | None) -> None:
+    """List the catalogue, or show one system."""
+    from physgen.catalogue import list_systems, load_system
+
+    check_choice("action", action, ("list", "show"))
+    if action == "list":
+        for known in list_systems():
+            print(f"{known}  {load_system(known).title}")
+        return
+    if name is None:
+        raise InputError("a system must be named, got none; e.g. physgen systems show tfim-1d")
+    _show(name)
+
+
+def _show(name: str) -> None:
+    from rich.markdown import Markdown
+
+    from physgen.catalogue import load_system
+    from physgen.cli.console import stdout
+
+    stdout().print(Markdown(load_system(name).readme))
+
+
+def list_workflows() -> None:
+    """Print the name and title of every shipped workflow."""
+    for name in shipped.list_workflows():
+        print(f"{name}  {shipped.title_of(name)}")
+
+
+def copy_workflow(name: str, destination: Path | None) -> None:
+    """Copy a shipped workflow, and say how to run it."""
+    target = shipped.copy_workflow(name, destination)
+    print(target)
+    print(f"next: physgen run {target / 'config.toml'} --out {target / 'run'}")
+
+
+def info() -> None:
+    """Print versions, devices and threads."""
+    import torch
+
+    lines = {
+        "physgen": f"{physgen.__version__} ({Path(physgen.__file__).parent})",
+        "python": f"{platform.python_version()}, {platform.platform()}",
+    }
+    for package in _PACKAGES:
+        try:
+            lines[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            lines[package] = "not installed"
+    lines["cores"] = f"{len(os.sched_getaffinity(0))} usable of {os.cpu_count()}"
+    lines["torch threads"] = str(torch.get_num_threads())
+    for variable in _THREAD_VARIABLES:
+        lines[variable] = os.environ.get(variable, "not set")
+    gpus = [torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())]
+    lines["devices"] = ", ".join(["cpu", *gpus])
+    for key, value in lines.items():
+        print(f"{key:<20} {value}")

@@ -1,0 +1,142 @@
+"""The commands that look at results: report, plot, compare, cite."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from physgen.cli.console import stdout
+from physgen.core.errors import StoreError
+from physgen.results import bibtex, open_run
+from physgen.workflow.summary import Summary, configuration, summarize
+
+__all__ = ["cite", "compare", "plot", "print_result", "report"]
+
+
+def report(runs: Sequence[Path]) -> None:
+    """Write the report of each run again, and print its table."""
+    from physgen.workflow.report import write_report
+
+    for run_dir in runs:
+        write_report(run_dir)
+        print_result(run_dir)
+
+
+def plot(runs: Sequence[Path], kind: str) -> None:
+    """Write the figures of each run, and print their paths."""
+    from physgen.workflow.figures import write_figures
+
+    for run_dir in runs:
+        paths = write_figures(run_dir, kind)
+        if not paths:
+            raise StoreError(f"{run_dir} holds no trained model or samples yet; resume it first")
+        for path in paths.values():
+            print(path)
+
+
+def cite(run_dir: Path) -> None:
+    """Print BibTeX for the methods that a run used."""
+    print(bibtex(json.loads(open_run(run_dir).attrs.get("citations", "[]"))))
+
+
+def print_result(run_dir: Path) -> None:
+    """Print the table of a run, and where its files are."""
+    console = stdout()
+    summary = summarize(open_run(run_dir))
+    for table in tables(summary):
+        console.print(table)
+    for text in summary.warnings:
+        console.print(f"[yellow]![/yellow] {text}", highlight=False)
+    for text in summary.notes:
+        console.print(f"[dim]{text}[/dim]", highlight=False)
+    names = ("run.h5", "report.html", "figures")
+    for path in (run_dir / name for name in names):
+        if path.exists():
+            print(path)
+
+
+def tables(summary: Summary) -> list[Table]:
+    """Return the tables of a run for the terminal."""
+    found = []
+    if summary.rows:
+        table = _table(summary.title)
+        table.add_column("quantity", justify="left", no_wrap=True)
+        for name, style in (
+            ("from data", "blue"),
+            ("from model", "dark_orange3"),
+            ("exact", ""),
+            ("pull, data", "blue"),
+            ("pull, model", "dark_orange3"),
+        ):
+            table.add_column(name, justify="right", style=style, no_wrap=True)
+        for r in summary.rows:
+            table.add_row(r.quantity, r.data, r.model, r.exact, r.pull_data, r.pull_model)
+        found.append(table)
+    if summary.distances:
+        table = _table("" if summary.rows else summary.title)
+        table.add_column("distance of model and state", justify="left", no_wrap=True)
+        table.add_column("estimate", justify="right", style="bold", no_wrap=True)
+        if any(d.exact for d in summary.distances):
+            table.add_column("enumerated", justify="right", no_wrap=True)
+        table.add_column("", justify="left", style="dim")
+        for d in summary.distances:
+            exact = [d.exact] if len(table.columns) == 4 else []
+            table.add_row(d.quantity, d.estimate, *exact, d.meaning)
+        found.append(table)
+    return found
+
+
+def _table(title: str) -> Table:
+    from rich import box
+
+    return Table(
+        title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
+    )
+
+
+def compare(runs: Sequence[Path]) -> None:
+    """Print runs side by side: where the configs differ, then distances and observables."""
+    trees = {str(run_dir): open_run(run_dir) for run_dir in runs}
+    summaries = {name: summarize(tree) for name, tree in trees.items()}
+    table = _table("")
+    table.add_column("", justify="left", no_wrap=True)
+    for name in trees:
+        table.add_column(name, justify="right")
+    configs = {name: _flat(configuration(tree)) for name, tree in trees.items()}
+    keys = dict.fromkeys(key for config in configs.values() for key in config)
+    for key in keys:
+        values = [json.dumps(config.get(key)) for config in configs.values()]
+        if len(set(values)) > 1:
+            table.add_row(key, *values, style="dim")
+    table.add_section()
+    for quantity, cells in _aligned(summaries).items():
+        table.add_row(quantity, *cells)
+    stdout().print(table)
+
+
+def _aligned(summaries: Mapping[str, Summary]) -> dict[str, list[str]]:
+    """Return the cells of each quantity that any run has, empty where one has none."""
+    found = []
+    for summary in summaries.values():
+        cells = {f"{d.quantity}, {d.meaning}": d.estimate for d in summary.distances}
+        cells |= {f"{r.quantity}, model": r.model for r in summary.rows}
+        cells |= {f"{r.quantity}, data": r.data for r in summary.rows}
+        cells |= {f"{r.quantity}, exact": r.exact for r in summary.rows if r.exact}
+        found.append(cells)
+    names = dict.fromkeys(name for cells in found for name in cells)
+    return {name: [cells.get(name, "") for cells in found] for name in names}
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested keys as section.key."""
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

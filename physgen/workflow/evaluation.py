@@ -1,0 +1,89 @@
+"""Numbers about a trained model: observables beside the exact ones, and held-out likelihood."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from physgen.core.arrays import to_numpy
+from physgen.core.protocols import Density
+from physgen.exact import exact_observables
+from physgen.quantum import MPS, TFIM, MeasurementData, estimate_observables
+from physgen.quantum.estimators import observables_dataset
+from physgen.quantum.tfim import central_pairs
+from physgen.validation.compare import MAX_STRINGS, exact_divergences, validate
+from physgen.workflow.context import Context
+
+__all__ = ["distances", "held_out_likelihood", "observables"]
+
+
+def distances(context: Context, model: Density, truth: Density) -> dict[str, xr.Dataset]:
+    """Return fidelity and KL from samples and, where all strings can be listed, exactly."""
+    n = context.config.validate_.n_samples
+
+    def counted(done: int, total: int) -> None:
+        context.reporter.update("validate", f"{done / total:.0%}")
+
+    result = validate(model, truth, n, context.stream("validate"), on_progress=counted)
+    groups = {"validation": result}
+    if (truth.support.K or 0) ** truth.event_shape[0] <= MAX_STRINGS:
+        groups["validation/exact"] = exact_divergences(model, truth)
+    return groups
+
+
+def held_out_likelihood(context: Context, model: Density) -> xr.Dataset:
+    """Return the likelihood of shots that the fit never saw (of its validation split if none)."""
+    store = context.store
+    if store.has("held_out"):
+        x = MeasurementData.from_dataset(store.read("held_out")).outcomes
+        nll = -to_numpy(model.log_prob(x)) / x.shape[1]
+        value, error, n = nll.mean(), nll.std(ddof=1) / np.sqrt(len(nll)), len(nll)
+        note = "shots kept out of training and of every choice"
+    else:
+        history = store.read("training")
+        best = float(history["validation_nll"].min())
+        value, error, n = best, np.nan, 0
+        note = "validation split, also used to pick the weights, so slightly optimistic"
+    return xr.Dataset(
+        {
+            "nll": ((), float(value), {"units": "nats per site", "estimator": note}),
+            "nll_error": ((), float(error), {"units": "nats per site"}),
+        },
+        attrs={"n": n},
+    )
+
+
+def observables(context: Context) -> dict[str, xr.Dataset]:
+    """Return the observables of data and model by dual frames, and of the state, by source."""
+    tfim, data = context.tfim, context.data()
+    samples = MeasurementData.from_dataset(context.store.read("samples"))
+    # Without a Hamiltonian there is no energy; the estimators of x, z and zz do not need one.
+    chain = tfim or TFIM(L=data.outcomes.shape[1], J=0.0, h=0.0)
+    found = {
+        "data": estimate_observables(data.outcomes, data.povm, chain),
+        "model": estimate_observables(samples.outcomes, samples.povm, chain),
+    }
+    found["data"].attrs["exactness_for"] = "the state"
+    found["model"].attrs["exactness_for"] = "the model"
+    if tfim is not None and (state := context.state()) is not None:
+        found["exact"] = _exact(tfim, state, from_file=context.config.state.file is not None)
+    if tfim is None:
+        energies = ["energy", "energy_error", "energy_unphysical"]
+        found = {name: ds.drop_vars(energies) for name, ds in found.items()}
+    return {f"observables/{name}": ds for name, ds in found.items()}
+
+
+def _exact(tfim: TFIM, state: MPS, from_file: bool) -> xr.Dataset:
+    """Return the values in the measured state: closed form for the ground state, else its MPS."""
+    if not from_file:
+        return exact_observables(tfim)
+    i, r = central_pairs(tfim.L)
+    return observables_dataset(
+        tfim,
+        energy=state.energy(tfim),
+        x=state.profile("X"),
+        z=state.profile("Z"),
+        zz=np.array([state.expectation({int(a): "Z", int(a + s): "Z"}) for a, s in zip(i, r)]),
+        estimator="contraction of the matrix product state",
+        exactness="exact",
+    )

@@ -1,0 +1,70 @@
+"""What a config points at: the state and the measurement file, checked before a run is opened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from physgen.core.errors import InputError
+from physgen.workflow.config import Config
+
+if TYPE_CHECKING:
+    from physgen.quantum import MPS, TFIM, MeasurementData
+
+__all__ = ["check", "load_measurements", "load_state", "system_of"]
+
+
+def system_of(config: Config) -> TFIM | None:
+    """Return the Hamiltonian that the config names, or None for outcomes of unknown origin."""
+    from physgen.quantum import TFIM
+
+    system = config.system
+    if system is None:
+        return None
+    return TFIM(L=system.L, J=system.J, h=system.h, boundary=system.boundary)
+
+
+def load_state(config: Config) -> MPS | None:
+    """Return the MPS of ``[state] file``, or None if the config names none."""
+    from physgen.quantum import MPS
+
+    if config.state.file is None or config.system is None:
+        return None
+    state = MPS.load(config.state.file)
+    if state.L != config.system.L:
+        raise InputError(
+            f"[state] file must hold a chain of [system] L = {config.system.L} sites, "
+            f"got one of {state.L}"
+        )
+    return state
+
+
+def load_measurements(config: Config) -> MeasurementData | None:
+    """Return the outcomes of ``[data] file``, or None if the config names none."""
+    from physgen.quantum import MeasurementData
+
+    if config.data.file is None:
+        return None
+    data = MeasurementData.load(config.data.file)
+    n, L = data.outcomes.shape
+    wanted = config.data
+    if wanted.povm is not None and wanted.povm != data.povm.name:
+        raise InputError(
+            f"[data] povm must be that of the data file, got {wanted.povm!r} where the file "
+            f"holds {data.povm.name!r} outcomes; write povm = {data.povm.name!r} or leave it out"
+        )
+    if wanted.n_shots is not None and wanted.n_shots > n:
+        raise InputError(
+            f"[data] n_shots must be at most the {n} shots of the data file, got {wanted.n_shots}"
+        )
+    if config.system is not None and config.system.L != L:
+        raise InputError(
+            f"[system] L must be the {L} sites of the data file, got {config.system.L}"
+        )
+    return data
+
+
+def check(config: Config) -> None:
+    """Raise :class:`InputError` for anything wrong with what the config points at."""
+    system_of(config)
+    load_state(config)
+    load_measurements(config)

@@ -1,0 +1,160 @@
+"""The report: one HTML file with the table, the figures, and where everything came from.
+
+Nothing in it is loaded from elsewhere: the style is inline, the figures are embedded.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from importlib import resources
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import xarray as xr
+
+from physgen.results import bibtex, open_run, replacing
+from physgen.workflow.figures import CAPTIONS, write_figures
+from physgen.workflow.summary import Summary, configuration, dataset_of, summarize
+
+__all__ = ["render_report", "write_report"]
+
+
+def write_report(run_dir: str | Path) -> Path:
+    """Write ``DIR/figures`` and ``DIR/report.html`` of a run; return the path of the page."""
+    run_dir = Path(run_dir)
+    figures = write_figures(run_dir)
+    tree = open_run(run_dir)
+    page = render_report(tree, {name: path.read_bytes() for name, path in figures.items()})
+    path = run_dir / "report.html"
+    with replacing(path) as file:
+        file.write(page.encode())
+    return path
+
+
+def render_report(tree: xr.DataTree, figures: Mapping[str, bytes]) -> str:
+    """Return the page of an open run, with `figures` (PNG by name) embedded."""
+    summary = summarize(tree)
+    title = configuration(tree).get("report", {}).get("title") or summary.title
+    body = [
+        _warnings(summary),
+        _section("Distance between model and state", _distances(summary)),
+        _section("Observables", _observables(summary)),
+        _section("Figures", _figures(figures)),
+        _section("What these numbers are", _exactness(tree)),
+        _section("Where they come from", _provenance(tree)),
+    ]
+    attrs = tree.attrs
+    state = "finished" if int(attrs.get("complete", 0)) else "not finished yet"
+    template = resources.files("physgen.workflow").joinpath("report.html").read_text("utf-8")
+    return Template(template).substitute(
+        title=escape(title),
+        subtitle=escape(f"{summary.title}; {state}" if title != summary.title else state),
+        body="\n".join(part for part in body if part),
+        footer=escape(f"physgen {attrs.get('physgen_version', '')}, {attrs.get('created', '')}"),
+    )
+
+
+def _section(title: str, content: str, kind: str = "") -> str:
+    if not content:
+        return ""
+    css = f' class="{kind}"' if kind else ""
+    return f"<section{css}><h2>{escape(title)}</h2>\n{content}\n</section>"
+
+
+def _table(
+    head: Sequence[str], rows: Iterable[Sequence[str]], classes: Sequence[str] | None = None
+) -> str:
+    """Return an HTML table; `classes` are those of the columns (default: name, then numbers)."""
+    classes = classes or ["name"] + [""] * (len(head) - 1)
+
+    def line(tag: str, cells: Sequence[str]) -> str:
+        marked = zip(cells, classes)
+        return "".join(f'<{tag} class="{c}">{escape(cell)}</{tag}>' for cell, c in marked)
+
+    body = "\n".join(f"<tr>{line('td', row)}</tr>" for row in rows)
+    return f"<table><thead><tr>{line('th', head)}</tr></thead>\n<tbody>{body}</tbody></table>"
+
+
+def _warnings(summary: Summary) -> str:
+    if not summary.warnings:
+        return ""
+    items = "".join(f"<li>{escape(text)}</li>" for text in summary.warnings)
+    return _section("Take care", f"<ul>{items}</ul>", kind="warnings")
+
+
+def _distances(summary: Summary) -> str:
+    if not summary.distances:
+        return ""
+    rows = [(d.quantity, d.estimate, d.exact, d.meaning) for d in summary.distances]
+    note = (
+        '<p class="note">P is the distribution of the outcomes, Q the model. F_c is the classical '
+        "fidelity; its square, and the quantum fidelity, are other numbers.</p>"
+    )
+    return (
+        _table(("quantity", "estimate", "enumerated", "how"), rows, ("name", "", "", "text"))
+        + note
+    )
+
+
+def _observables(summary: Summary) -> str:
+    if not summary.rows:
+        return ""
+    head = ("quantity", "from data", "from model", "exact", "pull, data", "pull, model")
+    rows = [
+        (r.quantity, r.data, r.model, r.exact, r.pull_data, r.pull_model) for r in summary.rows
+    ]
+    table = _table(head, rows, ("name", "data", "model", "", "data", "model"))
+    return table + "".join(f'<p class="note">{escape(text)}</p>' for text in summary.notes)
+
+
+def _figures(figures: Mapping[str, bytes]) -> str:
+    blocks = []
+    for name, content in figures.items():
+        source = base64.b64encode(content).decode("ascii")
+        caption = escape(CAPTIONS.get(name, ""))
+        blocks.append(
+            f'<figure><img alt="{escape(name)}" src="data:image/png;base64,{source}">'
+            f"<figcaption>{caption}</figcaption></figure>"
+        )
+    return f'<div class="figures">{"".join(blocks)}</div>' if blocks else ""
+
+
+def _exactness(tree: xr.DataTree) -> str:
+    """Say of each group whether it is exact, asymptotic or approximate, and for what."""
+    rows = []
+    for name in ("state", "samples", "validation", *_SOURCES):
+        ds = dataset_of(tree, name)
+        if ds is not None and "exactness" in ds.attrs:
+            attrs = ds.attrs
+            how = str(attrs.get("estimator", attrs.get("method", "")))
+            rows.append((name, str(attrs["exactness"]), str(attrs.get("exactness_for", "")), how))
+    if not rows:
+        return ""
+    return _table(("group", "exactness", "for", "how"), rows, ("name", "name", "name", "text"))
+
+
+_SOURCES = ("observables/data", "observables/model", "observables/exact")
+
+
+def _provenance(tree: xr.DataTree) -> str:
+    attrs = {k: v for k, v in tree.attrs.items() if k not in ("config", "versions", "citations")}
+    rows = [(key, _text(value)) for key, value in sorted(attrs.items())]
+    versions = json.loads(tree.attrs.get("versions", "{}"))
+    rows.append(("versions", ", ".join(f"{k} {v}" for k, v in sorted(versions.items()))))
+    config = json.dumps(configuration(tree), indent=2)
+    citations = bibtex(json.loads(tree.attrs.get("citations", "[]")))
+    return "\n".join(
+        (
+            _table(("what", "value"), rows, ("name", "text")),
+            f"<details><summary>Config</summary><pre>{escape(config)}</pre></details>",
+            f"<details><summary>Please cite</summary><pre>{escape(citations)}</pre></details>",
+        )
+    )
+
+
+def _text(value: Any) -> str:
+    return f"{value:.1f}" if isinstance(value, float) else str(value)

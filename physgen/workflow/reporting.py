@@ -1,0 +1,32 @@
+"""What a run says while it works; the command line prints it, a script may ignore it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["Reporter"]
+
+
+class Reporter:
+    """Silent listener; override what you want to hear."""
+
+    def start(self, stage: str, text: str) -> None:
+        """Hear that `stage` begins; `text` says what it will do."""
+
+    def progress(self, progress: Any) -> None:
+        """Hear the :class:`physgen.training.Progress` of a running fit."""
+
+    def update(self, stage: str, text: str) -> None:
+        """Hear how far `stage` has come, e.g. ``sweep 3`` or ``40 %``."""
+
+    def finish(self, stage: str, text: str, seconds: float) -> None:
+        """Hear that `stage` ended after `seconds` of wall time; `text` says what came out."""
+
+    def skip(self, stage: str) -> None:
+        """Hear that `stage` had already been done."""
+
+    def warn(self, text: str) -> None:
+        """Hear about something that the user should know but that does not stop the run."""
+
+    def close(self) -> None:
+        """Hear that the run is over, well or not; give the terminal back."""

@@ -1,0 +1,104 @@
+"""Driving the stages over a run directory: open, skip what is done, do the rest, close.
+
+A run directory holds ``run.h5`` (everything, see :mod:`physgen.results`), ``report.html`` and
+``figures/``.  Whatever ends a run early leaves it resumable.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from physgen.core.errors import InterruptedRunError
+from physgen.workflow import inputs
+from physgen.workflow.config import Config
+from physgen.workflow.context import Context
+from physgen.workflow.interrupts import catch_signals
+from physgen.workflow.loading import config_from_dict
+from physgen.workflow.reporting import Reporter
+from physgen.workflow.stages import STAGES, stopped_text
+
+__all__ = ["resume", "run"]
+
+
+def run(
+    config: Config,
+    out: str | Path,
+    *,
+    until: str = "report",
+    force: bool = False,
+    reporter: Reporter | None = None,
+) -> Path:
+    """Do every stage up to `until` that the directory `out` does not hold yet.
+
+    Parameters
+    ----------
+    config : Config
+        What to do; :func:`physgen.workflow.loading.load_config` reads one.
+    out : str or Path
+        Run directory, made if absent.  A directory of another config is refused.
+    until : str
+        Last stage: generate, train, sample, validate or report.
+    force : bool
+        Start over, whatever `out` holds.
+    reporter : Reporter, optional
+        Listener for progress.
+
+    Returns
+    -------
+    Path
+        The run directory.
+    """
+    from physgen.results import RunStore
+
+    # Everything that can be wrong with the input is found before the directory is touched.
+    inputs.check(config)
+    with RunStore.open(out, config.canonical(), force=force) as store:
+        _compute(Context(config, store, reporter or Reporter(), lambda: False), until)
+    return _finish(Path(out), until, reporter or Reporter())
+
+
+def resume(out: str | Path, *, reporter: Reporter | None = None) -> Path:
+    """Continue the run in `out` to its end, with the config that it holds."""
+    from physgen.results import RunStore
+
+    with RunStore.resume(out) as store:
+        config = config_from_dict(store.config)
+        _compute(Context(config, store, reporter or Reporter(), lambda: False), "report")
+    return _finish(Path(out), "report", reporter or Reporter())
+
+
+def _compute(context: Context, until: str) -> None:
+    store, reporter = context.store, context.reporter
+    names = [stage.name for stage in STAGES]
+    last = names.index(until) if until in names else len(names) - 1
+    with catch_signals() as stop:
+        context.stop = stop
+        try:
+            for stage in STAGES[: last + 1]:
+                if stage.is_done(store):
+                    reporter.skip(stage.name)
+                    continue
+                reporter.start(stage.name, stage.doing)
+                begun = time.monotonic()
+                text = stage.run(context)
+                reporter.finish(stage.name, text, time.monotonic() - begun)
+                if stop():
+                    raise InterruptedRunError(stopped_text(context))
+            if until == "report":
+                store.finish()
+        finally:
+            reporter.close()
+
+
+def _finish(out: Path, until: str, reporter: Reporter) -> Path:
+    """Write the report from the closed run file: what it shows is what the file holds."""
+    if until == "report":
+        from physgen.workflow.report import write_report
+
+        reporter.start("report", "figures and report.html")
+        begun = time.monotonic()
+        path = write_report(out)
+        reporter.finish("report", str(path), time.monotonic() - begun)
+        reporter.close()
+    return out

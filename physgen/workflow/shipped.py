@@ -1,0 +1,54 @@
+"""The workflows that come with physgen: folders with a config, a README and a Snakefile.
+
+They live in ``workflows/`` of a checkout and in ``physgen/_workflows`` of an installed wheel.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import physgen
+from physgen.core.errors import InputError, StoreError
+
+__all__ = ["copy_workflow", "find_workflow", "list_workflows", "title_of"]
+
+
+def _root() -> Path:
+    package = Path(physgen.__file__).parent
+    installed = package / "_workflows"
+    return installed if installed.is_dir() else package.parent / "workflows"
+
+
+def list_workflows() -> list[str]:
+    """Return the names of the shipped workflows, sorted."""
+    root = _root()
+    if not root.is_dir():
+        return []
+    return sorted(folder.name for folder in root.iterdir() if (folder / "config.toml").is_file())
+
+
+def find_workflow(name: str) -> Path:
+    """Return the folder of a shipped workflow."""
+    if name not in list_workflows():
+        listed = ", ".join(repr(n) for n in list_workflows())
+        raise InputError(f"workflow must be one of {listed}, got {name!r}")
+    return _root() / name
+
+
+def title_of(name: str) -> str:
+    """Return the first heading of a workflow's README."""
+    for line in (find_workflow(name) / "README.md").read_text(encoding="utf-8").splitlines():
+        if line.startswith("# "):
+            return line[2:].strip()
+    return ""
+
+
+def copy_workflow(name: str, destination: str | Path | None = None) -> Path:
+    """Copy a workflow to `destination` (default: a folder of its name), which must not exist."""
+    source = find_workflow(name)
+    target = Path(destination) if destination is not None else Path(name)
+    if target.exists():
+        raise StoreError(f"destination must not exist, got {str(target)!r}; name another folder")
+    shutil.copytree(source, target)
+    return target

@@ -1,0 +1,185 @@
+"""The stages that compute: generate, train, sample, validate.
+
+Each stage reads groups of the run file and commits new ones in one atomic segment, so a stage has
+either happened or not.  Randomness: stage ``s`` uses only ``Stream(seed).child(s)``; no stage
+shifts the numbers of another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import xarray as xr
+
+from physgen.core.arrays import to_numpy
+from physgen.core.errors import InterruptedRunError
+from physgen.workflow import inputs
+from physgen.workflow.context import Context
+
+if TYPE_CHECKING:
+    from physgen.quantum import MeasurementData
+    from physgen.results import RunStore
+    from physgen.training import NegativeLogLikelihood
+
+__all__ = ["STAGES", "Stage"]
+
+# Shots on which the entropy floor is evaluated: log P of the state costs about 0.5 ms a shot at
+# bond dimension 24, and 20,000 shots fix the floor to 1e-3 nats per site at L = 50.
+FLOOR_SHOTS = 20_000
+CHECKPOINT = "training/checkpoint"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of the work: its name, the groups that prove it done, and what it does.
+
+    ``run(context)`` returns one line that says what came out.
+    """
+
+    name: str
+    groups: tuple[str, ...]
+    doing: str
+    run: Callable[[Context], str]
+
+    def is_done(self, store: RunStore) -> bool:
+        """Whether every group of this stage is in the run file."""
+        return all(store.has(group) for group in self.groups)
+
+
+def _generate(context: Context) -> str:
+    from physgen.quantum import Born, MeasurementData, ground_state, povm
+
+    config, tfim = context.config, context.tfim
+    data = inputs.load_measurements(config)
+    if data is not None or tfim is None:
+        return _import(context, data)
+
+    def swept(sweep: int, energy: float, change: float) -> None:
+        context.reporter.update("generate", f"sweep {sweep}, E = {energy:.10f} ({change:+.1e})")
+
+    state = inputs.load_state(config)
+    if state is None:
+        state = ground_state(tfim, chi_max=config.state.chi_max, progress=swept)
+    frame = povm(str(config.data.povm))
+    born = Born(state, frame)
+    outcomes = born.sample(config.data.n_shots, context.stream("generate").child("shots"))
+    data = MeasurementData(outcomes, frame, tfim.attrs())
+    context.store.commit({"state": state.to_dataset(), "data": data.to_dataset()})
+    return f"{len(outcomes):,} {frame.name} shots of a chain of {tfim.L} sites"
+
+
+def _import(context: Context, data: MeasurementData) -> str:
+    """Take the shots of a file; those beyond ``n_shots`` are kept out of training."""
+    from physgen.quantum import MeasurementData
+
+    n = context.config.data.n_shots or len(data.outcomes)
+    groups = {"data": MeasurementData(data.outcomes[:n], data.povm, data.attrs).to_dataset()}
+    rest = data.outcomes[n:]
+    if len(rest):
+        groups["held_out"] = MeasurementData(rest, data.povm, data.attrs).to_dataset()
+    context.store.commit(groups)
+    text = f"{n:,} {data.povm.name} shots of {data.outcomes.shape[1]} sites, from a file"
+    return text + (f"; {len(rest):,} held out" if len(rest) else "")
+
+
+def _train(context: Context) -> str:
+    from physgen import models, training
+
+    config, store, stream = context.config, context.store, context.stream("train")
+    data = context.data()
+    settings = config.train.model_dump()
+    objective = training.NegativeLogLikelihood(
+        data.outcomes, settings.pop("validation_fraction"), seed=config.seed
+    )
+    shape = {"L": data.outcomes.shape[1], "K": data.povm.K}
+    model = models.build(config.model.model_dump() | shape, rng=stream.child("init"))
+    floors = _floors(context, objective)
+
+    def commit(state: xr.Dataset, history: xr.Dataset) -> None:
+        store.commit({"training": history.assign_attrs(floors), CHECKPOINT: state})
+
+    try:
+        result = training.fit(
+            model,
+            objective,
+            training.FitSettings(**settings),
+            rng=stream.child("fit"),
+            entropy_floor=floors.get("entropy_floor"),
+            resume_from=store.read(CHECKPOINT) if store.has(CHECKPOINT) else None,
+            on_checkpoint=commit,
+            should_stop=context.stop,
+            on_progress=context.reporter.progress,
+        )
+    except InterruptedRunError:
+        raise InterruptedRunError(stopped_text(context)) from None
+    store.commit({"model": models.to_dataset(result.model)})
+    return f"weights of step {result.best_step} kept; ended by {result.stopped_by}"
+
+
+def _floors(context: Context, objective: NegativeLogLikelihood) -> dict[str, float]:
+    """Return the NLL per site of the true state, on the shots of training and on those held out.
+
+    Each is an estimate of the entropy per site that fluctuates together with the model's NLL on
+    the same shots, so the distance between the two is far better known than either.
+    """
+    if context.store.has("training"):
+        attrs = context.store.read("training").attrs
+        return {key: attrs[key] for key in attrs if key.startswith("entropy_floor")}
+    truth = context.truth()
+    if truth is None:
+        return {}
+    shots = {"": objective.train, "_validation": objective.validation}
+    return {
+        f"entropy_floor{name}": -float(truth.log_prob(to_numpy(x[:FLOOR_SHOTS])).mean())
+        / objective.n_sites
+        for name, x in shots.items()
+        if len(x)
+    }
+
+
+def stopped_text(context: Context) -> str:
+    """Return what to tell a user who interrupted the run."""
+    name = getattr(context.stop, "signal", None) or "a request"
+    return f"stopped by {name}; continue with `physgen resume {context.store.path}`"
+
+
+def _sample(context: Context) -> str:
+    from physgen import models
+    from physgen.quantum import MeasurementData
+
+    model = models.from_dataset(context.store.read("model"))
+    n = context.config.sample.n_samples
+    outcomes = to_numpy(model.sample(n, context.stream("sample")))
+    data = context.data()
+    dataset = MeasurementData(outcomes, data.povm, {"source": "model"}).to_dataset()
+    # Ancestral sampling draws from the model without error; the model is not the state.
+    dataset.attrs |= {"exactness": "exact", "exactness_for": "the model"}
+    context.store.commit({"samples": dataset})
+    return f"{n:,} samples of the model"
+
+
+def _validate(context: Context) -> str:
+    from physgen import models
+    from physgen.workflow.evaluation import distances, held_out_likelihood, observables
+
+    model = models.from_dataset(context.store.read("model"))
+    truth, n = context.truth(), context.config.validate_.n_samples
+    if truth is None:
+        groups = {"validation": held_out_likelihood(context, model)}
+        text = f"held-out NLL {float(groups['validation']['nll']):.4f} nats per site"
+    else:
+        groups = distances(context, model, truth)
+        fidelity = float(groups["validation"]["fidelity"][0])
+        text = f"F_c = {fidelity:.4f} on {n:,} fresh samples of the state"
+    context.store.commit(groups | observables(context))
+    return text
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage("generate", ("data",), "ground state and measurement", _generate),
+    Stage("train", ("model",), "maximum likelihood", _train),
+    Stage("sample", ("samples",), "draws from the model", _sample),
+    Stage("validate", ("validation", "observables/model"), "model against state", _validate),
+)

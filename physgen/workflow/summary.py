@@ -1,0 +1,206 @@
+"""The result table: what the terminal prints and the report shows, from one run file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from physgen.analysis.format import format_estimate
+
+__all__ = ["Distance", "Row", "Summary", "summarize"]
+
+FEW_SAMPLES = 1000  # below this an error bar is itself uncertain by more than 2 %
+MODE_DROPPING_SIGMA = 4.0  # disagreement of the two F_c estimates that is called an alarm
+
+
+@dataclass(frozen=True)
+class Row:
+    """One observable: text of each cell, empty where there is nothing to say."""
+
+    quantity: str
+    data: str
+    model: str
+    exact: str
+    pull_data: str
+    pull_model: str
+
+
+@dataclass(frozen=True)
+class Distance:
+    """One distance between model and state."""
+
+    quantity: str
+    estimate: str
+    exact: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Everything a reader is told about a run, in words and formatted numbers."""
+
+    title: str
+    rows: tuple[Row, ...] = ()
+    distances: tuple[Distance, ...] = ()
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+
+def summarize(tree: xr.DataTree) -> Summary:
+    """Summarise an open run, as far as it has come."""
+    sources = observables_of(tree)
+    validation = dataset_of(tree, "validation")
+    rows = tuple(_rows(sources)) if sources else ()
+    return Summary(
+        title=_title(tree),
+        rows=rows,
+        distances=tuple(_distances(tree)),
+        warnings=tuple(_warnings(sources, validation)),
+        notes=_NOTES if rows else (),
+    )
+
+
+_NOTES = (
+    "Errors are one standard error.  Those of the model are of its sampling alone: they do not "
+    "contain the error of the fit, so a large pull of the model is its bias.",
+)
+
+
+def dataset_of(tree: xr.DataTree, name: str) -> xr.Dataset | None:
+    """Return one group, or None if the run has not come that far."""
+    try:
+        node = tree[name]
+    except KeyError:
+        return None
+    return node.to_dataset(inherit=False) if isinstance(node, xr.DataTree) else None
+
+
+def observables_of(tree: xr.DataTree) -> dict[str, xr.Dataset]:
+    """Return the observables by source: data, model and, if the state is known, exact."""
+    found = {name: dataset_of(tree, f"observables/{name}") for name in ("data", "model", "exact")}
+    return {name: ds for name, ds in found.items() if ds is not None}
+
+
+def _title(tree: xr.DataTree) -> str:
+    data = dataset_of(tree, "data")
+    if data is None:
+        return "run without data yet"
+    attrs = data.attrs
+    n, L = data["outcomes"].shape
+    shots = f"{n:,} {attrs.get('povm', '')} shots"
+    if "h" not in attrs:
+        return f"{L} sites, {shots}"
+    chain = f"TFIM chain, L = {L}, J = {attrs['J']:g}, h = {attrs['h']:g}, {attrs['boundary']}"
+    return f"{chain}; {shots}"
+
+
+def _rows(sources: dict[str, xr.Dataset]) -> list[Row]:
+    any_source = next(iter(sources.values()))
+    rows = []
+    if "energy" in any_source:
+        rows.append(_row("energy <H>", sources, "energy", {}))
+    rows.append(_row("<X>, mean over sites", sources, "x_mean", {}))
+    rows.append(_row("<Z>, mean over sites", sources, "z_mean", {}))
+    distances = any_source["r"].values
+    for index in _few(distances):
+        i, r = int(any_source["i"].values[index]), int(distances[index])
+        rows.append(_row(f"<Z_{i} Z_{i + r}>", sources, "zz", {"pair": index}))
+    return rows
+
+
+def _few(distances: np.ndarray) -> list[int]:
+    """Return where r = 1, 4, 16, ... and the largest r stand."""
+    wanted = {int(4**k) for k in range(8)}
+    keep = [k for k, r in enumerate(distances) if int(r) in wanted]
+    return keep if keep[-1] == len(distances) - 1 else [*keep, len(distances) - 1]
+
+
+def _row(quantity: str, sources: dict[str, xr.Dataset], name: str, at: dict[str, int]) -> Row:
+    cells: dict[str, str] = {"data": "", "model": "", "exact": ""}
+    pulls: dict[str, str] = {"data": "", "model": ""}
+    exact = float(sources["exact"][name].isel(at)) if "exact" in sources else None
+    if exact is not None:
+        cells["exact"] = f"{exact:.6f}"
+    for source in ("data", "model"):
+        if source not in sources:
+            continue
+        value = float(sources[source][name].isel(at))
+        error = float(sources[source][f"{name}_error"].isel(at))
+        cells[source] = format_estimate(value, error)
+        if exact is not None and error > 0:
+            pulls[source] = f"{(value - exact) / error:+.1f}"
+    return Row(quantity, **cells, pull_data=pulls["data"], pull_model=pulls["model"])
+
+
+def _distances(tree: xr.DataTree) -> list[Distance]:
+    validation, exact = dataset_of(tree, "validation"), dataset_of(tree, "validation/exact")
+    if validation is None:
+        return []
+    if "fidelity" not in validation:
+        estimate = format_estimate(float(validation["nll"]), float(validation["nll_error"]))
+        how = str(validation["nll"].attrs.get("estimator", ""))
+        return [Distance("held-out NLL per site", estimate, "", f"nats; {how}")]
+    found = []
+    for k, (name, quantity, meaning) in enumerate(_DISTANCES):
+        value, error = validation[name], validation[f"{name}_error"]
+        if value.ndim:  # the fidelity, from either side
+            value, error = value[k], error[k]
+        enumerated = f"{float(exact[name]):.6f}" if exact is not None else ""
+        estimate = format_estimate(float(value), float(error))
+        found.append(Distance(quantity, estimate, enumerated, meaning))
+    return found
+
+
+_DISTANCES = (
+    ("fidelity", "F_c", "sum sqrt(P Q), from samples of the state"),
+    ("fidelity", "F_c", "sum sqrt(P Q), from samples of the model"),
+    ("kl_forward", "KL(P||Q)", "nats, from samples of the state"),
+    ("kl_reverse", "KL(Q||P)", "nats, from samples of the model"),
+)
+
+
+def _warnings(sources: dict[str, xr.Dataset], validation: xr.Dataset | None) -> list[str]:
+    warnings = []
+    for source, ds in sources.items():
+        names = [str(v) for v in ds.data_vars if str(v).endswith("_unphysical")]
+        bad = [name.removesuffix("_unphysical") for name in names if bool((ds[name] > 0).any())]
+        if bad:
+            warnings.append(
+                f"unphysical estimate from the {source}: {', '.join(bad)} lies outside its range "
+                "by more than two standard errors; do not trust it without more shots"
+            )
+        n = int(ds.attrs.get("n", FEW_SAMPLES))
+        if n < FEW_SAMPLES:
+            warnings.append(f"only {n:,} shots behind the {source} column: its errors are rough")
+    if validation is None or "fidelity" not in validation:
+        return warnings
+    warnings += _distance_warnings(validation)
+    return warnings
+
+
+def _distance_warnings(validation: xr.Dataset) -> list[str]:
+    warnings = []
+    n = int(validation["n_validation"])
+    if n < FEW_SAMPLES:
+        warnings.append(f"only {n:,} samples behind F_c and KL: raise [validate] n_samples")
+    for name, label in (("kl_forward", "KL(P||Q)"), ("kl_reverse", "KL(Q||P)")):
+        if np.isinf(validation[name]):
+            warnings.append(f"{label} is infinite: one side excludes outcomes of the other")
+    f, error = validation["fidelity"].values, validation["fidelity_error"].values
+    spread = float(np.hypot(*error))
+    if spread > 0 and abs(f[0] - f[1]) > MODE_DROPPING_SIGMA * spread:
+        warnings.append(
+            "F_c from samples of the state and of the model disagree: the model misses part of "
+            "the distribution; trust the first"
+        )
+    return warnings
+
+
+def configuration(tree: xr.DataTree) -> dict[str, Any]:
+    """Return the canonical config that the run file carries."""
+    import json
+
+    return json.loads(tree.attrs["config"])
