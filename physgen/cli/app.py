@@ -49,7 +49,8 @@ Set = Annotated[
     ),
 ]
 Force = Annotated[
-    bool, typer.Option("--force", help="Replace what DIR holds, even another run. No way back.")
+    bool,
+    typer.Option("--force", help="Take DIR even if it holds another run, which is then lost."),
 ]
 Runs = Annotated[
     list[Path], typer.Argument(metavar="DIR...", help="Run directories, finished or not.")

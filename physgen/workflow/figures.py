@@ -52,7 +52,8 @@ def draw_figures(tree: xr.DataTree) -> dict[str, Figure]:
 def write_figures(run_dir: str | Path, kind: str = "png") -> dict[str, Path]:
     """Draw the figures of a run into ``DIR/figures``; return their paths by name."""
     from physgen.plotting import render
-    from physgen.results import open_run, replacing
+    from physgen.results import open_run
+    from physgen.results.atomic import replacing
 
     check_choice("format", kind, FORMATS)
     folder = Path(run_dir) / "figures"

@@ -16,7 +16,8 @@ from typing import Any
 
 import xarray as xr
 
-from physgen.results import bibtex, open_run, replacing
+from physgen.results import bibtex, open_run
+from physgen.results.atomic import replacing
 from physgen.workflow.figures import CAPTIONS, write_figures
 from physgen.workflow.summary import Summary, configuration, dataset_of, summarize
 

@@ -40,7 +40,7 @@ def run(
     until : str
         Last stage: generate, train, sample, validate or report.
     force : bool
-        Start over, whatever `out` holds.
+        Take `out` even if it holds another run, which is then lost.
     reporter : Reporter, optional
         Listener for progress.
 
@@ -85,7 +85,7 @@ def _compute(context: Context, until: str) -> None:
                 reporter.finish(stage.name, text, time.monotonic() - begun)
                 if stop():
                     raise InterruptedRunError(stopped_text(context))
-            if until == "report":
+            if until == "report" and not store.complete:
                 store.finish()
         finally:
             reporter.close()

@@ -29,6 +29,7 @@ __all__ = ["STAGES", "Stage"]
 # bond dimension 24, and 20,000 shots fix the floor to 1e-3 nats per site at L = 50.
 FLOOR_SHOTS = 20_000
 CHECKPOINT = "training/checkpoint"
+METHODS_ALWAYS = ("numpy", "xarray", "matplotlib")
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,9 @@ def _generate(context: Context) -> str:
     born = Born(state, frame)
     outcomes = born.sample(config.data.n_shots, context.stream("generate").child("shots"))
     data = MeasurementData(outcomes, frame, tfim.attrs())
+    context.store.cite("ic-povm", "born-sampling", "philox", *METHODS_ALWAYS)
+    if context.config.state.file is None:
+        context.store.cite("dmrg")
     context.store.commit({"state": state.to_dataset(), "data": data.to_dataset()})
     return f"{len(outcomes):,} {frame.name} shots of a chain of {tfim.L} sites"
 
@@ -79,6 +83,7 @@ def _import(context: Context, data: MeasurementData) -> str:
     rest = data.outcomes[n:]
     if len(rest):
         groups["held_out"] = MeasurementData(rest, data.povm, data.attrs).to_dataset()
+    context.store.cite("ic-povm", *METHODS_ALWAYS)
     context.store.commit(groups)
     text = f"{n:,} {data.povm.name} shots of {data.outcomes.shape[1]} sites, from a file"
     return text + (f"; {len(rest):,} held out" if len(rest) else "")
@@ -96,6 +101,7 @@ def _train(context: Context) -> str:
     shape = {"L": data.outcomes.shape[1], "K": data.povm.K}
     model = models.build(config.model.model_dump() | shape, rng=stream.child("init"))
     floors = _floors(context, objective)
+    store.cite("povm-reconstruction", config.model.family, "adam", "torch", "numba")
 
     def commit(state: xr.Dataset, history: xr.Dataset) -> None:
         store.commit({"training": history.assign_attrs(floors), CHECKPOINT: state})
@@ -173,6 +179,9 @@ def _validate(context: Context) -> str:
         groups = distances(context, model, truth)
         fidelity = float(groups["validation"]["fidelity"][0])
         text = f"F_c = {fidelity:.4f} on {n:,} fresh samples of the state"
+    context.store.cite("dual-frame-estimators")
+    if context.tfim is not None:
+        context.store.cite("free-fermions")
     context.store.commit(groups | observables(context))
     return text
 

@@ -1,0 +1,157 @@
+"""A config is closed: what is not understood is refused in one line that says how to mend it."""
+
+import dataclasses
+import json
+
+import pytest
+
+from physgen.core.errors import InputError
+from physgen.results import config_hash
+from physgen.workflow import shipped
+from physgen.workflow.config import Config, TrainSection
+from physgen.workflow.loading import config_from_dict, load_config
+
+TOY = "[system]\nL = 4\n\n[data]\nn_shots = 300\n"
+
+
+@pytest.fixture
+def toml(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text(TOY)
+    return path
+
+
+BAD = [
+    ("system.L=0", "[system] L must be an integer >= 2 (the number of sites), got 0"),
+    ("system.L=-4", "[system] L must be an integer >= 2 (the number of sites), got -4"),
+    ("system.L=4.5", "[system] L must be an integer >= 2 (the number of sites), got 4.5"),
+    ("system.L=four", "[system] L must be an integer >= 2 (the number of sites), got 'four'"),
+    ("system.h=nan", "[system] h must be a finite number, got nan"),
+    ("system.boundary=closed", "[system] boundary must be 'open' or 'periodic', got 'closed'"),
+    ("system.name=xxz", "[system] name must be 'tfim-1d', got 'xxz'"),
+    ("data.povm=pauli4", "[data] povm must be one of"),
+    ("data.n_shots=0", "[data] n_shots must be a positive integer, got 0"),
+    ("data.n_shots=1e4", "[data] n_shots must be a positive integer, got 10000.0"),
+    ("model.site_features=1", "[model] site_features must be true or false, got 1"),
+    ("train.learning_rate=0", "[train] learning_rate must be a positive number, got 0"),
+    ("train.validation_fraction=1", "[train] validation_fraction must be a number in [0, 1)"),
+    ("seed=-1", "seed must be an integer in [0, 2**63), got -1"),
+    ("train.n_epoch=3", "[train] n_epoch is not a known key; did you mean 'n_epochs'?"),
+    ("trian.n_epochs=3", "trian is not a known section or key; did you mean 'train'?"),
+    ("train.n_shots=3", "[train] n_shots is not a known key; it belongs in [data]"),
+    ("chi_max=3", "chi_max is not a known section or key; it belongs in [state]"),
+    ("data.xyzzy=1", "[data] xyzzy is not a known key; valid: povm, n_shots, file, sha256"),
+    ("system=3", "[system] must be a section of the config, got 3"),
+    ("a.b.c=1", "--set must read section.key=value, got 'a.b.c=1'"),
+    ("system.L", "--set must read section.key=value, got 'system.L'"),
+]
+
+
+@pytest.mark.parametrize(("override", "message"), BAD)
+def test_a_bad_value_is_refused_in_one_line(toml, override, message):
+    with pytest.raises(InputError) as error:
+        load_config(toml, [override])
+    assert str(error.value).startswith(message)
+    assert "\n" not in str(error.value)
+
+
+def test_both_couplings_zero_is_refused(toml):
+    with pytest.raises(InputError, match="J and h must not both be 0"):
+        load_config(toml, ["system.J=0", "system.h=0"])
+
+
+def test_two_lengths_of_training_are_refused(toml):
+    with pytest.raises(InputError, match="n_epochs or budget"):
+        load_config(toml, ["train.n_epochs=3", "train.budget=60s"])
+
+
+def test_a_config_must_say_what_is_reconstructed():
+    with pytest.raises(InputError, match=r"\[system\] must be given"):
+        config_from_dict({})
+
+
+def test_a_state_and_a_data_file_exclude_each_other():
+    with pytest.raises(InputError, match="exclude each other"):
+        config_from_dict({"data": {"file": "x.h5"}, "state": {"chi_max": 8}})
+
+
+def test_overrides_are_toml_values_or_bare_words(toml):
+    config = load_config(toml, ["model.family=lstm", "system.h = -1", "train.n_epochs=3"])
+    assert (config.model.family, config.system.h, config.train.n_epochs) == ("lstm", -1.0, 3)
+
+
+def test_defaults_written_out_are_the_same_run(toml):
+    plain = load_config(toml)
+    spelled = load_config(toml, ["data.povm=pauli-4", "system.J=1.0", "train.batch_size=64"])
+    assert config_hash(plain.canonical()) == config_hash(spelled.canonical())
+    other = load_config(toml, ["train.batch_size=65"])
+    assert config_hash(plain.canonical()) != config_hash(other.canonical())
+
+
+def test_the_canonical_form_reads_back_to_the_same_config(toml):
+    config = load_config(toml, ["data.n_shots=77", "model.layers=2"])
+    assert config_from_dict(json.loads(json.dumps(config.canonical()))) == config
+
+
+def test_files_are_found_beside_the_config_and_hashed(toml):
+    (toml.parent / "lab.h5").write_bytes(b"shots")
+    toml.write_text('[data]\nfile = "lab.h5"\n')
+    config = load_config(toml)
+    assert config.data.file == str(toml.parent / "lab.h5")
+    assert len(config.data.sha256) == 64
+    with pytest.raises(InputError, match="sha256 must be the checksum"):
+        load_config(toml, ["data.sha256=0000"])
+
+
+@pytest.mark.parametrize("text", ["[system\nL = 4", "\xff\xfe"])
+def test_what_is_not_toml_is_refused(toml, text):
+    toml.write_bytes(text.encode("latin-1"))
+    with pytest.raises(InputError, match="valid TOML"):
+        load_config(toml)
+
+
+def test_a_missing_config_is_refused(tmp_path):
+    with pytest.raises(InputError, match="readable TOML file"):
+        load_config(tmp_path / "absent.toml")
+
+
+def test_training_keys_are_the_settings_of_the_fit_with_their_defaults():
+    from physgen.training import FitSettings
+
+    ours = {k: v.default for k, v in TrainSection.model_fields.items()}
+    ours.pop("validation_fraction")
+    assert ours == {f.name: f.default for f in dataclasses.fields(FitSettings)}
+
+
+def test_choices_are_those_of_the_rooms_that_own_them():
+    from physgen.models import families
+    from physgen.quantum.povm import names
+
+    for name in families():
+        assert config_from_dict({"system": {"L": 4}, "model": {"family": name}})
+    for name in names():
+        assert config_from_dict({"system": {"L": 4}, "data": {"povm": name}})
+
+
+def test_the_shipped_config_is_valid_and_its_remarks_tell_the_defaults():
+    """Every `# key = value` of the shipped config is a default of its section."""
+    import tomllib
+
+    path = shipped.find_workflow("state_reconstruction") / "config.toml"
+    load_config(path)
+    section, told = "", 0
+    for line in path.read_text().splitlines():
+        if line.startswith("["):
+            section = line.strip("[]")
+        if not line.startswith("# ") or " = " not in line or "file" in line:
+            continue
+        try:
+            ((key, value),) = tomllib.loads(line[2:]).items()
+        except (tomllib.TOMLDecodeError, ValueError):
+            continue
+        default = Config.model_fields[section].default.model_dump() if section else {}
+        if "default:" in line or key in ("budget", "title"):
+            continue
+        told += 1
+        assert default[key] == value, line
+    assert told >= 8
