@@ -26,4 +26,5 @@ def like(result: np.ndarray, x: Any) -> Any:
         return result
     import torch
 
-    return torch.from_numpy(np.ascontiguousarray(result)).to(x.device)
+    tensor = torch.from_numpy(np.ascontiguousarray(result))  # pyright: ignore[reportUnknownMemberType]
+    return tensor.to(x.device)

@@ -86,7 +86,7 @@ def check_seed(seed: object) -> int:
     """Return `seed` as an int, or raise :class:`InputError` if it is not in ``[0, 2**63)``."""
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
         raise InputError(f"seed must be an integer in [0, 2**63), got {seed!r}")
-    return int(seed)
+    return int(seed)  # pyright: ignore[reportUnknownArgumentType]
 
 
 def as_stream(rng: Stream | int) -> Stream:

@@ -70,7 +70,7 @@ def exp2(t):
     s = t + _ROUND
     f = t - (s - _ROUND)
     p = _C0 + f * (_C1 + f * (_C2 + f * (_C3 + f * (_C4 + f * (_C5 + f * _C6)))))
-    return _float(_bits(p) + (_bits(s) << np.int32(23)))
+    return _float(_bits(p) + (_bits(s) << np.int32(23)))  # pyright: ignore[reportCallIssue]
 
 
 @njit(inline="always", **CONTRACT)

@@ -160,10 +160,10 @@ def _score_outcomes(logits, outcomes, log_q):
 class _Products:
     """Matrix products h W^T + b of one layer, in float32 or with bfloat16 factors."""
 
-    def __init__(self, w: torch.Tensor, b: torch.Tensor, B: int, bfloat16: bool) -> None:
+    def __init__(self, w: torch.Tensor, b: torch.Tensor, B: int, precision: str) -> None:
         self.b, self.out = b, torch.empty(B, w.shape[0])
-        self.bfloat16 = bfloat16
-        if bfloat16:
+        self.bfloat16 = precision == "bfloat16"
+        if self.bfloat16:
             self.wT = w.t().to(torch.bfloat16).contiguous()
             self.h = torch.empty(B, w.shape[1], dtype=torch.bfloat16)
             self.g = torch.empty(B, w.shape[0], dtype=torch.bfloat16)
@@ -185,7 +185,7 @@ def draw(
     *,
     u: np.ndarray | None = None,
     given: np.ndarray | None = None,
-    bfloat16: bool = False,
+    precision: str = "float32",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sample outcomes site by site, or score `given` ones with the very same arithmetic.
 
@@ -199,8 +199,8 @@ def draw(
         Draw, with one uniform for each site and sample.
     given : array (T, B) of integers
         Score these instead; exactly one of `u` and `given` is needed.
-    bfloat16 : bool
-        Products of the recurrent weights with bfloat16 factors.
+    precision : {"float32", "bfloat16"}
+        Factors of the products with h; they are accumulated in float32.
 
     Returns
     -------
@@ -210,12 +210,12 @@ def draw(
     kernel, (K, H) = KERNELS[cell], head[0].shape
     T, B = u.shape if given is None else given.shape  # type: ignore[union-attr]
     everyone = np.arange(B)
-    recurrent = [_Products(layer.w, layer.b, B, bfloat16) for layer in layers]
+    recurrent = [_Products(layer.w, layer.b, B, precision) for layer in layers]
     inputs = [
-        None if layer.w_in is None else _Products(layer.w_in, layer.b_in, B, bfloat16)  # type: ignore[arg-type]
+        None if layer.w_in is None else _Products(layer.w_in, layer.b_in, B, precision)  # type: ignore[arg-type]
         for layer in layers
     ]
-    to_logits = _Products(*head, B, False)
+    to_logits = _Products(*head, B, "float32")
     states = [torch.zeros(B, kernel.state * H) for _ in layers]
     news = [torch.zeros(B, kernel.state * H) for _ in layers]
     saved = np.empty((B, kernel.saved * H), dtype=np.float32)

@@ -61,10 +61,10 @@ class RecurrentNet(nn.Module):
         Number of stacked layers.
     site_features : bool
         Feed the distances to both ends of the chain to the first layer.
-    bfloat16 : bool
-        Sample and score with bfloat16 factors in the recurrent products: faster where the
-        hardware has them, |change of log q| below about 0.005 nats per string.  Training
-        stays in float32.  CPU only.
+    precision : {"float32", "bfloat16"}
+        Factors of the recurrent products in sampling and scoring on a CPU: bfloat16 is faster
+        where the hardware has it and changes log q by less than about 0.005 nats per string.
+        Training stays in float32.
     cell : {"gru", "lstm", "rnn"}
     rng : Stream or int
         Initial weights, uniform in +-1/sqrt(H).
@@ -75,6 +75,8 @@ class RecurrentNet(nn.Module):
         If a size is not a positive integer, K > 256 or the cell is unknown.
     """
 
+    features: torch.Tensor
+
     def __init__(
         self,
         L: int,
@@ -82,7 +84,7 @@ class RecurrentNet(nn.Module):
         hidden: int = 100,
         layers: int = 1,
         site_features: bool = True,
-        bfloat16: bool = False,
+        precision: str = "float32",
         *,
         cell: str = "gru",
         rng: Stream | int = 0,
@@ -96,7 +98,8 @@ class RecurrentNet(nn.Module):
             check_positive_int("hidden", hidden),
             check_positive_int("layers", layers),
         )
-        self.site_features, self.bfloat16 = bool(site_features), bool(bfloat16)
+        self.site_features = bool(site_features)
+        self.precision = check_choice("precision", precision, ("float32", "bfloat16"))
         features = _site_features(L) if site_features else torch.zeros(L, 0)
         self.register_buffer("features", features, persistent=False)
         width = K + features.shape[1]
@@ -118,7 +121,7 @@ class RecurrentNet(nn.Module):
             "hidden": self.hidden,
             "layers": self.layers,
             "site_features": self.site_features,
-            "bfloat16": self.bfloat16,
+            "precision": self.precision,
         }
 
     @property
@@ -221,7 +224,7 @@ class RecurrentNet(nn.Module):
         for layer in self._layer_weights():
             x = layer.table
             if h is not None:
-                x = nn.functional.linear(h, layer.w_in, layer.b_in)  # type: ignore[arg-type]
+                x = nn.functional.linear(h, layer.w_in, layer.b_in)  # type: ignore
                 rows = torch.arange(sites.shape[1]).expand(self.L, -1).contiguous()
             h = sequence(x, rows, layer.w, layer.b, self.cell)  # type: ignore[arg-type]
         return h  # type: ignore[return-value]
@@ -246,17 +249,17 @@ class RecurrentNet(nn.Module):
         if not self._fused:
             return self.forward(x.to(self._device)).cpu().numpy()
         sites = np.ascontiguousarray(x.cpu().numpy().T)
-        return draw(*self._weights(), given=sites, bfloat16=self.bfloat16)[1]
+        return draw(*self._weights(), given=sites, precision=self.precision)[1]
 
     def _weights(self) -> tuple[list[LayerWeights], tuple[torch.Tensor, torch.Tensor], str]:
         return self._layer_weights(), (self.head.weight, self.head.bias), self.cell
 
     def _draw_fused(self, u: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        drawn, log_q = draw(*self._weights(), u=u, bfloat16=self.bfloat16)
+        drawn, log_q = draw(*self._weights(), u=u, precision=self.precision)
         return torch.from_numpy(drawn.T.astype(np.uint8)), torch.from_numpy(log_q)
 
     def _draw_torch(self, u: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """Draw the same strings with torch operations, on any device; state cached between sites."""
+        """Draw the same strings with torch operations, on any device."""
         uniforms = torch.from_numpy(u).to(self._device)
         B, dtype = u.shape[1], self.head.weight.dtype
         table = torch.eye(self.K + 1, self.K, device=self._device, dtype=dtype)

@@ -1,0 +1,5 @@
+import os
+
+# One thread: the suite asserts single-thread bit equality, and workers share two cores.
+for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(name, "1")

@@ -1,0 +1,178 @@
+import numpy as np
+import pytest
+import torch
+
+from physgen import models
+from physgen.core.errors import InputError, InterruptedRunError, TrainingDivergedError
+from physgen.training import FitSettings, NegativeLogLikelihood, fit
+
+L, K, N = 3, 3, 4000
+
+
+def coupled_strings(n=N, seed=1):
+    """A Markov chain of outcomes with known entropy: repeat the last one with probability 0.8."""
+    rng = np.random.default_rng(seed)
+    x = np.empty((n, L), dtype=np.uint8)
+    x[:, 0] = rng.integers(0, K, n)
+    for i in range(1, L):
+        fresh = (x[:, i - 1] + rng.integers(1, K, n)) % K
+        x[:, i] = np.where(rng.random(n) < 0.8, x[:, i - 1], fresh)
+    return x
+
+
+ENTROPY = np.log(K) - (L - 1) * (0.8 * np.log(0.8) + 0.2 * np.log(0.1))
+
+
+def small_model(rng=1):
+    return models.GRU(L, K, hidden=8, rng=rng)
+
+
+SETTINGS = FitSettings(n_epochs=4, learning_rate=2e-2)
+
+
+def assert_same_weights(a, b):
+    for p, q in zip(a.state_dict().values(), b.state_dict().values(), strict=True):
+        assert torch.equal(p, q)
+
+
+def test_reaches_the_entropy_of_the_source():
+    model = small_model()
+    result = fit(model, NegativeLogLikelihood(coupled_strings()), SETTINGS, rng=1)
+    assert result.model is model
+    fresh = -model.log_prob(coupled_strings(20_000, seed=2))
+    # Excess over the floor: the KL of about k/(2N) that a fit must leave.
+    excess = fresh.mean() - ENTROPY
+    assert abs(excess) < 0.02 + 3 * fresh.std() / np.sqrt(20_000)
+    # Saboteur: the untrained model is far above the floor.
+    assert -small_model().log_prob(coupled_strings(2000)).mean() > ENTROPY + 0.3
+    nll = result.history["validation_nll"].values
+    assert nll.shape == (4,)
+    assert result.best_step == result.history["step"].values[np.argmin(nll)]
+
+
+def test_best_validated_weights_are_kept():
+    x = coupled_strings(200)
+    objective = NegativeLogLikelihood(x, validation_fraction=0.3)
+    # So long and fast on so few shots that it overfits.
+    settings = FitSettings(n_epochs=150, learning_rate=5e-2, schedule="constant")
+    result = fit(models.GRU(L, K, hidden=32, rng=1), objective, settings, rng=1)
+    nll = result.history["validation_nll"].values
+    assert nll[-1] > nll.min() + 0.01  # it did overfit
+    assert objective.evaluate(result.model)[0] == pytest.approx(nll.min(), abs=1e-7)
+
+
+def test_patience_stops_early():
+    objective = NegativeLogLikelihood(coupled_strings(200), validation_fraction=0.3)
+    settings = FitSettings(n_epochs=200, learning_rate=5e-2, schedule="constant", patience=3)
+    result = fit(models.GRU(L, K, hidden=32, rng=1), objective, settings, rng=1)
+    assert result.stopped_by == "patience"
+    assert result.history.sizes["evaluation"] < 200
+
+
+@pytest.mark.parametrize("stop_at", [1, 70, 150])
+def test_resume_is_bit_for_bit(stop_at):
+    """A fit that is stopped mid-epoch and resumed repeats the uninterrupted one."""
+    objective = NegativeLogLikelihood(coupled_strings())
+    whole = fit(small_model(), objective, SETTINGS, rng=1)
+    stored, calls = [], iter(range(10**6))
+    with pytest.raises(InterruptedRunError):
+        fit(
+            small_model(),
+            objective,
+            SETTINGS,
+            rng=1,
+            on_checkpoint=lambda state, history: stored.append(state),
+            should_stop=lambda: next(calls) >= stop_at,
+        )
+    resumed = fit(small_model(rng=99), objective, SETTINGS, rng=1, resume_from=stored[-1])
+    assert_same_weights(whole.model, resumed.model)
+    assert whole.history.identical(resumed.history)
+    # Saboteur: another order of the shots gives other weights.
+    other = fit(small_model(), objective, SETTINGS, rng=2)
+    assert not torch.equal(whole.model.head.weight, other.model.head.weight)
+
+
+def test_divergence_keeps_the_last_good_weights():
+    class Breaks(NegativeLogLikelihood):
+        def loss(self, model, batch, rng):
+            loss = super().loss(model, batch, rng)
+            return loss._replace(value=loss.value * float("nan")) if rng.counter == 100 else loss
+
+    model = small_model()
+    settings = FitSettings(n_epochs=4)
+    with pytest.raises(TrainingDivergedError, match="nan at step 100.*learning_rate") as caught:
+        fit(model, Breaks(coupled_strings()), settings, rng=1)
+    assert caught.value.step == 100
+    assert np.isfinite(model.log_prob(coupled_strings(100))).all()
+
+
+def test_budget_is_a_number_of_steps_that_resume_replays():
+    settings = FitSettings(budget="0.5s", batch_size=16)
+    stored = []
+    objective = NegativeLogLikelihood(coupled_strings())
+    first = fit(
+        small_model(), objective, settings, rng=1, on_checkpoint=lambda s, h: stored.append(s)
+    )
+    assert 0.1 < first.cpu_seconds < 2.5
+    again = fit(small_model(), objective, settings, rng=1, resume_from=stored[-1])
+    assert_same_weights(first.model, again.model)
+
+
+def test_checkpoint_of_another_model_is_refused():
+    stored = []
+    objective = NegativeLogLikelihood(coupled_strings(200))
+    settings = FitSettings(n_epochs=1)
+    fit(small_model(), objective, settings, rng=1, on_checkpoint=lambda s, h: stored.append(s))
+    other = models.GRU(L, K, hidden=9, rng=1)
+    with pytest.raises(InputError, match="does not belong to this model"):
+        fit(other, objective, settings, rng=1, resume_from=stored[-1])
+
+
+def test_progress_reports_the_figure_of_merit():
+    seen = []
+    fit(
+        small_model(),
+        NegativeLogLikelihood(coupled_strings()),
+        SETTINGS,
+        rng=1,
+        entropy_floor=ENTROPY / L,
+        on_progress=seen.append,
+    )
+    last = seen[-1]
+    assert (last.epoch, last.step) == (4, last.n_steps)
+    assert last.validation_nll == pytest.approx(ENTROPY / L, abs=0.05)
+    assert last.samples_per_second > 0
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        ({"n_epochs": 0}, "n_epochs must be a positive integer"),
+        ({"learning_rate": -1.0}, "learning_rate must be a positive number"),
+        ({"ema_decay": 1.0}, r"ema_decay must lie in \[0, 1\)"),
+        ({"schedule": "linear"}, "schedule must be one of"),
+        ({"budget": "soon"}, "budget must be a time"),
+        ({"budget": "60s", "n_epochs": 3}, "not both"),
+    ],
+)
+def test_bad_settings(field, message):
+    with pytest.raises(InputError, match=message):
+        FitSettings(**field)
+
+
+@pytest.mark.parametrize(
+    "outcomes",
+    [np.zeros((3, 2)), np.zeros(3, dtype=int), np.zeros((0, 2), dtype=int), np.zeros((1, 2), int)],
+)
+def test_bad_data(outcomes):
+    with pytest.raises(InputError):
+        NegativeLogLikelihood(outcomes)
+
+
+def test_held_out_shots_are_a_random_share_of_the_budget():
+    x = np.arange(200, dtype=np.uint8)[:, None]
+    objective = NegativeLogLikelihood(x, validation_fraction=0.1)
+    train, held_out = objective.train.numpy().ravel(), objective.validation.numpy().ravel()
+    assert objective.n_train == 180
+    assert sorted([*train, *held_out]) == list(range(200))
+    assert held_out.max() > 100 > held_out.min()

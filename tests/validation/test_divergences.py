@@ -1,0 +1,134 @@
+import numpy as np
+import pytest
+import torch
+from helpers.statistics import accepts, normal_p, unit_variance_p
+
+from physgen import models
+from physgen.core.errors import InputError
+from physgen.validation import (
+    classical_fidelity,
+    enumerate_outcomes,
+    exact_divergences,
+    relative_entropy,
+    validate,
+)
+
+
+@pytest.fixture(scope="module")
+def pair():
+    target, model = models.GRU(3, 4, hidden=6, rng=1), models.GRU(3, 4, hidden=6, rng=2)
+    with torch.no_grad():  # far enough from uniform for the two directions of KL to differ
+        for parameter in target.parameters():
+            parameter.mul_(2.0)
+    return model, target
+
+
+def test_exact_values_by_hand():
+    p, q = np.array([0.5, 0.25, 0.25]), np.array([0.25, 0.25, 0.5])
+
+    class Table:
+        event_shape, K = (1,), 3
+
+        def __init__(self, probabilities):
+            self.table = np.log(probabilities)
+            self.support = type("S", (), {"K": 3})
+
+        def log_prob(self, x):
+            return self.table[x[:, 0]]
+
+    result = exact_divergences(Table(q), Table(p))
+    assert result.fidelity == pytest.approx(0.25 + 2 * np.sqrt(0.125))
+    assert result.kl_forward == pytest.approx(0.25 * np.log(2))
+    assert result.kl_reverse == pytest.approx(0.25 * np.log(2))
+    assert result.entropy == pytest.approx(1.5 * np.log(2))
+
+
+@pytest.mark.statistical
+def test_estimates_agree_with_enumeration_and_errors_cover(pair):
+    model, target = pair
+    exact = exact_divergences(model, target)
+    assert exact.norm_model == pytest.approx(1, abs=1e-6)
+    seeds, n = 60, 1500
+    pulls = {"target": [], "model": [], "kl_forward": [], "kl_reverse": []}
+    for seed in range(seeds):
+        found = validate(model, target, n, rng=seed)
+        for source in ("target", "model"):
+            difference = found.fidelity.sel(sampled_from=source) - exact.fidelity
+            pulls[source].append(float(difference / found.fidelity_error.sel(sampled_from=source)))
+        for name in ("kl_forward", "kl_reverse"):
+            pulls[name].append(float((found[name] - exact[name]) / found[f"{name}_error"]))
+    for values in pulls.values():
+        assert normal_p(np.mean(values) * np.sqrt(seeds)) > 1e-3
+        assert unit_variance_p(values) > 1e-3
+    # Saboteur: error bars half as large are rejected.
+    assert unit_variance_p(2 * np.array(pulls["kl_forward"])) < 1e-3
+
+
+@pytest.mark.statistical
+def test_fidelity_error_is_known_in_advance(pair):
+    model, target = pair
+    found = validate(model, target, 20_000, rng=1)
+    fidelity = float(exact_divergences(model, target).fidelity)
+    predicted = np.sqrt((1 - fidelity**2) / 20_000)
+    assert found.fidelity_error.values == pytest.approx(predicted, rel=0.1)
+
+
+@pytest.mark.statistical
+def test_saboteur_formulas_are_rejected(pair):
+    """The misprinted estimators of lecture notes: no logarithm, and no weight in F_c."""
+    model, target = pair
+    exact = exact_divergences(model, target)
+
+    def p_value(n, seed, estimator):
+        x = target.sample(n, seed).numpy()
+        log_p, log_q = target.log_prob(x), model.log_prob(x)
+        return normal_p(estimator(log_p, log_q))
+
+    def right(log_p, log_q):
+        found = relative_entropy(log_p, log_q)
+        return (found.value - float(exact.kl_forward)) / found.error
+
+    def no_logarithm(log_p, log_q):
+        terms = np.exp(log_p) - np.exp(log_q)
+        return (terms.mean() - float(exact.kl_forward)) / (terms.std() / np.sqrt(len(terms)))
+
+    def swapped(log_p, log_q):
+        found = relative_entropy(log_q, log_p)
+        return (found.value - float(exact.kl_forward)) / found.error
+
+    assert accepts(lambda n, s: p_value(n, s, right), 20_000)
+    assert not accepts(lambda n, s: p_value(n, s, no_logarithm), 20_000)
+    assert not accepts(lambda n, s: p_value(n, s, swapped), 20_000)
+
+
+def test_identical_densities(pair):
+    found = validate(pair[1], pair[1], 500, rng=1)
+    np.testing.assert_allclose(found.fidelity, 1, atol=1e-12)
+    assert abs(float(found.kl_forward)) < 1e-12
+
+
+def test_missed_support_is_infinite_and_seen_from_the_target():
+    log_p, log_q = np.log([0.5, 0.5, 0.5]), np.array([0.0, -np.inf, 0.0])
+    assert relative_entropy(log_p, log_q).value == np.inf
+    assert classical_fidelity(log_p, log_q).value == pytest.approx(2 / 3 * np.sqrt(2))
+
+
+@pytest.mark.parametrize(
+    ("log_p", "log_q", "message"),
+    [
+        ([0.0, np.nan], [0.0, 0.0], "NaN"),
+        ([0.0, -np.inf], [0.0, 0.0], "exchanged"),
+        ([0.0], [0.0], "length >= 2"),
+        ([0.0, 0.0], [0.0, 0.0, 0.0], "length >= 2"),
+    ],
+)
+def test_bad_log_probabilities(log_p, log_q, message):
+    with pytest.raises(InputError, match=message):
+        relative_entropy(np.array(log_p), np.array(log_q))
+
+
+def test_different_outcomes_are_refused(pair):
+    with pytest.raises(InputError, match="share shape and outcomes"):
+        validate(pair[0], models.GRU(4, 4), 100, rng=1)
+    with pytest.raises(InputError, match="enumeration needs"):
+        enumerate_outcomes(models.GRU(9, 4))
