@@ -53,8 +53,12 @@ class Stream:
             raise InputError(f"counter must be a non-negative integer, got {self.counter}")
 
     def child(self, *names: str | int) -> Stream:
-        """Return the stream reached by appending `names` to the path, at counter 0."""
-        return Stream(self.seed, (*self.path, *names))
+        """Return the stream reached by appending `names` to the path, at counter 0.
+
+        The position is part of the way there: children of different counters are different.
+        """
+        here = (f"@{self.counter}",) if self.counter else ()
+        return Stream(self.seed, (*self.path, *here, *names))
 
     def at(self, counter: int) -> Stream:
         """Return the same stream at position `counter`."""

@@ -35,6 +35,13 @@ def test_streams_are_distinct_and_uncorrelated():
     assert twin == pytest.approx(1.0)
 
 
+def test_children_remember_where_they_branched_off():
+    root = Stream(3, ("block",))
+    children = [root.at(i).child("draw").numpy().random() for i in range(3)]
+    assert len(set(children)) == 3
+    assert root.at(0).child("draw") == root.child("draw")
+
+
 def test_torch_generator_follows_the_stream():
     import torch
 

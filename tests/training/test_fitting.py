@@ -100,7 +100,7 @@ def test_divergence_keeps_the_last_good_weights():
 
     model = small_model()
     settings = FitSettings(n_epochs=4)
-    with pytest.raises(TrainingDivergedError, match="nan at step 100.*learning_rate") as caught:
+    with pytest.raises(TrainingDivergedError, match=r"nan at step 100.*learning_rate") as caught:
         fit(model, Breaks(coupled_strings()), settings, rng=1)
     assert caught.value.step == 100
     assert np.isfinite(model.log_prob(coupled_strings(100))).all()

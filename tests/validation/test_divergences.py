@@ -101,6 +101,13 @@ def test_saboteur_formulas_are_rejected(pair):
     assert not accepts(lambda n, s: p_value(n, s, swapped), 20_000)
 
 
+def test_blocks_of_samples_are_independent(pair, monkeypatch):
+    monkeypatch.setattr("physgen.validation.compare.BLOCK", 100)
+    found = validate(*pair, 400, rng=1)
+    log_p = found.log_prob_target.values.reshape(4, 100)
+    assert not np.array_equal(log_p[0], log_p[1])
+
+
 def test_identical_densities(pair):
     found = validate(pair[1], pair[1], 500, rng=1)
     np.testing.assert_allclose(found.fidelity, 1, atol=1e-12)
