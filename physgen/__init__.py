@@ -19,6 +19,7 @@ _EXPORTS = {
     "povm": "physgen.quantum",
     "Born": "physgen.quantum",
     "MeasurementData": "physgen.quantum",
+    "estimate_observables": "physgen.quantum",
     "GRU": "physgen.models",
     "LSTM": "physgen.models",
     "RNN": "physgen.models",
@@ -26,6 +27,7 @@ _EXPORTS = {
     "fit": "physgen.training",
     "validate": "physgen.validation",
     "open_run": "physgen.results",
+    "format_estimate": "physgen.analysis.format",
     "Stream": "physgen.core.random",
 }
 
@@ -48,9 +50,18 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from physgen.analysis.format import format_estimate
     from physgen.core.random import Stream
     from physgen.models import GRU, LSTM, RNN
-    from physgen.quantum import MPS, TFIM, Born, MeasurementData, ground_state, povm
+    from physgen.quantum import (
+        MPS,
+        TFIM,
+        Born,
+        MeasurementData,
+        estimate_observables,
+        ground_state,
+        povm,
+    )
     from physgen.results import open_run
     from physgen.training import NegativeLogLikelihood, fit
     from physgen.validation import validate

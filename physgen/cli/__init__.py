@@ -24,7 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from physgen.core.errors import PhysgenError
 
     try:
-        status = app(args=list(argv) if argv is not None else None, standalone_mode=False)
+        arguments = list(sys.argv[1:] if argv is None else argv)
+        status = app(args=arguments, prog_name="physgen", standalone_mode=False)
         sys.stdout.flush()
     except PhysgenError as error:
         return _fail(str(error))

@@ -1,0 +1,102 @@
+"""The command line is quick to explain itself and answers mistakes in one line."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from physgen.cli import main
+
+COMMANDS = ["run", "generate", "train", "sample", "validate", "resume", "report", "plot"]
+COMMANDS += ["compare", "cite", "systems", "info", "workflows"]
+HEAVY = ("torch", "numba", "xarray", "matplotlib", "h5py", "tenpy", "pydantic", "numpy")
+
+
+def fresh(code):
+    """Run `code` in a fresh interpreter; return what it prints as JSON."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_help_loads_nothing_heavy_and_takes_less_than_0_3_cpu_seconds():
+    code = (
+        "import json, sys, time\n"
+        "from physgen.cli import main\n"
+        "status = main(['--help'])\n"
+        f"heavy = [m for m in {HEAVY} if m in sys.modules]\n"
+        "print(json.dumps([status, heavy, time.process_time()]))"
+    )
+    # The best of three: the first may have to compile bytecode.
+    (status, heavy, cpu), *rest = (fresh(code) for _ in range(3))
+    assert status == 0
+    assert heavy == []
+    assert min(cpu, *(r[2] for r in rest)) < 0.3
+
+
+def test_importing_physgen_is_silent_and_light():
+    code = (
+        "import json, sys, physgen, physgen.cli\n"
+        f"print(json.dumps([m for m in {HEAVY} if m in sys.modules]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command, capsys):
+    assert main([command, "--help"]) == 0
+    assert "Usage: physgen" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["run"], "Missing argument 'CONFIG'"),
+        (["run", "x.toml"], "Missing option '--out'"),
+        (["run", "x.toml", "--ot", "y"], "No such option: --ot"),
+        (["dance"], "No such command 'dance'"),
+        (["run", "absent.toml", "--out", "y"], "config must be a readable TOML file"),
+        (["workflows", "copy", "cooking"], "workflow must be one of"),
+        (["systems", "show"], "a system must be named"),
+        (["report", "absent"], "absent does not exist"),
+        (["resume", "absent"], "holds no physgen run"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(argv, says, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(argv) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("physgen: error: ")
+    assert says in err
+    assert err.count("\n") == 1
+    assert os.listdir(tmp_path) == []
+
+
+def test_without_a_command_the_help_is_shown(capsys):
+    assert main([]) == 2
+    assert "Usage: physgen" in "".join(capsys.readouterr())
+
+
+def test_python_dash_m_is_the_same_program():
+    command = [sys.executable, "-m", "physgen", "workflows", "list"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "state_reconstruction" in done.stdout
+
+
+def test_a_workflow_is_copied_once(tmp_path, capsys):
+    target = tmp_path / "mine"
+    assert main(["workflows", "copy", "state_reconstruction", str(target)]) == 0
+    assert sorted(p.name for p in target.iterdir()) == ["README.md", "Snakefile", "config.toml"]
+    assert "physgen run" in capsys.readouterr().out
+    (target / "config.toml").write_text("mine")
+    assert main(["workflows", "copy", "state_reconstruction", str(target)]) == 2
+    assert (target / "config.toml").read_text() == "mine"
+
+
+def test_info_names_versions_and_devices(capsys):
+    assert main(["info"]) == 0
+    out = capsys.readouterr().out
+    assert "torch" in out
+    assert "devices" in out

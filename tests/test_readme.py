@@ -1,0 +1,38 @@
+"""The Python example of the README runs, and is as short as it claims."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+# The same program, smaller: each number of the example becomes a toy one.
+TOY = {"50": "6", "10_000": "400", "20_000": "200", "100_000": "400", "100": "8", "24": "8"}
+
+
+def example():
+    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    return code
+
+
+def test_the_example_has_at_most_12_lines():
+    assert len([line for line in example().splitlines() if line.strip()]) <= 12
+
+
+def test_the_example_runs_at_toy_size(capsys):
+    code = re.sub(r"(?<![\w.])\d[\d_]*(?![\w.])", lambda m: TOY.get(m[0], m[0]), example())
+    exec(compile(code, "README.md", "exec"), {})
+    fidelity, energy = capsys.readouterr().out.splitlines()
+    value = float(re.search(r"F_c = ([\d.]+)\(", fidelity)[1])
+    assert 0.5 < value <= 1.1
+    exact = float(energy.split()[-1])
+    assert exact == pytest.approx(-7.296229810558753, abs=1e-9)  # 1 - 1/sin(pi/26)
+
+
+def test_every_link_of_the_pages_leads_somewhere():
+    root = Path(__file__).parents[1]
+    pages = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "paper/README.md"]
+    for page in pages:
+        text = (root / page).read_text(encoding="utf-8")
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
+            assert ((root / page).parent / link).exists(), f"{page}: {link}"
