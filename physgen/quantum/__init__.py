@@ -1,6 +1,8 @@
 """Quantum chains, their states, measurements of them, and the data those give.
 
-Names are loaded when first used, so that ``import physgen.quantum`` loads no compiled kernel.
+What needs compiled kernels or HDF5 is loaded when first used, so that ``import physgen.quantum``
+is light.  :func:`povm` and :func:`ground_state` share their modules' names and are bound here at
+once: a submodule imported later would otherwise take the name.
 """
 
 from __future__ import annotations
@@ -8,14 +10,15 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from physgen.quantum.ground_state import ground_state
+from physgen.quantum.mps import MPS
+from physgen.quantum.povm import POVM, merge_map, povm
+from physgen.quantum.tfim import TFIM
+
 if TYPE_CHECKING:
     from physgen.quantum.born import Born
     from physgen.quantum.data import MeasurementData
     from physgen.quantum.estimators import estimate_observables
-    from physgen.quantum.ground_state import ground_state
-    from physgen.quantum.mps import MPS
-    from physgen.quantum.povm import POVM, merge_map, povm
-    from physgen.quantum.tfim import TFIM
 
 __all__ = [
     "MPS",
@@ -29,25 +32,13 @@ __all__ = [
     "povm",
 ]
 
-_HOME = {
-    "MPS": "mps",
-    "POVM": "povm",
-    "TFIM": "tfim",
-    "Born": "born",
-    "MeasurementData": "data",
-    "estimate_observables": "estimators",
-    "ground_state": "ground_state",
-    "merge_map": "povm",
-    "povm": "povm",
-}
+_HOME = {"Born": "born", "MeasurementData": "data", "estimate_observables": "estimators"}
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value  # a submodule of the same name must not shadow the function
-    return value
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
 
 
 def __dir__() -> list[str]:

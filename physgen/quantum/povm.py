@@ -182,8 +182,8 @@ def povm(name: str) -> POVM:
         s, t = np.sqrt(2) / 3, np.sqrt(2 / 3)
         axes = [(0, 0, 1), (2 * s, 0, -1 / 3), (-s, t, -1 / 3), (-s, -t, -1 / 3)]
         return POVM(name, np.array([_bloch(v, 1 / 4) for v in axes]), ("v0", "v1", "v2", "v3"))
-    plus = [_bloch(v, 1 / 3) for v in ((0, 0, 1), (1, 0, 0), (0, 1, 0))]
-    minus = [_bloch(v, 1 / 3) for v in ((0, 0, -1), (-1, 0, 0), (0, -1, 0))]
+    plus = [_bloch(v, 1 / 6) for v in ((0, 0, 1), (1, 0, 0), (0, 1, 0))]
+    minus = [_bloch(v, 1 / 6) for v in ((0, 0, -1), (-1, 0, 0), (0, -1, 0))]
     if name == "pauli-6":
         return POVM(name, np.array(plus + minus), ("Z+", "X+", "Y+", "Z-", "X-", "Y-"))
     return POVM(name, np.array([*plus, sum(minus)]), ("Z+", "X+", "Y+", "rest"))
