@@ -1,0 +1,154 @@
+"""Files that appear whole or not at all.
+
+The bytes go to ``NAME.tmp`` beside the target, are flushed to the disk (fsync), and take the
+target's name in one step (``os.replace``); then the directory is flushed.  A process that dies
+at any point leaves the old file or the new one, and HDF5 never meets a full disk: it writes into
+memory, or into an :class:`OutputFile` which keeps the failure to itself until HDF5 has closed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from physgen.core.errors import StoreError
+
+__all__ = ["OutputFile", "flush_directory", "remove", "replacing", "store_errors"]
+
+
+class OutputFile(io.RawIOBase):
+    """A new file that writes all it is given, or remembers why it could not.
+
+    Attributes
+    ----------
+    error : OSError or None
+        The first failure.  Later writes are discarded, so that the HDF5 library, which may crash
+        the interpreter when a write fails, can close its side in good order.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.error: OSError | None = None
+        self._size = 0  # of what was written; the file itself is larger while space is reserved
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+
+    def reserve(self, n_bytes: int) -> None:
+        """Claim `n_bytes` of the disk now, or raise :class:`OSError` (ENOSPC) now."""
+        if shutil.disk_usage(self.path.parent).free < n_bytes:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if hasattr(os, "posix_fallocate"):  # not on macOS
+            os.posix_fallocate(self._fd, 0, n_bytes)
+
+    def write(self, data, /) -> int:  # noqa: D102
+        view = memoryview(data).cast("B")
+        n_bytes = len(view)
+        while view and self.error is None:
+            try:
+                view = view[os.write(self._fd, view) :]
+            except OSError as error:
+                self.error = error
+        self._size = max(self._size, self.tell())
+        return n_bytes
+
+    def sync(self) -> None:
+        """Flush to the disk; raise the first failure of any write so far."""
+        if self.error is not None:
+            raise self.error
+        os.ftruncate(self._fd, self._size)
+        os.fsync(self._fd)
+
+    def readinto(self, buffer, /) -> int:  # noqa: D102
+        return os.readv(self._fd, [buffer])
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:  # noqa: D102
+        if whence == os.SEEK_END:
+            offset, whence = self._size + offset, os.SEEK_SET
+        return os.lseek(self._fd, offset, whence)
+
+    def tell(self) -> int:  # noqa: D102
+        return os.lseek(self._fd, 0, os.SEEK_CUR)
+
+    def truncate(self, size: int | None = None, /) -> int:  # noqa: D102
+        self._size = self.tell() if size is None else size
+        return self._size
+
+    def readable(self) -> bool:  # noqa: D102
+        return True
+
+    def writable(self) -> bool:  # noqa: D102
+        return True
+
+    def seekable(self) -> bool:  # noqa: D102
+        return True
+
+    def close(self) -> None:  # noqa: D102
+        if not self.closed:
+            os.close(self._fd)
+        super().close()
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[OutputFile]:
+    """Give a file to write; it takes the name `path` when the block ends without an error.
+
+    Raises
+    ------
+    StoreError
+        If the disk is full or not writable: then `path` is as it was, and nothing else is left.
+    """
+    temporary = path.with_name(path.name + ".tmp")
+    with store_errors(path):
+        try:
+            with OutputFile(temporary) as file:
+                try:
+                    yield file
+                finally:
+                    # A failed write is the cause of whatever HDF5 then complained about.
+                    if file.error is not None:
+                        raise file.error
+                file.sync()
+            os.replace(temporary, path)
+            flush_directory(path.parent)
+        except BaseException:
+            remove(temporary)
+            raise
+
+
+@contextlib.contextmanager
+def store_errors(path: Path) -> Iterator[None]:
+    """Turn an :class:`OSError` of the block into a :class:`StoreError` about `path`."""
+    try:
+        yield
+    except StoreError:
+        raise
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StoreError(
+                f"the disk is full: {path} could not be written; everything saved before is "
+                "intact: free some space, then continue (a run with `physgen resume`)"
+            ) from error
+        reason = error.strerror or str(error)
+        raise StoreError(
+            f"{path} could not be written ({reason}); choose a directory that you can write to"
+        ) from error
+
+
+def flush_directory(path: Path) -> None:
+    """Make the names in directory `path` durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def remove(path: Path) -> None:
+    """Remove a file if it is there and can be removed."""
+    with contextlib.suppress(OSError):
+        os.unlink(path)

@@ -1,0 +1,55 @@
+"""What to cite: methods by name, and the BibTeX (references.bib) of the works they rest on."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable, Mapping
+from importlib import resources
+
+from physgen.core.errors import InputError
+
+__all__ = ["METHODS", "bibtex", "check_methods", "references"]
+
+METHODS: Mapping[str, tuple[str, ...]] = {
+    "povm-reconstruction": ("Carrasquilla2019",),
+    "ic-povm": ("Renes2004", "Scott2006"),
+    "dual-frame-estimators": ("Scott2006",),
+    "born-sampling": ("Ferris2012",),
+    "rnn": ("Elman1990",),
+    "lstm": ("Hochreiter1997",),
+    "gru": ("Cho2014",),
+    "adam": ("Kingma2015",),
+    "dmrg": ("White1992", "Schollwoeck2011", "Hauschild2018", "Hauschild2024"),
+    "free-fermions": ("Lieb1961", "Pfeuty1970"),
+    "philox": ("Salmon2011",),
+    "numpy": ("Harris2020",),
+    "scipy": ("Virtanen2020",),
+    "numba": ("Lam2015",),
+    "torch": ("Paszke2019",),
+    "xarray": ("Hoyer2017",),
+    "matplotlib": ("Hunter2007",),
+}
+
+
+def check_methods(methods: Iterable[str]) -> list[str]:
+    """Return `methods` as a list, or raise :class:`InputError` at an unknown one."""
+    methods = list(methods)
+    for method in methods:
+        if method not in METHODS:
+            raise InputError(f"a method to cite must be one of {sorted(METHODS)}, got {method!r}")
+    return methods
+
+
+def bibtex(methods: Iterable[str]) -> str:
+    """Return the BibTeX entries of `methods`, each once, sorted by key."""
+    keys = {key for method in check_methods(methods) for key in METHODS[method]}
+    return "\n".join(references()[key] for key in sorted(keys))
+
+
+@functools.cache
+def references() -> dict[str, str]:
+    """Return key -> BibTeX entry of every work that physgen knows."""
+    text = resources.files("physgen.results").joinpath("references.bib").read_text("utf-8")
+    entries = re.finditer(r"^@\w+\{(\w+),\n.*?^\}\n", text, flags=re.MULTILINE | re.DOTALL)
+    return {entry[1]: entry[0] for entry in entries}

@@ -1,0 +1,101 @@
+"""What a directory is to a run: absent, empty, the same run, another run, or somebody else's."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from physgen.core.errors import StoreError
+from physgen.results.atomic import flush_directory, store_errors
+from physgen.results.layers import RUN_FILE, Layers, is_run
+from physgen.results.lock import LOCK_FILE
+from physgen.results.segments import DIRECTORY, segment_paths
+
+__all__ = ["check_not_foreign", "find_run", "make_segment_directory"]
+
+
+def make_segment_directory(path: Path) -> None:
+    """Make the place for segments, durably."""
+    with store_errors(path):
+        (path / DIRECTORY).mkdir(exist_ok=True)
+        flush_directory(path)
+        flush_directory(path.absolute().parent)
+
+
+def check_not_foreign(path: Path, force: bool) -> None:
+    """Raise unless `path` is absent, empty, a run, or a run that was killed as it began."""
+    if path.exists() and not path.is_dir():
+        raise StoreError(f"{path} is a file; a run needs a directory")
+    if force or not path.exists() or is_run(path):
+        return
+    own = {LOCK_FILE, DIRECTORY, RUN_FILE + ".tmp"}
+    foreign = sorted(name for name in os.listdir(path) if name not in own)
+    if foreign:
+        raise StoreError(
+            f"{path} is not empty and holds no physgen run (it has {foreign[0]!r}); choose "
+            "another directory, or --force to write beside what is there"
+        )
+
+
+def find_run(path: Path, text: str, wanted: str, force: bool) -> Layers | None:
+    """Return the run in `path` if it has this configuration, None if there is no run (left)."""
+    if not is_run(path):
+        return None
+    try:
+        layers = Layers(path)
+        found = layers.attrs["config_hash"]
+        if found == wanted:
+            return layers
+        layers.close()
+        raise StoreError(
+            f"{path} holds a run with another configuration "
+            f"({_difference(layers.attrs['config'], text)}); choose another directory, or "
+            "--force to replace that run"
+        )
+    except StoreError:
+        if not force:
+            raise
+    _clear(path)
+    return None
+
+
+def _difference(there: str, here: str) -> str:
+    """Return the first entry that differs between two JSON texts, and how many more do."""
+    a, b = _flat(json.loads(there)), _flat(json.loads(here))
+    keys = [k for k in sorted({*a, *b}) if a.get(k, "absent") != b.get(k, "absent")]
+    more = f", and {len(keys) - 1} more" if len(keys) > 1 else ""
+    first = keys[0]
+    return f"{first} is {a.get(first, 'absent')} there, {b.get(first, 'absent')} here{more}"
+
+
+def _flat(config: Any, prefix: str = "") -> dict[str, str]:
+    if not isinstance(config, dict) or not config:
+        return {prefix: json.dumps(config)}
+    entries = {}
+    for key, value in config.items():
+        entries |= _flat(value, f"{prefix}.{key}" if prefix else key)
+    return entries
+
+
+def _clear(path: Path) -> None:
+    """Remove a run: the newest segments first, so that a crash here leaves an older state."""
+    run = path / RUN_FILE
+    if run.exists() and not _is_ours(run):
+        raise StoreError(f"{run} was not written by physgen, so it is not replaced; move it away")
+    with store_errors(path):
+        for segment in reversed(segment_paths(path).values()):
+            os.unlink(segment)
+        run.unlink(missing_ok=True)
+        flush_directory(path)
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            return "schema_version" in file.attrs
+    except OSError:
+        return False

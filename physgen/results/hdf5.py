@@ -1,0 +1,219 @@
+"""Layouts in HDF5 files, written by h5py so that anything reads them.
+
+Every axis has a dimension scale, as in netCDF-4, so h5py, ``xarray.open_datatree`` and h5dump
+all see named dimensions.  Arrays above `CHUNK_BYTES` and all one-byte integers are chunked with a
+checksum; one-byte integers (outcomes, spins) are compressed by gzip, level 1, which every HDF5
+reader has.  Floats of a thermalised field hardly compress, so they are not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from os import PathLike
+from typing import Any
+
+import h5py
+import numpy as np
+
+from physgen.core.errors import StoreError
+from physgen.results.layout import RESERVED_ATTRS, Field, Layout
+
+__all__ = ["group_names", "opened", "read_attrs", "read_layout", "same_values", "write_groups"]
+
+CHUNK_BYTES = 1 << 20
+BLOCK_BYTES = 16 << 20
+COMPRESS_ABOVE = 1 << 12  # bytes; below, a chunk costs more than it saves
+_BARE_DIMENSION = b"This is a netCDF dimension but not a netCDF variable. "
+
+
+def write_groups(
+    file: h5py.File, attrs: Mapping[str, Any], groups: Mapping[str, Layout], compress: bool = True
+) -> None:
+    """Write root attributes and groups into a new file; the group "" is the root itself."""
+    for name, layout in groups.items():
+        group: Any = file
+        for part in filter(None, name.split("/")):
+            group = group[part] if part in group else group.create_group(part, track_order=True)
+        _write_layout(group, layout, compress)
+    file.attrs.update(attrs)
+
+
+def _write_layout(group: h5py.Group, layout: Layout, compress: bool) -> None:
+    group.attrs.update(layout.attrs)
+    if layout.coords:
+        group.attrs["coordinates"] = " ".join(layout.coords)
+    datasets = {n: _write_field(group, n, f, compress) for n, f in layout.fields.items()}
+    scales = {}
+    for number, (dim, length) in enumerate(layout.dims.items()):
+        if dim in datasets:
+            scale, label = datasets[dim], dim.encode()
+        else:  # the length alone: never written, so it takes no space
+            scale = group.create_dataset(dim, shape=(length,), dtype=">f4")
+            label = _BARE_DIMENSION + b"%10d" % length
+        h5py.h5ds.set_scale(scale.id, label)
+        scale.attrs["_Netcdf4Dimid"] = np.int32(number)
+        scales[dim] = scale.id
+    for name, f in layout.fields.items():
+        if name not in scales:
+            for axis, dim in enumerate(f.dims):
+                h5py.h5ds.attach_scale(datasets[name].id, scales[dim], axis)
+
+
+def _write_field(group: h5py.Group, name: str, f: Field, compress: bool) -> h5py.Dataset:
+    dtype = h5py.string_dtype() if f.dtype == object else f.dtype
+    squeeze = compress and dtype.kind in "iu" and dtype.itemsize == 1 and f.nbytes > COMPRESS_ABOVE
+    options: dict[str, Any] = {"compression": "gzip", "compression_opts": 1} if squeeze else {}
+    if squeeze or (f.nbytes > CHUNK_BYTES and dtype.kind != "O"):
+        options |= {"chunks": _chunks(f.shape, dtype.itemsize), "fletcher32": True}
+    dataset = group.create_dataset(name, shape=f.shape, dtype=dtype, **options)
+    dataset.attrs.update(f.attrs)
+    if not f.shape:
+        dataset[()] = f.values()
+    elif dataset.size:
+        start = 0
+        for block in f.blocks():
+            stop = start + block.shape[f.axis]
+            dataset[(slice(None),) * f.axis + (slice(start, stop),)] = block
+            start = stop
+    return dataset
+
+
+def _chunks(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
+    """Return a chunk of about `CHUNK_BYTES`: whole last axes, part of one, 1 of those before."""
+    chunk, room = [], max(1, CHUNK_BYTES // itemsize)
+    for length in reversed(shape):
+        chunk.append(max(1, min(length, room)))
+        room //= chunk[-1]
+    return tuple(reversed(chunk))
+
+
+def read_layout(pieces: Sequence[Any], dim: str | None = None) -> Layout:
+    """Return the layout of one group that lies in `pieces`, to be joined along `dim`.
+
+    Variables without `dim` come from the first piece, attributes of the group from the last.
+    Values are read when they are asked for; the files must still be open then.
+    """
+    first = pieces[0]
+    fields = {}
+    for name, dataset in first.items():
+        if isinstance(dataset, h5py.Dataset) and not _is_bare_dimension(dataset):
+            fields[name] = _read_field(dataset, [p[name] for p in pieces], dim)
+    coords = tuple(str(first.attrs.get("coordinates", "")).split())
+    return Layout(fields, coords, read_attrs(pieces[-1]))
+
+
+def _read_field(dataset: h5py.Dataset, parts: Sequence[Any], dim: str | None) -> Field:
+    dims = _dims(dataset)
+    axis = dims.index(dim) if dim in dims else 0
+    parts = parts if dim in dims else parts[:1]
+    shape = list(dataset.shape)
+    if shape:
+        shape[axis] = sum(p.shape[axis] for p in parts)
+    dtype = np.dtype(object) if h5py.check_string_dtype(dataset.dtype) else dataset.dtype
+    attrs = read_attrs(dataset)
+    if dtype == np.int8 and dataset.attrs.get("dtype") == "bool":
+        attrs["dtype"] = "bool"
+
+    def blocks() -> Iterator[np.ndarray]:
+        for part in parts:
+            yield from _blocks(part, axis)
+
+    return Field(dims, tuple(shape), dtype, attrs, blocks, axis)
+
+
+def _blocks(dataset: h5py.Dataset, axis: int) -> Iterator[np.ndarray]:
+    """Yield the values in blocks of whole chunks, of about `BLOCK_BYTES`."""
+    source: Any = dataset.asstr() if h5py.check_string_dtype(dataset.dtype) else dataset
+    if dataset.nbytes <= BLOCK_BYTES:
+        yield np.asarray(source[()], dtype=object if source is not dataset else None)
+        return
+    rows = dataset.shape[axis]
+    step = max(1, BLOCK_BYTES * rows // dataset.nbytes)
+    if dataset.chunks:
+        step = max(1, step // dataset.chunks[axis]) * dataset.chunks[axis]
+    for start in range(0, rows, step):
+        yield source[(slice(None),) * axis + (slice(start, start + step),)]
+
+
+def _dims(dataset: h5py.Dataset) -> tuple[str, ...]:
+    if h5py.h5ds.is_scale(dataset.id):
+        return (_leaf(dataset),)
+    names: list[str] = []
+    for axis in range(dataset.ndim):
+        if not dataset.dims[axis]:
+            raise StoreError(
+                f"{dataset.file.filename}: {dataset.name} has no dimension scales, so physgen "
+                "did not write it; read it with h5py"
+            )
+        names.append(_leaf(dataset.dims[axis][0]))
+    return tuple(names)
+
+
+def _leaf(item: Any) -> str:
+    return item.name.rsplit("/", 1)[-1]
+
+
+def _is_bare_dimension(dataset: h5py.Dataset) -> bool:
+    return h5py.h5ds.is_scale(dataset.id) and h5py.h5ds.get_scale_name(dataset.id).startswith(
+        _BARE_DIMENSION
+    )
+
+
+def read_attrs(item: h5py.Group | h5py.Dataset) -> dict[str, Any]:
+    """Return the attributes as plain numbers, text, lists of text, and arrays."""
+    attrs = {}
+    for name in item.attrs:
+        if name in RESERVED_ATTRS:
+            continue
+        value = item.attrs[name]
+        if isinstance(value, np.ndarray) and value.dtype == object:
+            value = value.tolist()
+        elif isinstance(value, np.generic):
+            value = value.item()
+        attrs[name] = value
+    return attrs
+
+
+def group_names(file: h5py.File) -> list[str]:
+    """Return the paths of all groups but those that only lead to others."""
+    names: list[str] = []
+
+    def visit(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Group):
+            only_leads = len(item) > 0 and all(isinstance(i, h5py.Group) for i in item.values())
+            if not only_leads or len(item.attrs):
+                names.append(name)
+
+    file.visititems(visit)
+    return names
+
+
+def same_values(a: Field, b: Field) -> bool:
+    """Whether two fields hold the same bits in the same shape (NaN equals NaN)."""
+    if (a.dims, a.shape, a.dtype) != (b.dims, b.shape, b.dtype):
+        return False
+    x, y = a.values(), b.values()
+    return bool(np.array_equal(x, y)) if a.dtype == object else x.tobytes() == y.tobytes()
+
+
+@contextlib.contextmanager
+def opened(path: str | PathLike[str]) -> Iterator[h5py.File]:
+    """Open a finished HDF5 file for reading; every failure in the block is a StoreError."""
+    with reading(path), h5py.File(path, "r", locking=False) as file:
+        yield file
+
+
+@contextlib.contextmanager
+def reading(path: str | PathLike[str]) -> Iterator[None]:
+    """Turn what h5py raises about a damaged file into a :class:`StoreError`."""
+    try:
+        yield
+    except (StoreError, FileNotFoundError):
+        raise
+    except (OSError, RuntimeError, KeyError) as error:
+        text = str(error).strip("'\"")
+        raise StoreError(
+            f"{path} cannot be read as an HDF5 file ({text}); restore it from a backup, or move "
+            "it away and run again"
+        ) from error

@@ -1,0 +1,81 @@
+"""Names in a result file, and the version of their meaning.
+
+A file is one HDF5 file.  Its root attributes say where it comes from; each group is one
+:class:`xarray.Dataset` whose dimensions are HDF5 dimension scales.  `SCHEMA_VERSION` rises when
+an older physgen would misread a file, and for no other reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from os import PathLike
+from typing import Any
+
+from physgen.core.errors import InputError, StoreError
+
+__all__ = ["GROUPS", "ROOT_ATTRS", "SCHEMA_VERSION", "check_schema", "group_name"]
+
+SCHEMA_VERSION = 1
+
+GROUPS: Mapping[str, str] = {
+    "state": "the target state, one tensor for each site",
+    "data": "measurement outcomes that the model learns from",
+    "training": "history of the training",
+    "training/checkpoint": "model and optimiser, as far as training has come",
+    "model": "the trained model",
+    "samples": "draws from the trained model",
+    "validation": "distance between model and target",
+    "observables": "expectation values with errors",
+}
+
+ROOT_ATTRS: Mapping[str, str] = {
+    "schema_version": "integer; see physgen.results.schema",
+    "physgen_version": "version that wrote the file",
+    "config": "JSON text of the configuration",
+    "config_hash": "SHA-256 of that text",
+    "created": "UTC time at which the run began",
+    "versions": "JSON text, package -> version",
+    "commit": "git commit of physgen, empty outside a checkout",
+    "seed": "root seed of every random stream",
+    "device": "what the run computed on",
+    "cpu_seconds": "processor time, summed over resumes",
+    "wall_seconds": "elapsed time, summed over resumes",
+    "citations": "JSON text, list of the methods used; `physgen cite` prints their BibTeX",
+    "complete": "1 once the run has finished, else 0",
+    "last_segment": "number of the newest checkpoint inside the file",
+}
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+
+
+def group_name(name: str) -> str:
+    """Return `name` without its outer slashes ("/training/" -> "training").
+
+    Raises
+    ------
+    InputError
+        If a part of the name is empty or has other characters than letters, digits and "_.+-".
+    """
+    stripped = str(name).strip("/")
+    if not all(_NAME.fullmatch(part) for part in stripped.split("/")):
+        raise InputError(
+            f"a group name must be words of letters, digits and '_' between slashes, got {name!r}"
+        )
+    return stripped
+
+
+def check_schema(attrs: Mapping[str, Any], path: str | PathLike[str]) -> None:
+    """Raise :class:`StoreError` unless `attrs` are the root attributes of a file we can read."""
+    version = attrs.get("schema_version")
+    if version is None:
+        raise StoreError(
+            f"{path} is an HDF5 file that physgen did not write (no schema_version attribute); "
+            "open it with xarray.open_datatree"
+        )
+    if int(version) > SCHEMA_VERSION:
+        raise StoreError(
+            f"{path} has schema version {int(version)}, and this physgen reads up to "
+            f"{SCHEMA_VERSION}; upgrade physgen (the file was written by physgen "
+            f"{attrs.get('physgen_version', 'of unknown version')})"
+        )
