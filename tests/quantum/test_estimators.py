@@ -1,0 +1,103 @@
+"""Dual-frame estimators: exact on the enumerated distribution, honest error bars on samples."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from helpers.statistics import joint_p, normal_p, unit_variance_p
+
+from physgen.core.errors import InputError
+from physgen.core.random import Stream
+from physgen.exact import exact_observables
+from physgen.quantum import TFIM, Born, estimate_observables, ground_state, povm
+from physgen.quantum.estimators import shot_values
+from physgen.quantum.povm import names
+
+
+@pytest.mark.parametrize("boundary", ["open", "periodic"])
+@pytest.mark.parametrize("name", names())
+def test_exact_on_the_enumerated_distribution(name, boundary):
+    tfim = TFIM(5 if boundary == "open" else 4, -0.7, 1.2, boundary)
+    frame = povm(name)
+    x = np.array(list(product(range(frame.K), repeat=tfim.L)), dtype=np.uint8)
+    p = np.exp(Born(ground_state(tfim), frame).log_prob(x))
+    exact = exact_observables(tfim)
+    for key, values in shot_values(x, frame, tfim).items():
+        np.testing.assert_allclose(p @ values, exact[key], atol=1e-9, err_msg=key)
+
+
+@pytest.mark.statistical
+@pytest.mark.parametrize("name", names())
+def test_pulls_have_unit_variance(name):
+    """The error bars are right, not only the values: 200 data sets of 400 shots."""
+    tfim = TFIM(6)
+    frame = povm(name)
+    exact = exact_observables(tfim)
+    x = Born(ground_state(tfim), frame).sample(200 * 400, 11).reshape(200, 400, 6)
+    pulls = {key: [] for key in ("energy", "x_mean", "zz")}
+    for shots in x:
+        ds = estimate_observables(shots, frame, tfim)
+        for key, seen in pulls.items():
+            pull = (ds[key] - exact[key]) / ds[f"{key}_error"]
+            seen.append(float(pull[-1] if pull.ndim else pull))
+    for seen in pulls.values():
+        assert unit_variance_p(np.array(seen)) > 1e-3
+        assert unit_variance_p(1.3 * np.array(seen)) < 1e-3  # saboteur: bars too small
+
+
+@pytest.mark.statistical
+def test_50_sites_from_10_000_shots_and_the_wrong_order():
+    tfim, frame = TFIM(50, -1, -1), povm("tetrahedral")
+    x = Born(ground_state(tfim, chi_max=16), frame).sample(10_000, 2)
+    ds, exact = estimate_observables(x, frame, tfim), exact_observables(tfim)
+    assert normal_p(float((ds.energy - exact.energy) / ds.energy_error)) > 1e-3
+    assert float(ds.energy_error) * 100 == pytest.approx(20.5, rel=0.03)  # known, a shot
+    i = [0, 15]
+    assert joint_p((ds.zz - exact.zz)[i] / ds.zz_error[i]) > 1e-3
+    # saboteur: outcomes 0 and 1 exchanged
+    swapped = estimate_observables(np.array([1, 0, 2, 3])[x], frame, tfim)
+    assert normal_p(float((swapped.energy - exact.energy) / swapped.energy_error)) < 1e-3
+
+
+def test_batches_do_not_matter_and_names_line_up():
+    tfim = TFIM(7)
+    x = Stream(3).numpy().integers(4, size=(1000, 7), dtype=np.uint8)
+    frame = povm("pauli-4")
+    whole, pieces = (estimate_observables(x, frame, tfim, batch_size=b) for b in (1000, 77))
+    values = shot_values(x, frame, tfim)
+    for name in whole.data_vars:
+        np.testing.assert_allclose(whole[name], pieces[name], atol=1e-12)
+    for name, value in values.items():
+        np.testing.assert_allclose(whole[name], value.mean(axis=0), atol=1e-12)
+        standard_error = value.std(axis=0, ddof=1) / np.sqrt(1000)
+        np.testing.assert_allclose(whole[f"{name}_error"], standard_error, rtol=1e-10)
+    exact = exact_observables(tfim)
+    for name in exact.data_vars:
+        assert exact[name].dims == whole[name].dims
+    assert exact.coords.equals(whole.coords)
+    assert (int(whole.i[0]), int(whole.r[-1])) == (3, 3)
+
+
+def test_unphysical_estimates_are_flagged():
+    tfim, frame = TFIM(4), povm("pauli-6")
+    x = np.zeros((100, 4), np.uint8)  # every shot Z+: <Z> = 3 and <ZZ> = 9
+    x[:, 3] = np.arange(100) % 6
+    ds = estimate_observables(x, frame, tfim)
+    assert ds.z_unphysical.dtype == np.int8
+    assert ds.z_unphysical.values.tolist() == [1, 1, 1, 0]
+    assert ds.x_unphysical.values.tolist() == [0, 0, 0, 0]
+    assert ds.zz_unphysical.values[0] == 1
+    assert int(ds.energy_unphysical) == 1
+    honest = Born(ground_state(tfim), frame).sample(5000, 1)
+    ds = estimate_observables(honest, frame, tfim)
+    assert not any(ds[name].any() for name in ds if name.endswith("_unphysical"))
+
+
+def test_bad_input():
+    frame, tfim = povm("pauli-4"), TFIM(4)
+    with pytest.raises(InputError, match=r"must be in 0\.\.3"):
+        estimate_observables(np.full((5, 4), 5), frame, tfim)
+    with pytest.raises(InputError, match="shape"):
+        estimate_observables(np.zeros((5, 3), int), frame, tfim)
+    with pytest.raises(InputError, match="at least 2 shots"):
+        estimate_observables(np.zeros((1, 4), int), frame, tfim)

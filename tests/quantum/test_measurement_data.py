@@ -1,0 +1,92 @@
+"""Measurement data: round trips, merging, and what is refused."""
+
+import numpy as np
+import pytest
+
+from physgen.core.errors import InputError, StoreError
+from physgen.core.random import Stream
+from physgen.quantum import POVM, TFIM, MeasurementData, povm
+
+
+def shots(K, n=50, L=4):
+    return Stream(1).numpy().integers(K, size=(n, L), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("name", ["pauli-4", "pauli-6", "tetrahedral"])
+def test_files_round_trip(tmp_path, name):
+    tfim = TFIM(4, -1, 0.5)
+    attrs = tfim.attrs() | {"source": "drawn at random"}
+    data = MeasurementData(shots(povm(name).K), name, attrs)
+    data.save(tmp_path / "data.h5")
+    loaded = MeasurementData.load(tmp_path / "data.h5", name, L=4)
+    np.testing.assert_array_equal(loaded.outcomes, data.outcomes)
+    assert loaded.outcomes.dtype == np.uint8
+    assert loaded.povm is povm(name)
+    assert loaded.attrs == data.attrs
+    assert loaded.tfim == tfim
+    assert (loaded.n, loaded.L) == (50, 4)
+
+
+def test_a_povm_of_ones_own_is_stored_with_the_data():
+    permuted = povm("pauli-6").elements[[1, 4, 2, 5, 0, 3]]
+    mine = POVM("pauli-6", permuted, ("X+", "X-", "Y+", "Y-", "Z+", "Z-"))
+    copy = MeasurementData.from_dataset(MeasurementData(shots(6), mine).to_dataset())
+    np.testing.assert_allclose(copy.povm.elements, permuted, atol=1e-15)
+    assert copy.povm.outcomes == mine.outcomes
+    with pytest.raises(InputError, match=r"must be pauli-6 \(Z\+, X\+.*got pauli-6 \(X\+, X-"):
+        copy.require("pauli-6")
+
+
+def test_merging_keeps_the_positive_outcomes():
+    data = MeasurementData(shots(6), "pauli-6", {"source": "test"})
+    merged = data.merged("pauli-4")
+    np.testing.assert_array_equal(merged.outcomes, np.minimum(data.outcomes, 3))
+    assert merged.povm is povm("pauli-4")
+    assert merged.attrs["merged_from"] == "pauli-6"
+    assert data.merged("pauli-6") is data
+    with pytest.raises(InputError, match="cannot be merged"):
+        merged.merged("tetrahedral")
+
+
+def test_bare_arrays(tmp_path):
+    x = shots(4).astype(np.int64)
+    np.save(tmp_path / "a.npy", x)
+    np.savez(tmp_path / "one.npz", x)
+    np.savez(tmp_path / "named.npz", outcomes=x, other=x[:1])
+    for name in ("a.npy", "one.npz", "named.npz"):
+        data = MeasurementData.load(tmp_path / name, "tetrahedral")
+        np.testing.assert_array_equal(data.outcomes, x)
+        assert data.tfim is None
+    np.savez(tmp_path / "two.npz", a=x, b=x)
+    (tmp_path / "text.npy").write_text("0 1 2 3")
+    for name, frame, message in [
+        ("a.npy", None, "povm must be given"),
+        ("two.npz", "pauli-4", "one array or one named outcomes"),
+        ("text.npy", "pauli-4", "must be an integer array"),
+        ("absent.npy", "pauli-4", "must be an integer array"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            MeasurementData.load(tmp_path / name, frame)
+
+
+def test_what_is_refused(tmp_path):
+    bad = shots(4)
+    bad[7, 2] = 4
+    with pytest.raises(InputError, match="got 4 at shot 7, site 2"):
+        MeasurementData(bad, "pauli-4")
+    with pytest.raises(InputError, match=r"shape \(n, L\)"):
+        MeasurementData(shots(4)[0], "pauli-4")
+    with pytest.raises(InputError, match=r"shape \(n, L\)"):
+        MeasurementData(np.empty((0, 4), np.uint8), "pauli-4")
+    with pytest.raises(InputError, match="L = 5 sites as their attributes say"):
+        MeasurementData(shots(4), "pauli-4", TFIM(5).attrs())
+    data = MeasurementData(shots(6), "pauli-6")
+    data.save(tmp_path / "six.h5")
+    with pytest.raises(InputError, match=r"six.h5 must be pauli-4.*got pauli-6.*merge"):
+        MeasurementData.load(tmp_path / "six.h5", "pauli-4")
+    with pytest.raises(InputError, match="L = 10 sites, got 4"):
+        MeasurementData.load(tmp_path / "six.h5", L=10)
+    with pytest.raises(InputError, match="must contain outcomes"):
+        MeasurementData.from_dataset(data.to_dataset().drop_vars("outcomes"))
+    with pytest.raises((InputError, StoreError)):
+        MeasurementData.load(tmp_path / "absent.h5")
