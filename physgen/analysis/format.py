@@ -1,0 +1,94 @@
+r"""Numbers as people write them, :math:`-1.41421(31)`: the error in units of the last digit.
+
+.. math:: a(b) = a \pm b \cdot 10^{-d}, \qquad \mathrm{pull} = \frac{\mathrm{measured} -
+          \mathrm{exact}}{\mathrm{error}} ,
+
+where d is the number of decimals of a.
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+
+from physgen.core.checks import check_positive_int
+
+__all__ = ["format_estimate", "pull"]
+
+# Exponents, of the larger of value and error, that are written out: 0.00012(3) to 123456(7).
+_PLAIN = range(-4, 6)
+
+
+def format_estimate(value: float, error: float | None = None, digits: int = 2) -> str:
+    """Return `value` with its error in brackets.
+
+    Parameters
+    ----------
+    value : float
+    error : float or None
+        One standard error, >= 0.  None, NaN, and 0 (an exact number) are written as such.
+    digits : int
+        Significant digits of the error.
+
+    Examples
+    --------
+    >>> format_estimate(-1.414213562, 0.00031)
+    '-1.41421(31)'
+    >>> format_estimate(12.41, 0.93, digits=1)
+    '12.4(9)'
+    >>> format_estimate(153.2, 12.7)
+    '153(13)'
+    >>> format_estimate(6.02214e23, 3.1e18)
+    '6.022140(31)e+23'
+    >>> format_estimate(0.5, 0.0)
+    '0.5(0)'
+    """
+    check_positive_int("digits", digits)
+    value = float(value)
+    if error is None:
+        return f"{value:.6g}"
+    error = abs(float(error))
+    if not math.isfinite(value) or error == 0:
+        return f"{value:.10g}({error:.3g})" if math.isfinite(value) else f"{value:g}"
+    if not math.isfinite(error):
+        return f"{value:.6g}({error:g})"
+    with localcontext(prec=700):  # all digits of any double
+        return _format(Decimal(repr(value)), Decimal(repr(error)), digits)
+
+
+def pull(measured: float, exact: float, error: float) -> float:
+    """Return (measured - exact) / error: of unit variance if the error is right.
+
+    An error of 0 gives 0 where the two agree and infinity, with its sign, where they do not.
+    """
+    difference = float(measured) - float(exact)
+    if error == 0:
+        return 0.0 if difference == 0 else math.copysign(math.inf, difference)
+    return difference / float(error)
+
+
+def _format(a: Decimal, b: Decimal, digits: int) -> str:
+    unit = _round(b, b.adjusted() - digits + 1)
+    last = unit.adjusted() - digits + 1  # of the rounded error: 0.0996 has become 0.10
+    leading = [x.adjusted() for x in (_round(a, last), unit) if x]
+    exponent = max(leading)
+    if exponent not in _PLAIN:
+        text = _bracket(a.scaleb(-exponent), b.scaleb(-exponent), last - exponent)
+        return f"{text}e{exponent:+03d}"
+    if last > 0:  # the error is larger than its digits: 1500(1200)
+        return f"{_round(a, last):f}({_round(b, last):f})"
+    return _bracket(a, b, last)
+
+
+def _bracket(value: Decimal, error: Decimal, last: int) -> str:
+    """Write both with -`last` decimals."""
+    a, b = _round(value, last), _round(error, last)
+    if b >= 1 and last < 0:  # the error reaches the whole numbers: 1.5(1.2)
+        return f"{a:f}({b:f})"
+    return f"{a:f}({int(b.scaleb(-last))})"
+
+
+def _round(x: Decimal, last: int) -> Decimal:
+    """Round to a multiple of 10**last, in print without an exponent, and never to -0."""
+    rounded = x.quantize(Decimal(1).scaleb(last), rounding=ROUND_HALF_EVEN) + 0
+    return rounded.quantize(Decimal(1)) if last > 0 else rounded
