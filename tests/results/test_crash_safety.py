@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 import h5py
@@ -11,59 +10,13 @@ import numpy as np
 import pytest
 import xarray as xr
 from helpers.crashes import MODES, crash
+from helpers.runs import CONFIG, OPENED, checkpoint, committed, run, same
 
 from physgen.core.errors import PhysgenError
-from physgen.results import RunStore, image, open_run, segments, store
+from physgen.results import RunStore, image, segments, store
 from physgen.results.atomic import OutputFile
 from physgen.results.layers import RUN_FILE
 from physgen.results.segments import segment_paths
-
-CONFIG = {"L": 8, "seed": 1}
-MAY_DIFFER = ("created", "cpu_seconds", "wall_seconds")
-OPENED = 1  # acknowledged once the store is open; commit k is acknowledged as OPENED + k
-
-
-def checkpoint(step):
-    rng = np.random.default_rng(step)
-    samples = xr.Dataset(
-        {"outcomes": (("sample", "site"), rng.integers(0, 4, (40 + step, 8), dtype=np.uint8))},
-        coords={"site": np.arange(8)},
-        attrs={"povm": "pauli-4"},
-    )
-    state = xr.Dataset({"weights": ("k", rng.normal(size=5)), "step": step})
-    return {"samples": samples, "training/checkpoint": state}
-
-
-def run(path, acknowledge=lambda n: None, n_steps=4, store_class=RunStore):
-    """A run as a workflow would write it: begin or resume, a checkpoint a step, finish."""
-    with store_class.open(path, CONFIG) as store:
-        done = 0
-        if store.has("training/checkpoint"):
-            done = int(store.read("training/checkpoint").step)
-        acknowledge(OPENED + done)
-        for step in range(done + 1, n_steps + 1):
-            store.commit(checkpoint(step), append={"samples": "sample"})
-            acknowledge(OPENED + step)
-        store.finish()
-
-
-def committed(path):
-    tree = open_run(path)
-    assert not tree.children or set(tree.children) == {"samples", "training"}
-    if not tree.children:
-        return 0
-    step = int(tree["training/checkpoint"].step)
-    whole = [checkpoint(k)["samples"] for k in range(1, step + 1)]
-    assert tree["samples"].to_dataset().identical(xr.concat(whole, "sample"))
-    return step
-
-
-def same(a, b):
-    """Whether two finished runs are equal, bit for bit."""
-    a, b = open_run(a), open_run(b)
-    for name in MAY_DIFFER:
-        a.attrs.pop(name), b.attrs.pop(name)
-    return a.identical(b) and a.attrs == b.attrs
 
 
 def crash_everywhere(directory, mode, n_steps=4, writer=run):
@@ -89,16 +42,6 @@ def crash_everywhere(directory, mode, n_steps=4, writer=run):
         assert sorted(os.listdir(path)) == [RUN_FILE]
         assert same(path, reference)
     raise AssertionError("the writer never ended")
-
-
-@pytest.fixture
-def area(tmp_path):
-    """A directory in memory, where a flush costs nothing; flushes are simulated anyway."""
-    if not os.access("/dev/shm", os.W_OK):
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
-        yield Path(directory)
 
 
 @pytest.mark.parametrize("mode", MODES)
