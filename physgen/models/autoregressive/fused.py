@@ -1,8 +1,8 @@
 r"""Recurrent sequences on one CPU core: matrix products by BLAS, everything between them fused.
 
-For a layer with input projection x_t, recurrent weight W (G, H) and bias b (G,),
+For a layer with input projection x_t and recurrent weight W (G, H),
 
-.. math:: g_t = W h_{t-1} + b, \qquad (h_t, c_t) = \mathrm{cell}(x_t, g_t, h_{t-1}, c_{t-1}),
+.. math:: g_t = W h_{t-1}, \qquad (h_t, c_t) = \mathrm{cell}(x_t, g_t, b_n, h_{t-1}, c_{t-1}),
 
 with h_0 = c_0 = 0.  :func:`sequence` is this map as a differentiable torch function; its weight
 gradient is :math:`\partial_W = \sum_t (\partial g_t)^T h_{t-1}`.
@@ -15,7 +15,6 @@ RESULTS.md the cell between costs as much time as 0.4 of that product at H = 100
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,42 +28,47 @@ from physgen.kernels.cpu.vecmath import CONTRACT, exp2
 __all__ = ["LayerWeights", "draw", "sequence"]
 
 
-def sequence(x: torch.Tensor, rows: torch.Tensor, w: torch.Tensor, b: torch.Tensor, cell: str):
-    """Return the hidden states of one layer, differentiable in x, w and b.
+def sequence(
+    x: torch.Tensor, rows: torch.Tensor, w: torch.Tensor, b_n: torch.Tensor, cell: str
+) -> torch.Tensor:
+    """Return the hidden states of one layer, differentiable in x, w and b_n.
 
     Parameters
     ----------
     x : tensor (T, R, G) float32
-        Input projections, bias included.
+        Input projections, with all biases but b_n.
     rows : tensor (T, B) int64
         Batch element b at time t reads ``x[t, rows[t, b]]``.
-    w, b : tensors (G, H) and (G,) float32
-        Recurrent weight and bias.
+    w : tensor (G, H) float32
+        Recurrent weight.
+    b_n : tensor (H,) float32
+        Bias inside the reset gate of a GRU; other cells ignore it.
     cell : {"rnn", "gru", "lstm"}
 
     Returns
     -------
     tensor (T, B, H) float32
     """
-    return _Sequence.apply(x, rows, w, b, KERNELS[cell])
+    return _Sequence.apply(x, rows, w, b_n, KERNELS[cell])  # type: ignore[return-value]
 
 
 class _Sequence(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x, rows, w, b, kernel: Kernel):
+    def forward(ctx: Any, x, rows, w, b_n, kernel: Kernel):
         (T, B), H = rows.shape, w.shape[1]
-        # Only a backward pass needs the gates of every step; without it one slot is reused.
+        # Only a backward pass needs the gates of every step; without it one row is reused.
         training = any(ctx.needs_input_grad)
         states = x.new_empty(T + 1, B, kernel.state * H)
         states[0] = 0
-        saved = x.new_empty(T if training else 1, B, kernel.saved * H)
+        saved = x.new_empty(T if training else 1, B if training else 1, kernel.saved * H)
         g = x.new_empty(B, kernel.gates * H)
         wT = w.detach().t()
-        x_np, rows_np, g_np, states_np, saved_np = _arrays(x.contiguous(), rows, g, states, saved)
+        arrays = _arrays(x.contiguous(), rows, g, b_n.contiguous(), states, saved)
+        x_np, rows_np, g_np, b_np, states_np, saved_np = arrays
         for t in range(T):
-            torch.addmm(b, states[t, :, :H], wT, out=g)
+            torch.mm(states[t, :, :H], wT, out=g)
             slot = saved_np[t if training else 0]
-            kernel.forward(x_np[t], rows_np[t], g_np, states_np[t], slot, states_np[t + 1])
+            kernel.forward(x_np[t], rows_np[t], g_np, b_np, states_np[t], slot, states_np[t + 1])
         ctx.save_for_backward(rows, w, states, saved)
         ctx.kernel, ctx.x_shape = kernel, x.shape
         return states[1:, :, :H]
@@ -76,6 +80,7 @@ class _Sequence(torch.autograd.Function):
         rows, w, states, saved = ctx.saved_tensors
         kernel, (T, B), H = ctx.kernel, rows.shape, w.shape[1]
         dx, dw, db = torch.zeros(ctx.x_shape), torch.zeros_like(w), torch.zeros(1, w.shape[0])
+        reset = w.shape[0] == 3 * H
         dx_t, dg = torch.empty(B, kernel.gates * H), torch.empty(B, kernel.gates * H)
         d_out = torch.zeros(B, kernel.state * H)
         d_state = torch.empty_like(d_out)
@@ -88,12 +93,13 @@ class _Sequence(torch.autograd.Function):
                 d_out.numpy(), saved_np[t], states_np[t], dx_t_np, dg_np, d_state.numpy()
             )
             scatter_add(dx_t_np, rows_np[t], dx_np[t])
-            scatter_add(dg_np, row_0, db_np)
+            if reset:
+                scatter_add(dg_np, row_0, db_np)
             # At once, while dg is in cache: one product over all t would stream it from memory.
             dw.addmm_(dgT, states[t, :, :H])
             d_state[:, :H].addmm_(dg, wd)
             d_out, d_state = d_state, d_out
-        return dx, None, dw, db[0], None
+        return dx, None, dw, db[0, -H:], None
 
 
 def _arrays(*tensors: torch.Tensor) -> list[np.ndarray]:
@@ -106,76 +112,82 @@ class LayerWeights:
 
     Attributes
     ----------
-    w, b : (G, H), (G,)
-        Recurrent weight and bias.
+    w : (G, H)
+        Recurrent weight.
+    b_n : (H,)
+        Bias inside the reset gate; zero for other cells.
     table : (T, R, G) or None
-        First layer: input projection by site and previous outcome.
+        First layer: input projection by site and previous outcome, other biases included.
     w_in, b_in : (G, H), (G,) or None
-        Higher layers: projection of the layer below.
+        Higher layers: projection of the layer below, other biases included.
     """
 
     w: torch.Tensor
-    b: torch.Tensor
+    b_n: torch.Tensor
     table: torch.Tensor | None = None
     w_in: torch.Tensor | None = None
     b_in: torch.Tensor | None = None
 
 
 @njit(**CONTRACT)
-def _softmax(logits, weights):
-    """Write e^(logits - max) to weights; return the max and the sum of weights."""
+def _softmax(logits, weights, total):
+    """Write e^(logits - max) (K, B) to weights and their sum over outcomes to total (B,)."""
+    K, B = logits.shape
     log2e, floor = np.float32(1.4426950408889634), np.float32(-100.0)
-    top = logits.max()
-    total = np.float32(0.0)
-    for k in range(logits.size):
-        weights[k] = exp2(max(log2e * (logits[k] - top), floor))
-        total += weights[k]
-    return top, total
+    top = logits[0].copy()
+    for k in range(1, K):
+        row = logits[k]
+        for i in range(B):
+            top[i] = max(top[i], row[i])
+    total[:] = np.float32(0.0)
+    for k in range(K):
+        row, out = logits[k], weights[k]
+        for i in range(B):
+            out[i] = exp2(max(log2e * (row[i] - top[i]), floor))
+        for i in range(B):
+            total[i] += out[i]
 
 
 @njit(**CONTRACT)
-def _draw_outcomes(logits, u, outcomes, log_q):
-    """Inverse-CDF draw from softmax(logits) (B, K); adds its log probability to log_q."""
-    K = logits.shape[1]
-    weights = np.empty(K, dtype=np.float32)
-    for i in range(u.size):
-        top, total = _softmax(logits[i], weights)
-        mark, k, cumulated = u[i] * total, 0, weights[0]
-        while cumulated <= mark and k < K - 1:
-            k += 1
-            cumulated += weights[k]
-        outcomes[i] = k
-        log_q[i] += np.float64(logits[i, k] - top) - math.log(total)
+def _draw_outcomes(weights, total, u, outcomes):
+    """Inverse-CDF draw from weights / total, for uniforms u (B,)."""
+    K, B = weights.shape
+    cumulated = np.zeros(B, dtype=np.float32)
+    outcomes[:] = 0
+    for k in range(K - 1):
+        row = weights[k]
+        for i in range(B):
+            cumulated[i] += row[i]
+        for i in range(B):
+            outcomes[i] += cumulated[i] <= u[i] * total[i]
 
 
 @njit(**CONTRACT)
-def _score_outcomes(logits, outcomes, log_q):
-    """Add log softmax(logits)[outcome] to log_q."""
-    weights = np.empty(logits.shape[1], dtype=np.float32)
+def _chosen(weights, total, outcomes, probability):
+    """Write the probability (B,) of the outcomes."""
     for i in range(outcomes.size):
-        top, total = _softmax(logits[i], weights)
-        log_q[i] += np.float64(logits[i, outcomes[i]] - top) - math.log(total)
+        probability[i] = weights[outcomes[i], i] / total[i]
 
 
-class _Products:
-    """Matrix products h W^T + b of one layer, in float32 or with bfloat16 factors."""
+class _Product:
+    """The product h W^T of one layer, in float32 or with bfloat16 factors."""
 
-    def __init__(self, w: torch.Tensor, b: torch.Tensor, B: int, precision: str) -> None:
-        self.b, self.out = b, torch.empty(B, w.shape[0])
+    def __init__(self, w: torch.Tensor, B: int, precision: str) -> None:
+        self.wT, self.out = w.t(), torch.empty(B, w.shape[0])
         self.bfloat16 = precision == "bfloat16"
         if self.bfloat16:
-            self.wT = w.t().to(torch.bfloat16).contiguous()
+            self.wT = self.wT.to(torch.bfloat16)
             self.h = torch.empty(B, w.shape[1], dtype=torch.bfloat16)
             self.g = torch.empty(B, w.shape[0], dtype=torch.bfloat16)
-        else:
-            self.wT = w.t()
 
-    def __call__(self, h: torch.Tensor) -> torch.Tensor:
-        if not self.bfloat16:
-            return torch.addmm(self.b, h, self.wT, out=self.out)
-        self.h.copy_(h)
-        torch.mm(self.h, self.wT, out=self.g)
-        return torch.add(self.g, self.b, out=self.out)
+    def __call__(self, h: torch.Tensor) -> np.ndarray:
+        if self.bfloat16:
+            self.h.copy_(h)
+            torch.mm(self.h, self.wT, out=self.g)
+            self.out.copy_(self.g)
+        else:
+            torch.mm(h, self.wT, out=self.out)
+        return self.out.numpy()
 
 
 def draw(
@@ -210,33 +222,36 @@ def draw(
     kernel, (K, H) = KERNELS[cell], head[0].shape
     T, B = u.shape if given is None else given.shape  # type: ignore[union-attr]
     everyone = np.arange(B)
-    recurrent = [_Products(layer.w, layer.b, B, precision) for layer in layers]
-    inputs = [
-        None if layer.w_in is None else _Products(layer.w_in, layer.b_in, B, precision)  # type: ignore[arg-type]
-        for layer in layers
-    ]
-    to_logits = _Products(*head, B, "float32")
-    states = [torch.zeros(B, kernel.state * H) for _ in layers]
-    news = [torch.zeros(B, kernel.state * H) for _ in layers]
-    saved = np.empty((B, kernel.saved * H), dtype=np.float32)
+    recurrent = [_Product(layer.w, B, precision) for layer in layers]
+    inputs = [None if w.w_in is None else _Product(w.w_in, B, precision) for w in layers]
+    to_logits, logit_bias = head[0], head[1].unsqueeze(1)
+    logits, total = torch.empty(K, B), np.empty(B, dtype=np.float32)
+    logits_np, weights = logits.numpy(), np.empty((K, B), dtype=np.float32)
+    biases = [layer.b_n.numpy() for layer in layers]
+    input_biases = [None if w.b_in is None else w.b_in.numpy() for w in layers]
+    # Two buffers a layer, for the state before and after a step; they change places.
+    old, new = ([torch.zeros(B, kernel.state * H) for _ in layers] for _ in range(2))
+    old_np, new_np = [t.numpy() for t in old], [t.numpy() for t in new]
+    saved = np.empty((1, kernel.saved * H), dtype=np.float32)
     outcomes = np.empty((T, B), dtype=np.int64)
-    log_q = np.zeros(B)
+    probability = np.empty((T, B))
     previous = np.full(B, K)  # row K of the table: nothing has been measured yet
     tables = [None if layer.table is None else layer.table.numpy() for layer in layers]
     for t in range(T):
         for i, table in enumerate(tables):
-            g = recurrent[i](states[i][:, :H]).numpy()
+            g = recurrent[i](old[i][:, :H])
             if table is not None:
                 x, rows = table[t], previous
             else:
-                x, rows = inputs[i](news[i - 1][:, :H]).numpy(), everyone  # type: ignore[misc]
-            kernel.forward(x, rows, g, states[i].numpy(), saved, news[i].numpy())
-        logits = to_logits(news[-1][:, :H]).numpy()
+                x, rows = inputs[i](new[i - 1][:, :H]) + input_biases[i], everyone  # type: ignore[misc]
+            kernel.forward(x, rows, g, biases[i], old_np[i], saved, new_np[i])
+        torch.addmm(logit_bias, to_logits, new[-1][:, :H].t(), out=logits)
+        _softmax(logits_np, weights, total)
         if given is None:
-            _draw_outcomes(logits, u[t], outcomes[t], log_q)  # type: ignore[index]
+            _draw_outcomes(weights, total, u[t], outcomes[t])  # type: ignore[index]
         else:
             outcomes[t] = given[t]
-            _score_outcomes(logits, outcomes[t], log_q)
+        _chosen(weights, total, outcomes[t], probability[t])
         previous = outcomes[t]
-        states, news = news, states
-    return outcomes, log_q
+        old, new, old_np, new_np = new, old, new_np, old_np
+    return outcomes, np.log(probability).sum(axis=0)

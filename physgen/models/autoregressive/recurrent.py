@@ -42,8 +42,9 @@ __all__ = ["CELLS", "RecurrentNet"]
 
 CELLS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 FEATURE_LENGTHS = (1.0, 3.0, 8.0, 20.0)
-# Random numbers are keyed by blocks of this many samples, so draws do not depend on n or memory.
-BLOCK = 2048
+# Random numbers are keyed by blocks of this many samples, so draws do not depend on n or
+# memory; a block's gates and states fit in a second-level cache.
+BLOCK = 1024
 
 
 class RecurrentNet(nn.Module):
@@ -226,7 +227,7 @@ class RecurrentNet(nn.Module):
             if h is not None:
                 x = nn.functional.linear(h, layer.w_in, layer.b_in)  # type: ignore
                 rows = torch.arange(sites.shape[1]).expand(self.L, -1).contiguous()
-            h = sequence(x, rows, layer.w, layer.b, self.cell)  # type: ignore[arg-type]
+            h = sequence(x, rows, layer.w, layer.b_n, self.cell)  # type: ignore[arg-type]
         return h  # type: ignore[return-value]
 
     def _layer_weights(self) -> list[LayerWeights]:
@@ -236,12 +237,18 @@ class RecurrentNet(nn.Module):
                 getattr(self.rnn, f"{name}_l{i}")
                 for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
             )
+            # All biases act beside the input, except the one inside a GRU's reset gate.
+            if self.cell == "gru":
+                outside, b_n = b.split((2 * self.hidden, self.hidden))
+                b_in = b_in + nn.functional.pad(outside, (0, self.hidden))
+            else:
+                b_in, b_n = b_in + b, b.new_zeros(self.hidden)
             if i > 0:
-                layers.append(LayerWeights(w, b, w_in=w_in, b_in=b_in))
+                layers.append(LayerWeights(w, b_n, w_in=w_in, b_in=b_in))
                 continue
             by_outcome = nn.functional.pad(w_in[:, : self.K].t(), (0, 0, 0, 1))
             by_site = nn.functional.linear(self.features, w_in[:, self.K :], b_in)
-            layers.append(LayerWeights(w, b, table=by_site.unsqueeze(1) + by_outcome))
+            layers.append(LayerWeights(w, b_n, table=by_site.unsqueeze(1) + by_outcome))
         return layers
 
     @torch.no_grad()
