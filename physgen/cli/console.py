@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import (
@@ -20,6 +20,9 @@ from rich.progress import (
 from rich.text import Text
 
 from physgen.workflow.reporting import Reporter
+
+if TYPE_CHECKING:
+    from physgen.training import Progress as FitProgress
 
 __all__ = ["LineReporter", "RichReporter", "make_reporter", "stdout"]
 
@@ -44,14 +47,16 @@ def _duration(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def _nll(p: Any) -> str:
-    """Return the figure of merit: NLL per site, its held-out value, and the entropy floor."""
-    parts = [f"NLL/site {p.train_nll:.4f}"]
-    if p.validation_nll is not None and p.validation_nll == p.validation_nll:
-        parts.append(f"held out {p.validation_nll:.4f}")
-    if p.entropy_floor is not None:
-        parts.append(f"floor {p.entropy_floor:.4f}")
-    return ", ".join(parts)
+def _nll(p: FitProgress, held_out_floor: float | None) -> str:
+    """Return the figure of merit: NLL per site on both kinds of shots, each beside its floor."""
+    text = f"NLL/site {p.train_nll:.4f}{_floor(p.entropy_floor)}"
+    if p.validation_nll == p.validation_nll:  # NaN before the first validation
+        text += f", held out {p.validation_nll:.4f}{_floor(held_out_floor)}"
+    return text
+
+
+def _floor(entropy: float | None) -> str:
+    return "" if entropy is None else f" (floor {entropy:.4f})"
 
 
 class LineReporter(Reporter):
@@ -63,12 +68,13 @@ class LineReporter(Reporter):
     def start(self, stage: str, text: str) -> None:
         self._say(f"{stage:<9} {text}")
 
-    def progress(self, progress: Any) -> None:
+    def progress(self, progress: FitProgress, held_out_floor: float | None) -> None:
         p = progress
         if not self._is_time() and p.step < p.n_steps:
             return
         self._say(
-            f"train     epoch {p.epoch}/{p.n_epochs}, step {p.step}/{p.n_steps}, {_nll(p)}, "
+            f"train     epoch {p.epoch}/{p.n_epochs}, step {p.step}/{p.n_steps}, "
+            f"{_nll(p, held_out_floor)}, "
             f"{p.samples_per_second:,.0f} shots/s, ETA {_duration(p.eta_s)}"
         )
 
@@ -126,7 +132,7 @@ class RichReporter(Reporter):
         if self._status is not None:
             self._status.update(f"[bold]{stage:<9}[/bold] {self._text}, {text}")
 
-    def progress(self, progress: Any) -> None:
+    def progress(self, progress: FitProgress, held_out_floor: float | None) -> None:
         p = progress
         if self._bar is None:
             self._bar = Progress(
@@ -145,7 +151,7 @@ class RichReporter(Reporter):
             self._bar.task_ids[0],
             completed=p.step,
             description=f"epoch {p.epoch}/{p.n_epochs}",
-            merit=_nll(p),
+            merit=_nll(p, held_out_floor),
             rate=p.samples_per_second,
         )
 

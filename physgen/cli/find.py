@@ -8,6 +8,7 @@ import platform
 from pathlib import Path
 
 import physgen
+from physgen.analysis.format import format_estimate
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 from physgen.workflow import shipped
@@ -50,12 +51,32 @@ def systems(action: str, name: str | None) -> None:
 
 
 def _show(name: str) -> None:
-    from rich.markdown import Markdown
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
 
     from physgen.catalogue import load_system
     from physgen.cli.console import stdout
 
-    stdout().print(Markdown(load_system(name).readme))
+    console, system = stdout(), load_system(name)
+    console.print(Text(f"{system.name}: {system.title}\n", style="bold"))
+    console.print(Text(system.description + "\n"))
+    about = Table("convention", "", box=box.SIMPLE_HEAD)
+    for key, text in system.conventions.items():
+        about.add_row(Text(key), Text(str(text)))
+    console.print(about)
+    known = Table("known quantity", "at", "value", "kind", box=box.SIMPLE_HEAD)
+    for entry in system.references:
+        at = ", ".join(f"{key} = {_plain(v)}" for key, v in entry.parameters.items())
+        value = format_estimate(entry.value, entry.error) if entry.error else f"{entry.value:.12g}"
+        known.add_row(Text(entry.quantity), Text(at), Text(value), Text(entry.kind))
+    console.print(known)
+    for path in system.data_files:
+        print(path)
+
+
+def _plain(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def list_workflows() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from physgen.cli.console import stdout
 from physgen.core.errors import StoreError
@@ -50,9 +51,9 @@ def print_result(run_dir: Path) -> None:
     for table in tables(summary):
         console.print(table)
     for text in summary.warnings:
-        console.print(f"[yellow]![/yellow] {text}", highlight=False)
+        console.print(Text("! ", style="yellow") + Text(text, style="default"))
     for text in summary.notes:
-        console.print(f"[dim]{text}[/dim]", highlight=False)
+        console.print(Text(text, style="dim"))
     names = ("run.h5", "report.html", "figures")
     for path in (run_dir / name for name in names):
         if path.exists():

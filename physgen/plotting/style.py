@@ -24,6 +24,7 @@ COLOR = {
 OUTCOME_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 
 _RC: dict[Any, Any] = {
+    "svg.hashsalt": "physgen",  # or an SVG would differ from one call to the next
     "font.family": "DejaVu Sans",
     "font.size": 10,
     "axes.labelsize": 10.5,
@@ -72,6 +73,6 @@ def render(fig: Figure, kind: str = "png", dpi: int = 160) -> bytes:
     """Return `fig` as a file of format png, pdf or svg; the same figure gives the same bytes."""
     stamps: dict[str, Any] = {"png": {"Software": "physgen"}, "pdf": {"CreationDate": None}}
     buffer = io.BytesIO()
-    with mpl.rc_context(_RC | {"svg.hashsalt": "physgen"}):
+    with mpl.rc_context(_RC):
         fig.savefig(buffer, format=kind, dpi=dpi, metadata=stamps.get(kind, {"Date": None}))
     return buffer.getvalue()

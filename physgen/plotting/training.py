@@ -50,6 +50,6 @@ def plot_training(history: xr.Dataset) -> Figure:
             title="Training",
         )
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        ax.legend(loc="upper right")
+        ax.legend(loc="best")
         ax.margins(x=0.03)
     return fig

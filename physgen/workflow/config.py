@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 __all__ = [
+    "DEFAULT_POVM",
+    "DEFAULT_SHOTS",
     "Config",
     "DataSection",
     "ModelSection",
@@ -25,6 +27,10 @@ __all__ = [
     "TrainSection",
     "ValidateSection",
 ]
+
+
+DEFAULT_POVM = "pauli-4"
+DEFAULT_SHOTS = 10_000
 
 
 def _rule(text: str, **bounds: Any) -> Any:
@@ -152,7 +158,7 @@ class Config(Section):
         """Fill what is only known once it is clear that no file supplies the outcomes."""
         data = values.get("data", {}) if isinstance(values, dict) else None
         if isinstance(data, dict) and data.get("file") is None:
-            return {**values, "data": {"povm": "pauli-4", "n_shots": 10_000} | data}
+            return {**values, "data": {"povm": DEFAULT_POVM, "n_shots": DEFAULT_SHOTS} | data}
         return values
 
     @model_validator(mode="after")

@@ -34,10 +34,10 @@ class Context:
         """Return the random stream that belongs to `stage`."""
         return Stream(self.config.seed).child(stage)
 
-    @property
-    def tfim(self) -> TFIM | None:
-        """The Hamiltonian, if the config names one."""
-        return inputs.system_of(self.config)
+    def hamiltonian(self) -> TFIM | None:
+        """Return the Hamiltonian that the config, or else the data, names."""
+        named = inputs.system_of(self.config)
+        return named or (self.data().tfim if self.store.has("data") else None)
 
     def state(self) -> MPS | None:
         """Return the measured state, or None where only outcomes are known."""

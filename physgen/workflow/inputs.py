@@ -38,27 +38,18 @@ def load_state(config: Config) -> MPS | None:
     return state
 
 
-def load_measurements(config: Config) -> MeasurementData | None:
-    """Return the outcomes of ``[data] file``, or None if the config names none."""
+def load_measurements(config: Config) -> MeasurementData:
+    """Return the outcomes of ``[data] file``."""
     from physgen.quantum import MeasurementData
 
     if config.data.file is None:
-        return None
-    data = MeasurementData.load(config.data.file)
-    n, L = data.outcomes.shape
-    wanted = config.data
-    if wanted.povm is not None and wanted.povm != data.povm.name:
+        raise InputError("[data] file must be given to read outcomes from a file")
+    L = None if config.system is None else config.system.L
+    data = MeasurementData.load(config.data.file, povm=config.data.povm, L=L)
+    if config.data.n_shots is not None and config.data.n_shots > data.n:
         raise InputError(
-            f"[data] povm must be that of the data file, got {wanted.povm!r} where the file "
-            f"holds {data.povm.name!r} outcomes; write povm = {data.povm.name!r} or leave it out"
-        )
-    if wanted.n_shots is not None and wanted.n_shots > n:
-        raise InputError(
-            f"[data] n_shots must be at most the {n} shots of the data file, got {wanted.n_shots}"
-        )
-    if config.system is not None and config.system.L != L:
-        raise InputError(
-            f"[system] L must be the {L} sites of the data file, got {config.system.L}"
+            f"[data] n_shots must be at most the {data.n} shots of the data file, "
+            f"got {config.data.n_shots}"
         )
     return data
 
@@ -67,4 +58,5 @@ def check(config: Config) -> None:
     """Raise :class:`InputError` for anything wrong with what the config points at."""
     system_of(config)
     load_state(config)
-    load_measurements(config)
+    if config.data.file is not None:
+        load_measurements(config)

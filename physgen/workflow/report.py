@@ -50,6 +50,7 @@ def render_report(tree: xr.DataTree, figures: Mapping[str, bytes]) -> str:
     ]
     attrs = tree.attrs
     state = "finished" if int(attrs.get("complete", 0)) else "not finished yet"
+    state += f"; {attrs.get('cpu_seconds', 0):.0f} s of CPU time"
     template = resources.files("physgen.workflow").joinpath("report.html").read_text("utf-8")
     return Template(template).substitute(
         title=escape(title),
@@ -117,21 +118,25 @@ def _figures(figures: Mapping[str, bytes]) -> str:
     for name, content in figures.items():
         source = base64.b64encode(content).decode("ascii")
         caption = escape(CAPTIONS.get(name, ""))
+        wide = ' class="wide"' if name in _WIDE else ""
         blocks.append(
-            f'<figure><img alt="{escape(name)}" src="data:image/png;base64,{source}">'
+            f'<figure{wide}><img alt="{escape(name)}" src="data:image/png;base64,{source}">'
             f"<figcaption>{caption}</figcaption></figure>"
         )
     return f'<div class="figures">{"".join(blocks)}</div>' if blocks else ""
 
 
+_WIDE = ("log_prob", "marginals")
+
+
 def _exactness(tree: xr.DataTree) -> str:
     """Say of each group whether it is exact, asymptotic or approximate, and for what."""
     rows = []
-    for name in ("state", "samples", "validation", *_SOURCES):
+    for name in ("state", "samples", "validation", "validation/exact", *_SOURCES):
         ds = dataset_of(tree, name)
         if ds is not None and "exactness" in ds.attrs:
             attrs = ds.attrs
-            how = str(attrs.get("estimator", attrs.get("method", "")))
+            how = str(attrs.get("estimator", ""))
             rows.append((name, str(attrs["exactness"]), str(attrs.get("exactness_for", "")), how))
     if not rows:
         return ""
@@ -142,8 +147,9 @@ _SOURCES = ("observables/data", "observables/model", "observables/exact")
 
 
 def _provenance(tree: xr.DataTree) -> str:
-    attrs = {k: v for k, v in tree.attrs.items() if k not in ("config", "versions", "citations")}
-    rows = [(key, _text(value)) for key, value in sorted(attrs.items())]
+    hidden = ("config", "versions", "citations", "complete", "last_segment")
+    attrs = {k: v for k, v in tree.attrs.items() if k not in hidden}
+    rows = sorted((str(key), _text(value)) for key, value in attrs.items())
     versions = json.loads(tree.attrs.get("versions", "{}"))
     rows.append(("versions", ", ".join(f"{k} {v}" for k, v in sorted(versions.items()))))
     config = json.dumps(configuration(tree), indent=2)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from physgen.training import Progress
 
 __all__ = ["Reporter"]
 
@@ -13,8 +16,8 @@ class Reporter:
     def start(self, stage: str, text: str) -> None:
         """Hear that `stage` begins; `text` says what it will do."""
 
-    def progress(self, progress: Any) -> None:
-        """Hear the :class:`physgen.training.Progress` of a running fit."""
+    def progress(self, progress: Progress, held_out_floor: float | None) -> None:
+        """Hear how a fit goes; its own floor is that of the training shots."""
 
     def update(self, stage: str, text: str) -> None:
         """Hear how far `stage` has come, e.g. ``sweep 3`` or ``40 %``."""

@@ -16,10 +16,11 @@ import xarray as xr
 from physgen.core.arrays import to_numpy
 from physgen.core.errors import InterruptedRunError
 from physgen.workflow import inputs
+from physgen.workflow.config import DEFAULT_POVM, DEFAULT_SHOTS
 from physgen.workflow.context import Context
 
 if TYPE_CHECKING:
-    from physgen.quantum import MeasurementData
+    from physgen.quantum import MPS, TFIM
     from physgen.results import RunStore
     from physgen.training import NegativeLogLikelihood
 
@@ -52,40 +53,55 @@ class Stage:
 def _generate(context: Context) -> str:
     from physgen.quantum import Born, MeasurementData, ground_state, povm
 
-    config, tfim = context.config, context.tfim
-    data = inputs.load_measurements(config)
-    if data is not None or tfim is None:
-        return _import(context, data)
+    config, tfim = context.config, context.hamiltonian()
+    if config.data.file is not None or tfim is None:
+        return _import(context)
 
     def swept(sweep: int, energy: float, change: float) -> None:
-        context.reporter.update("generate", f"sweep {sweep}, E = {energy:.10f} ({change:+.1e})")
+        moved = f" ({change:+.1e})" if change == change else ""
+        context.reporter.update("generate", f"sweep {sweep}, E = {energy:.10f}{moved}")
 
     state = inputs.load_state(config)
     if state is None:
         state = ground_state(tfim, chi_max=config.state.chi_max, progress=swept)
-    frame = povm(str(config.data.povm))
+    frame = povm(config.data.povm or DEFAULT_POVM)
     born = Born(state, frame)
-    outcomes = born.sample(config.data.n_shots, context.stream("generate").child("shots"))
+    n_shots = config.data.n_shots or DEFAULT_SHOTS
+    outcomes = born.sample(n_shots, context.stream("generate").child("shots"))
     data = MeasurementData(outcomes, frame, tfim.attrs())
     context.store.cite("ic-povm", "born-sampling", "philox", *METHODS_ALWAYS)
     if context.config.state.file is None:
         context.store.cite("dmrg")
-    context.store.commit({"state": state.to_dataset(), "data": data.to_dataset()})
+    context.store.commit({"state": _labelled(state, tfim), "data": data.to_dataset()})
     return f"{len(outcomes):,} {frame.name} shots of a chain of {tfim.L} sites"
 
 
-def _import(context: Context, data: MeasurementData) -> str:
+def _labelled(state: MPS, tfim: TFIM) -> xr.Dataset:
+    """Return the state as a group that says how exact it is, and for what."""
+    ds = state.to_dataset()
+    if "energy_error" not in state.attrs:
+        return ds.assign_attrs(exactness="exact", exactness_for="the state, as given in a file")
+    excess = state.energy(tfim) - tfim.ground_state_energy()
+    return ds.assign_attrs(
+        exactness="approximate",
+        exactness_for="the ground state",
+        estimator=f"{state.attrs['method']}; energy error {excess:.1e}",
+    )
+
+
+def _import(context: Context) -> str:
     """Take the shots of a file; those beyond ``n_shots`` are kept out of training."""
     from physgen.quantum import MeasurementData
 
-    n = context.config.data.n_shots or len(data.outcomes)
+    data = inputs.load_measurements(context.config)
+    n = context.config.data.n_shots or data.n
     groups = {"data": MeasurementData(data.outcomes[:n], data.povm, data.attrs).to_dataset()}
     rest = data.outcomes[n:]
     if len(rest):
         groups["held_out"] = MeasurementData(rest, data.povm, data.attrs).to_dataset()
     context.store.cite("ic-povm", *METHODS_ALWAYS)
     context.store.commit(groups)
-    text = f"{n:,} {data.povm.name} shots of {data.outcomes.shape[1]} sites, from a file"
+    text = f"{n:,} {data.povm.name} shots of {data.L} sites, from a file"
     return text + (f"; {len(rest):,} held out" if len(rest) else "")
 
 
@@ -98,9 +114,10 @@ def _train(context: Context) -> str:
     objective = training.NegativeLogLikelihood(
         data.outcomes, settings.pop("validation_fraction"), seed=config.seed
     )
-    shape = {"L": data.outcomes.shape[1], "K": data.povm.K}
+    shape = {"L": data.L, "K": data.povm.K}
     model = models.build(config.model.model_dump() | shape, rng=stream.child("init"))
     floors = _floors(context, objective)
+    held_out_floor = floors.get("entropy_floor_validation")
     store.cite("povm-reconstruction", config.model.family, "adam", "torch", "numba")
 
     def commit(state: xr.Dataset, history: xr.Dataset) -> None:
@@ -116,7 +133,7 @@ def _train(context: Context) -> str:
             resume_from=store.read(CHECKPOINT) if store.has(CHECKPOINT) else None,
             on_checkpoint=commit,
             should_stop=context.stop,
-            on_progress=context.reporter.progress,
+            on_progress=lambda p: context.reporter.progress(p, held_out_floor),
         )
     except InterruptedRunError:
         raise InterruptedRunError(stopped_text(context)) from None
@@ -180,7 +197,7 @@ def _validate(context: Context) -> str:
         fidelity = float(groups["validation"]["fidelity"][0])
         text = f"F_c = {fidelity:.4f} on {n:,} fresh samples of the state"
     context.store.cite("dual-frame-estimators")
-    if context.tfim is not None:
+    if context.hamiltonian() is not None:
         context.store.cite("free-fermions")
     context.store.commit(groups | observables(context))
     return text

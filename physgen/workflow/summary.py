@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from physgen.analysis.format import format_estimate
+from physgen.analysis.format import format_estimate, pull
 
 __all__ = ["Distance", "Row", "Summary", "summarize"]
 
@@ -58,7 +58,7 @@ def summarize(tree: xr.DataTree) -> Summary:
         title=_title(tree),
         rows=rows,
         distances=tuple(_distances(tree)),
-        warnings=tuple(_warnings(sources, validation)),
+        warnings=tuple(_warnings(sources, validation, dataset_of(tree, "validation/exact"))),
         notes=_NOTES if rows else (),
     )
 
@@ -131,7 +131,7 @@ def _row(quantity: str, sources: dict[str, xr.Dataset], name: str, at: dict[str,
         error = float(sources[source][f"{name}_error"].isel(at))
         cells[source] = format_estimate(value, error)
         if exact is not None and error > 0:
-            pulls[source] = f"{(value - exact) / error:+.1f}"
+            pulls[source] = f"{pull(value, exact, error):+.1f}"
     return Row(quantity, **cells, pull_data=pulls["data"], pull_model=pulls["model"])
 
 
@@ -140,7 +140,8 @@ def _distances(tree: xr.DataTree) -> list[Distance]:
     if validation is None:
         return []
     if "fidelity" not in validation:
-        estimate = format_estimate(float(validation["nll"]), float(validation["nll_error"]))
+        error = float(validation["nll_error"])
+        estimate = format_estimate(float(validation["nll"]), error if error == error else None)
         how = str(validation["nll"].attrs.get("estimator", ""))
         return [Distance("held-out NLL per site", estimate, "", f"nats; {how}")]
     found = []
@@ -162,7 +163,9 @@ _DISTANCES = (
 )
 
 
-def _warnings(sources: dict[str, xr.Dataset], validation: xr.Dataset | None) -> list[str]:
+def _warnings(
+    sources: dict[str, xr.Dataset], validation: xr.Dataset | None, exact: xr.Dataset | None
+) -> list[str]:
     warnings = []
     for source, ds in sources.items():
         names = [str(v) for v in ds.data_vars if str(v).endswith("_unphysical")]
@@ -177,18 +180,23 @@ def _warnings(sources: dict[str, xr.Dataset], validation: xr.Dataset | None) -> 
             warnings.append(f"only {n:,} shots behind the {source} column: its errors are rough")
     if validation is None or "fidelity" not in validation:
         return warnings
-    warnings += _distance_warnings(validation)
-    return warnings
+    return warnings + _distance_warnings(validation, exact)
 
 
-def _distance_warnings(validation: xr.Dataset) -> list[str]:
+def _distance_warnings(validation: xr.Dataset, exact: xr.Dataset | None) -> list[str]:
     warnings = []
     n = int(validation["n_validation"])
     if n < FEW_SAMPLES:
         warnings.append(f"only {n:,} samples behind F_c and KL: raise [validate] n_samples")
-    for name, label in (("kl_forward", "KL(P||Q)"), ("kl_reverse", "KL(Q||P)")):
-        if np.isinf(validation[name]):
-            warnings.append(f"{label} is infinite: one side excludes outcomes of the other")
+    for name, label, wide, narrow in (
+        ("kl_forward", "KL(P||Q)", "state", "model"),
+        ("kl_reverse", "KL(Q||P)", "model", "state"),
+    ):
+        if any(ds is not None and np.isinf(ds[name]) for ds in (validation, exact)):
+            warnings.append(
+                f"{label} is infinite: the {wide} gives probability to outcomes that the {narrow} "
+                "excludes"
+            )
     f, error = validation["fidelity"].values, validation["fidelity_error"].values
     spread = float(np.hypot(*error))
     if spread > 0 and abs(f[0] - f[1]) > MODE_DROPPING_SIGMA * spread:

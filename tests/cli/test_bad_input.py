@@ -1,0 +1,211 @@
+"""Each bad input: one clear line, status 2, no traceback, and nothing on the disk changes."""
+
+import errno
+import os
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+
+from physgen.cli import main
+from physgen.quantum import MeasurementData, povm
+
+
+def snapshot(folder):
+    """Return the content of every file below `folder`."""
+    return {str(p): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+@pytest.fixture
+def refused(tmp_path, capfd):
+    """Call physgen, and check that it refuses in one line and leaves the disk alone."""
+
+    def call(*argv):
+        before = snapshot(tmp_path)
+        capfd.readouterr()
+        assert main([str(a) for a in argv]) == 2
+        out, err = capfd.readouterr()
+        assert out == ""
+        lines = err.splitlines()
+        assert lines[-1].startswith("physgen: error: ")
+        assert "Traceback" not in err
+        assert snapshot(tmp_path) == before
+        return lines[-1]
+
+    return call
+
+
+@pytest.fixture
+def shots(tmp_path):
+    """A good measurement file of 40 Pauli-6 shots on 4 sites."""
+    outcomes = np.random.default_rng(1).integers(0, 6, (40, 4)).astype(np.uint8)
+    path = tmp_path / "shots.h5"
+    MeasurementData(outcomes, povm("pauli-6")).save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("train.n_epoch=3", "did you mean 'n_epochs'?"),
+        ("sytem.L=4", "did you mean 'system'?"),
+        ("system.L=0", "L must be an integer >= 2"),
+        ("system.L=-1", "L must be an integer >= 2"),
+        ("system.L=3.5", "L must be an integer >= 2"),
+    ],
+)
+def test_a_bad_config(config, tmp_path, refused, override, says):
+    out = tmp_path / "run"
+    assert says in refused("run", config, "--out", out, "--set", override)
+    assert not out.exists()
+
+
+def test_a_ring_of_two_sites(config, tmp_path, refused):
+    overrides = ("--set", "system.L=2", "--set", "system.boundary=periodic")
+    assert "L must be" in refused("run", config, "--out", tmp_path / "run", *overrides)
+
+
+def from_file(tmp_path, path, text=""):
+    config = tmp_path / "lab.toml"
+    config.write_text(f'[data]\nfile = "{path.name}"\n{text}')
+    return config
+
+
+def test_outcomes_outside_their_range(tmp_path, shots, refused):
+    with h5py.File(shots, "r+") as file:
+        file["outcomes"][3, 1] = 6
+    says = refused("run", from_file(tmp_path, shots), "--out", tmp_path / "run")
+    assert "must be in 0..5, got 6" in says
+
+
+def test_a_data_file_of_another_povm(tmp_path, shots, refused):
+    config = from_file(tmp_path, shots, 'povm = "tetrahedral"\n')
+    says = refused("run", config, "--out", tmp_path / "run")
+    assert "must be tetrahedral (" in says
+    assert "got pauli-6 (" in says
+
+
+def test_a_data_file_of_another_length(tmp_path, shots, refused):
+    config = from_file(tmp_path, shots, "[system]\nL = 5\n")
+    assert "must have L = 5 sites, got 4" in refused("run", config, "--out", tmp_path / "run")
+
+
+def test_more_shots_than_the_data_file_has(tmp_path, shots, refused):
+    config = from_file(tmp_path, shots, "n_shots = 41\n")
+    assert "at most the 40 shots" in refused("run", config, "--out", tmp_path / "run")
+
+
+def test_a_data_file_that_is_none(tmp_path, refused):
+    (tmp_path / "shots.h5").write_bytes(b"not HDF5")
+    config = from_file(tmp_path, tmp_path / "shots.h5")
+    assert "shots.h5" in refused("run", config, "--out", tmp_path / "run")
+
+
+BAD_STATES = {
+    "nan": [np.full((1, 2, 1), np.nan)] + [np.ones((1, 2, 1))] * 3,
+    "bonds": [np.ones((1, 2, 2)), np.ones((3, 2, 1)), np.ones((1, 2, 1)), np.ones((1, 2, 1))],
+    "qutrits": [np.ones((1, 3, 1))] * 4,
+    "matrices": [np.ones((2, 2))] * 4,
+    "length": [np.ones((1, 2, 1))] * 3,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("nan", "must be finite, got NaN"),
+        ("bonds", "left bond 3 of MPS tensor 1 must equal right bond 2"),
+        ("qutrits", "must have shape (left bond, 2, right bond)"),
+        ("matrices", "must have shape (left bond, 2, right bond)"),
+        ("length", "L = 4 sites, got one of 3"),
+    ],
+)
+def test_a_bad_state(config, tmp_path, refused, name, says):
+    np.savez(tmp_path / "state.npz", *BAD_STATES[name])
+    overrides = ("--set", "state.file=state.npz")
+    assert says in refused("run", config, "--out", tmp_path / "run", *overrides)
+
+
+def test_another_runs_directory(finished, config, tmp_path, refused):
+    out = tmp_path / "run"
+    shutil.copytree(finished, out)
+    says = refused("run", config, "--out", out, "--set", "model.hidden=9")
+    assert "model.hidden is 8 there, 9 here" in says
+    assert "--force" in says
+
+
+def test_a_foreign_directory(config, tmp_path, refused):
+    out = tmp_path / "thesis"
+    out.mkdir()
+    (out / "chapter1.tex").write_text("precious")
+    assert "chapter1.tex" in refused("run", config, "--out", out)
+
+
+def test_force_replaces_another_run_and_nothing_else(finished, config, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(finished, out)
+    (out / "notes.txt").write_text("precious")
+    argv = ["generate", str(config), "--out", str(out), "--set", "system.L=3", "--force"]
+    assert main(argv) == 0
+    assert (out / "notes.txt").read_text() == "precious"
+
+
+@pytest.mark.parametrize("command", ["report", "resume", "run"])
+def test_a_file_of_a_newer_schema(finished, config, tmp_path, refused, command):
+    out = tmp_path / "run"
+    shutil.copytree(finished, out)
+    with h5py.File(out / "run.h5", "r+") as file:
+        file.attrs["schema_version"] = 99
+    argv = [config, "--out", out] if command == "run" else [out]
+    assert "upgrade physgen" in refused(command, *argv)
+
+
+@pytest.mark.parametrize("command", ["report", "resume"])
+def test_a_corrupt_segment(finished, tmp_path, refused, command):
+    out = tmp_path / "run"
+    shutil.copytree(finished, out)
+    (out / ".segments").mkdir(exist_ok=True)
+    with h5py.File(out / "run.h5") as file:
+        number = int(file.attrs["last_segment"]) + 1
+    (out / ".segments" / f"{number:06d}.h5").write_bytes(b"\x89HDF\r\n\x1a\n torn")
+    assert f"{number:06d}.h5" in refused(command, out)
+
+
+def test_a_corrupt_run_file(finished, tmp_path, refused):
+    out = tmp_path / "run"
+    shutil.copytree(finished, out)
+    content = (out / "run.h5").read_bytes()
+    (out / "run.h5").write_bytes(content[: len(content) // 2])
+    assert "run.h5" in refused("report", out)
+
+
+def fill_the_disk(monkeypatch):
+    def write(fd, data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", write)
+
+
+@pytest.mark.parametrize("command", ["report", "plot"])
+def test_a_full_disk_while_reporting(finished, tmp_path, refused, monkeypatch, command):
+    out = tmp_path / "run"
+    shutil.copytree(finished, out)
+    fill_the_disk(monkeypatch)
+    assert "disk is full" in refused(command, out)
+
+
+def test_a_full_disk_in_mid_run_loses_nothing_and_can_be_resumed(
+    finished, config, tmp_path, monkeypatch, capfd
+):
+    out = tmp_path / "run"
+    assert main(["generate", str(config), "--out", str(out)]) == 0
+    before = (out / "run.h5").read_bytes()
+    capfd.readouterr()
+    with monkeypatch.context() as context:
+        fill_the_disk(context)
+        assert main(["run", str(config), "--out", str(out)]) == 2
+    error = capfd.readouterr().err.splitlines()[-1]
+    assert error.startswith("physgen: error: the disk is full")
+    assert (out / "run.h5").read_bytes() == before
+    assert main(["resume", str(out)]) == 0

@@ -1,0 +1,96 @@
+"""A user's own outcomes, and a user's own state, take the place of the ground state's."""
+
+import numpy as np
+import pytest
+
+from physgen import MPS, TFIM, Born, MeasurementData, ground_state
+from physgen.cli import main
+from physgen.results import open_run
+
+TOY_TRAINING = """
+[model]
+hidden = 8
+[train]
+n_epochs = 3
+batch_size = 32
+[sample]
+n_samples = 400
+[validate]
+n_samples = 200
+"""
+
+
+def run(folder, text, *argv):
+    (folder / "config.toml").write_text(text + TOY_TRAINING)
+    command = ["run", str(folder / "config.toml"), "--out", str(folder / "run"), *argv]
+    assert main(command) == 0
+    return open_run(folder / "run")
+
+
+@pytest.fixture(scope="module")
+def chain():
+    return TFIM(L=4)
+
+
+@pytest.fixture(scope="module")
+def shots(chain):
+    return Born(ground_state(chain, chi_max=4), "pauli-6").sample(300, rng=3)
+
+
+def test_outcomes_of_unknown_origin_give_held_out_likelihood_and_no_energy(
+    tmp_path, shots, capsys
+):
+    MeasurementData(shots, "pauli-6").save(tmp_path / "lab.h5")
+    tree = run(tmp_path, '[data]\nfile = "lab.h5"\nn_shots = 250\n')
+    np.testing.assert_array_equal(tree["data"]["outcomes"], shots[:250])
+    np.testing.assert_array_equal(tree["held_out"]["outcomes"], shots[250:])
+    assert "state" not in tree.children
+    assert "fidelity" not in tree["validation"]
+    assert 0.5 < float(tree["validation"]["nll"]) < np.log(6) + 0.5
+    assert float(tree["validation"]["nll_error"]) > 0
+    assert set(tree["observables"].children) == {"data", "model"}
+    assert "energy" not in tree["observables/data"]
+    out = capsys.readouterr().out
+    assert "held-out NLL per site" in out
+    assert "F_c" not in out
+    assert not (tmp_path / "run" / "figures" / "log_prob.png").exists()
+
+
+def test_without_spare_shots_the_validation_split_is_used_and_said_so(tmp_path, shots):
+    np.save(tmp_path / "lab.npy", shots)
+    tree = run(tmp_path, '[data]\nfile = "lab.npy"\npovm = "pauli-6"\n')
+    assert "optimistic" in tree["validation"]["nll"].attrs["estimator"]
+    best = float(tree["training"]["validation_nll"].min())
+    assert float(tree["validation"]["nll"]) == best
+
+
+@pytest.mark.parametrize("named_in", ["config", "file"])
+def test_with_a_hamiltonian_the_energy_is_estimated(tmp_path, shots, chain, named_in):
+    attrs = chain.attrs() if named_in == "file" else {}
+    MeasurementData(shots, "pauli-6", attrs).save(tmp_path / "lab.h5")
+    system = "[system]\nL = 4\n" if named_in == "config" else ""
+    tree = run(tmp_path, f'{system}[data]\nfile = "lab.h5"\n')
+    data = tree["observables/data"]
+    exact = chain.ground_state_energy()
+    assert abs(float(data["energy"]) - exact) < 4 * float(data["energy_error"])
+
+
+def test_a_given_state_is_measured_and_is_the_truth(tmp_path):
+    """All spins up along Z: <Z> = 1 and <ZZ> = 1 exactly, which no ground state here has."""
+    up = np.array([1.0, 0.0]).reshape(1, 2, 1)
+    MPS([up] * 4).save(tmp_path / "up.npz")
+    text = '[system]\nL = 4\nJ = 1.0\nh = 0.5\n[state]\nfile = "up.npz"\n[data]\nn_shots = 300\n'
+    tree = run(tmp_path, text)
+    exact = tree["observables/exact"]
+    np.testing.assert_allclose(exact["z"], 1, atol=1e-12)
+    np.testing.assert_allclose(exact["zz"], 1, atol=1e-12)
+    assert float(exact["energy"]) == pytest.approx(-3)  # three bonds, <X> = 0
+    pull = (tree["observables/data"]["z_mean"] - 1) / tree["observables/data"]["z_mean_error"]
+    assert abs(float(pull)) < 4
+    assert tree["state"].attrs["exactness_for"] == "the state, as given in a file"
+
+
+def test_a_ring_runs_too(tmp_path):
+    tree = run(tmp_path, '[system]\nL = 4\nboundary = "periodic"\n[data]\nn_shots = 300\n')
+    exact = float(tree["observables/exact"]["energy"])
+    assert exact == pytest.approx(TFIM(L=4, boundary="periodic").ground_state_energy())

@@ -1,0 +1,128 @@
+"""The summary says what the file says, and warns where a number should not be trusted."""
+
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from physgen.quantum import TFIM
+from physgen.quantum.estimators import observables_dataset
+from physgen.workflow.report import render_report
+from physgen.workflow.summary import summarize
+
+L = 6
+CHAIN = TFIM(L=L)
+
+
+def observables(energy=-7.2, error=0.1, n=5000):
+    zz = np.array([0.6, 0.5, 0.4])
+    ds = observables_dataset(
+        CHAIN, energy=energy, x=np.full(L, 0.7), z=np.zeros(L), zz=zz, estimator="t",
+        exactness="asymptotic",
+    )  # fmt: skip
+    if error is None:
+        return ds
+    for name in ("energy", "x", "z", "zz", "x_mean", "z_mean"):
+        ds[f"{name}_error"] = xr.full_like(ds[name], error)
+        ds[f"{name}_unphysical"] = xr.zeros_like(ds[name], dtype=np.int8)
+    return ds.assign_attrs(n=n)
+
+
+def validation(fidelity=(0.99, 0.99), kl=(0.02, 0.02), n=5000):
+    return xr.Dataset(
+        {
+            "fidelity": ("sampled_from", list(fidelity)),
+            "fidelity_error": ("sampled_from", [0.002, 0.002]),
+            "kl_forward": kl[0],
+            "kl_forward_error": 0.001,
+            "kl_reverse": kl[1],
+            "kl_reverse_error": 0.001,
+            "n_validation": n,
+        },
+        coords={"sampled_from": ["target", "model"]},
+    )
+
+
+def tree(**groups):
+    nodes = {name.replace("__", "/"): ds for name, ds in groups.items()}
+    root = xr.Dataset(attrs={"config": json.dumps({"report": {"title": ""}}), "complete": 1})
+    return xr.DataTree.from_dict({"/": root, **nodes})
+
+
+def good(**changes):
+    groups = {
+        "observables__data": observables(-7.2, 0.2),
+        "observables__model": observables(-7.1, 0.05),
+        "observables__exact": observables(-7.3, None),
+        "validation": validation(),
+    }
+    return tree(**(groups | changes))
+
+
+def test_a_pull_is_estimate_minus_exact_over_the_error():
+    energy = summarize(good()).rows[0]
+    assert (energy.data, energy.model, energy.exact) == ("-7.20(20)", "-7.100(50)", "-7.300000")
+    assert (energy.pull_data, energy.pull_model) == ("+0.5", "+4.0")
+
+
+def test_a_sound_run_has_no_warnings():
+    assert summarize(good()).warnings == ()
+
+
+def test_an_unphysical_estimate_is_flagged():
+    data = observables()
+    data["energy_unphysical"] = 1
+    (warning,) = summarize(good(observables__data=data)).warnings
+    assert "unphysical estimate from the data: energy" in warning
+
+
+def test_few_shots_and_few_samples_are_told():
+    bad = good(observables__data=observables(n=120), validation=validation(n=90))
+    shots, samples = summarize(bad).warnings
+    assert "only 120 shots" in shots
+    assert "only 90 samples" in samples
+
+
+def test_an_infinite_divergence_is_printed_and_told():
+    summary = summarize(good(validation=validation(kl=(np.inf, 0.02))))
+    assert "inf" in next(d for d in summary.distances if d.quantity == "KL(P||Q)").estimate
+    assert any("KL(P||Q) is infinite" in w for w in summary.warnings)
+
+
+@pytest.mark.parametrize(("reverse", "alarm"), [(0.985, False), (0.999, False), (1.02, True)])
+def test_disagreeing_fidelities_are_an_alarm_for_dropped_modes(reverse, alarm):
+    warnings = summarize(good(validation=validation(fidelity=(0.99, reverse)))).warnings
+    assert any("disagree" in w for w in warnings) is alarm
+
+
+def test_without_a_truth_there_is_held_out_likelihood_and_no_energy():
+    parts = {}
+    for source in ("data", "model"):
+        ds = observables()
+        names = [n for n in ds if str(n).startswith("energy")]
+        parts[f"observables__{source}"] = ds.drop_vars(names)
+    nll = xr.Dataset({"nll": ((), 1.25, {"estimator": "fresh shots"}), "nll_error": 0.01})
+    summary = summarize(tree(validation=nll, **parts))
+    assert [d.quantity for d in summary.distances] == ["held-out NLL per site"]
+    assert summary.rows[0].quantity.startswith("<X>")
+    assert all(row.exact == row.pull_model == "" for row in summary.rows)
+
+
+def test_a_run_that_has_only_begun_has_an_empty_summary():
+    summary = summarize(tree())
+    assert (summary.rows, summary.distances, summary.warnings) == ((), (), ())
+
+
+def test_the_page_escapes_what_the_user_wrote():
+    root = xr.Dataset(attrs={"config": json.dumps({"report": {"title": "<b>J & h</b>"}})})
+    page = render_report(xr.DataTree.from_dict({"/": root}), {})
+    assert "&lt;b&gt;J &amp; h&lt;/b&gt;" in page
+    assert "<b>J" not in page
+
+
+def test_the_page_shows_the_warnings_and_embeds_the_figures():
+    data = observables(n=50)
+    page = render_report(good(observables__data=data), {"two_point": b"\x89PNG"})
+    assert "Take care" in page
+    assert 'src="data:image/png;base64,iVBORw=="' in page
