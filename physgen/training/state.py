@@ -91,9 +91,11 @@ class FitState:
             per_name = ((names[i], moments[i][key]) for i in sorted(moments))
             tensors |= _prefixed(f"adam.{key}", per_name)
         counters = {name: getattr(self, name) for name in _COUNTERS}
+        history = {f"history.{k}": v for k, v in self.history_dataset().data_vars.items()}
         # JSON writes floats with repr, which reads back to the same bits.
-        attrs = {"counters": json.dumps(counters), "history": json.dumps(self.history)}
-        return tensors_to_dataset(tensors).assign_attrs(attrs)
+        return (
+            tensors_to_dataset(tensors).assign(history).assign_attrs(counters=json.dumps(counters))
+        )
 
     def restore(self, stored: xr.Dataset) -> None:
         """Load what :meth:`to_dataset` returned, or raise :class:`InputError`."""
@@ -103,7 +105,7 @@ class FitState:
             self.average.load_state_dict(_selected(tensors, "average"))
             self.best = _selected(tensors, "best")
             counters = json.loads(stored.attrs["counters"])
-            self.history = json.loads(stored.attrs["history"])
+            self.history = {name: stored[f"history.{name}"].values.tolist() for name in HISTORY}
         except (RuntimeError, KeyError) as error:
             raise InputError(
                 "the checkpoint does not belong to this model; "
