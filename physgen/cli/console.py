@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import (
     BarColumn,
     Progress,
@@ -17,6 +18,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.status import Status
 from rich.text import Text
 
 from physgen.workflow.reporting import Reporter
@@ -116,9 +118,10 @@ class RichReporter(Reporter):
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)
-        self._bar: Progress | None = None
-        self._status: Any = None
-        self._text = ""
+        self._bar = Progress()
+        self._live: Live | None = None
+        self._status: Status | None = None
+        self._text = self._merit = ""
 
     def start(self, stage: str, text: str) -> None:
         if stage != "train":
@@ -134,26 +137,29 @@ class RichReporter(Reporter):
 
     def progress(self, progress: FitProgress, held_out_floor: float | None) -> None:
         p = progress
-        if self._bar is None:
+        if self._live is None:
             self._bar = Progress(
                 TextColumn("  {task.description}"),
-                BarColumn(bar_width=24),
+                BarColumn(bar_width=None),
                 _Rate(),
                 TextColumn("[dim]ETA"),
                 TimeRemainingColumn(),
-                TextColumn("{task.fields[merit]}"),
-                console=self._console,
-                transient=True,
+                expand=True,
             )
-            self._bar.start()
-            self._bar.add_task("", total=p.n_steps, merit="", rate=0.0)
+            self._bar.add_task("", total=p.n_steps, rate=0.0)
+            self._live = Live(console=self._console, transient=True, get_renderable=self._fit)
+            self._live.start()
+        self._merit = _nll(p, held_out_floor)
         self._bar.update(
             self._bar.task_ids[0],
             completed=p.step,
             description=f"epoch {p.epoch}/{p.n_epochs}",
-            merit=_nll(p, held_out_floor),
             rate=p.samples_per_second,
         )
+
+    def _fit(self) -> Group:
+        """Return the bar, and below it how good the model is."""
+        return Group(self._bar, Text(f"  {self._merit}", style="dim"))
 
     def finish(self, stage: str, text: str, seconds: float) -> None:
         self._clear()
@@ -175,6 +181,6 @@ class RichReporter(Reporter):
         if self._status is not None:
             self._status.stop()
             self._status = None
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+        if self._live is not None:
+            self._live.stop()
+            self._live = None

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from physgen.plotting.style import COLOR, figure, note
 
@@ -55,5 +56,6 @@ def plot_log_prob(validation: xr.Dataset) -> Figure:
             right.axvline(mean, color=COLOR["data"], lw=1.6, ls=(0, (5, 3)))
             right.set_ylim(0, right.get_ylim()[1] * 1.15)
             note(right, f"mean {mean:+.4f}\nstd {difference.std():.3f}", y=0.96)
+        right.xaxis.set_major_locator(MaxNLocator(5))
         right.set(xlabel=r"$\log P - \log Q$ (nats)", ylabel="samples", title="Error of the model")
     return fig

@@ -61,7 +61,7 @@ def plot_marginals(
         top.set(ylabel="probability", title=title)
         top.set_ylim(bottom=0)
         handles = top.get_legend_handles_labels()
-        fig.legend(*handles, loc="outside right center", title="outcome")
+        fig.legend(*handles, loc="outside right upper", title="outcome")
         top.text(
             1.0,
             1.03,

@@ -27,7 +27,7 @@ def plot_training(history: xr.Dataset) -> Figure:
     history : xr.Dataset
         ``step``, ``train_nll`` and, if shots were held out, ``validation_nll`` (nats per site),
         dim ``evaluation``.  Attrs ``entropy_floor`` and ``entropy_floor_validation``, if known:
-        NLL per site of the true state on the same shots.
+        NLL per site of the true state on the same shots.  Attr ``best_step`` is marked.
     """
     with figure() as fig:
         ax = fig.add_subplot()
@@ -44,6 +44,8 @@ def plot_training(history: xr.Dataset) -> Figure:
                 entropy = float(history.attrs[floor])
                 name = f"their entropy floor, {entropy:.4f}"
                 ax.axhline(entropy, color=color, lw=1.3, ls=(0, (5, 3)), label=name)
+        if 0 < (best := int(history.attrs.get("best_step", 0))) < step[-1]:
+            ax.axvline(best, color=COLOR["faint"], lw=1.0, ls=":", label="weights kept")
         ax.set(
             xlabel="optimiser step",
             ylabel="negative log-likelihood (nats per site)",

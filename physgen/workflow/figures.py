@@ -18,8 +18,8 @@ __all__ = ["CAPTIONS", "FORMATS", "draw_figures", "write_figures"]
 FORMATS = ("png", "pdf", "svg")
 CAPTIONS = {
     "training": "Negative log-likelihood per site, on the shots that are learned from and on "
-    "those held out; dashed, the true state on the same shots. No model can stay below it on "
-    "fresh shots.",
+    "those held out; dashed, the true state on the same shots, which no model can beat on fresh "
+    "ones. A model below it on the training shots has begun to learn them by heart.",
     "two_point": "Correlation from the middle of the chain outwards: straight from the shots by "
     "dual frames, from samples of the model, and exact. Bars are one standard error.",
     "log_prob": "Each dot is one fresh sample of the state. On the right, the difference whose "

@@ -91,15 +91,18 @@ def _warnings(summary: Summary) -> str:
 def _distances(summary: Summary) -> str:
     if not summary.distances:
         return ""
-    rows = [(d.quantity, d.estimate, d.exact, d.meaning) for d in summary.distances]
+    listed = any(d.exact for d in summary.distances)
+    head = ("quantity", "estimate", *(["enumerated"] if listed else []), "how")
+    rows = [
+        (d.quantity, d.estimate, *([d.exact] if listed else []), d.meaning)
+        for d in summary.distances
+    ]
+    classes = ("name", *[""] * (len(head) - 2), "text")
     note = (
         '<p class="note">P is the distribution of the outcomes, Q the model. F_c is the classical '
         "fidelity; its square, and the quantum fidelity, are other numbers.</p>"
     )
-    return (
-        _table(("quantity", "estimate", "enumerated", "how"), rows, ("name", "", "", "text"))
-        + note
-    )
+    return _table(head, rows, classes) + note
 
 
 def _observables(summary: Summary) -> str:

@@ -121,7 +121,9 @@ def _train(context: Context) -> str:
     store.cite("povm-reconstruction", config.model.family, "adam", "torch", "numba")
 
     def commit(state: xr.Dataset, history: xr.Dataset) -> None:
-        store.commit({"training": history.assign_attrs(floors), CHECKPOINT: state})
+        # A nested group must not share a dim with its parent that may differ in length.
+        inner = state.rename({dim: f"past_{dim}" for dim in history.dims if dim in state.dims})
+        store.commit({"training": history.assign_attrs(floors), CHECKPOINT: inner})
 
     try:
         result = training.fit(
@@ -138,7 +140,10 @@ def _train(context: Context) -> str:
     except InterruptedRunError:
         raise InterruptedRunError(stopped_text(context)) from None
     store.commit({"model": models.to_dataset(result.model)})
-    return f"weights of step {result.best_step} kept; ended by {result.stopped_by}"
+    best = float(result.history["validation_nll"].min())
+    told = f", held-out NLL {best:.4f} nats per site" if best == best else ""
+    beside = f" (floor {held_out_floor:.4f})" if told and held_out_floor is not None else ""
+    return f"weights of step {result.best_step} kept{told}{beside}"
 
 
 def _floors(context: Context, objective: NegativeLogLikelihood) -> dict[str, float]:

@@ -70,6 +70,12 @@ def test_training_curve_shows_each_entropy_floor(history):
     assert "nats per site" in ax.get_ylabel()
 
 
+def test_training_curve_marks_the_weights_that_are_kept(history):
+    ax = plot_training(history.assign_attrs(best_step=200)).axes[0]
+    (mark,) = [line for line in ax.lines if line.get_label() == "weights kept"]
+    assert set(mark.get_xdata()) == {200}
+
+
 def test_training_curve_without_floor_or_held_out_shots(history):
     history["validation_nll"][:] = np.nan
     history.attrs.clear()
