@@ -19,7 +19,16 @@ import numpy as np
 from physgen.core.errors import StoreError
 from physgen.results.layout import RESERVED_ATTRS, Field, Layout
 
-__all__ = ["group_names", "opened", "read_attrs", "read_layout", "same_values", "write_groups"]
+__all__ = [
+    "group_names",
+    "holds",
+    "opened",
+    "read_attrs",
+    "read_layout",
+    "reading",
+    "same_values",
+    "write_groups",
+]
 
 CHUNK_BYTES = 1 << 20
 BLOCK_BYTES = 16 << 20
@@ -71,12 +80,28 @@ def _write_field(group: h5py.Group, name: str, f: Field, compress: bool) -> h5py
     if not f.shape:
         dataset[()] = f.values()
     elif dataset.size:
-        start = 0
-        for block in f.blocks():
-            stop = start + block.shape[f.axis]
-            dataset[(slice(None),) * f.axis + (slice(start, stop),)] = block
-            start = stop
+        for where, block in _placed(f):
+            dataset[where] = block
     return dataset
+
+
+def _placed(f: Field) -> Iterator[tuple[tuple[slice, ...], np.ndarray]]:
+    """Yield the blocks of an array with the slices where they belong."""
+    start = 0
+    for block in f.blocks():
+        stop = start + block.shape[f.axis]
+        yield (slice(None),) * f.axis + (slice(start, stop),), block
+        start = stop
+
+
+def holds(dataset: Any, f: Field) -> bool:
+    """Whether `dataset` holds the bits of `f` (NaN equals NaN), compared block by block."""
+    if dataset.shape != f.shape:
+        return False
+    source = dataset.asstr() if f.dtype == object else dataset
+    if not f.shape:
+        return _same_bits(np.asarray(source[()]), f.values())
+    return not dataset.size or all(_same_bits(source[at], block) for at, block in _placed(f))
 
 
 def _chunks(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
@@ -193,8 +218,13 @@ def same_values(a: Field, b: Field) -> bool:
     """Whether two fields hold the same bits in the same shape (NaN equals NaN)."""
     if (a.dims, a.shape, a.dtype) != (b.dims, b.shape, b.dtype):
         return False
-    x, y = a.values(), b.values()
-    return bool(np.array_equal(x, y)) if a.dtype == object else x.tobytes() == y.tobytes()
+    return _same_bits(a.values(), b.values())
+
+
+def _same_bits(x: np.ndarray, y: np.ndarray) -> bool:
+    if y.dtype == object:
+        return bool(np.array_equal(x.astype(object), y))
+    return x.dtype == y.dtype and x.tobytes() == y.tobytes()
 
 
 @contextlib.contextmanager

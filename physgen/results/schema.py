@@ -18,6 +18,7 @@ __all__ = ["GROUPS", "ROOT_ATTRS", "SCHEMA_VERSION", "check_schema", "group_name
 
 SCHEMA_VERSION = 1
 
+# Groups that physgen writes; a store takes any other name as well.
 GROUPS: Mapping[str, str] = {
     "state": "the target state, one tensor for each site",
     "data": "measurement outcomes that the model learns from",

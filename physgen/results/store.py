@@ -299,7 +299,8 @@ class RunStore(contextlib.AbstractContextManager):
         for number, path in segment_paths(self.path).items():
             if number <= self._layers.run_segment:
                 remove(path)
-        for path in (*self.path.glob(RUN_FILE + ".tmp"), *self.path.glob(DIRECTORY + "/*.h5.tmp")):
+        remove(self.path / (RUN_FILE + ".tmp"))
+        for path in (self.path / DIRECTORY).glob("[0-9]*.h5.tmp"):
             remove(path)
 
 

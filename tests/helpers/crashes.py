@@ -113,10 +113,11 @@ class _Disk:
         self.left -= 1
         if self.left == 0 and self.mode != "torn":
             self._die()
-        result = call()
-        if self.left == 0:
-            self._die()
-        return result
+        try:
+            return call()
+        finally:  # a call that fails counts as well
+            if self.left == 0:
+                self._die()
 
     def _die(self):
         if self.mode == "power":

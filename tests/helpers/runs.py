@@ -1,4 +1,7 @@
-"""A small run whose every checkpoint is known, to be interrupted in all ways."""
+"""A small run whose every checkpoint is known, to be interrupted in all ways.
+
+The first checkpoint outweighs the next ones, so that they are merged in pairs.
+"""
 
 import numpy as np
 import xarray as xr
@@ -13,7 +16,12 @@ OPENED = 1  # acknowledged once the store is open; commit k is acknowledged as O
 def checkpoint(step):
     rng = np.random.default_rng(step)
     samples = xr.Dataset(
-        {"outcomes": (("sample", "site"), rng.integers(0, 4, (40 + step, 8), dtype=np.uint8))},
+        {
+            "outcomes": (
+                ("sample", "site"),
+                rng.integers(0, 4, (3000 if step == 1 else 40 + step, 8), dtype=np.uint8),
+            )
+        },
         coords={"site": np.arange(8)},
         attrs={"povm": "pauli-4"},
     )
@@ -21,7 +29,7 @@ def checkpoint(step):
     return {"samples": samples, "training/checkpoint": state}
 
 
-def run(path, acknowledge=lambda n: None, n_steps=4, store_class=RunStore):
+def run(path, acknowledge=lambda n: None, n_steps=3, store_class=RunStore):
     """A run as a workflow would write it: begin or resume, a checkpoint a step, finish."""
     with store_class.open(path, CONFIG) as store:
         done = 0

@@ -19,7 +19,7 @@ from physgen.results.layers import RUN_FILE
 from physgen.results.segments import segment_paths
 
 
-def crash_everywhere(directory, mode, n_steps=4, writer=run):
+def crash_everywhere(directory, mode, n_steps=3, writer=run):
     """Crash `writer` at each call in turn; check what is left; resume; compare.  Count calls."""
     reference, path = directory / "reference", directory / "run"
     run(reference, n_steps=n_steps)

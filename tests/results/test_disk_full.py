@@ -51,7 +51,7 @@ class FullDisk:
         return action()
 
 
-def run_on(disk, path, n_steps=4):
+def run_on(disk, path, n_steps=3):
     store = disk.retry(lambda: RunStore.open(path, CONFIG), path)
     for step in range(1, n_steps + 1):
         save = functools.partial(store.commit, checkpoint(step), append={"samples": "sample"})
@@ -64,7 +64,7 @@ def run_on(disk, path, n_steps=4):
 @pytest.mark.parametrize("stream_above", [image.STREAM_ABOVE, 0])
 def test_full_at_every_call(area, monkeypatch, stream_above):
     monkeypatch.setattr(image, "STREAM_ABOVE", stream_above)
-    steps = 4 if stream_above else 1
+    steps = 3 if stream_above else 1
     run(area / "reference", n_steps=steps)
     for n in range(1, 10_000):
         path = area / str(n)

@@ -117,6 +117,19 @@ def test_outcomes_are_compressed_and_chunked(tmp_path):
     assert path.stat().st_size < outcomes.nbytes / 3 + field.nbytes + 20_000
 
 
+def test_a_file_that_reads_back_different_is_never_published(tmp_path, monkeypatch):
+    write_groups = image.write_groups
+
+    def faulty(file, *rest):
+        write_groups(file, *rest)
+        file["x"][1] = 5.0
+
+    monkeypatch.setattr(image, "write_groups", faulty)
+    with pytest.raises(StoreError, match="reads back different"):
+        write_dataset(tmp_path / "x.h5", xr.Dataset({"x": ("n", [1.0, 2.0])}))
+    assert not list(tmp_path.iterdir())
+
+
 def test_small_file_is_small(tmp_path):
     write_dataset(tmp_path / "small.h5", xr.Dataset({"x": ("n", [1.0, 2.0]), "y": ("n", [1, 2])}))
     assert (tmp_path / "small.h5").stat().st_size < 6000

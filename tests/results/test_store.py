@@ -104,7 +104,7 @@ def test_time_adds_up_over_resumes(tmp_path):
     assert 0 < first["wall_seconds"] < second["wall_seconds"]
 
 
-@settings(derandomize=True, deadline=None, max_examples=25)
+@settings(derandomize=True, deadline=None, max_examples=15)
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=8), st.booleans())
 def test_append_in_any_blocks_equals_one_write(tmp_path_factory, sizes, merge):
     path = tmp_path_factory.mktemp("run")
