@@ -91,7 +91,9 @@ class FitState:
             per_name = ((names[i], moments[i][key]) for i in sorted(moments))
             tensors |= _prefixed(f"adam.{key}", per_name)
         counters = {name: getattr(self, name) for name in _COUNTERS}
-        history = {f"history.{k}": v for k, v in self.history_dataset().data_vars.items()}
+        # A dim of its own: in a file this group may lie inside that of the history itself.
+        rows = self.history_dataset().rename(evaluation="checkpoint_evaluation")
+        history = {f"history.{k}": v for k, v in rows.data_vars.items()}
         # JSON writes floats with repr, which reads back to the same bits.
         return (
             tensors_to_dataset(tensors).assign(history).assign_attrs(counters=json.dumps(counters))
