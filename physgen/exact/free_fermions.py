@@ -16,6 +16,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from physgen.core.errors import InputError
 from physgen.quantum.estimators import observables_dataset
 from physgen.quantum.tfim import TFIM, central_pairs
 
@@ -32,14 +33,25 @@ def gap(tfim: TFIM) -> float:
     return tfim.gap()
 
 
+def _correlations(tfim: TFIM) -> np.ndarray:
+    """G of the ground state, which must be the only one of its parity."""
+    sector = tfim.ground_sector()
+    if sector.levels[1] - sector.levels[0] <= 1e-10 * tfim.L * max(abs(tfim.J), abs(tfim.h)):
+        raise InputError(
+            "correlations need a ground state that is unique in its parity, "
+            f"got the degenerate levels {sector.levels} of {tfim}; choose other couplings"
+        )
+    return sector.majorana
+
+
 def x_profile(tfim: TFIM) -> np.ndarray:
     """Return <X_i> for every site, shape (L,)."""
-    return np.diag(tfim.ground_sector().majorana).copy()
+    return np.diag(_correlations(tfim)).copy()
 
 
 def zz_matrix(tfim: TFIM) -> np.ndarray:
     """Return <Z_i Z_j> for every pair, shape (L, L), with ones on the diagonal."""
-    G = tfim.ground_sector().majorana
+    G = _correlations(tfim)
     zz = np.eye(tfim.L)
     for i in range(tfim.L):
         for j in range(i + 1, tfim.L):
@@ -49,7 +61,7 @@ def zz_matrix(tfim: TFIM) -> np.ndarray:
 
 def exact_observables(tfim: TFIM) -> xr.Dataset:
     """Return energy, x, z and zz of the ground state, under the names of the estimators."""
-    G = tfim.ground_sector().majorana
+    G = _correlations(tfim)
     i, r = central_pairs(tfim.L)
     zz = [np.linalg.det(-G[a + 1 : a + s + 1, a : a + s]) for a, s in zip(i, r)]
     return observables_dataset(

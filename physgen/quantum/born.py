@@ -39,11 +39,11 @@ from physgen.quantum.povm import povm as named_povm
 
 __all__ = ["Born"]
 
-# Samples handled together: enough to amortise Python, few enough to stay in the L2 cache.  The
-# random numbers are keyed by blocks of _SAMPLE_BLOCK, so that number is part of what a seed means.
+# Samples handled together: enough to amortise Python, few enough to stay in the L2 cache (the
+# matrix form takes 1 or 2 times LANES).  The random numbers are keyed by blocks of _SAMPLE_BLOCK,
+# so that number is part of what a seed means.
 _SAMPLE_BLOCK = 1024
 _VECTOR_BLOCK = 512
-_MATRIX_BLOCK = 128
 # Conditional probabilities below these are rounding noise.
 _FLOOR_SAMPLE = np.float32(1e-6)
 _FLOOR_VECTOR = 1e-30
@@ -97,8 +97,9 @@ class Born:
         stream = as_stream(rng)
         stream = stream.child("born", stream.counter)
         x = np.empty((n, self.state.L), dtype=np.uint8)
+        memory = _Memory()
         for block, start in enumerate(range(0, n, _SAMPLE_BLOCK)):
-            drawn = self._sample_block(stream.at(block).numpy())
+            drawn = self._sample_block(stream.at(block).numpy(), memory)
             x[start : start + _SAMPLE_BLOCK] = drawn[: n - start]
         return x
 
@@ -107,13 +108,17 @@ class Born:
         a = self.povm.check_outcomes(x, self.state.L)
         flat = a.reshape(-1, self.state.L)
         vector = self.povm.is_rank_one
-        block, floor = (_VECTOR_BLOCK, _FLOOR_VECTOR) if vector else (_MATRIX_BLOCK, _FLOOR_MATRIX)
-        log_p = np.empty(len(flat))
+        if vector:
+            block, floor = _VECTOR_BLOCK, _FLOOR_VECTOR
+        else:
+            chi = max(A.shape[2] for A in self._tensors)
+            block, floor = kernels.LANES * (2 if chi <= 16 else 1), _FLOOR_MATRIX
+        log_p, memory = np.empty(len(flat)), _Memory()
         for start in range(0, len(flat), block):
             shots = np.ascontiguousarray(flat[start : start + block].T)
             lanes = -(-shots.shape[1] // kernels.LANES) * kernels.LANES
             padded = np.pad(shots, ((0, 0), (0, lanes - shots.shape[1])))
-            p = self._vector_block(padded) if vector else self._matrix_block(padded)
+            p = (self._vector_block if vector else self._matrix_block)(padded, memory)
             p = p[:, : shots.shape[1]]
             with np.errstate(divide="ignore"):
                 log_p[start : start + block] = np.log(np.where(p > floor, p, 0.0)).sum(axis=0)
@@ -124,41 +129,38 @@ class Born:
         x = self.sample(n, rng)
         return x, self.log_prob(x)
 
-    def _sample_block(self, generator: np.random.Generator) -> np.ndarray:
+    def _sample_block(self, generator: np.random.Generator, memory: _Memory) -> np.ndarray:
         vectors, coefficients, owner = self._parts
         vectors, coefficients = vectors.astype(np.float32), coefficients.astype(np.float32)
         n, L = _SAMPLE_BLOCK, self.state.L
         uniforms = generator.random((L, n), dtype=np.float32)
         parts = np.empty((L, n), dtype=np.uint8)
-        sweep = self._vector_sweep(self._site_matrices[np.float32], n, np.float32)
-        for i, u, v in sweep:
+        for i, u, v in self._vector_sweep(np.float32, n, memory):
             kernels.draw_site(u, uniforms[i], vectors, coefficients, _FLOOR_SAMPLE, v, parts[i])
         return owner[parts].T
 
-    def _vector_block(self, shots: np.ndarray) -> np.ndarray:
+    def _vector_block(self, shots: np.ndarray, memory: _Memory) -> np.ndarray:
         """Conditional probabilities (L, n) of shots (L, n), for rank-one elements."""
         vectors, _, _ = self._parts
         n = shots.shape[1]
         p, scale = np.empty(shots.shape), np.ones(n)
-        for i, u, v in self._vector_sweep(self._site_matrices[np.float64], n, np.float64):
+        for i, u, v in self._vector_sweep(np.float64, n, memory):
             kernels.project_site(u, shots[i], vectors, scale, v, p[i])
         return p
 
     def _vector_sweep(
-        self, matrices: list[np.ndarray], n: int, dtype: type
+        self, dtype: type, n: int, memory: _Memory
     ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         """Yield (site, amplitudes u, array v to fill): u = A v of the site before."""
-        chi = max(max(A.shape[0], A.shape[2]) for A in self._tensors)
-        u_memory, v_memory = np.empty(4 * chi * n, dtype), np.empty(2 * chi * n, dtype)
         v = np.broadcast_to(self._start[:, :, None], (*self._start.shape, n)).astype(dtype)
-        for i, matrix in enumerate(matrices):
+        for i, matrix in enumerate(self._site_matrices[dtype]):
             right = len(matrix) // 2
-            u = u_memory[: 4 * right * n].reshape(2, right, 2, n)
+            u = memory.array("u", (2, right, 2, n), dtype)
             np.matmul(matrix, v.reshape(len(v), 2 * n), out=u.reshape(2 * right, 2 * n))
-            v = v_memory[: 2 * right * n].reshape(right, 2, n)
+            v = memory.array("v", (right, 2, n), dtype)
             yield i, u, v
 
-    def _matrix_block(self, shots: np.ndarray) -> np.ndarray:
+    def _matrix_block(self, shots: np.ndarray, memory: _Memory) -> np.ndarray:
         """Conditional probabilities (L, n) of shots (L, n), for elements of any rank."""
         coefficients = self.povm.pauli_coefficients
         n = shots.shape[1]
@@ -172,13 +174,17 @@ class Born:
             left, _, right = A.shape
             rows = np.ascontiguousarray(A.transpose(2, 1, 0))
             swapped = np.stack([-rows[:, 1], rows[:, 0]], axis=1)
-            t = (rows.reshape(2 * right, left) @ r.reshape(left, left * n)).reshape(
-                right, 2, left, n
+            t, w = (memory.array(name, (right, 2, left, n)) for name in "tw")
+            q, new = (memory.array(name, (right, right, n)) for name in ("q", f"r{i % 2}"))
+            np.matmul(
+                rows.reshape(2 * right, left),
+                r.reshape(left, left * n),
+                out=t.reshape(2 * right, left * n),
             )
-            q = swapped.reshape(right, 2 * left) @ t.reshape(right, 2 * left, n)
-            w = np.empty_like(t)
+            np.matmul(swapped.reshape(right, 2 * left), t.reshape(right, 2 * left, n), out=q)
             kernels.mix_site(t, shots[i], coefficients, scale, w)
-            r = rows.reshape(right, 2 * left) @ w.reshape(right, 2 * left, n)
+            np.matmul(rows.reshape(right, 2 * left), w.reshape(right, 2 * left, n), out=new)
+            r = new
             kernels.add_transposed(r, q, shots[i], coefficients, scale, p[i])
         return p
 
@@ -204,6 +210,20 @@ class Born:
             dtype: [np.ascontiguousarray(matrix, dtype=dtype) for matrix in matrices]
             for dtype in (np.float32, np.float64)
         }
+
+
+class _Memory:
+    """Work arrays that are used again: fresh pages would cost as much as the arithmetic."""
+
+    def __init__(self) -> None:
+        self._flat: dict[str, np.ndarray] = {}
+
+    def array(self, name: str, shape: tuple[int, ...], dtype: type = np.float64) -> np.ndarray:
+        """Return an uninitialised array; it overwrites the last one of that name."""
+        size = int(np.prod(shape))
+        if name not in self._flat or self._flat[name].size < size:
+            self._flat[name] = np.empty(size, dtype)
+        return self._flat[name][:size].reshape(shape)
 
 
 def _real_embedding(tensors: list[np.ndarray]) -> list[np.ndarray]:

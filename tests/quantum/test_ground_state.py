@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from physgen.core.errors import InputError
 from physgen.exact import exact_observables, ground_state_vector
 from physgen.quantum import TFIM, ground_state
 
@@ -47,6 +48,13 @@ def test_correlations_at_the_critical_point():
     zz = [state.expectation({24: "Z", 24 + r: "Z"}) for r in (1, 8, 25)]
     np.testing.assert_allclose(zz, exact.zz.values[[0, 7, 24]], atol=1e-7)
     np.testing.assert_allclose(state.profile("X"), exact.x, atol=1e-7)
+
+
+def test_bad_input():
+    with pytest.raises(InputError, match="DMRG must be an integer >= 3, got 2"):
+        ground_state(TFIM(2))
+    with pytest.raises(InputError, match="chi_max must be"):
+        ground_state(TFIM(4), chi_max=0)
 
 
 def test_progress_is_reported_and_the_log_is_silent(capfd, caplog):
