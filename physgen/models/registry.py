@@ -20,7 +20,7 @@ LSTM = partial(RecurrentNet, cell="lstm")
 
 # The default recipe for measurement strings; docs/recipe.md holds the runs behind it.
 DEFAULT: Mapping[str, Any] = MappingProxyType(
-    {"family": "lstm", "hidden": 50, "layers": 1, "site_features": True}
+    {"family": "lstm", "hidden": 64, "layers": 1, "site_features": True}
 )
 
 _FAMILIES: dict[str, Callable[..., Any]] = {

@@ -26,7 +26,7 @@ class FitSettings:
     Attributes
     ----------
     n_epochs : int or None
-        Passes over the training shots.  None: 20 sqrt(1e4 / n_train), at least 2: more shots
+        Passes over the training shots.  None: 10 (1e4 / n_train)^(1/3), at least 2: more shots
         need fewer passes, but more steps.
     budget : str or None
         CPU time instead of `n_epochs`, e.g. ``"60s"``, ``"5min"``, ``"1h"``.  Calibrated once,
@@ -53,8 +53,8 @@ class FitSettings:
 
     n_epochs: int | None = None
     budget: str | None = None
-    batch_size: int = 64
-    learning_rate: float = 6e-3
+    batch_size: int = 50
+    learning_rate: float = 1.5e-2
     schedule: str = "cosine"
     warmup_fraction: float = 0.02
     clip_norm: float | None = 1.0
@@ -91,7 +91,7 @@ class FitSettings:
         """Return the number of passes over `n_train` shots."""
         if self.n_epochs is not None:
             return self.n_epochs
-        return max(2, round(20 * math.sqrt(1e4 / n_train)))
+        return max(2, round(10 * (1e4 / n_train) ** (1 / 3)))
 
     def learning_rate_at(self, step: int, n_steps: int) -> float:
         """Return the learning rate of optimiser step `step` = 0..n_steps-1."""

@@ -130,6 +130,14 @@ class LayerWeights:
 
 
 @njit(**CONTRACT)
+def _add_table(table, rows, logits):
+    """Add row ``rows[b]`` of table (R, K) to column b of logits (K, B)."""
+    for i in range(rows.size):
+        for k in range(logits.shape[0]):
+            logits[k, i] += table[rows[i], k]
+
+
+@njit(**CONTRACT)
 def _softmax(logits, weights, total):
     """Write e^(logits - max) (K, B) to weights and their sum over outcomes to total (B,)."""
     K, B = logits.shape
@@ -204,8 +212,8 @@ def draw(
     Parameters
     ----------
     layers : list of LayerWeights
-    head : (w, b) of shapes (K, H), (K,)
-        Logits of the next outcome.
+    head : (w, table) of shapes (K, H), (T, K+1, K)
+        Logits of the next outcome: w h plus those by site and previous outcome.
     cell : {"rnn", "gru", "lstm"}
     u : array (T, B) float32 in [0, 1)
         Draw, with one uniform for each site and sample.
@@ -224,7 +232,7 @@ def draw(
     everyone = np.arange(B)
     recurrent = [_Product(layer.w, B, precision) for layer in layers]
     inputs = [None if w.w_in is None else _Product(w.w_in, B, precision) for w in layers]
-    to_logits, logit_bias = head[0], head[1].unsqueeze(1)
+    to_logits, logit_tables = head[0].contiguous(), head[1].numpy()
     logits, total = torch.empty(K, B), np.empty(B, dtype=np.float32)
     logits_np, weights = logits.numpy(), np.empty((K, B), dtype=np.float32)
     biases = [layer.b_n.numpy() for layer in layers]
@@ -245,7 +253,8 @@ def draw(
             else:
                 x, rows = inputs[i](new[i - 1][:, :H]) + input_biases[i], everyone  # type: ignore[misc]
             kernel.forward(x, rows, g, biases[i], old_np[i], saved, new_np[i])
-        torch.addmm(logit_bias, to_logits, new[-1][:, :H].t(), out=logits)
+        torch.mm(to_logits, new[-1][:, :H].t(), out=logits)
+        _add_table(logit_tables[t], previous, logits_np)
         _softmax(logits_np, weights, total)
         if given is None:
             _draw_outcomes(weights, total, u[t], outcomes[t])  # type: ignore[index]

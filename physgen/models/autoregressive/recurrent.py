@@ -1,10 +1,12 @@
 r"""Recurrent networks as normalised distributions of measurement outcomes.
 
-.. math:: \log q(a) = \sum_{i=1}^{L} \log \mathrm{softmax}(V h_i + v)_{a_i}, \qquad
-          h_i = \mathrm{cell}(U e(a_{i-1}) + F f_i + u,\; W h_{i-1} + b)
+.. math::
+
+   \log q(a) = \sum_{i=1}^{L} \log \mathrm{softmax}(V h_i + S x_i + v)_{a_i}, \qquad
+   h_i = \mathrm{cell}(U x_i + u,\; W h_{i-1} + b), \qquad x_i = (e(a_{i-1}), f_i)
 
 with e the one-hot code of the previous outcome (zero at the first site) and weights shared by all
-sites.  The site features
+sites; S starts from zero.  The site features
 
 .. math:: f_i = \big(e^{-i/\ell}, e^{-(L-1-i)/\ell}\big)_{\ell = 1, 3, 8, 20}
 
@@ -105,12 +107,14 @@ class RecurrentNet(nn.Module):
         self.register_buffer("features", features, persistent=False)
         width = K + features.shape[1]
         with torch.device("meta"):  # torch's own initialisation would draw from a global state
-            rnn, head = CELLS[cell](width, hidden, num_layers=layers), nn.Linear(hidden, K)
+            rnn = CELLS[cell](width, hidden, num_layers=layers)
+            head = nn.Linear(hidden + width, K)
         self.rnn, self.head = rnn.to_empty(device="cpu"), head.to_empty(device="cpu")
         bound, generator = 1 / math.sqrt(hidden), as_stream(rng).child("weights").torch()
         with torch.no_grad():
             for parameter in self.parameters():
                 parameter.uniform_(-bound, bound, generator=generator)
+            self.head.weight[:, hidden:] = 0.0
 
     @property
     def config(self) -> dict[str, Any]:
@@ -151,8 +155,7 @@ class RecurrentNet(nn.Module):
         tensor (B,) float64, in nats
         """
         sites = x.long().t()
-        hidden = self._hidden(sites)
-        log_p = torch.log_softmax(self.head(hidden), dim=-1)
+        log_p = torch.log_softmax(self._logits(sites), dim=-1)
         return log_p.gather(-1, sites.unsqueeze(-1)).squeeze(-1).double().sum(0)
 
     def log_prob(self, x: Any) -> Any:
@@ -213,14 +216,14 @@ class RecurrentNet(nn.Module):
     def _fused(self) -> bool:
         return self._device.type == "cpu" and self.head.weight.dtype == torch.float32
 
-    def _hidden(self, sites: torch.Tensor) -> torch.Tensor:
-        """Hidden states of the top layer, (L, B, H), for outcomes (L, B)."""
+    def _logits(self, sites: torch.Tensor) -> torch.Tensor:
+        """Logits of every site given those before it, (L, B, K), for outcomes (L, B)."""
         start = sites.new_full((1, sites.shape[1]), self.K)
         previous = torch.cat([start, sites[:-1]])
         if not self._fused:
-            table = torch.eye(self.K + 1, self.K, device=sites.device, dtype=self.features.dtype)
             features = self.features.unsqueeze(1).expand(-1, sites.shape[1], -1)
-            return self.rnn(torch.cat([table[previous], features], dim=-1))[0]
+            x = torch.cat([self._one_hot[previous], features], dim=-1)
+            return self.head(torch.cat([self.rnn(x)[0], x], dim=-1))
         h, rows = None, previous
         for layer in self._layer_weights():
             x = layer.table
@@ -228,7 +231,25 @@ class RecurrentNet(nn.Module):
                 x = nn.functional.linear(h, layer.w_in, layer.b_in)  # type: ignore
                 rows = torch.arange(sites.shape[1]).expand(self.L, -1).contiguous()
             h = sequence(x, rows, layer.w, layer.b_n, self.cell)  # type: ignore[arg-type]
-        return h  # type: ignore[return-value]
+        w, table = self._head_weights()
+        place = torch.arange(self.L).unsqueeze(1) * (self.K + 1)
+        return nn.functional.linear(h, w) + table.flatten(0, 1)[place + previous]  # type: ignore
+
+    @property
+    def _one_hot(self) -> torch.Tensor:
+        """Codes of outcomes 0..K-1 and, in the last row, of nothing measured yet."""
+        return torch.eye(self.K + 1, self.K, device=self._device, dtype=self.head.weight.dtype)
+
+    def _table(self, w: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        """W x + b of every site and previous outcome, (L, K+1, G), for W of shape (G, width)."""
+        by_outcome = nn.functional.pad(w[:, : self.K].t(), (0, 0, 0, 1))
+        by_site = nn.functional.linear(self.features, w[:, self.K :], b)
+        return by_site.unsqueeze(1) + by_outcome
+
+    def _head_weights(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Weight (K, H) of the top layer, and logits by site and previous outcome."""
+        w = self.head.weight
+        return w[:, : self.hidden], self._table(w[:, self.hidden :], self.head.bias)
 
     def _layer_weights(self) -> list[LayerWeights]:
         layers = []
@@ -246,9 +267,7 @@ class RecurrentNet(nn.Module):
             if i > 0:
                 layers.append(LayerWeights(w, b_n, w_in=w_in, b_in=b_in))
                 continue
-            by_outcome = nn.functional.pad(w_in[:, : self.K].t(), (0, 0, 0, 1))
-            by_site = nn.functional.linear(self.features, w_in[:, self.K :], b_in)
-            layers.append(LayerWeights(w, b_n, table=by_site.unsqueeze(1) + by_outcome))
+            layers.append(LayerWeights(w, b_n, table=self._table(w_in, b_in)))
         return layers
 
     @torch.no_grad()
@@ -259,7 +278,7 @@ class RecurrentNet(nn.Module):
         return draw(*self._weights(), given=sites, precision=self.precision)[1]
 
     def _weights(self) -> tuple[list[LayerWeights], tuple[torch.Tensor, torch.Tensor], str]:
-        return self._layer_weights(), (self.head.weight, self.head.bias), self.cell
+        return self._layer_weights(), self._head_weights(), self.cell
 
     def _draw_fused(self, u: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         drawn, log_q = draw(*self._weights(), u=u, precision=self.precision)
@@ -269,14 +288,14 @@ class RecurrentNet(nn.Module):
         """Draw the same strings with torch operations, on any device."""
         uniforms = torch.from_numpy(u).to(self._device)
         B, dtype = u.shape[1], self.head.weight.dtype
-        table = torch.eye(self.K + 1, self.K, device=self._device, dtype=dtype)
         previous = torch.full((B,), self.K, device=self._device)
         state, drawn = None, []
         log_q = torch.zeros(B, device=self._device, dtype=torch.float64)
         for i in range(self.L):
             features = self.features[i].expand(B, -1).to(dtype)
-            h, state = self.rnn(torch.cat([table[previous], features], -1).unsqueeze(0), state)
-            log_p = torch.log_softmax(self.head(h[0]), -1)
+            x = torch.cat([self._one_hot[previous], features], -1)
+            h, state = self.rnn(x.unsqueeze(0), state)
+            log_p = torch.log_softmax(self.head(torch.cat([h[0], x], -1)), -1)
             edges = log_p.exp().cumsum(-1)[:, :-1].contiguous()
             previous = torch.searchsorted(edges, uniforms[i, :, None].to(dtype), right=True)[:, 0]
             log_q += log_p.gather(-1, previous[:, None])[:, 0].double()
