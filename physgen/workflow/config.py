@@ -1,8 +1,7 @@
 r"""What a run may be told: one class a section of ``config.toml``.
 
-The text of every section is closed (an unknown key is an error) and every default is written
-here, so that the canonical form of a config, all defaults filled in, identifies the run: two
-configs with the same canonical form are the same run.
+Every section is closed (an unknown key is an error), and the canonical form of a config, with all
+defaults filled in, identifies the run: two configs with the same canonical form are the same run.
 
 Each field carries its rule in words; a value that breaks it is reported as
 ``[section] key must be <rule>, got <value>``.
@@ -13,6 +12,8 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from physgen.training.settings import FitSettings
 
 __all__ = [
     "DEFAULT_POVM",
@@ -96,6 +97,9 @@ class ModelSection(Section):
     hidden: Count = 100
     layers: Count = 1
     site_features: Flag = True
+    precision: Annotated[
+        Literal["float32", "bfloat16"], _rule("'float32' or 'bfloat16' (products when sampling)")
+    ] = "float32"
 
 
 class SampleSection(Section):
@@ -120,17 +124,19 @@ class TrainSection(Section):
     """Maximum likelihood: held-out share, and :class:`physgen.training.FitSettings`."""
 
     validation_fraction: Fraction = 0.05
-    n_epochs: Count | None = None
-    budget: Annotated[str, _rule("a CPU time such as '60s', '5min' or '1h'")] | None = None
-    batch_size: Count = 64
-    learning_rate: Positive = 6e-3
+    n_epochs: Count | None = FitSettings.n_epochs
+    budget: Annotated[str, _rule("a CPU time such as '60s', '5min' or '1h'")] | None = (
+        FitSettings.budget
+    )
+    batch_size: Count = FitSettings.batch_size
+    learning_rate: Positive = FitSettings.learning_rate
     schedule: Annotated[Literal["cosine", "constant"], _rule("'cosine' or 'constant'")] = "cosine"
-    warmup_fraction: Fraction = 0.02
-    clip_norm: Positive | None = 1.0
-    ema_decay: Fraction = 0.995
-    validate_every: Count = 1
-    patience: Count | None = None
-    checkpoint_every: Positive = 20.0
+    warmup_fraction: Fraction = FitSettings.warmup_fraction
+    clip_norm: Positive | None = FitSettings.clip_norm
+    ema_decay: Fraction = FitSettings.ema_decay
+    validate_every: Count = FitSettings.validate_every
+    patience: Count | None = FitSettings.patience
+    checkpoint_every: Positive = FitSettings.checkpoint_every
 
     @model_validator(mode="after")
     def _one_length(self) -> TrainSection:
@@ -168,10 +174,17 @@ class Config(Section):
                 "[state] and [data] file exclude each other: outcomes read from a file have no "
                 "known state; remove one of them"
             )
-        if self.data.file is None and self.system is None:
+        if self.system is None:
+            if self.data.file is not None:
+                return self
             raise ValueError(
                 "[system] must be given, got a config without it; add a [system] section with "
                 "name, L, J, h, or name a measurement file as [data] file"
+            )
+        if self.data.file is None and self.state.file is None and self.system.L < 3:
+            raise ValueError(
+                f"[system] L must be an integer >= 3 for a ground state by DMRG, "
+                f"got {self.system.L}; give a smaller chain as [state] file"
             )
         return self
 

@@ -121,9 +121,7 @@ def _train(context: Context) -> str:
     store.cite("povm-reconstruction", config.model.family, "adam", "torch", "numba")
 
     def commit(state: xr.Dataset, history: xr.Dataset) -> None:
-        # A nested group must not share a dim with its parent that may differ in length.
-        inner = state.rename({dim: f"past_{dim}" for dim in history.dims if dim in state.dims})
-        store.commit({"training": history.assign_attrs(floors), CHECKPOINT: inner})
+        store.commit({"training": history.assign_attrs(floors), CHECKPOINT: state})
 
     try:
         result = training.fit(

@@ -1,6 +1,7 @@
 """A config is closed: what is not understood is refused in one line that says how to mend it."""
 
 import dataclasses
+import inspect
 import json
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from physgen.core.errors import InputError
 from physgen.results import config_hash
 from physgen.workflow import shipped
-from physgen.workflow.config import Config, TrainSection
+from physgen.workflow.config import Config, ModelSection, TrainSection
 from physgen.workflow.loading import config_from_dict, load_config
 
 TOY = "[system]\nL = 4\n\n[data]\nn_shots = 300\n"
@@ -26,6 +27,7 @@ BAD = [
     ("system.L=-4", "[system] L must be an integer >= 2 (the number of sites), got -4"),
     ("system.L=4.5", "[system] L must be an integer >= 2 (the number of sites), got 4.5"),
     ("system.L=four", "[system] L must be an integer >= 2 (the number of sites), got 'four'"),
+    ("system.L=2", "[system] L must be an integer >= 3 for a ground state by DMRG, got 2"),
     ("system.h=nan", "[system] h must be a finite number, got nan"),
     ("system.boundary=closed", "[system] boundary must be 'open' or 'periodic', got 'closed'"),
     ("system.name=xxz", "[system] name must be 'tfim-1d', got 'xxz'"),
@@ -82,9 +84,11 @@ def test_overrides_are_toml_values_or_bare_words(toml):
 
 def test_defaults_written_out_are_the_same_run(toml):
     plain = load_config(toml)
-    spelled = load_config(toml, ["data.povm=pauli-4", "system.J=1.0", "train.batch_size=64"])
+    spelled = load_config(
+        toml, ["data.povm=pauli-4", "system.J=1.0", "train.warmup_fraction=0.02"]
+    )
     assert config_hash(plain.canonical()) == config_hash(spelled.canonical())
-    other = load_config(toml, ["train.batch_size=65"])
+    other = load_config(toml, ["train.batch_size=17"])
     assert config_hash(plain.canonical()) != config_hash(other.canonical())
 
 
@@ -121,6 +125,15 @@ def test_training_keys_are_the_settings_of_the_fit_with_their_defaults():
     ours = {k: v.default for k, v in TrainSection.model_fields.items()}
     ours.pop("validation_fraction")
     assert ours == {f.name: f.default for f in dataclasses.fields(FitSettings)}
+
+
+def test_model_keys_are_the_arguments_of_the_networks_with_their_defaults():
+    from physgen.models import RecurrentNet
+
+    ours = {k: v.default for k, v in ModelSection.model_fields.items()}
+    assert ours.pop("family") == "gru"
+    theirs = inspect.signature(RecurrentNet).parameters
+    assert ours == {k: p.default for k, p in theirs.items() if k not in ("L", "K", "cell", "rng")}
 
 
 def test_choices_are_those_of_the_rooms_that_own_them():
