@@ -70,8 +70,8 @@ def tables(summary: Summary) -> list[Table]:
             ("from data", "blue"),
             ("from model", "dark_orange3"),
             ("exact", ""),
-            ("pull, data", "blue"),
-            ("pull, model", "dark_orange3"),
+            ("pull\ndata", "blue"),
+            ("pull\nmodel", "dark_orange3"),
         ):
             table.add_column(name, justify="right", style=style, no_wrap=True)
         for r in summary.rows:

@@ -102,8 +102,8 @@ def _rows(sources: dict[str, xr.Dataset]) -> list[Row]:
     rows = []
     if "energy" in any_source:
         rows.append(_row("energy <H>", sources, "energy", {}))
-    rows.append(_row("<X>, mean over sites", sources, "x_mean", {}))
-    rows.append(_row("<Z>, mean over sites", sources, "z_mean", {}))
+    rows.append(_row("mean <X>", sources, "x_mean", {}))
+    rows.append(_row("mean <Z>", sources, "z_mean", {}))
     distances = any_source["r"].values
     for index in _few(distances):
         i, r = int(any_source["i"].values[index]), int(distances[index])
@@ -156,8 +156,8 @@ def _distances(tree: xr.DataTree) -> list[Distance]:
 
 
 _DISTANCES = (
-    ("fidelity", "F_c", "sum sqrt(P Q), from samples of the state"),
-    ("fidelity", "F_c", "sum sqrt(P Q), from samples of the model"),
+    ("fidelity", "F_c = sum sqrt(PQ)", "from samples of the state"),
+    ("fidelity", "F_c = sum sqrt(PQ)", "from samples of the model"),
     ("kl_forward", "KL(P||Q)", "nats, from samples of the state"),
     ("kl_reverse", "KL(Q||P)", "nats, from samples of the model"),
 )

@@ -1,6 +1,7 @@
 """One whole run at toy size, through the commands that a user types."""
 
 import html
+import io
 import json
 import re
 import shutil
@@ -11,7 +12,9 @@ import pytest
 import xarray as xr
 
 from physgen.cli import main
+from physgen.cli.look import tables
 from physgen.results import open_run
+from physgen.workflow.summary import summarize
 
 
 def tree_of(run_dir):
@@ -111,6 +114,17 @@ def test_the_terminal_shows_the_table_and_the_paths(finished, capsys):
     assert "-4.758770" in out  # E0 of the critical chain of 4 sites
     for name in ("run.h5", "report.html", "figures"):
         assert str(finished / name) in out
+
+
+def test_the_table_fits_a_terminal_of_80_columns(finished):
+    from rich.console import Console
+
+    console = Console(width=80, record=True, file=io.StringIO())
+    for table in tables(summarize(tree_of(finished))):
+        console.print(table)
+    text = console.export_text()
+    assert "…" not in text
+    assert re.search(r"-4\.758770 ", text)
 
 
 def test_the_report_is_self_contained_and_agrees_with_the_table(finished):

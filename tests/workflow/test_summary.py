@@ -105,7 +105,7 @@ def test_without_a_truth_there_is_held_out_likelihood_and_no_energy():
     nll = xr.Dataset({"nll": ((), 1.25, {"estimator": "fresh shots"}), "nll_error": 0.01})
     summary = summarize(tree(validation=nll, **parts))
     assert [d.quantity for d in summary.distances] == ["held-out NLL per site"]
-    assert summary.rows[0].quantity.startswith("<X>")
+    assert summary.rows[0].quantity.startswith("mean <X>")
     assert all(row.exact == row.pull_model == "" for row in summary.rows)
 
 
