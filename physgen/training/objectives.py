@@ -81,11 +81,9 @@ class NegativeLogLikelihood:
         """Return the mean negative log-likelihood of a batch in nats per string."""
         return Loss(-model(batch).mean())
 
-    def evaluate(self, model: Any) -> tuple[float, float]:
-        """Return held-out NLL and its standard error, in nats per site; nan without shots."""
+    def evaluate(self, model: Any) -> np.ndarray:
+        """Return the NLL of each held-out shot, in nats per site; empty without such shots."""
         if len(self.validation) == 0:
-            return float("nan"), float("nan")
+            return np.empty(0)
         with torch.no_grad():
-            nll = -to_numpy(model.log_prob(self.validation)) / self.n_sites
-        spread = nll.std(ddof=1) / np.sqrt(len(nll)) if len(nll) > 1 else float("nan")
-        return float(nll.mean()), float(spread)
+            return -to_numpy(model.log_prob(self.validation)) / self.n_sites

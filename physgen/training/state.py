@@ -32,11 +32,11 @@ class FitState:
         Trained weights, and their exponential moving average.
     optimizer : torch.optim.Adam
     best : dict of str to tensor
-        Averaged weights with the lowest validation NLL so far.
-    step, n_steps : int
-        Optimiser steps done and planned.
-    best_step, best_nll : int, float
-        Where `best` was found; nan before the first validation.
+        Averaged weights that are the result if nothing better comes.
+    step, n_steps, best_step : int
+        Optimiser steps done and planned, and the step of `best`.
+    lowest : array
+        NLL of each held-out shot at the validation with the lowest mean.
     stale : int
         Validations since then.
     loss_sum, loss_count : float, int
@@ -50,7 +50,7 @@ class FitState:
         self.optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
         self.best = copy.deepcopy(self.average.state_dict())
         self.step, self.n_steps = 0, n_steps
-        self.best_step, self.best_nll, self.stale = 0, float("nan"), 0
+        self.best_step, self.stale, self.lowest = 0, 0, np.empty(0)
         self.loss_sum, self.loss_count = 0.0, 0
         self.history: dict[str, list[float]] = {name: [] for name in HISTORY}
 
@@ -94,6 +94,7 @@ class FitState:
         # A dim of its own: in a file this group may lie inside that of the history itself.
         rows = self.history_dataset().rename(evaluation="checkpoint_evaluation")
         history = {f"history.{k}": v for k, v in rows.data_vars.items()}
+        history["lowest"] = ("held_out", self.lowest)
         # JSON writes floats with repr, which reads back to the same bits.
         return (
             tensors_to_dataset(tensors).assign(history).assign_attrs(counters=json.dumps(counters))
@@ -107,6 +108,7 @@ class FitState:
             self.average.load_state_dict(_selected(tensors, "average"))
             self.best = _selected(tensors, "best")
             counters = json.loads(stored.attrs["counters"])
+            self.lowest = stored["lowest"].values.copy()
             self.history = {name: stored[f"history.{name}"].values.tolist() for name in HISTORY}
         except (RuntimeError, KeyError) as error:
             raise InputError(
@@ -124,7 +126,7 @@ class FitState:
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
-_COUNTERS = ("step", "n_steps", "best_step", "best_nll", "stale", "loss_sum", "loss_count")
+_COUNTERS = ("step", "n_steps", "best_step", "stale", "loss_sum", "loss_count")
 
 
 def _prefixed(prefix: str, items: Iterable[tuple[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
