@@ -36,3 +36,12 @@ def test_every_link_of_the_pages_leads_somewhere():
         text = (root / page).read_text(encoding="utf-8")
         for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
             assert ((root / page).parent / link).exists(), f"{page}: {link}"
+
+
+def test_the_gold_standard_files_exist():
+    root = Path(__file__).parents[1]
+    text = (root / "ARCHITECTURE.md").read_text(encoding="utf-8").split("## Gold-standard")[1]
+    paths = re.findall(r"`([a-z_/]+\.py)`", text)
+    assert len(paths) >= 8
+    for path in paths:
+        assert (root / "physgen" / path).is_file() or (root / path).is_file(), path

@@ -79,7 +79,7 @@ def tables(summary: Summary) -> list[Table]:
         found.append(table)
     if summary.distances:
         table = _table("" if summary.rows else summary.title)
-        table.add_column("distance of model and state", justify="left", no_wrap=True)
+        table.add_column("quality of the model", justify="left", no_wrap=True)
         table.add_column("estimate", justify="right", style="bold", no_wrap=True)
         if any(d.exact for d in summary.distances):
             table.add_column("enumerated", justify="right", no_wrap=True)

@@ -42,7 +42,7 @@ def render_report(tree: xr.DataTree, figures: Mapping[str, bytes]) -> str:
     title = configuration(tree).get("report", {}).get("title") or summary.title
     body = [
         _warnings(summary),
-        _section("Distance between model and state", _distances(summary)),
+        _section("Quality of the model", _distances(summary)),
         _section("Observables", _observables(summary)),
         _section("Figures", _figures(figures)),
         _section("What these numbers are", _exactness(tree)),
@@ -101,6 +101,8 @@ def _distances(summary: Summary) -> str:
     note = (
         '<p class="note">P is the distribution of the outcomes, Q the model. F_c is the classical '
         "fidelity; its square, and the quantum fidelity, are other numbers.</p>"
+        if any(d.quantity.startswith("F_c") for d in summary.distances)
+        else ""
     )
     return _table(head, rows, classes) + note
 

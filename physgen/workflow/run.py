@@ -93,12 +93,15 @@ def _compute(context: Context, until: str) -> None:
 
 def _finish(out: Path, until: str, reporter: Reporter) -> Path:
     """Write the report from the closed run file: what it shows is what the file holds."""
-    if until == "report":
-        from physgen.workflow.report import write_report
+    if until != "report":
+        return out
+    from physgen.workflow.report import write_report
 
-        reporter.start("report", "figures and report.html")
-        begun = time.monotonic()
+    reporter.start("report", "figures and report.html")
+    begun = time.monotonic()
+    try:
         path = write_report(out)
         reporter.finish("report", str(path), time.monotonic() - begun)
+    finally:
         reporter.close()
     return out

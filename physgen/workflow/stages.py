@@ -207,8 +207,13 @@ def _validate(context: Context) -> str:
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("generate", ("data",), "ground state and measurement", _generate),
+    Stage("generate", ("data",), "measurement outcomes", _generate),
     Stage("train", ("model",), "maximum likelihood", _train),
     Stage("sample", ("samples",), "draws from the model", _sample),
-    Stage("validate", ("validation", "observables/model"), "model against state", _validate),
+    Stage(
+        "validate",
+        ("validation", "observables/model"),
+        "fidelity, divergences, observables",
+        _validate,
+    ),
 )
