@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from physgen.models.autoregressive.recurrent import RecurrentNet
     from physgen.models.io import from_dataset, to_dataset
-    from physgen.models.registry import DEFAULT, GRU, LSTM, RNN, build, families
+    from physgen.models.registry import GRU, LSTM, RNN, build, families
 
 __all__ = [
-    "DEFAULT",
     "GRU",
     "LSTM",
     "RNN",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from types import MappingProxyType
 from typing import Any
 
 from physgen.core.checks import check_choice
@@ -12,16 +11,11 @@ from physgen.core.errors import InputError
 from physgen.core.random import Stream
 from physgen.models.autoregressive.recurrent import CELLS, RecurrentNet
 
-__all__ = ["DEFAULT", "GRU", "LSTM", "RNN", "build", "families"]
+__all__ = ["GRU", "LSTM", "RNN", "build", "families"]
 
 RNN = partial(RecurrentNet, cell="rnn")
 GRU = partial(RecurrentNet, cell="gru")
 LSTM = partial(RecurrentNet, cell="lstm")
-
-# The default recipe for measurement strings; docs/recipe.md holds the runs behind it.
-DEFAULT: Mapping[str, Any] = MappingProxyType(
-    {"family": "lstm", "hidden": 64, "layers": 1, "site_features": True}
-)
 
 _FAMILIES: dict[str, Callable[..., Any]] = {
     cell: partial(RecurrentNet, cell=cell) for cell in CELLS

@@ -7,9 +7,9 @@ One step, with gradient g of the objective on a mini-batch:
 
 with clip norm c, learning rate :math:`\eta_t` of the schedule and averaging decay d.  The averaged
 weights are validated every epoch, and the latest of them whose validation NLL is within one
-standard error of the lowest are the result (the error of the *difference*, shot by shot).  The plain
-minimum over noisy validations would often pick weights from the middle of the schedule: at L = 50
-with 500 held-out shots that costs up to a third of the KL divergence (docs/recipe.md).
+standard error of the lowest are the result (the error of the *difference*, shot by shot).  The
+plain minimum over noisy validations would often pick weights from the middle of the schedule: at
+L = 50 with 500 held-out shots that costs up to a third of the KL divergence (docs/recipe.md).
 
 Epoch e shuffles with ``rng.child("shuffle").at(e)`` and step t hands the objective
 ``rng.child("loss").at(t)``; nothing random is remembered, so a fit that is stopped and resumed

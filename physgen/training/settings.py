@@ -54,7 +54,7 @@ class FitSettings:
     n_epochs: int | None = None
     budget: str | None = None
     batch_size: int = 50
-    learning_rate: float = 1.5e-2
+    learning_rate: float = 1e-2
     schedule: str = "cosine"
     warmup_fraction: float = 0.02
     clip_norm: float | None = 1.0

@@ -94,7 +94,7 @@ class FitState:
         # A dim of its own: in a file this group may lie inside that of the history itself.
         rows = self.history_dataset().rename(evaluation="checkpoint_evaluation")
         history = {f"history.{k}": v for k, v in rows.data_vars.items()}
-        history["lowest"] = ("held_out", self.lowest)
+        history["lowest"] = xr.DataArray(self.lowest, dims="held_out")
         # JSON writes floats with repr, which reads back to the same bits.
         return (
             tensors_to_dataset(tensors).assign(history).assign_attrs(counters=json.dumps(counters))

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from physgen.models.default import FAMILY, HIDDEN, LAYERS
 from physgen.training.settings import FitSettings
 
 __all__ = [
@@ -93,9 +94,9 @@ class DataSection(Section):
 class ModelSection(Section):
     """The autoregressive network."""
 
-    family: Annotated[Literal["gru", "lstm", "rnn"], _rule("one of 'gru', 'lstm', 'rnn'")] = "gru"
-    hidden: Count = 100
-    layers: Count = 1
+    family: Annotated[Literal["gru", "lstm", "rnn"], _rule("one of 'gru', 'lstm', 'rnn'")] = FAMILY
+    hidden: Count = HIDDEN
+    layers: Count = LAYERS
     site_features: Flag = True
     precision: Annotated[
         Literal["float32", "bfloat16"], _rule("'float32' or 'bfloat16' (products when sampling)")

@@ -24,7 +24,7 @@ ENTROPY = np.log(K) - (L - 1) * (0.8 * np.log(0.8) + 0.2 * np.log(0.1))
 
 
 def small_model(rng=1):
-    return models.GRU(L, K, hidden=8, rng=rng)
+    return models.GRU(L, K, hidden=8, layers=1, rng=rng)
 
 
 SETTINGS = FitSettings(n_epochs=4, learning_rate=2e-2)
@@ -89,7 +89,7 @@ def test_overfitted_weights_are_not_kept():
     objective = NegativeLogLikelihood(coupled_strings(600), validation_fraction=0.7)
     # So long and fast on so few shots that it overfits.
     settings = FitSettings(n_epochs=150, learning_rate=5e-2, schedule="constant")
-    result = fit(models.GRU(L, K, hidden=32, rng=1), objective, settings, rng=1)
+    result = fit(models.GRU(L, K, hidden=32, layers=1, rng=1), objective, settings, rng=1)
     nll = result.history["validation_nll"].values
     assert nll[-1] > nll.min() + 0.02  # it did overfit
     assert objective.evaluate(result.model).mean() < nll.min() + 0.01
@@ -98,7 +98,7 @@ def test_overfitted_weights_are_not_kept():
 def test_patience_stops_early():
     objective = NegativeLogLikelihood(coupled_strings(200), validation_fraction=0.3)
     settings = FitSettings(n_epochs=200, learning_rate=5e-2, schedule="constant", patience=3)
-    result = fit(models.GRU(L, K, hidden=32, rng=1), objective, settings, rng=1)
+    result = fit(models.GRU(L, K, hidden=32, layers=1, rng=1), objective, settings, rng=1)
     assert result.stopped_by == "patience"
     assert result.history.sizes["evaluation"] < 200
 
@@ -157,7 +157,7 @@ def test_checkpoint_of_another_model_is_refused():
     objective = NegativeLogLikelihood(coupled_strings(200))
     settings = FitSettings(n_epochs=1)
     fit(small_model(), objective, settings, rng=1, on_checkpoint=lambda s, h: stored.append(s))
-    other = models.GRU(L, K, hidden=9, rng=1)
+    other = models.GRU(L, K, hidden=9, layers=1, rng=1)
     with pytest.raises(InputError, match="does not belong to this model"):
         fit(other, objective, settings, rng=1, resume_from=stored[-1])
 

@@ -16,7 +16,10 @@ from physgen.validation import (
 
 @pytest.fixture(scope="module")
 def pair():
-    target, model = models.GRU(3, 4, hidden=6, rng=1), models.GRU(3, 4, hidden=6, rng=2)
+    target, model = (
+        models.GRU(3, 4, hidden=6, layers=1, rng=1),
+        models.GRU(3, 4, hidden=6, layers=1, rng=2),
+    )
     with torch.no_grad():  # far enough from uniform for the two directions of KL to differ
         for parameter in target.parameters():
             parameter.mul_(2.0)

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from harness import Figure, Row, interleaved, main
 
-from physgen import GRU, MPS, TFIM, Born, NegativeLogLikelihood, ground_state, models
+from physgen import GRU, LSTM, MPS, TFIM, Born, NegativeLogLikelihood, ground_state
 from physgen.training import FitSettings, fit
 from physgen.validation import classical_fidelity, relative_entropy
 
@@ -85,7 +85,14 @@ def born_ratio(peer: bool = True) -> Row:
     if not peer:
         return Row(rate, "samples / CPU s", detail=detail)
     theirs = 6 / seconds[1]
-    return Row(rate / theirs, "ratio", "quimb", theirs, rate / theirs, detail | {"ours": f"{rate:,.0f} samples / CPU s"})
+    return Row(
+        rate / theirs,
+        "ratio",
+        "quimb",
+        theirs,
+        rate / theirs,
+        detail | {"ours": f"{rate:,.0f} samples / CPU s"},
+    )
 
 
 def matrix_gflops(dtype: type) -> float:
@@ -137,7 +144,7 @@ L, K, H = 50, 4, 100
 
 def plain_net() -> tuple[torch.nn.GRU, torch.nn.Linear, torch.Tensor]:
     """torch.nn.GRU and a head with the weights' shapes and inputs of ours."""
-    ours = GRU(L, K, H, rng=1)
+    ours = GRU(L, K, H, layers=1, rng=1)
     gru = torch.nn.GRU(K + ours.features.shape[1], H)
     return gru, torch.nn.Linear(H, K), ours.features
 
@@ -165,7 +172,7 @@ def gru_train_ratio() -> Row:
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
 
-    model = GRU(L, K, H, rng=1)
+    model = GRU(L, K, H, layers=1, rng=1)
     objective = NegativeLogLikelihood(shots, validation_fraction=0)
     settings = FitSettings(n_epochs=1, learning_rate=1e-3, batch_size=batch)
     ours, theirs = interleaved(lambda: fit(model, objective, settings, rng=1), plain)
@@ -188,7 +195,7 @@ def gru_sample_ratio(precision: str = "float32") -> Row:
             drawn = torch.multinomial(torch.softmax(head(hidden[0]), -1), 1)[:, 0]
             previous = one_hot[drawn]
 
-    model, n = GRU(L, K, H, precision=precision, rng=1), 4096
+    model, n = GRU(L, K, H, layers=1, precision=precision, rng=1), 4096
     batches = (256, 1024, 4096)
     calls = [lambda: model.sample(n, 1), *(lambda b=b: plain(b) for b in batches)]
     ours, *theirs = interleaved(*calls)
@@ -214,7 +221,7 @@ def reconstruction(
     for seed in (1, 2, 3):
         shots = born.sample(n_shots, seed)
         start = time.process_time()
-        model = models.build({**models.DEFAULT, "L": n_sites, "K": born.support.K}, rng=seed)
+        model = LSTM(n_sites, born.support.K, rng=seed)
         fit(model, NegativeLogLikelihood(shots), rng=seed)
         cpu.append(time.process_time() - start)
         log_q = model.log_prob(test)

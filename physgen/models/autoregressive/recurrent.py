@@ -39,6 +39,7 @@ from physgen.core.errors import InputError
 from physgen.core.protocols import Support, outcomes
 from physgen.core.random import Stream, as_stream
 from physgen.models.autoregressive.fused import LayerWeights, draw, sequence
+from physgen.models.default import FAMILY, HIDDEN, LAYERS
 
 __all__ = ["CELLS", "RecurrentNet"]
 
@@ -84,12 +85,12 @@ class RecurrentNet(nn.Module):
         self,
         L: int,
         K: int,
-        hidden: int = 100,
-        layers: int = 1,
+        hidden: int = HIDDEN,
+        layers: int = LAYERS,
         site_features: bool = True,
         precision: str = "float32",
         *,
-        cell: str = "gru",
+        cell: str = FAMILY,
         rng: Stream | int = 0,
     ) -> None:
         super().__init__()
