@@ -122,8 +122,9 @@ class ReportSection(Section):
 
 
 class TrainSection(Section):
-    """Maximum likelihood: held-out share, and :class:`physgen.training.FitSettings`."""
+    """Maximum likelihood: where, the held-out share, and `physgen.training.FitSettings`."""
 
+    device: Annotated[Literal["cpu", "cuda"], _rule("'cpu' or 'cuda'")] = "cpu"
     validation_fraction: Fraction = 0.05
     n_epochs: Count | None = FitSettings.n_epochs
     budget: Annotated[str, _rule("a CPU time such as '60s', '5min' or '1h'")] | None = (

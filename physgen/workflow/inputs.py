@@ -56,7 +56,19 @@ def load_measurements(config: Config) -> MeasurementData:
 
 def check(config: Config) -> None:
     """Raise :class:`InputError` for anything wrong with what the config points at."""
+    _check_device(config)
     system_of(config)
     load_state(config)
     if config.data.file is not None:
         load_measurements(config)
+
+
+def _check_device(config: Config) -> None:
+    if config.train.device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise InputError(
+                "[train] device must be 'cpu' on this machine, got 'cuda'; torch "
+                f"{torch.__version__} finds no CUDA device here"
+            )

@@ -6,8 +6,10 @@ A run directory holds ``run.h5`` (everything, see :mod:`physgen.results`), ``rep
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
+from typing import Any
 
 from physgen.core.errors import InterruptedRunError
 from physgen.workflow import inputs
@@ -53,19 +55,26 @@ def run(
 
     # Everything that can be wrong with the input is found before the directory is touched.
     inputs.check(config)
-    with RunStore.open(out, config.canonical(), force=force) as store:
+    provenance = _provenance(config)
+    with RunStore.open(out, config.canonical(), force=force, provenance=provenance) as store:
         _compute(Context(config, store, reporter or Reporter(), lambda: False), until)
     return _finish(Path(out), until, reporter or Reporter())
 
 
 def resume(out: str | Path, *, reporter: Reporter | None = None) -> Path:
     """Continue the run in `out` to its end, with the config that it holds."""
-    from physgen.results import RunStore
+    from physgen.results import RunStore, open_run
 
-    with RunStore.resume(out) as store:
-        config = config_from_dict(store.config)
+    config = config_from_dict(json.loads(open_run(out, groups=()).attrs["config"]))
+    with RunStore.resume(out, provenance=_provenance(config)) as store:
         _compute(Context(config, store, reporter or Reporter(), lambda: False), "report")
     return _finish(Path(out), "report", reporter or Reporter())
+
+
+def _provenance(config: Config) -> dict[str, Any]:
+    from physgen.results import collect_provenance
+
+    return collect_provenance(seed=config.seed, device=config.train.device)
 
 
 def _compute(context: Context, until: str) -> None:

@@ -111,11 +111,12 @@ def _train(context: Context) -> str:
     config, store, stream = context.config, context.store, context.stream("train")
     data = context.data()
     settings = config.train.model_dump()
+    device = settings.pop("device")
     objective = training.NegativeLogLikelihood(
         data.outcomes, settings.pop("validation_fraction"), seed=config.seed
     )
     shape = {"L": data.L, "K": data.povm.K}
-    model = models.build(config.model.model_dump() | shape, rng=stream.child("init"))
+    model = models.build(config.model.model_dump() | shape, rng=stream.child("init")).to(device)
     floors = _floors(context, objective)
     held_out_floor = floors.get("entropy_floor_validation")
     store.cite("povm-reconstruction", config.model.family, "adam", "torch", "numba")

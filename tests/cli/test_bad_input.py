@@ -72,6 +72,12 @@ def from_file(tmp_path, path, text=""):
     return config
 
 
+def test_a_device_that_is_not_there(config, tmp_path, refused, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    says = refused("run", config, "--out", tmp_path / "out", "--set", "train.device=cuda")
+    assert "[train] device must be 'cpu' on this machine, got 'cuda'" in says
+
+
 def test_outcomes_outside_their_range(tmp_path, shots, refused):
     with h5py.File(shots, "r+") as file:
         file["outcomes"][3, 1] = 6

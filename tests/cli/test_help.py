@@ -61,7 +61,7 @@ def test_every_command_explains_itself(command, capsys):
         (["workflows", "copy", "cooking"], "workflow must be one of"),
         (["systems", "show"], "a system must be named"),
         (["report", "absent"], "absent does not exist"),
-        (["resume", "absent"], "holds no physgen run"),
+        (["resume", "absent"], "does not exist; start a run"),
     ],
 )
 def test_a_mistake_is_one_line_and_status_2(argv, says, capsys, tmp_path, monkeypatch):

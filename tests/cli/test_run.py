@@ -168,5 +168,5 @@ def test_cite_prints_bibtex_of_the_methods_used(finished, capsys):
     assert main(["cite", str(finished)]) == 0
     out = capsys.readouterr().out
     assert "Carrasquilla2019" in out
-    assert "Cho2014" in out  # the GRU was used
-    assert "Hochreiter1997" not in out  # the LSTM was not
+    assert "Hochreiter1997" in out  # the LSTM was used
+    assert "Cho2014" not in out  # the GRU was not

@@ -123,7 +123,7 @@ def test_training_keys_are_the_settings_of_the_fit_with_their_defaults():
     from physgen.training import FitSettings
 
     ours = {k: v.default for k, v in TrainSection.model_fields.items()}
-    ours.pop("validation_fraction")
+    assert (ours.pop("validation_fraction"), ours.pop("device")) == (0.05, "cpu")
     assert ours == {f.name: f.default for f in dataclasses.fields(FitSettings)}
 
 
