@@ -17,7 +17,7 @@ from physgen.core.checks import check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.protocols import Density
 from physgen.core.random import Stream, as_stream
-from physgen.validation.divergences import classical_fidelity, relative_entropy
+from physgen.validation.divergences import classical_fidelity, covered_mass, relative_entropy
 
 __all__ = ["enumerate_outcomes", "exact_divergences", "validate"]
 
@@ -41,7 +41,7 @@ def validate(
     model, truth : Density
         Over the same outcomes.
     n : int
-        Samples from each; the error of F_c is sqrt((1 - F_c^2) / n).
+        Samples from each; the error of F_c is at most sqrt((1 - F_c^2) / n).
     rng : Stream or int
     on_progress : callable(done, total), optional
 
@@ -50,6 +50,8 @@ def validate(
     Dataset
         ``fidelity`` and ``fidelity_error`` with dimension ``sampled_from`` = target, model;
         ``kl_forward`` = D(target||model) and ``kl_reverse`` = D(model||target) in nats with
+        ``_error``; ``covered_mass`` (``sampled_from``): the mass of the model on the support
+        of the target, and of the target on that of the model (below 1: modes are missed), with
         ``_error``; ``entropy``, that of the target in nats, with ``_error``; ``n_validation``;
         ``log_prob_target`` and ``log_prob_model`` of up to 2000 samples of the target
         (dimension ``sample``).
@@ -78,6 +80,7 @@ def validate(
         pairs[name] = log_target, log_model
     from_target, from_model = pairs["target"], pairs["model"][::-1]
     fidelities = [classical_fidelity(*from_target), classical_fidelity(*from_model)]
+    covered = [covered_mass(*from_target), covered_mass(*from_model)]
     forward, reverse = relative_entropy(*from_target), relative_entropy(*from_model)
     log_p = pairs["target"][0]
     shown = slice(0, min(n, SHOWN_SAMPLES))
@@ -85,19 +88,25 @@ def validate(
     return xr.Dataset(
         {
             "fidelity": ("sampled_from", [f.value for f in fidelities], _SYMBOL),
-            "fidelity_error": ("sampled_from", [f.error for f in fidelities]),
+            "fidelity_error": ("sampled_from", [f.error for f in fidelities], _ONE),
+            "covered_mass": ("sampled_from", [c.value for c in covered], _ONE),
+            "covered_mass_error": ("sampled_from", [c.error for c in covered], _ONE),
             "kl_forward": ((), forward.value, nats | {"long_name": "D(target||model)"}),
             "kl_forward_error": ((), forward.error, nats),
             "kl_reverse": ((), reverse.value, nats | {"long_name": "D(model||target)"}),
             "kl_reverse_error": ((), reverse.error, nats),
             "entropy": ((), -log_p.mean(), nats),
             "entropy_error": ((), log_p.std(ddof=1) / np.sqrt(n), nats),
-            "n_validation": ((), n),
+            "n_validation": ((), n, _ONE),
             "log_prob_target": ("sample", log_p[shown], nats),
             "log_prob_model": ("sample", pairs["target"][1][shown], nats),
         },
         coords={"sampled_from": ["target", "model"]},
-        attrs={"exactness": "approximate", "errors": "standard error of independent samples"},
+        attrs={
+            "exactness": "asymptotic",
+            "exactness_for": "the distance of model and target",
+            "errors": "standard error of independent samples",
+        },
     )
 
 
@@ -124,10 +133,14 @@ def exact_divergences(model: Density, truth: Density) -> xr.Dataset:
             "kl_forward": ((), forward, nats | {"long_name": "D(target||model)"}),
             "kl_reverse": ((), reverse, nats | {"long_name": "D(model||target)"}),
             "entropy": ((), entropy, nats),
-            "norm_target": ((), p.sum()),
-            "norm_model": ((), q.sum()),
+            "norm_target": ((), p.sum(), _ONE),
+            "norm_model": ((), q.sum(), _ONE),
         },
-        attrs={"exactness": "exact", "errors": "none: full enumeration"},
+        attrs={
+            "exactness": "exact",
+            "exactness_for": "the distance of model and target",
+            "errors": "none: full enumeration",
+        },
     )
 
 
@@ -139,7 +152,8 @@ def enumerate_outcomes(density: Density) -> np.ndarray:
     return np.indices((K,) * L, dtype=np.uint8).reshape(L, -1).T.copy()
 
 
-_SYMBOL = {"long_name": "classical fidelity F_c"}
+_ONE = {"units": "1"}
+_SYMBOL = {"units": "1", "long_name": "classical fidelity F_c"}
 
 
 def _check_same_outcomes(model: Any, truth: Any) -> None:

@@ -5,16 +5,25 @@ With P the target, Q the model, l = log:
 .. math::
 
    F_c = \sum_a \sqrt{P Q} &= E_P\, e^{(lQ - lP)/2} = E_Q\, e^{(lP - lQ)/2} \\
-   D(P\|Q) = \sum_a P (lP - lQ) &= E_P [Q/P - 1 - (lQ - lP)] \\
-   D(Q\|P) = \sum_a Q (lQ - lP) &= E_Q [P/Q - 1 - (lP - lQ)]
+   D(P\|Q) = \sum_a P (lP - lQ) &= E_P [lP - lQ] \\
+   D(Q\|P) = \sum_a Q (lQ - lP) &= E_Q [lQ - lP]
 
-in nats.  Adding :math:`Q/P - 1`, whose mean under P is zero when the supports agree, makes every
-term of the relative entropies non-negative and cancels their leading noise.  The variance of both
-F_c estimators is exactly :math:`1 - F_c^2`; the standard errors here are the observed ones.
+in nats.  The variance of both F_c estimators is at most :math:`1 - F_c^2`, and equal to it when
+the supports agree; the standard errors here are the observed ones.
+
+*Covered mass.*  :math:`c = E_P[Q/P]` is the mass that Q puts on the support of P, so 1 if the
+supports agree.  From samples of the model, :math:`E_Q[P/Q] < 1` says that the model misses part
+of the target: the alarm for dropped modes, which the F_c estimators, equal by construction, do
+not give.  Modes that the model covers with a tiny probability show in the same way, as samples
+never land there.
+
+*Control variate.*  Where c is seen to be 1, D is estimated from the terms
+:math:`Q/P - 1 - (lQ - lP)`, which are never negative and whose noise is that of the square of the
+ratio's deviation, not of the deviation itself (30 times fewer samples at D = 0.02).  Elsewhere,
+that would be biased by c - 1, and the plain mean with its larger error is used.
 
 A sample that the other density gives probability zero makes that relative entropy infinite, and
-it is reported as infinite.  Where Q misses part of the support of P, samples from P show it (F_c
-falls, D(P||Q) diverges) and samples from Q do not: report both; their disagreement is an alarm.
+it is reported as infinite.
 
 F_c is the classical fidelity of outcome distributions, an upper bound of the root quantum
 fidelity of the states [1]_.
@@ -33,7 +42,12 @@ import numpy as np
 
 from physgen.core.errors import InputError
 
-__all__ = ["Estimate", "classical_fidelity", "relative_entropy"]
+__all__ = ["Estimate", "classical_fidelity", "covered_mass", "relative_entropy"]
+
+# The control variate is used where the covered mass is 1 within 3 standard errors, and that error
+# is small: a mean of heavy-tailed ratios, with its tail never sampled, is no evidence.
+AGREE_SIGMA = 3.0
+AGREE_ERROR = 0.05
 
 
 class Estimate(NamedTuple):
@@ -61,6 +75,14 @@ def classical_fidelity(log_p: np.ndarray, log_q: np.ndarray) -> Estimate:
     return _mean(np.exp(difference / 2))
 
 
+def covered_mass(log_p: np.ndarray, log_q: np.ndarray) -> Estimate:
+    """Return the mass of q on the support of p, E_p[q/p], from independent samples of p.
+
+    Parameters and errors are those of :func:`classical_fidelity`.
+    """
+    return _mean(np.exp(_log_ratio(log_p, log_q)))
+
+
 def relative_entropy(log_p: np.ndarray, log_q: np.ndarray) -> Estimate:
     """Return D(p||q) in nats from independent samples of p; infinite if q vanishes on one.
 
@@ -69,7 +91,13 @@ def relative_entropy(log_p: np.ndarray, log_q: np.ndarray) -> Estimate:
     difference = _log_ratio(log_p, log_q)
     if np.any(np.isneginf(difference)):
         return Estimate(np.inf, np.nan)
-    return _mean(np.expm1(difference) - difference)
+    ratio = np.expm1(difference)
+    excess = _mean(ratio)
+    # Rounding of a sum of about one: two equal densities agree.
+    agree = abs(excess.value) <= AGREE_SIGMA * excess.error + 1e-12
+    if agree and excess.error < AGREE_ERROR:
+        return _mean(ratio - difference)
+    return _mean(-difference)
 
 
 def _log_ratio(log_p: np.ndarray, log_q: np.ndarray) -> np.ndarray:

@@ -13,7 +13,8 @@ from physgen.analysis.format import format_estimate, pull
 __all__ = ["Distance", "Row", "Summary", "summarize"]
 
 FEW_SAMPLES = 1000  # below this an error bar is itself uncertain by more than 2 %
-MODE_DROPPING_SIGMA = 4.0  # disagreement of the two F_c estimates that is called an alarm
+ALARM_SIGMA = 4.0  # standard errors that call an alarm
+ROUNDING = 1e-6  # of the model's float32 arithmetic, in a mass
 
 
 @dataclass(frozen=True)
@@ -199,11 +200,25 @@ def _distance_warnings(validation: xr.Dataset, exact: xr.Dataset | None) -> list
             )
     f, error = validation["fidelity"].values, validation["fidelity_error"].values
     spread = float(np.hypot(*error))
-    if spread > 0 and abs(f[0] - f[1]) > MODE_DROPPING_SIGMA * spread:
+    if spread > 0 and abs(f[0] - f[1]) > ALARM_SIGMA * spread:
         warnings.append(
-            "F_c from samples of the state and of the model disagree: the model misses part of "
-            "the distribution; trust the first"
+            "F_c from samples of the state and of the model disagree: their weights have heavy "
+            "tails, and the errors are too small; raise [validate] n_samples"
         )
+    covered = zip(
+        validation["covered_mass"].values,
+        validation["covered_mass_error"].values,
+        (
+            "the model gives about {} of its probability to outcomes that the state excludes",
+            "the model misses about {} of the state's distribution",
+        ),
+        strict=True,
+    )
+    warnings += [
+        text.format(f"{1 - mass:.2%}")
+        for mass, error, text in covered
+        if 1 - mass > ALARM_SIGMA * error + ROUNDING
+    ]
     return warnings
 
 

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 import torch
-from helpers.statistics import accepts, normal_p, unit_variance_p
+from helpers.statistics import accepts, joint_p, normal_p, unit_variance_p
 
 from physgen import models
 from physgen.core.errors import InputError
+from physgen.core.random import as_stream
 from physgen.validation import (
     classical_fidelity,
     enumerate_outcomes,
@@ -28,17 +29,6 @@ def pair():
 
 def test_exact_values_by_hand():
     p, q = np.array([0.5, 0.25, 0.25]), np.array([0.25, 0.25, 0.5])
-
-    class Table:
-        event_shape, K = (1,), 3
-
-        def __init__(self, probabilities):
-            self.table = np.log(probabilities)
-            self.support = type("S", (), {"K": 3})
-
-        def log_prob(self, x):
-            return self.table[x[:, 0]]
-
     result = exact_divergences(Table(q), Table(p))
     assert result.fidelity == pytest.approx(0.25 + 2 * np.sqrt(0.125))
     assert result.kl_forward == pytest.approx(0.25 * np.log(2))
@@ -115,6 +105,73 @@ def test_identical_densities(pair):
     found = validate(pair[1], pair[1], 500, rng=1)
     np.testing.assert_allclose(found.fidelity, 1, atol=1e-12)
     assert abs(float(found.kl_forward)) < 1e-12
+
+
+class Table:
+    """A density of one site with given probabilities."""
+
+    event_shape = (1,)
+
+    def __init__(self, probabilities):
+        self.p = np.asarray(probabilities, dtype=float)
+        self.support = type("S", (), {"K": len(self.p)})
+
+    def log_prob(self, x):
+        with np.errstate(divide="ignore"):
+            return np.log(self.p)[np.asarray(x)[..., 0].astype(int)]
+
+    def sample(self, n, rng):
+        rng = as_stream(rng).child("table").numpy()
+        return rng.choice(len(self.p), size=(n, 1), p=self.p).astype(np.uint8)
+
+
+@pytest.mark.statistical
+@pytest.mark.parametrize(
+    ("p", "q"),
+    [
+        ([0.5, 0.4, 0.1], [0.56, 0.44, 0.0]),  # the model misses a tenth of the target
+        ([0.5, 0.4, 0.1], [0.56, 0.44 - 1e-9, 1e-9]),  # or as good as misses it
+        ([0.5, 0.5, 0.0], [0.5, 0.45, 0.05]),  # the model puts mass where the target has none
+    ],
+)
+def test_supports_that_differ(p, q):
+    """The estimates stay right where the control variate would be biased, and the alarm rings."""
+    target, model = Table(p), Table(q)
+    exact, found = exact_divergences(model, target), validate(model, target, 40_000, rng=2)
+    for name in ("fidelity", "kl_forward", "kl_reverse"):
+        for k in range(2 if name == "fidelity" else 1):
+            value, error = found[name].values.flat[k], found[f"{name}_error"].values.flat[k]
+            if np.isfinite(exact[name]) and np.isfinite(value) and error < 0.01:
+                assert abs(value - float(exact[name])) < 4 * error + 1e-12, name
+    assert np.isinf(exact.kl_forward) == np.isinf(found.kl_forward)
+    assert np.isinf(exact.kl_reverse) == np.isinf(found.kl_reverse)
+    covered = found.covered_mass.values - 1 + 4 * found.covered_mass_error.values
+    assert covered.min() < 0
+    # Saboteur: the terms that are right for equal supports are far off here.
+    log_p, log_q = target.log_prob(found_x(model)), model.log_prob(found_x(model))
+    if np.isfinite(exact.kl_reverse):
+        biased = np.mean(np.expm1(log_p - log_q) - (log_p - log_q))
+        assert abs(biased - float(exact.kl_reverse)) > 0.05
+
+
+def found_x(density):
+    return density.sample(1000, 1)
+
+
+@pytest.mark.statistical
+def test_a_wide_ratio_is_not_trusted():
+    """A log-normal ratio whose tail is never sampled: D = s^2 / 2 exactly."""
+    s, n = 5.0, 5000
+    pulls, biased = [], []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        difference = rng.normal(-(s**2) / 2, s, n)  # lQ - lP under P
+        found = relative_entropy(np.zeros(n), difference)
+        pulls.append((found.value - s**2 / 2) / found.error)
+        terms = np.expm1(difference) - difference
+        biased.append((terms.mean() - s**2 / 2) / terms.std() * np.sqrt(n))
+    assert joint_p(pulls) > 1e-3
+    assert joint_p(biased) < 1e-3  # saboteur: the control variate in spite of all
 
 
 def test_missed_support_is_infinite_and_seen_from_the_target():

@@ -29,11 +29,13 @@ def observables(energy=-7.2, error=0.1, n=5000):
     return ds.assign_attrs(n=n)
 
 
-def validation(fidelity=(0.99, 0.99), kl=(0.02, 0.02), n=5000):
+def validation(fidelity=(0.99, 0.99), kl=(0.02, 0.02), n=5000, covered=(1.0, 1.0)):
     return xr.Dataset(
         {
             "fidelity": ("sampled_from", list(fidelity)),
             "fidelity_error": ("sampled_from", [0.002, 0.002]),
+            "covered_mass": ("sampled_from", list(covered)),
+            "covered_mass_error": ("sampled_from", [0.003, 0.003]),
             "kl_forward": kl[0],
             "kl_forward_error": 0.001,
             "kl_reverse": kl[1],
@@ -91,9 +93,22 @@ def test_an_infinite_divergence_is_printed_and_told():
 
 
 @pytest.mark.parametrize(("reverse", "alarm"), [(0.985, False), (0.999, False), (1.02, True)])
-def test_disagreeing_fidelities_are_an_alarm_for_dropped_modes(reverse, alarm):
+def test_disagreeing_fidelities_are_an_alarm_for_heavy_tails(reverse, alarm):
     warnings = summarize(good(validation=validation(fidelity=(0.99, reverse)))).warnings
     assert any("disagree" in w for w in warnings) is alarm
+
+
+@pytest.mark.parametrize(
+    ("covered", "says"),
+    [
+        ((1.0, 0.9), "the model misses about 10.00% of the state"),
+        ((0.95, 1.0), "5.00% of its probability to outcomes that the state excludes"),
+        ((0.99, 1.005), None),
+    ],
+)
+def test_mass_that_is_not_covered_is_an_alarm(covered, says):
+    warnings = summarize(good(validation=validation(covered=covered))).warnings
+    assert [says in w for w in warnings] == [True] if says else not warnings
 
 
 def test_without_a_truth_there_is_held_out_likelihood_and_no_energy():
