@@ -190,9 +190,31 @@ class Sampler(Protocol):
 
 @runtime_checkable
 class Objective(Protocol):
-    """What training minimises; holds its data and/or target."""
+    """What training minimises; holds its data and/or target, and what of it is held out."""
 
     @property
-    def n_train(self) -> int: ...
+    def n_train(self) -> int:
+        """Number of training items; one pass over them is an epoch."""
+        ...
 
-    def loss(self, model: Any, batch: Array, rng: Stream) -> Loss: ...
+    @property
+    def n_validation(self) -> int:
+        """Number of held-out items; 0 if there are none."""
+        ...
+
+    @property
+    def n_sites(self) -> int:
+        """Sites of one item: losses are shown per site."""
+        ...
+
+    def batch(self, index: Array) -> Array:
+        """Return the training items at these positions."""
+        ...
+
+    def loss(self, model: Any, batch: Array, rng: Stream) -> Loss:
+        """Return the mean loss of a batch."""
+        ...
+
+    def evaluate(self, model: Any) -> Array:
+        """Return the loss per site of every held-out item, shape (n_validation,)."""
+        ...

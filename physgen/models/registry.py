@@ -9,7 +9,7 @@ from typing import Any
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
-from physgen.models.autoregressive.recurrent import CELLS, RecurrentNet
+from physgen.models.autoregressive.recurrent import RecurrentNet
 
 __all__ = ["GRU", "LSTM", "RNN", "build", "families"]
 
@@ -17,9 +17,7 @@ RNN = partial(RecurrentNet, cell="rnn")
 GRU = partial(RecurrentNet, cell="gru")
 LSTM = partial(RecurrentNet, cell="lstm")
 
-_FAMILIES: dict[str, Callable[..., Any]] = {
-    cell: partial(RecurrentNet, cell=cell) for cell in CELLS
-}
+_FAMILIES: dict[str, Callable[..., Any]] = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
 
 
 def families() -> tuple[str, ...]:

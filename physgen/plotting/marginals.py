@@ -2,7 +2,8 @@ r"""The probability of each outcome on each site: data with error bars, and the 
 
 .. math:: \hat p_i(a) = n_i(a)/n, \qquad \sigma = \sqrt{p_i(a)\,(1-p_i(a))/n}
 
-The lower panel shows the pull (data - model)/sigma; the grey band is one sigma.
+The lower panel shows the pull: data minus model over the two sigmas added in quadrature; the grey
+band is one of them.
 """
 
 from __future__ import annotations

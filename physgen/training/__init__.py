@@ -6,13 +6,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from physgen.training.fitting import FitResult, Progress, fit
+    from physgen.training.fitting import FitResult, fit
     from physgen.training.objectives import NegativeLogLikelihood
+    from physgen.training.progress import Progress
     from physgen.training.settings import FitSettings
 
 __all__ = ["FitResult", "FitSettings", "NegativeLogLikelihood", "Progress", "fit"]
 
-_HOME = {"FitSettings": "settings", "NegativeLogLikelihood": "objectives"}
+_HOME = {
+    "FitSettings": "settings",
+    "NegativeLogLikelihood": "objectives",
+    "Progress": "progress",
+}
 
 
 def __getattr__(name: str) -> Any:

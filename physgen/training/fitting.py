@@ -29,31 +29,16 @@ import numpy as np
 import torch
 import xarray as xr
 
-from physgen.core.errors import InterruptedRunError, TrainingDivergedError
+from physgen.core.errors import InputError, InterruptedRunError, TrainingDivergedError
 from physgen.core.random import Stream, as_stream
+from physgen.training.progress import Progress, Reporter
 from physgen.training.settings import FitSettings, parse_seconds
 from physgen.training.state import FitState
 
-__all__ = ["FitResult", "Progress", "fit"]
+__all__ = ["FitResult", "fit"]
 
 CALIBRATION_STEPS = 12
 TOLERANCE = 1.0  # standard errors by which kept weights may miss the lowest validation NLL
-PROGRESS_EVERY = 0.2  # seconds between calls of on_progress
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What a progress display shows; NLL in nats per site."""
-
-    epoch: int
-    n_epochs: int
-    step: int
-    n_steps: int
-    train_nll: float
-    validation_nll: float
-    entropy_floor: float | None
-    samples_per_second: float
-    eta_s: float
 
 
 @dataclass(frozen=True)
@@ -63,7 +48,7 @@ class FitResult:
     Attributes
     ----------
     model : module
-        The model that was passed in, holding the best averaged weights.
+        The model that was passed in, holding the averaged weights that validation kept.
     history : xarray.Dataset
         Dimension ``evaluation``: step, epoch, train_nll, validation_nll and its standard error
         (nat/site), learning_rate.
@@ -93,7 +78,7 @@ def fit(
     should_stop: Callable[[], bool] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> FitResult:
-    """Train `model` on `objective` and return it with the weights that validated best.
+    """Train `model` on `objective` and return it with the weights that validation keeps.
 
     Parameters
     ----------
@@ -123,19 +108,21 @@ def fit(
     Raises
     ------
     TrainingDivergedError
-        If the loss stops being finite; the model then holds the best weights so far and the
-        last checkpoint stays valid.
+        If the loss stops being finite; the model then holds the last weights that validated
+        well, and so does a last checkpoint.
     InterruptedRunError
         If `should_stop` asked for it, after a checkpoint.
     InputError
-        If `resume_from` belongs to another model.
+        If `resume_from` belongs to another model, or `patience` is given without held-out data.
     """
     loop = _Loop(model, objective, settings or FitSettings(), as_stream(rng))
+    if loop.settings.patience is not None and objective.n_validation == 0:
+        raise InputError("patience needs held-out shots; give validation_fraction > 0")
     if resume_from is not None:
         loop.state.restore(resume_from)
     else:
         loop.plan()
-    reporter = _Reporter(loop, entropy_floor, on_progress)
+    reporter = Reporter(loop, entropy_floor, on_progress)
     cpu_start, saved_at = time.process_time(), time.monotonic()
 
     def checkpoint() -> None:
@@ -151,7 +138,11 @@ def fit(
         if time.monotonic() - saved_at > loop.settings.checkpoint_every:
             checkpoint()
             saved_at = time.monotonic()
-        loop.advance()
+        try:
+            loop.advance()
+        except TrainingDivergedError:
+            checkpoint()
+            raise
         reporter.report()
     checkpoint()
     reporter.report(final=True)
@@ -243,6 +234,9 @@ class _Loop:
     def _validate(self) -> None:
         s = self.state
         nll = self.objective.evaluate(s.average)
+        weights = [p for module in (s.model, s.average) for p in module.parameters()]
+        if not (np.isfinite(nll).all() and all(torch.isfinite(w).all() for w in weights)):
+            self._diverged(math.nan, what="validation loss")
         row = {
             "step": s.step,
             "epoch": self.epoch,
@@ -265,6 +259,8 @@ class _Loop:
     def _diverged(self, value: float, what: str = "loss") -> None:
         s = self.state
         s.model.load_state_dict(s.best)
+        s.average.load_state_dict(s.best)
+        s.optimizer.state.clear()  # its moments may be as broken as the loss
         raise TrainingDivergedError(
             f"the {what} became {value} at step {s.step} of {s.n_steps}; the weights of step "
             f"{s.best_step} are kept. Lower learning_rate (now {self.settings.learning_rate:g}) "
@@ -275,37 +271,3 @@ class _Loop:
 
 def _standard_error(x: np.ndarray) -> float:
     return float(x.std(ddof=1) / math.sqrt(x.size)) if x.size > 1 else math.nan
-
-
-class _Reporter:
-    """Turns loop state into Progress, at most every PROGRESS_EVERY seconds."""
-
-    def __init__(self, loop: _Loop, floor: float | None, callback: Any) -> None:
-        self.loop, self.floor, self.callback = loop, floor, callback
-        self.start, self.first = time.monotonic(), loop.state.step
-        self.last = -math.inf
-
-    def report(self, final: bool = False) -> None:
-        now = time.monotonic()
-        if self.callback is None or (now - self.last < PROGRESS_EVERY and not final):
-            return
-        self.last = now
-        loop, s = self.loop, self.loop.state
-        rate = (s.step - self.first) / max(now - self.start, 1e-9)
-        train = s.history["train_nll"][-1] if s.history["train_nll"] else math.nan
-        if s.loss_count:
-            train = s.loss_sum / s.loss_count / loop.objective.n_sites
-        validation = s.history["validation_nll"]
-        self.callback(
-            Progress(
-                epoch=min(loop.epoch + 1, loop.n_epochs),
-                n_epochs=loop.n_epochs,
-                step=s.step,
-                n_steps=s.n_steps,
-                train_nll=train,
-                validation_nll=validation[-1] if validation else math.nan,
-                entropy_floor=self.floor,
-                samples_per_second=rate * loop.settings.batch_size,
-                eta_s=(s.n_steps - s.step) / rate if rate > 0 else math.inf,
-            )
-        )

@@ -19,7 +19,7 @@ from physgen.core.arrays import to_numpy
 from physgen.core.checks import check_finite
 from physgen.core.errors import InputError
 from physgen.core.protocols import Loss
-from physgen.core.random import Stream
+from physgen.core.random import Stream, as_stream
 
 __all__ = ["NegativeLogLikelihood"]
 
@@ -34,7 +34,7 @@ class NegativeLogLikelihood:
     validation_fraction : float
         Share of the shots kept for validation, in [0, 1); they count in the shot budget.
         0: no validation, the last weights are the result.
-    seed : int
+    rng : Stream or int
         Chooses the shots that are held out.
 
     Raises
@@ -43,7 +43,9 @@ class NegativeLogLikelihood:
         If the shape, the dtype or the fraction is wrong, or too few shots are left.
     """
 
-    def __init__(self, outcomes: Any, validation_fraction: float = 0.05, *, seed: int = 0) -> None:
+    def __init__(
+        self, outcomes: Any, validation_fraction: float = 0.05, *, rng: Stream | int = 0
+    ) -> None:
         array = to_numpy(getattr(outcomes, "outcomes", outcomes))
         if array.ndim != 2 or not np.issubdtype(array.dtype, np.integer) or array.size == 0:
             raise InputError(
@@ -58,7 +60,7 @@ class NegativeLogLikelihood:
         if len(array) - n_validation < 1:
             raise InputError(f"at least 2 shots are needed to hold some out, got {len(array)}")
         # A random split: shots of a file may be ordered, by time or by setting.
-        order = Stream(seed, ("validation split",)).numpy().permutation(len(array))
+        order = as_stream(rng).child("held out").numpy().permutation(len(array))
         held_out, kept = np.sort(order[:n_validation]), np.sort(order[n_validation:])
         self.train = torch.from_numpy(array[kept].astype(np.uint8))
         self.validation = torch.from_numpy(array[held_out].astype(np.uint8))
@@ -67,6 +69,11 @@ class NegativeLogLikelihood:
     def n_train(self) -> int:
         """Number of shots that are trained on."""
         return len(self.train)
+
+    @property
+    def n_validation(self) -> int:
+        """Number of shots that are held out."""
+        return len(self.validation)
 
     @property
     def n_sites(self) -> int:
@@ -83,7 +90,7 @@ class NegativeLogLikelihood:
 
     def evaluate(self, model: Any) -> np.ndarray:
         """Return the NLL of each held-out shot, in nats per site; empty without such shots."""
-        if len(self.validation) == 0:
+        if self.n_validation == 0:
             return np.empty(0)
         with torch.no_grad():
             return -to_numpy(model.log_prob(self.validation)) / self.n_sites

@@ -4,6 +4,7 @@ import torch
 
 from physgen import models
 from physgen.core.errors import InputError, InterruptedRunError, TrainingDivergedError
+from physgen.core.protocols import Objective
 from physgen.training import FitSettings, NegativeLogLikelihood, fit
 
 L, K, N = 3, 3, 4000
@@ -132,12 +133,38 @@ def test_divergence_keeps_the_last_good_weights():
             loss = super().loss(model, batch, rng)
             return loss._replace(value=loss.value * float("nan")) if rng.counter == 100 else loss
 
-    model = small_model()
+    model, stored = small_model(), []
     settings = FitSettings(n_epochs=4)
     with pytest.raises(TrainingDivergedError, match=r"nan at step 100.*learning_rate") as caught:
-        fit(model, Breaks(coupled_strings()), settings, rng=1)
+        fit(
+            model,
+            Breaks(coupled_strings()),
+            settings,
+            rng=1,
+            on_checkpoint=lambda state, history: stored.append((state, history)),
+        )
     assert caught.value.step == 100
     assert np.isfinite(model.log_prob(coupled_strings(100))).all()
+    state, history = stored[-1]
+    assert history.sizes["evaluation"] == 1
+    for name, array in state.data_vars.items():
+        assert np.isfinite(array).all(), name
+    np.testing.assert_array_equal(state["model.head.weight"], model.head.weight.detach().numpy())
+
+
+def test_weights_that_blow_up_are_not_kept():
+    """An absurd learning rate: the loss of the next batch is the first to notice."""
+    model = small_model()
+    settings = FitSettings(n_epochs=2, learning_rate=1e38, clip_norm=None, warmup_fraction=0)
+    with pytest.raises(TrainingDivergedError):
+        fit(model, NegativeLogLikelihood(coupled_strings(100), 0), settings, rng=1)
+    assert np.isfinite(model.log_prob(coupled_strings(100))).all()
+
+
+def test_patience_without_held_out_shots_is_refused():
+    objective = NegativeLogLikelihood(coupled_strings(100), 0)
+    with pytest.raises(InputError, match="patience needs held-out shots"):
+        fit(small_model(), objective, FitSettings(patience=2), rng=1)
 
 
 def test_budget_is_a_number_of_steps_that_resume_replays():
@@ -201,6 +228,10 @@ def test_bad_settings(field, message):
 def test_bad_data(outcomes):
     with pytest.raises(InputError):
         NegativeLogLikelihood(outcomes)
+
+
+def test_the_objective_keeps_its_protocol():
+    assert isinstance(NegativeLogLikelihood(coupled_strings(10)), Objective)
 
 
 def test_held_out_shots_are_a_random_share_of_the_budget():

@@ -66,9 +66,9 @@ class RecurrentNet(nn.Module):
     site_features : bool
         Feed the distances to both ends of the chain to the first layer.
     precision : {"float32", "bfloat16"}
-        Factors of the recurrent products in sampling and scoring on a CPU: bfloat16 is faster
-        where the hardware has it and changes log q by less than about 0.005 nats per string.
-        Training stays in float32.
+        Factors of the recurrent products in sampling, and in scoring without gradients, on a
+        CPU: bfloat16 is faster where the hardware has it and changes log q by less than about
+        0.005 nats per string.  Whatever needs gradients stays in float32.
     cell : {"gru", "lstm", "rnn"}
     rng : Stream or int
         Initial weights, uniform in +-1/sqrt(H).
@@ -181,7 +181,7 @@ class RecurrentNet(nn.Module):
         self._check(tensor)
         flat = tensor.reshape(-1, self.L)
         if isinstance(x, torch.Tensor) and torch.is_grad_enabled():
-            return self.forward(flat.to(self._device)).reshape(tensor.shape[:-1])
+            return self.forward(flat.to(self._device)).reshape(tensor.shape[:-1]).to(x.device)
         scored = [self._score(block) for block in flat.split(BLOCK)]
         result = np.concatenate(scored) if scored else np.empty(0)
         return like(result.reshape(tuple(tensor.shape[:-1])), x)

@@ -1,0 +1,65 @@
+"""How a fit goes, told a few times a second."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Progress", "Reporter"]
+
+PROGRESS_EVERY = 0.2  # seconds between calls of the listener
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a progress display shows; NLL in nats per site."""
+
+    epoch: int
+    n_epochs: int
+    step: int
+    n_steps: int
+    train_nll: float
+    validation_nll: float
+    entropy_floor: float | None
+    samples_per_second: float
+    eta_s: float
+
+
+class Reporter:
+    """Tells a listener about the state of a training loop, at most every PROGRESS_EVERY s."""
+
+    def __init__(
+        self, loop: Any, floor: float | None, callback: Callable[[Progress], None] | None
+    ) -> None:
+        self.loop, self.floor, self.callback = loop, floor, callback
+        self.start, self.first = time.monotonic(), loop.state.step
+        self.last = -math.inf
+
+    def report(self, final: bool = False) -> None:
+        """Call the listener, if it is time or the fit is over."""
+        now = time.monotonic()
+        if self.callback is None or (now - self.last < PROGRESS_EVERY and not final):
+            return
+        self.last = now
+        loop, s = self.loop, self.loop.state
+        rate = (s.step - self.first) / max(now - self.start, 1e-9)
+        train = s.history["train_nll"][-1] if s.history["train_nll"] else math.nan
+        if s.loss_count:
+            train = s.loss_sum / s.loss_count / loop.objective.n_sites
+        validation = s.history["validation_nll"]
+        self.callback(
+            Progress(
+                epoch=min(loop.epoch + 1, loop.n_epochs),
+                n_epochs=loop.n_epochs,
+                step=s.step,
+                n_steps=s.n_steps,
+                train_nll=train,
+                validation_nll=validation[-1] if validation else math.nan,
+                entropy_floor=self.floor,
+                samples_per_second=rate * loop.settings.batch_size,
+                eta_s=(s.n_steps - s.step) / rate if rate > 0 else math.inf,
+            )
+        )
