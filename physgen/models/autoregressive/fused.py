@@ -178,10 +178,12 @@ def _chosen(weights, total, outcomes, probability):
 
 
 class _Product:
-    """The product h W^T of one layer, in float32 or with bfloat16 factors."""
+    """The product h W^T (+ b) of one layer, in float32 or with bfloat16 factors."""
 
-    def __init__(self, w: torch.Tensor, B: int, precision: str) -> None:
-        self.wT, self.out = w.t(), torch.empty(B, w.shape[0])
+    def __init__(
+        self, w: torch.Tensor, B: int, precision: str, b: torch.Tensor | None = None
+    ) -> None:
+        self.wT, self.b, self.out = w.t(), b, torch.empty(B, w.shape[0])
         self.bfloat16 = precision == "bfloat16"
         if self.bfloat16:
             self.wT = self.wT.to(torch.bfloat16)
@@ -195,6 +197,8 @@ class _Product:
             self.out.copy_(self.g)
         else:
             torch.mm(h, self.wT, out=self.out)
+        if self.b is not None:
+            self.out.add_(self.b)
         return self.out.numpy()
 
 
@@ -231,12 +235,11 @@ def draw(
     T, B = u.shape if given is None else given.shape  # type: ignore[union-attr]
     everyone = np.arange(B)
     recurrent = [_Product(layer.w, B, precision) for layer in layers]
-    inputs = [None if w.w_in is None else _Product(w.w_in, B, precision) for w in layers]
+    inputs = [None if w.w_in is None else _Product(w.w_in, B, precision, w.b_in) for w in layers]
     to_logits, logit_tables = head[0].contiguous(), head[1].numpy()
     logits, total = torch.empty(K, B), np.empty(B, dtype=np.float32)
     logits_np, weights = logits.numpy(), np.empty((K, B), dtype=np.float32)
     biases = [layer.b_n.numpy() for layer in layers]
-    input_biases = [None if w.b_in is None else w.b_in.numpy() for w in layers]
     # Two buffers a layer, for the state before and after a step; they change places.
     old, new = ([torch.zeros(B, kernel.state * H) for _ in layers] for _ in range(2))
     old_np, new_np = [t.numpy() for t in old], [t.numpy() for t in new]
@@ -251,7 +254,7 @@ def draw(
             if table is not None:
                 x, rows = table[t], previous
             else:
-                x, rows = inputs[i](new[i - 1][:, :H]) + input_biases[i], everyone  # type: ignore[misc]
+                x, rows = inputs[i](new[i - 1][:, :H]), everyone  # type: ignore[misc]
             kernel.forward(x, rows, g, biases[i], old_np[i], saved, new_np[i])
         torch.mm(to_logits, new[-1][:, :H].t(), out=logits)
         _add_table(logit_tables[t], previous, logits_np)
