@@ -17,6 +17,7 @@ import numpy as np
 import xarray as xr
 
 from physgen.core.errors import InputError
+from physgen.quantum.arrays import read_arrays
 from physgen.quantum.povm import PAULI, POVM, merge_map, names
 from physgen.quantum.povm import povm as named_povm
 from physgen.quantum.tfim import TFIM
@@ -38,6 +39,11 @@ class MeasurementData:
         The measurement, with its order of outcomes.
     attrs : mapping, optional
         Plain values: the Hamiltonian (``tfim.attrs()``), source, licence, how it was made.
+
+    Attributes
+    ----------
+    tfim : TFIM or None
+        The Hamiltonian, if the attributes name one.
     """
 
     def __init__(
@@ -50,11 +56,12 @@ class MeasurementData:
                 f"outcomes must be at least one shot, shape (n, L), got {self.outcomes.shape}"
             )
         self.attrs: dict[str, Any] = dict(attrs or {})
-        if "L" in self.attrs and int(self.attrs["L"]) != self.L:
+        if "L" in self.attrs and not np.array_equal(self.attrs["L"], self.L):
             raise InputError(
                 f"outcomes must have L = {self.attrs['L']} sites as their attributes say, "
                 f"got {self.L}"
             )
+        self.tfim = TFIM.from_attrs(self.attrs) if "hamiltonian" in self.attrs else None
 
     def __repr__(self) -> str:
         return f"MeasurementData(n={self.n}, L={self.L}, povm={self.povm.name!r})"
@@ -68,11 +75,6 @@ class MeasurementData:
     def L(self) -> int:
         """Number of sites."""
         return self.outcomes.shape[1]
-
-    @property
-    def tfim(self) -> TFIM | None:
-        """The Hamiltonian, if the attributes name one."""
-        return TFIM.from_attrs(self.attrs) if "hamiltonian" in self.attrs else None
 
     def merged(self, name: str) -> MeasurementData:
         """Return the same shots in a coarser POVM; only pauli-6 to pauli-4."""
@@ -127,10 +129,12 @@ class MeasurementData:
         missing += [name for name in ("povm", "povm_outcomes") if name not in ds.attrs]
         if missing:
             raise InputError(f"a data set of outcomes must contain {', '.join(missing)}")
+        labels, coefficients = _labels(ds.attrs["povm_outcomes"]), ds["povm_elements"].to_numpy()
+        if coefficients.ndim != 2 or coefficients.shape[1] != 4:
+            raise InputError(f"povm_elements must have shape (K, 4), got {coefficients.shape}")
         basis = np.array([PAULI[p] for p in "IXYZ"])
-        elements = np.einsum("ap,pij->aij", ds["povm_elements"].to_numpy(), basis)
         name = str(ds.attrs["povm"])
-        frame = POVM(name, elements, tuple(json.loads(ds.attrs["povm_outcomes"])))
+        frame = POVM(name, np.einsum("ap,pij->aij", coefficients, basis), labels)
         if name in names() and frame.matches(named_povm(name)):
             frame = named_povm(name)
         attrs = {key: value for key, value in ds.attrs.items() if key not in _RESERVED}
@@ -173,21 +177,27 @@ class MeasurementData:
         return data.require(povm, L, source=str(path))
 
 
+def _labels(text: Any) -> tuple[str, ...]:
+    """Return the names of the outcomes, which files hold as JSON text."""
+    try:
+        labels = json.loads(str(text))
+    except json.JSONDecodeError:
+        labels = None
+    if not isinstance(labels, list):
+        raise InputError(f"povm_outcomes must be a JSON list of names, got {str(text)!r:.60}")
+    return tuple(labels)
+
+
 def _described(frame: POVM) -> str:
     return f"{frame.name} ({', '.join(frame.outcomes)})"
 
 
 def _read_array(path: Path) -> np.ndarray:
-    try:
-        loaded = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"outcomes must be an integer array, got {path}: {error}") from None
+    loaded = read_arrays(path, "outcomes must be an integer array")
     if isinstance(loaded, np.ndarray):
         return loaded
-    with loaded:
-        keys = loaded.files
-        key = "outcomes" if "outcomes" in keys else keys[0] if len(keys) == 1 else None
-        if key is None:
-            listed = ", ".join(keys) or "none"
-            raise InputError(f"{path} must hold one array or one named outcomes, got {listed}")
-        return loaded[key]
+    key = "outcomes" if "outcomes" in loaded else next(iter(loaded)) if len(loaded) == 1 else None
+    if key is None:
+        listed = ", ".join(loaded) or "none"
+        raise InputError(f"{path} must hold one array or one named outcomes, got {listed}")
+    return loaded[key]

@@ -20,6 +20,7 @@ import xarray as xr
 
 from physgen.core.checks import check_choice, check_positive_int
 from physgen.core.errors import InputError
+from physgen.quantum.arrays import read_arrays
 from physgen.quantum.povm import PAULI
 from physgen.quantum.tfim import TFIM
 
@@ -214,7 +215,7 @@ class MPS:
             if f"{name}_imag" in ds:
                 A = A + 1j * ds[f"{name}_imag"].to_numpy()
             tensors.append(A)
-        return cls(tensors, json.loads(ds.attrs.get("state_attrs", "{}")))
+        return cls(tensors, _decoded(ds.attrs.get("state_attrs", "{}"), "a state dataset"))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write an npz file: one array for each site, and the attributes as JSON text."""
@@ -228,14 +229,11 @@ class MPS:
         Arrays are taken in the order of the number at the end of their names, so
         ``np.savez(path, *tensors)`` is such a file too.
         """
-        try:
-            with np.load(Path(path), allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-        except (OSError, ValueError, AttributeError, EOFError) as error:
-            raise InputError(
-                f"an MPS must be an npz file of arrays, got {path}: {error}"
-            ) from None
-        attrs = json.loads(str(arrays.pop("attrs", "{}")))
+        rule = "an MPS must be an npz file of arrays"
+        arrays = read_arrays(Path(path), rule)
+        if not isinstance(arrays, dict):
+            raise InputError(f"{rule}, got the single array of {path}; write np.savez(path, *As)")
+        attrs = _decoded(arrays.pop("attrs", "{}"), str(path))
         numbered = {name: re.search(r"\d+$", name) for name in arrays}
         unnumbered = [name for name, match in numbered.items() if match is None]
         if unnumbered or not arrays:
@@ -245,6 +243,19 @@ class MPS:
             )
         order = sorted(arrays, key=lambda name: int(numbered[name].group()))  # type: ignore[union-attr]
         return cls([arrays[name] for name in order], attrs)
+
+
+def _decoded(text: Any, source: str) -> dict[str, Any]:
+    """Return the attributes that are stored as JSON text."""
+    try:
+        attrs = json.loads(str(text))
+    except json.JSONDecodeError:
+        attrs = None
+    if not isinstance(attrs, dict):
+        raise InputError(
+            f"attrs of an MPS must be a JSON object, got {str(text)!r:.60} in {source}"
+        )
+    return attrs
 
 
 def _validated(tensors: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -136,10 +136,11 @@ class TFIM:
     @classmethod
     def from_attrs(cls, attrs: Mapping[str, Any]) -> TFIM:
         """Rebuild the Hamiltonian from :meth:`attrs`."""
-        missing = [key for key in ("L", "J", "h", "boundary") if key not in attrs]
+        names = ("L", "J", "h", "boundary")
+        missing = [name for name in names if name not in attrs]
         if missing:
             raise InputError(f"attributes of a TFIM must contain L, J, h, boundary, not {missing}")
-        return cls(int(attrs["L"]), float(attrs["J"]), float(attrs["h"]), str(attrs["boundary"]))
+        return cls(**{name: attrs[name] for name in names})
 
 
 def central_pairs(L: int) -> tuple[np.ndarray, np.ndarray]:

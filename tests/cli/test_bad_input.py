@@ -133,6 +133,47 @@ def test_a_bad_state(config, tmp_path, refused, name, says):
     assert says in refused("run", config, "--out", tmp_path / "run", *overrides)
 
 
+def write_bad_state(folder, kind):
+    """Write a state file that cannot be read, and return its name."""
+    up = [np.ones((1, 2, 1))] * 4
+    if kind == "array":
+        np.save(folder / "state.npy", up[0])
+        return "state.npy"
+    path = folder / "state.npz"
+    np.savez(path, *up, attrs="{bad" if kind == "attrs" else "{}")
+    content = bytearray(path.read_bytes())
+    if kind == "truncated":
+        del content[len(content) // 2 :]
+    elif kind == "damaged":
+        content[content.index(b"NUMPY") + 130] ^= 255
+    path.write_bytes(content)
+    return path.name
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("truncated", "must be an npz file of arrays, got"),
+        ("damaged", "must be an npz file of arrays, got"),
+        ("array", "got the single array"),
+        ("attrs", "must be a JSON object, got '{bad'"),
+    ],
+)
+def test_a_state_file_that_cannot_be_read(config, tmp_path, refused, kind, says):
+    name = write_bad_state(tmp_path, kind)
+    overrides = ("--set", f"state.file={name}")
+    assert says in refused("run", config, "--out", tmp_path / "run", *overrides)
+
+
+def test_outcomes_in_a_truncated_archive(tmp_path, refused):
+    path = tmp_path / "shots.npz"
+    np.savez(path, np.zeros((40, 4), np.uint8))
+    path.write_bytes(path.read_bytes()[:100])
+    config = from_file(tmp_path, path, 'povm = "pauli-6"\n')
+    says = refused("run", config, "--out", tmp_path / "run")
+    assert "outcomes must be an integer array, got" in says
+
+
 def test_another_runs_directory(finished, config, tmp_path, refused):
     out = tmp_path / "run"
     shutil.copytree(finished, out)

@@ -6,6 +6,7 @@ import pytest
 from physgen.core.errors import InputError, StoreError
 from physgen.core.random import Stream
 from physgen.quantum import POVM, TFIM, MeasurementData, povm
+from physgen.results import write_dataset
 
 
 def shots(K, n=50, L=4):
@@ -59,11 +60,19 @@ def test_bare_arrays(tmp_path):
         assert data.tfim is None
     np.savez(tmp_path / "two.npz", a=x, b=x)
     (tmp_path / "text.npy").write_text("0 1 2 3")
+    for name in ("a.npy", "one.npz"):
+        content = (tmp_path / name).read_bytes()
+        (tmp_path / f"half_{name}").write_bytes(content[: len(content) // 2])
+    unclosed = (tmp_path / "a.npy").read_bytes().replace(b"}", b" ", 1)
+    (tmp_path / "unclosed.npy").write_bytes(unclosed)
     for name, frame, message in [
         ("a.npy", None, "povm must be given"),
         ("two.npz", "pauli-4", "one array or one named outcomes"),
         ("text.npy", "pauli-4", "must be an integer array"),
         ("absent.npy", "pauli-4", "must be an integer array"),
+        ("half_a.npy", "pauli-4", "must be an integer array"),
+        ("half_one.npz", "pauli-4", "must be an integer array.*not a zip file"),
+        ("unclosed.npy", "pauli-4", "must be an integer array"),
     ]:
         with pytest.raises(InputError, match=message):
             MeasurementData.load(tmp_path / name, frame)
@@ -90,3 +99,25 @@ def test_what_is_refused(tmp_path):
         MeasurementData.from_dataset(data.to_dataset().drop_vars("outcomes"))
     with pytest.raises((InputError, StoreError)):
         MeasurementData.load(tmp_path / "absent.h5")
+
+
+@pytest.mark.parametrize(
+    ("attrs", "message"),
+    [
+        ({"povm_outcomes": "{bad"}, "povm_outcomes must be a JSON list of names, got '{bad'"),
+        ({"povm_outcomes": "6"}, "povm_outcomes must be a JSON list of names, got '6'"),
+        ({"L": "four"}, "must have L = four sites"),
+        (TFIM(4).attrs() | {"J": "one"}, "J must be a finite number, got 'one'"),
+    ],
+)
+def test_attributes_of_a_file_that_are_not_what_they_should_be(tmp_path, attrs, message):
+    ds = MeasurementData(shots(6), "pauli-6").to_dataset().assign_attrs(attrs)
+    write_dataset(tmp_path / "bad.h5", ds)
+    with pytest.raises(InputError, match=message):
+        MeasurementData.load(tmp_path / "bad.h5")
+
+
+def test_povm_elements_of_the_wrong_shape():
+    ds = MeasurementData(shots(6), "pauli-6").to_dataset()
+    with pytest.raises(InputError, match=r"must have shape \(K, 4\), got \(6, 3\)"):
+        MeasurementData.from_dataset(ds.isel(pauli=slice(3)))

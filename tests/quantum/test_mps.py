@@ -114,10 +114,26 @@ def test_bad_tensors(tensors, message):
 def test_bad_files_and_arguments(tmp_path):
     (tmp_path / "text.npz").write_text("not an archive")
     np.savez(tmp_path / "unnamed.npz", left=np.ones((1, 2, 1)))
+    np.save(tmp_path / "array.npy", np.ones((1, 2, 1)))
+    product_state = [np.ones((1, 2, 1))] * 4
+    np.savez(tmp_path / "braces.npz", *product_state, attrs="{bad")
+    np.savez(tmp_path / "list.npz", *product_state, attrs="[1]")
+    np.savez(tmp_path / "whole.npz", *product_state)
+    whole = (tmp_path / "whole.npz").read_bytes()
+    (tmp_path / "half.npz").write_bytes(whole[: len(whole) // 2])
+    np.savez_compressed(tmp_path / "deflated.npz", Stream(1).numpy().random((1, 2, 1)))
+    deflated = bytearray((tmp_path / "deflated.npz").read_bytes())
+    deflated[60:80] = b"\xff" * 20
+    (tmp_path / "deflated.npz").write_bytes(deflated)
     for name, message in [
         ("text.npz", "must be an npz file"),
         ("absent.npz", "must be an npz file"),
         ("unnamed.npz", "named by a number"),
+        ("array.npy", "the single array"),
+        ("half.npz", "not a zip file"),
+        ("deflated.npz", "decompressing"),
+        ("braces.npz", "JSON object, got '{bad'"),
+        ("list.npz", r"JSON object, got '\[1\]'"),
     ]:
         with pytest.raises(InputError, match=message):
             MPS.load(tmp_path / name)

@@ -1,0 +1,31 @@
+"""Reading npy and npz files of a user: the arrays, or one clear error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from physgen.core.errors import InputError
+
+__all__ = ["read_arrays"]
+
+
+def read_arrays(path: Path, rule: str) -> np.ndarray | dict[str, np.ndarray]:
+    """Return the array of an npy file, or those of an npz file by name.
+
+    Raises
+    ------
+    InputError
+        "`rule`, got `path`: reason", whatever is wrong with the file.
+    """
+    try:
+        with path.open("rb") as file:  # NumPy leaves a damaged archive open
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return loaded
+            return {name: loaded[name] for name in loaded.files}
+    # NumPy, zipfile, zlib and tokenize each raise errors of their own at a damaged file.
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{rule}, got {path}: {reason}") from None
