@@ -39,7 +39,7 @@ def plot_training(history: xr.Dataset) -> Figure:
         ):
             if not np.isfinite(history[nll]).any():
                 continue
-            ax.plot(step, history[nll], marker, ls="-", ms=4.5, color=color, label=label)
+            ax.plot(step, history[nll], marker=marker, ls="-", ms=4.5, color=color, label=label)
             if floor in history.attrs:
                 entropy = float(history.attrs[floor])
                 name = f"their entropy floor, {entropy:.4f}"

@@ -76,6 +76,12 @@ def test_training_curve_marks_the_weights_that_are_kept(history):
     assert set(mark.get_xdata()) == {200}
 
 
+def test_a_long_training_curve_has_no_markers(history):
+    long = history.isel(evaluation=np.arange(60) % history.sizes["evaluation"])
+    figure = plot_training(long)
+    assert {line.get_marker() for line in figure.axes[0].lines} <= {"", "None"}
+
+
 def test_training_curve_without_floor_or_held_out_shots(history):
     history["validation_nll"][:] = np.nan
     history.attrs.clear()
