@@ -81,6 +81,8 @@ def resumed(attrs: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
     merged["versions"] = json.dumps(
         {k: _in_order(then.get(k, ""), versions.get(k, "")) for k in sorted({*then, *versions})}
     )
+    if "files" in now:
+        merged["files"] = now["files"]  # where they lie today
     methods = {*json.loads(attrs.get("citations", "[]")), *json.loads(now["citations"])}
     merged["citations"] = json.dumps(sorted(methods))
     return merged

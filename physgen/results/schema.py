@@ -35,6 +35,7 @@ ROOT_ATTRS: Mapping[str, str] = {
     "physgen_version": "version that wrote the file",
     "config": "JSON text of the configuration",
     "config_hash": "SHA-256 of that text",
+    "files": "JSON text, section of the configuration -> path of its file; absent without any",
     "created": "UTC time at which the run began",
     "versions": "JSON text, package -> version",
     "commit": "git commit of physgen, empty outside a checkout",

@@ -2,6 +2,7 @@ r"""What a run may be told: one class a section of ``config.toml``.
 
 Every section is closed (an unknown key is an error), and the canonical form of a config, with all
 defaults filled in, identifies the run: two configs with the same canonical form are the same run.
+A file counts by its SHA-256, not by where it lies, so a project can be moved.
 
 Each field carries its rule in words; a value that breaks it is reported as
 ``[section] key must be <rule>, got <value>``.
@@ -11,10 +12,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from physgen.core.errors import InputError
 from physgen.models.default import FAMILY, HIDDEN, LAYERS
-from physgen.training.settings import FitSettings
+from physgen.training.settings import FitSettings, parse_seconds
 
 __all__ = [
     "DEFAULT_POVM",
@@ -41,6 +43,8 @@ def _rule(text: str, **bounds: Any) -> Any:
 
 
 Count = Annotated[int, _rule("a positive integer", ge=1)]
+# A standard error needs two draws.
+Draws = Annotated[int, _rule("an integer >= 2", ge=2)]
 Coupling = Annotated[float, _rule("a finite number", allow_inf_nan=False)]
 Positive = Annotated[float, _rule("a positive number", gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, _rule("a number in [0, 1)", ge=0, lt=1, allow_inf_nan=False)]
@@ -86,7 +90,7 @@ class DataSection(Section):
         Literal["pauli-4", "pauli-6", "tetrahedral"] | None,
         _rule("one of 'pauli-4', 'pauli-6', 'tetrahedral'"),
     ] = None
-    n_shots: Count | None = None
+    n_shots: Draws | None = None
     file: PathText | None = None
     sha256: Text | None = None
 
@@ -106,13 +110,13 @@ class ModelSection(Section):
 class SampleSection(Section):
     """Draws from the trained model, from which its observables are estimated."""
 
-    n_samples: Count = 100_000
+    n_samples: Draws = 100_000
 
 
 class ValidateSection(Section):
     """Fresh draws from the state, on which model and state are compared."""
 
-    n_samples: Count = 20_000
+    n_samples: Draws = 20_000
 
 
 class ReportSection(Section):
@@ -146,6 +150,25 @@ class TrainSection(Section):
             raise ValueError("[train] takes n_epochs or budget, not both; remove one of them")
         return self
 
+    @field_validator("budget")
+    @classmethod
+    def _budget_is_a_time(cls, budget: str | None) -> str | None:
+        if budget is not None:
+            try:
+                parse_seconds(budget)
+            except InputError as error:
+                raise ValueError(f"[train] {error}") from None
+        return budget
+
+    @model_validator(mode="after")
+    def _patience_needs_held_out_shots(self) -> TrainSection:
+        if self.patience is not None and self.validation_fraction == 0:
+            raise ValueError(
+                "[train] patience needs held-out shots, got validation_fraction = 0; raise it or "
+                "remove patience"
+            )
+        return self
+
 
 class Config(Section):
     """A whole run.  Either [system] (and [state]) or [data] file says what is reconstructed."""
@@ -170,6 +193,16 @@ class Config(Section):
         return values
 
     @model_validator(mode="after")
+    def _sha256_beside_a_file(self) -> Config:
+        for name, section in (("state", self.state), ("data", self.data)):
+            if section.sha256 is not None and section.file is None:
+                raise ValueError(
+                    f"[{name}] sha256 must stand beside a file, got {section.sha256!r} without "
+                    "one; name the file or remove sha256"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _one_source(self) -> Config:
         if self.data.file is not None and "state" in self.model_fields_set:
             raise ValueError(
@@ -191,5 +224,19 @@ class Config(Section):
         return self
 
     def canonical(self) -> dict[str, Any]:
-        """Return the JSON-able form with every default filled in; it identifies the run."""
-        return self.model_dump(by_alias=True, mode="json")
+        """Return the JSON-able form with every default filled in; it identifies the run.
+
+        Where a file is known by its SHA-256 its path is left out; :meth:`files` has it.
+        """
+        table = self.model_dump(by_alias=True, mode="json")
+        if self.data.file is not None:
+            del table["state"]
+        for section in self.files():
+            if table[section]["sha256"] is not None:
+                del table[section]["file"]
+        return table
+
+    def files(self) -> dict[str, str]:
+        """Return the path of the file that each section names, by section."""
+        named = {"state": self.state.file, "data": self.data.file}
+        return {section: path for section, path in named.items() if path is not None}

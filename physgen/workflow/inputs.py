@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from physgen.core.errors import InputError
 from physgen.workflow.config import Config
+from physgen.workflow.loading import check_digest
 
 if TYPE_CHECKING:
     from physgen.quantum import MPS, TFIM, MeasurementData
@@ -29,6 +30,7 @@ def load_state(config: Config) -> MPS | None:
 
     if config.state.file is None or config.system is None:
         return None
+    check_digest("state", config.state.file, config.state.sha256)
     state = MPS.load(config.state.file)
     if state.L != config.system.L:
         raise InputError(
@@ -45,6 +47,7 @@ def load_measurements(config: Config) -> MeasurementData:
     if config.data.file is None:
         raise InputError("[data] file must be given to read outcomes from a file")
     L = None if config.system is None else config.system.L
+    check_digest("data", config.data.file, config.data.sha256)
     data = MeasurementData.load(config.data.file, povm=config.data.povm, L=L)
     if config.data.n_shots is not None and config.data.n_shots > data.n:
         raise InputError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -19,7 +20,7 @@ from pydantic.fields import FieldInfo
 from physgen.core.errors import InputError
 from physgen.workflow.config import Config
 
-__all__ = ["config_from_dict", "load_config"]
+__all__ = ["check_digest", "config_from_dict", "config_of_run", "load_config"]
 
 
 def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
@@ -61,6 +62,33 @@ def config_from_dict(table: Mapping[str, Any], folder: str | Path | None = None)
         raise InputError(_one_line(error)) from None
 
 
+def config_of_run(attrs: Mapping[str, Any]) -> Config:
+    """Return the config of a run from the root attributes of its file.
+
+    The attribute ``config`` says what the run is, ``files`` where its input lay when it began.
+    """
+    table = json.loads(attrs["config"])
+    for section, path in json.loads(attrs.get("files", "{}")).items():
+        table[section]["file"] = path
+    return config_from_dict(table)
+
+
+def check_digest(section: str, path: str | Path, stated: str | None) -> str:
+    """Return the SHA-256 of the input file of `section`; refuse one that is not as `stated`."""
+    try:
+        digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(
+            f"[{section}] file must be a readable file, got {str(path)!r} ({error.strerror})"
+        ) from None
+    if stated is not None and stated != digest:
+        raise InputError(
+            f"[{section}] sha256 must be the checksum of the file, got {stated!r} where "
+            f"{Path(path).name} has {digest}; give the file that was meant"
+        )
+    return digest
+
+
 def _override(table: dict[str, Any], text: str) -> None:
     name, equals, value = text.partition("=")
     keys = name.strip().split(".")
@@ -83,19 +111,7 @@ def _resolve_file(section: str, values: dict[str, Any], folder: Path) -> None:
     if not isinstance(name, str) or not name:
         return
     path = (folder / name).expanduser().resolve()
-    try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise InputError(
-            f"[{section}] file must be a readable file, got {str(path)!r} ({error.strerror})"
-        ) from None
-    stated = values.get("sha256")
-    if stated is not None and stated != digest:
-        raise InputError(
-            f"[{section}] sha256 must be the checksum of the file, got {stated!r} where "
-            f"{path.name} has {digest}"
-        )
-    values.update(file=str(path), sha256=digest)
+    values.update(file=str(path), sha256=check_digest(section, path, values.get("sha256")))
 
 
 def _one_line(error: ValidationError) -> str:

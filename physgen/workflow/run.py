@@ -16,7 +16,7 @@ from physgen.workflow import inputs
 from physgen.workflow.config import Config
 from physgen.workflow.context import Context
 from physgen.workflow.interrupts import catch_signals
-from physgen.workflow.loading import config_from_dict
+from physgen.workflow.loading import config_of_run
 from physgen.workflow.reporting import Reporter
 from physgen.workflow.stages import STAGES, stopped_text
 
@@ -65,7 +65,7 @@ def resume(out: str | Path, *, reporter: Reporter | None = None) -> Path:
     """Continue the run in `out` to its end, with the config that it holds."""
     from physgen.results import RunStore, open_run
 
-    config = config_from_dict(json.loads(open_run(out, groups=()).attrs["config"]))
+    config = config_of_run(open_run(out, groups=()).attrs)
     with RunStore.resume(out, provenance=_provenance(config)) as store:
         _compute(Context(config, store, reporter or Reporter(), lambda: False), "report")
     return _finish(Path(out), "report", reporter or Reporter())
@@ -74,7 +74,8 @@ def resume(out: str | Path, *, reporter: Reporter | None = None) -> Path:
 def _provenance(config: Config) -> dict[str, Any]:
     from physgen.results import collect_provenance
 
-    return collect_provenance(seed=config.seed, device=config.train.device)
+    files = {"files": json.dumps(config.files())} if config.files() else {}
+    return collect_provenance(seed=config.seed, device=config.train.device) | files
 
 
 def _compute(context: Context, until: str) -> None:

@@ -1,16 +1,20 @@
 """Whatever ends a run early, `physgen resume` gives the result of a run that nothing ended."""
 
+import json
 import signal
 import subprocess
 import sys
 import time
+import tomllib
 
+import numpy as np
 import pytest
 import xarray as xr
 
 from physgen.cli import main
 from physgen.core.errors import PhysgenError
-from physgen.results import open_run
+from physgen.results import RunStore, collect_provenance, open_run
+from physgen.workflow.loading import load_config
 
 # Enough epochs that there is time to interrupt, checkpoints often enough to resume from.
 LONG = ["--set", "train.n_epochs=120", "--set", "train.checkpoint_every=0.05"]
@@ -69,6 +73,55 @@ def test_kill_9_in_mid_training(config, tmp_path, uninterrupted):
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     resume_and_compare(config, out, uninterrupted)
+
+
+@pytest.fixture
+def own_shots(tmp_path, toy_text):
+    """A config that reads its outcomes from a file, and the file."""
+    outcomes = np.random.default_rng(1).integers(0, 6, (200, 4)).astype(np.uint8)
+    np.save(tmp_path / "lab.npy", outcomes)
+    table = tomllib.loads(toy_text)
+    path = tmp_path / "lab.toml"
+    data = '[data]\nfile = "lab.npy"\npovm = "pauli-6"\n'
+    rest = [f"[{name}]\n" + "".join(f"{k} = {v}\n" for k, v in table[name].items())
+            for name in ("model", "train", "sample", "validate")]  # fmt: skip
+    path.write_text("seed = 7\n" + data + "".join(rest))
+    return path
+
+
+def test_kill_9_and_resume_of_a_run_from_own_outcomes(own_shots, tmp_path):
+    whole, out = tmp_path / "whole", tmp_path / "run"
+    assert main(["run", str(own_shots), "--out", str(whole), *LONG]) == 0
+    process = start(own_shots, out)
+    wait_for_checkpoint(out, process)
+    process.kill()
+    process.communicate()
+    assert "/model" not in open_run(out).groups
+    assert main(["resume", str(out)]) == 0
+    assert_identical(open_run(out), open_run(whole))
+
+
+def test_a_moved_project_is_the_same_run(own_shots, tmp_path):
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    for name in ("lab.npy", "lab.toml"):
+        (tmp_path / name).rename(here / name)
+    assert main(["generate", str(here / "lab.toml"), "--out", str(here / "run")]) == 0
+    here.rename(there)
+    assert main(["train", str(there / "lab.toml"), "--out", str(there / "run")]) == 0
+    files = json.loads(open_run(there / "run").attrs["files"])
+    assert files == {"data": str(there / "lab.npy")}
+
+
+def test_a_run_does_not_go_on_with_an_input_that_has_changed(own_shots, tmp_path, capfd):
+    out = tmp_path / "run"
+    with RunStore.open(out, load_config(own_shots).canonical(), provenance=collect_provenance()
+                       | {"files": json.dumps({"data": str(tmp_path / "lab.npy")})}):  # fmt: skip
+        pass  # killed before it had read the outcomes
+    np.save(tmp_path / "lab.npy", np.zeros((200, 4), dtype=np.uint8))
+    assert main(["resume", str(out)]) == 2
+    assert "[data] sha256 must be the checksum of the file" in capfd.readouterr().err
+    assert "/data" not in open_run(out).groups
 
 
 def test_sigterm_checkpoints_and_exits_with_one_line(config, tmp_path, uninterrupted):

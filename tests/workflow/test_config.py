@@ -10,7 +10,7 @@ from physgen.core.errors import InputError
 from physgen.results import config_hash
 from physgen.workflow import shipped
 from physgen.workflow.config import Config, ModelSection, TrainSection
-from physgen.workflow.loading import config_from_dict, load_config
+from physgen.workflow.loading import config_from_dict, config_of_run, load_config
 
 TOY = "[system]\nL = 4\n\n[data]\nn_shots = 300\n"
 
@@ -32,8 +32,14 @@ BAD = [
     ("system.boundary=closed", "[system] boundary must be 'open' or 'periodic', got 'closed'"),
     ("system.name=xxz", "[system] name must be 'tfim-1d', got 'xxz'"),
     ("data.povm=pauli4", "[data] povm must be one of"),
-    ("data.n_shots=0", "[data] n_shots must be a positive integer, got 0"),
-    ("data.n_shots=1e4", "[data] n_shots must be a positive integer, got 10000.0"),
+    ("data.n_shots=0", "[data] n_shots must be an integer >= 2, got 0"),
+    ("data.n_shots=1e4", "[data] n_shots must be an integer >= 2, got 10000.0"),
+    ("data.n_shots=1", "[data] n_shots must be an integer >= 2, got 1"),
+    ("sample.n_samples=1", "[sample] n_samples must be an integer >= 2, got 1"),
+    ("validate.n_samples=1", "[validate] n_samples must be an integer >= 2, got 1"),
+    ("train.budget=soon", "[train] budget must be a time such as '60s', '5min' or '1h', got"),
+    ("data.sha256=abcd", "[data] sha256 must stand beside a file, got 'abcd' without one"),
+    ("state.sha256=abcd", "[state] sha256 must stand beside a file, got 'abcd' without one"),
     ("model.site_features=1", "[model] site_features must be true or false, got 1"),
     ("train.learning_rate=0", "[train] learning_rate must be a positive number, got 0"),
     ("train.validation_fraction=1", "[train] validation_fraction must be a number in [0, 1)"),
@@ -67,6 +73,12 @@ def test_two_lengths_of_training_are_refused(toml):
         load_config(toml, ["train.n_epochs=3", "train.budget=60s"])
 
 
+def test_patience_without_held_out_shots_is_refused(toml):
+    with pytest.raises(InputError, match="patience needs held-out shots"):
+        load_config(toml, ["train.patience=3", "train.validation_fraction=0"])
+    assert load_config(toml, ["train.patience=3"]).train.patience == 3
+
+
 def test_a_config_must_say_what_is_reconstructed():
     with pytest.raises(InputError, match=r"\[system\] must be given"):
         config_from_dict({})
@@ -92,9 +104,39 @@ def test_defaults_written_out_are_the_same_run(toml):
     assert config_hash(plain.canonical()) != config_hash(other.canonical())
 
 
-def test_the_canonical_form_reads_back_to_the_same_config(toml):
-    config = load_config(toml, ["data.n_shots=77", "model.layers=2"])
-    assert config_from_dict(json.loads(json.dumps(config.canonical()))) == config
+KINDS = {
+    "a chain": "[system]\nL = 4\n[data]\nn_shots = 77\n[model]\nlayers = 2\n",
+    "a state": '[system]\nL = 4\n[state]\nfile = "input"\n',
+    "outcomes": '[data]\nfile = "input"\n',
+    "outcomes of a chain": '[system]\nL = 4\n[data]\nfile = "input"\npovm = "pauli-6"\n',
+    "a budget": '[system]\nL = 4\n[train]\nbudget = "60s"\n',
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_run_stores_reads_back_to_the_same_config(tmp_path, kind):
+    (tmp_path / "input").write_bytes(b"shots")
+    (tmp_path / "config.toml").write_text(KINDS[kind])
+    config = load_config(tmp_path / "config.toml")
+    stored = {"config": json.dumps(config.canonical()), "files": json.dumps(config.files())}
+    assert config_of_run(stored) == config
+
+
+def test_without_checksums_the_canonical_form_alone_reads_back():
+    config = config_from_dict({"data": {"file": "shots.h5"}})
+    assert config_from_dict(config.canonical()) == config
+
+
+@pytest.mark.parametrize("kind", ["a state", "outcomes", "outcomes of a chain"])
+def test_a_file_counts_by_what_it_holds_not_by_where_it_lies(tmp_path, kind):
+    hashes = []
+    for folder, content in (("here", b"shots"), ("there", b"shots"), ("else", b"others")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "input").write_bytes(content)
+        (tmp_path / folder / "config.toml").write_text(KINDS[kind])
+        config = load_config(tmp_path / folder / "config.toml")
+        hashes.append(config_hash(config.canonical()))
+    assert hashes[0] == hashes[1] != hashes[2]
 
 
 def test_files_are_found_beside_the_config_and_hashed(toml):
