@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from physgen.core.errors import InputError
-from physgen.workflow.config import Config
+from physgen.workflow.config import Config, SystemSection
 from physgen.workflow.loading import check_digest
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ def load_state(config: Config) -> MPS | None:
             f"[state] file must hold a chain of [system] L = {config.system.L} sites, "
             f"got one of {state.L}"
         )
+    _same_hamiltonian("state", state.attrs, config.system)
     return state
 
 
@@ -54,16 +58,45 @@ def load_measurements(config: Config) -> MeasurementData:
             f"[data] n_shots must be at most the {data.n} shots of the data file, "
             f"got {config.data.n_shots}"
         )
+    if data.n < 2 or data.L < 2:
+        raise InputError(
+            f"[data] file must hold at least 2 shots of at least 2 sites, got {data.n} of {data.L}"
+        )
+    _same_hamiltonian("data", data.attrs, config.system)
     return data
 
 
 def check(config: Config) -> None:
     """Raise :class:`InputError` for anything wrong with what the config points at."""
     _check_device(config)
-    system_of(config)
-    load_state(config)
+    tfim = system_of(config)
     if config.data.file is not None:
         load_measurements(config)
+    elif load_state(config) is None and tfim is not None:
+        from physgen.exact.free_fermions import x_profile
+
+        x_profile(tfim)  # refuses a ground state that DMRG would pick at random from several
+
+
+def _same_hamiltonian(
+    section: str, attrs: Mapping[str, Any], system: SystemSection | None
+) -> None:
+    """Refuse a file that was made for another chain than [system], where it says so."""
+    if system is None:
+        return
+    wanted = {key: getattr(system, key) for key in ("L", "J", "h", "boundary")}
+    found = {key: attrs[key] for key in wanted if key in attrs}
+    differing = [key for key in found if not np.array_equal(found[key], wanted[key])]
+    if differing:
+        raise InputError(
+            f"[{section}] file must belong to the chain of [system], "
+            f"{_listed(wanted, differing)}, got a file of {_listed(found, differing)}; change "
+            "[system] or name another file"
+        )
+
+
+def _listed(values: Mapping[str, Any], keys: Iterable[str]) -> str:
+    return ", ".join(f"{key} = {values[key]}" for key in keys)
 
 
 def _check_device(config: Config) -> None:

@@ -62,7 +62,7 @@ def config_from_dict(table: Mapping[str, Any], folder: str | Path | None = None)
         raise InputError(_one_line(error)) from None
 
 
-def config_of_run(attrs: Mapping[str, Any]) -> Config:
+def config_of_run(attrs: Mapping[Any, Any]) -> Config:
     """Return the config of a run from the root attributes of its file.
 
     The attribute ``config`` says what the run is, ``files`` where its input lay when it began.

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from physgen.cli import main
-from physgen.quantum import MeasurementData, povm
+from physgen.quantum import MPS, TFIM, MeasurementData, povm
 
 
 def snapshot(folder):
@@ -66,6 +66,14 @@ def test_a_ring_of_two_sites(config, tmp_path, refused):
     assert "L must be" in refused("run", config, "--out", tmp_path / "run", *overrides)
 
 
+def test_a_degenerate_chain(config, tmp_path, refused):
+    """An odd antiferromagnetic ring without a field: every kinked state is a ground state."""
+    overrides = [f"system.{x}" for x in ("J=-1", "h=0", "L=5", "boundary=periodic")]
+    argv = [arg for override in overrides for arg in ("--set", override)]
+    says = refused("run", config, "--out", tmp_path / "run", *argv)
+    assert "a ground state that is unique in its parity" in says
+
+
 def from_file(tmp_path, path, text=""):
     config = tmp_path / "lab.toml"
     config.write_text(f'[data]\nfile = "{path.name}"\n{text}')
@@ -95,6 +103,37 @@ def test_a_data_file_of_another_povm(tmp_path, shots, refused):
 def test_a_data_file_of_another_length(tmp_path, shots, refused):
     config = from_file(tmp_path, shots, "[system]\nL = 5\n")
     assert "must have L = 5 sites, got 4" in refused("run", config, "--out", tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("system", "says"),
+    [
+        ("h = 0.5", "h = 0.5, got a file of h = 1.0; change [system] or"),
+        ("J = -1", "J = -1.0, got a file of J = 1.0"),
+        ('boundary = "periodic"', "boundary = periodic, got a file of boundary = open"),
+    ],
+)
+@pytest.mark.parametrize("section", ["state", "data"])
+def test_a_file_of_another_chain(tmp_path, refused, section, system, says):
+    chain = TFIM(4)
+    up = np.array([1.0, 0.0]).reshape(1, 2, 1)
+    MPS([up] * 4, chain.attrs()).save(tmp_path / "state.npz")
+    MeasurementData(np.zeros((40, 4), np.uint8), "pauli-6", chain.attrs()).save(
+        tmp_path / "data.h5"
+    )
+    config = tmp_path / "config.toml"
+    suffix = "npz" if section == "state" else "h5"
+    config.write_text(f'[system]\nL = 4\n{system}\n[{section}]\nfile = "{section}.{suffix}"\n')
+    line = refused("run", config, "--out", tmp_path / "run")
+    assert f"[{section}] file must belong to the chain of [system], {says}" in line
+
+
+@pytest.mark.parametrize("shape", [(1, 4), (40, 1)])
+def test_too_small_a_data_file(tmp_path, refused, shape):
+    path = tmp_path / "shots.h5"
+    MeasurementData(np.zeros(shape, np.uint8), "pauli-6").save(path)
+    says = refused("run", from_file(tmp_path, path), "--out", tmp_path / "run")
+    assert "must hold at least 2 shots of at least 2 sites" in says
 
 
 def test_more_shots_than_the_data_file_has(tmp_path, shots, refused):
