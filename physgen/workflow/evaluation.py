@@ -81,9 +81,9 @@ def observables(context: Context) -> dict[str, xr.Dataset]:
 
 
 def _exact(tfim: TFIM, state: MPS, from_file: bool) -> xr.Dataset:
-    """Return the values in the measured state: closed form for the ground state, else its MPS."""
+    """Return the values in the ground state, in closed form, or in the state of a file."""
     if not from_file:
-        return exact_observables(tfim).assign_attrs(exactness_for="the state")
+        return exact_observables(tfim).assign_attrs(exactness_for="the ground state")
     i, r = central_pairs(tfim.L)
     return observables_dataset(
         tfim,

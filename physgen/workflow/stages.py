@@ -81,11 +81,15 @@ def _labelled(state: MPS, tfim: TFIM) -> xr.Dataset:
     ds = state.to_dataset()
     if "energy_error" not in state.attrs:
         return ds.assign_attrs(exactness="exact", exactness_for="the state, as given in a file")
-    excess = state.energy(tfim) - tfim.ground_state_energy()
+    energy = state.energy(tfim)
+    excess = energy - tfim.ground_state_energy()
     return ds.assign_attrs(
         exactness="approximate",
         exactness_for="the ground state",
-        estimator=f"{state.attrs['method']}; energy error {excess:.1e}",
+        estimator=f"{state.attrs.get('method', 'unknown')}; energy error {excess:.1e}",
+        energy=energy,
+        energy_error=excess,
+        converged=int(state.attrs.get("converged", True)),
     )
 
 

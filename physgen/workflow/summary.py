@@ -12,6 +12,7 @@ from physgen.analysis.format import format_estimate, pull
 
 __all__ = ["Distance", "Row", "Summary", "summarize"]
 
+STATE_ERROR = 1e-8  # relative energy error above which a state is not the ground state
 FEW_SAMPLES = 1000  # below this an error bar is itself uncertain by more than 2 %
 ALARM_SIGMA = 4.0  # standard errors that call an alarm
 ROUNDING = 1e-6  # of the model's float32 arithmetic, in a mass
@@ -59,7 +60,10 @@ def summarize(tree: xr.DataTree) -> Summary:
         title=_title(tree),
         rows=rows,
         distances=tuple(_distances(tree)),
-        warnings=tuple(_warnings(sources, validation, dataset_of(tree, "validation/exact"))),
+        warnings=(
+            *_state_warnings(dataset_of(tree, "state")),
+            *_warnings(sources, validation, dataset_of(tree, "validation/exact")),
+        ),
         notes=_NOTES if rows else (),
     )
 
@@ -162,6 +166,19 @@ _DISTANCES = (
     ("kl_forward", "KL(P||Q)", "nats, from samples of the state"),
     ("kl_reverse", "KL(Q||P)", "nats, from samples of the model"),
 )
+
+
+def _state_warnings(state: xr.Dataset | None) -> list[str]:
+    if state is None or "energy_error" not in state.attrs:
+        return []
+    energy, excess = float(state.attrs["energy"]), float(state.attrs["energy_error"])
+    if state.attrs["converged"] and abs(excess) <= STATE_ERROR * abs(energy - excess):
+        return []
+    ended = "" if state.attrs["converged"] else " and still changed in the last sweep"
+    return [
+        f"the measured state is not quite the ground state: its energy is {excess:.1e} above E0"
+        f"{ended}; raise [state] chi_max"
+    ]
 
 
 def _warnings(

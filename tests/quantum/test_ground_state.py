@@ -50,6 +50,28 @@ def test_correlations_at_the_critical_point():
     np.testing.assert_allclose(state.profile("X"), exact.x, atol=1e-7)
 
 
+def test_a_truncated_or_unfinished_state_says_so():
+    good = ground_state(TFIM(20)).attrs
+    assert abs(good["energy_error"]) < 1e-12
+    assert good["truncation_error"] < 1e-14
+    assert good["converged"] is True
+    cut = ground_state(TFIM(20), chi_max=4)
+    assert cut.attrs["energy_error"] == pytest.approx(2.3e-4, rel=0.01)
+    # the energy is quadratic in what was cut, bond by bond
+    assert 1e-6 < cut.attrs["truncation_error"] < cut.attrs["energy_error"]
+    assert cut.attrs["converged"] is True
+    hasty = ground_state(TFIM(12, boundary="periodic"), max_sweeps=2).attrs
+    assert (hasty["converged"], hasty["n_sweeps"]) == (False, 2)
+
+
+@pytest.mark.parametrize("chi_max", [1, 2, 3])
+def test_a_bond_too_small_is_refused(chi_max):
+    with pytest.raises(
+        InputError, match=f"chi_max must be larger.*got {chi_max}, .*; raise chi_max"
+    ):
+        ground_state(TFIM(20), chi_max=chi_max)
+
+
 def test_bad_input():
     with pytest.raises(InputError, match="DMRG must be an integer >= 3, got 2"):
         ground_state(TFIM(2))

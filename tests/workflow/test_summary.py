@@ -1,14 +1,16 @@
 """The summary says what the file says, and warns where a number should not be trusted."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from physgen.quantum import TFIM
+from physgen.quantum import TFIM, ground_state
 from physgen.quantum.estimators import observables_dataset
 from physgen.workflow.report import render_report
+from physgen.workflow.stages import _labelled
 from physgen.workflow.summary import summarize
 
 L = 6
@@ -84,6 +86,22 @@ def test_few_shots_and_few_samples_are_told():
     shots, samples = summarize(bad).warnings
     assert "only 120 shots" in shots
     assert "only 90 samples" in samples
+
+
+@pytest.mark.parametrize(
+    ("chi_max", "max_sweeps", "says"),
+    [
+        (32, 30, None),
+        (3, 30, "its energy is 2.2e-03 above E0; raise"),
+        (32, 1, "above E0 and still changed in the last sweep"),
+    ],
+)
+def test_a_state_that_is_not_the_ground_state_is_told(chi_max, max_sweeps, says):
+    chain = TFIM(L=10)
+    state = _labelled(ground_state(chain, chi_max=chi_max, max_sweeps=max_sweeps), chain)
+    warnings = summarize(good(state=state)).warnings
+    assert len(warnings) == (says is not None)
+    assert says is None or re.search(says, warnings[0])
 
 
 def test_an_infinite_divergence_is_printed_and_told():
