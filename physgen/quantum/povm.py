@@ -43,6 +43,7 @@ PAULI = {
     "Z": np.array([[1, 0], [0, -1]], dtype=complex),
 }
 _TOLERANCE = 1e-12
+_SPAN_TOLERANCE = 1e-6
 _MERGES = {("pauli-6", "pauli-4"): (0, 1, 2, 3, 3, 3)}
 
 
@@ -112,9 +113,23 @@ class POVM:
         return 0.5 * np.einsum("aij,pji->ap", self.elements, basis).real
 
     def weights(self, pauli: str) -> np.ndarray:
-        """Return w(a) = Tr(P D_a), whose mean over the outcomes is <P>; shape (K,)."""
+        """Return w(a) = Tr(P D_a), whose mean over the outcomes is <P>; shape (K,).
+
+        Raises
+        ------
+        InputError
+            If P is no combination of the elements, so that no outcome tells anything about it.
+        """
         check_choice("pauli", pauli, tuple(PAULI))
-        return np.einsum("aij,ji->a", self.duals, PAULI[pauli]).real
+        w = np.einsum("aij,ji->a", self.duals, PAULI[pauli]).real
+        seen = np.einsum("a,aij->ij", w, self.elements)
+        if np.abs(seen - PAULI[pauli]).max() > _SPAN_TOLERANCE:
+            raise InputError(
+                f"a POVM must have {pauli} in the span of its elements to estimate <{pauli}>, "
+                f"got {self.name} ({', '.join(self.outcomes)}), which does not; measure in an "
+                "informationally complete POVM"
+            )
+        return w
 
     @cached_property
     def parts(self) -> tuple[np.ndarray, np.ndarray]:
@@ -138,7 +153,7 @@ class POVM:
     @property
     def is_rank_one(self) -> bool:
         """Whether every element is proportional to a projector on one state."""
-        return len(self.parts[1]) == self.K
+        return bool(np.all(np.bincount(self.parts[1], minlength=self.K) == 1))
 
     def matches(self, other: POVM) -> bool:
         """Whether the elements agree, in the same order."""

@@ -85,6 +85,15 @@ def test_impossible_outcomes_have_minus_infinity_and_are_never_drawn():
     assert not np.any(x == 4)
 
 
+def test_an_outcome_that_never_happens():
+    never = POVM("trivial", [np.zeros((2, 2)), np.eye(2)], ("never", "always"))
+    born = Born(random_state(3, complex_valued=False), never)
+    assert np.all(born.sample(100, 1) == 1)
+    log_p = born.log_prob(strings(2, 3))
+    assert log_p[-1] == pytest.approx(0, abs=1e-12)
+    assert np.all(log_p[:-1] == -np.inf)
+
+
 def test_shapes_kinds_and_protocol():
     torch = pytest.importorskip("torch")
     born = Born(ground_state(TFIM(6)), "tetrahedral")

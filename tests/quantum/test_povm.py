@@ -61,6 +61,31 @@ def test_overlaps_duals_and_conditioning():
         assert p @ frame.weights("X") ** 2 == pytest.approx(variance, abs=1e-12)
 
 
+def test_a_pauli_outside_the_span_is_refused():
+    z_basis = POVM("z", [projector(1, 0), projector(0, 1)], ("0", "1"))
+    np.testing.assert_allclose(z_basis.weights("Z"), [1, -1], atol=1e-14)
+    for pauli in "XY":
+        message = f"must have {pauli} in the span of its elements.*got z.*informationally complete"
+        with pytest.raises(InputError, match=message):
+            z_basis.weights(pauli)
+    # X is seen, however weakly: 1 % of the shots are in its basis
+    bases = [*projectors_of(0.99, (1, 0), (0, 1)), *projectors_of(0.01, (1, 1), (1, -1))]
+    weak = POVM("weak", bases, ("Z+", "Z-", "X+", "X-"))
+    np.testing.assert_allclose(weak.weights("X"), [0, 0, 100, -100], atol=1e-10)
+
+
+def projectors_of(weight, *states):
+    return [weight * projector(*psi) for psi in states]
+
+
+def test_rank_one_is_one_part_for_each_outcome():
+    nothing_and_all = POVM("trivial", [np.zeros((2, 2)), np.eye(2)], ("never", "always"))
+    assert not nothing_and_all.is_rank_one
+    two = [np.diag([1.0, 0.0]), np.diag([0.0, 1.0]), np.zeros((2, 2))]
+    assert not POVM("three", two, ("0", "1", "never")).is_rank_one
+    assert POVM("z", two[:2], ("0", "1")).is_rank_one
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_parts_add_up(name):
     frame = povm(name)
