@@ -131,6 +131,7 @@ def _dmrg(
     # Small bonds are diagonalised instead; told apart from misspelt options, which TeNPy reports
     # whenever the engine is collected.
     engine.lanczos_params.touch(*options["lanczos_params"])
+    engine.options.touch("max_trunc_err")  # read after the last sweep; `progress` may raise before
     energies = [np.nan]
 
     def report(algorithm: Any) -> None:
