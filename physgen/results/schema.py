@@ -22,12 +22,16 @@ SCHEMA_VERSION = 1
 GROUPS: Mapping[str, str] = {
     "state": "the target state, one tensor for each site",
     "data": "measurement outcomes that the model learns from",
+    "held_out": "outcomes of a file that are kept out of training",
     "training": "history of the training",
     "training/checkpoint": "model and optimiser, as far as training has come",
     "model": "the trained model",
     "samples": "draws from the trained model",
-    "validation": "distance between model and target",
-    "observables": "expectation values with errors",
+    "validation": "distance between model and target, or likelihood of held-out outcomes",
+    "validation/exact": "the same distance, by enumeration of all outcomes",
+    "observables/data": "expectation values with errors, from the outcomes",
+    "observables/model": "expectation values with errors, from the samples",
+    "observables/exact": "expectation values in the target",
 }
 
 ROOT_ATTRS: Mapping[str, str] = {

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from physgen.core.errors import InterruptedRunError
 from physgen.core.random import Stream
 from physgen.workflow import inputs
 from physgen.workflow.config import Config
@@ -29,6 +30,14 @@ class Context:
     store: RunStore
     reporter: Reporter
     stop: Callable[[], bool]
+
+    def check_stop(self) -> None:
+        """Raise :class:`InterruptedRunError` if the run has been asked to end."""
+        if self.stop():
+            name = getattr(self.stop, "signal", None) or "a request"
+            raise InterruptedRunError(
+                f"stopped by {name}; continue with `physgen resume {self.store.path}`"
+            )
 
     def stream(self, stage: str) -> Stream:
         """Return the random stream that belongs to `stage`."""

@@ -1,11 +1,10 @@
-"""Numbers about a trained model: observables beside the exact ones, and held-out likelihood."""
+"""Numbers about a trained model: its distance from the state, observables beside exact ones."""
 
 from __future__ import annotations
 
 import numpy as np
 import xarray as xr
 
-from physgen.core.arrays import to_numpy
 from physgen.core.protocols import Density
 from physgen.exact import exact_observables
 from physgen.quantum import MPS, TFIM, MeasurementData, estimate_observables
@@ -14,7 +13,7 @@ from physgen.quantum.tfim import central_pairs
 from physgen.validation.compare import MAX_STRINGS, exact_divergences, validate
 from physgen.workflow.context import Context
 
-__all__ = ["distances", "held_out_likelihood", "observables"]
+__all__ = ["distances", "observables"]
 
 
 def distances(context: Context, model: Density, truth: Density) -> dict[str, xr.Dataset]:
@@ -22,42 +21,17 @@ def distances(context: Context, model: Density, truth: Density) -> dict[str, xr.
     n = context.config.validate_.n_samples
 
     def counted(done: int, total: int) -> None:
+        context.check_stop()
         context.reporter.update("validate", f"{done / total:.0%}")
 
     result = validate(model, truth, n, context.stream("validate"), on_progress=counted)
-    result.attrs |= {
-        "exactness": "asymptotic",
-        "exactness_for": "the distance of model and state",
-        "estimator": "mean over independent samples of either side, in log space",
-    }
+    result.attrs["estimator"] = "mean over independent samples of either side, in log space"
     groups = {"validation": result}
     if (truth.support.K or 0) ** truth.event_shape[0] <= MAX_STRINGS:
         exact = exact_divergences(model, truth)
-        exact.attrs |= {"exactness_for": "the same", "estimator": "all outcomes, enumerated"}
+        exact.attrs["estimator"] = "all outcomes, enumerated"
         groups["validation/exact"] = exact
     return groups
-
-
-def held_out_likelihood(context: Context, model: Density) -> xr.Dataset:
-    """Return the likelihood of shots that the fit never saw (of its validation split if none)."""
-    store = context.store
-    if store.has("held_out"):
-        x = MeasurementData.from_dataset(store.read("held_out")).outcomes
-        nll = -to_numpy(model.log_prob(x)) / x.shape[1]
-        value, error, n = nll.mean(), nll.std(ddof=1) / np.sqrt(len(nll)), len(nll)
-        note = "shots kept out of training and of every choice"
-    else:
-        history = store.read("training")
-        best = float(history["validation_nll"].min())
-        value, error, n = best, np.nan, 0
-        note = "validation split, also used to pick the weights, so slightly optimistic"
-    return xr.Dataset(
-        {
-            "nll": ((), float(value), {"units": "nats per site", "estimator": note}),
-            "nll_error": ((), float(error), {"units": "nats per site"}),
-        },
-        attrs={"n": n},
-    )
 
 
 def observables(context: Context) -> dict[str, xr.Dataset]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import xarray as xr
 
-from physgen.results import bibtex, open_run
+from physgen.results import GROUPS, bibtex, open_run
 from physgen.results.atomic import replacing
 from physgen.workflow.figures import CAPTIONS, write_figures
 from physgen.workflow.summary import Summary, configuration, dataset_of, summarize
@@ -137,7 +137,7 @@ _WIDE = ("log_prob", "marginals")
 def _exactness(tree: xr.DataTree) -> str:
     """Say of each group whether it is exact, asymptotic or approximate, and for what."""
     rows = []
-    for name in ("state", "samples", "validation", "validation/exact", *_SOURCES):
+    for name in GROUPS:
         ds = dataset_of(tree, name)
         if ds is not None and "exactness" in ds.attrs:
             attrs = ds.attrs
@@ -146,9 +146,6 @@ def _exactness(tree: xr.DataTree) -> str:
     if not rows:
         return ""
     return _table(("group", "exactness", "for", "how"), rows, ("name", "name", "name", "text"))
-
-
-_SOURCES = ("observables/data", "observables/model", "observables/exact")
 
 
 def _provenance(tree: xr.DataTree) -> str:

@@ -11,14 +11,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from physgen.core.errors import InterruptedRunError
 from physgen.workflow import inputs
 from physgen.workflow.config import Config
 from physgen.workflow.context import Context
 from physgen.workflow.interrupts import catch_signals
 from physgen.workflow.loading import config_of_run
 from physgen.workflow.reporting import Reporter
-from physgen.workflow.stages import STAGES, stopped_text
+from physgen.workflow.stages import STAGES
 
 __all__ = ["resume", "run"]
 
@@ -93,8 +92,7 @@ def _compute(context: Context, until: str) -> None:
                 begun = time.monotonic()
                 text = stage.run(context)
                 reporter.finish(stage.name, text, time.monotonic() - begun)
-                if stop():
-                    raise InterruptedRunError(stopped_text(context))
+                context.check_stop()
             if until == "report" and not store.complete:
                 store.finish()
         finally:

@@ -11,13 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import xarray as xr
 
 from physgen.core.arrays import to_numpy
-from physgen.core.errors import InterruptedRunError
+from physgen.core.errors import InterruptedRunError, TrainingDivergedError
 from physgen.workflow import inputs
 from physgen.workflow.config import DEFAULT_POVM, DEFAULT_SHOTS
 from physgen.workflow.context import Context
+from physgen.workflow.labels import labelled, nll_text, with_units
 
 if TYPE_CHECKING:
     from physgen.quantum import MPS, TFIM
@@ -29,6 +31,7 @@ __all__ = ["STAGES", "Stage"]
 # Shots on which the entropy floor is evaluated: log P of the state costs about 0.5 ms a shot at
 # bond dimension 24, and 20,000 shots fix the floor to 1e-3 nats per site at L = 50.
 FLOOR_SHOTS = 20_000
+SAMPLE_BLOCK = 8192  # draws between two looks at whether to stop; part of what a seed means
 CHECKPOINT = "training/checkpoint"
 METHODS_ALWAYS = ("numpy", "xarray", "matplotlib")
 
@@ -58,6 +61,7 @@ def _generate(context: Context) -> str:
         return _import(context)
 
     def swept(sweep: int, energy: float, change: float) -> None:
+        context.check_stop()
         moved = f" ({change:+.1e})" if change == change else ""
         context.reporter.update("generate", f"sweep {sweep}, E = {energy:.10f}{moved}")
 
@@ -68,11 +72,12 @@ def _generate(context: Context) -> str:
     born = Born(state, frame)
     n_shots = config.data.n_shots or DEFAULT_SHOTS
     outcomes = born.sample(n_shots, context.stream("generate").child("shots"))
-    data = MeasurementData(outcomes, frame, tfim.attrs())
+    data = MeasurementData(outcomes, frame, tfim.attrs()).to_dataset()
     context.store.cite("ic-povm", "born-sampling", "philox", *METHODS_ALWAYS)
     if context.config.state.file is None:
         context.store.cite("dmrg")
-    context.store.commit({"state": _labelled(state, tfim), "data": data.to_dataset()})
+    drawn = labelled(data, "exact", "the state: independent shots of it")
+    context.store.commit({"state": _labelled(state, tfim), "data": drawn})
     return f"{len(outcomes):,} {frame.name} shots of a chain of {tfim.L} sites"
 
 
@@ -99,10 +104,16 @@ def _import(context: Context) -> str:
 
     data = inputs.load_measurements(context.config)
     n = context.config.data.n_shots or data.n
-    groups = {"data": MeasurementData(data.outcomes[:n], data.povm, data.attrs).to_dataset()}
-    rest = data.outcomes[n:]
-    if len(rest):
-        groups["held_out"] = MeasurementData(rest, data.povm, data.attrs).to_dataset()
+    kept, rest = data.outcomes[:n], data.outcomes[n:]
+    groups = {
+        name: labelled(
+            MeasurementData(shots, data.povm, data.attrs).to_dataset(),
+            "exact",
+            "the outcomes, as given in a file",
+        )
+        for name, shots in (("data", kept), ("held_out", rest))
+        if len(shots)
+    }
     context.store.cite("ic-povm", *METHODS_ALWAYS)
     context.store.commit(groups)
     text = f"{n:,} {data.povm.name} shots of {data.L} sites, from a file"
@@ -111,6 +122,7 @@ def _import(context: Context) -> str:
 
 def _train(context: Context) -> str:
     from physgen import models, training
+    from physgen.workflow.likelihood import kept_evaluation
 
     config, store, stream = context.config, context.store, context.stream("train")
     data = context.data()
@@ -126,7 +138,9 @@ def _train(context: Context) -> str:
     store.cite("povm-reconstruction", config.model.family, "adam", "torch", "numba")
 
     def commit(state: xr.Dataset, history: xr.Dataset) -> None:
-        store.commit({"training": history.assign_attrs(floors), CHECKPOINT: state})
+        curve = labelled(history, "asymptotic", "the likelihood of the model, on either shots")
+        fit = labelled(state, "exact", "the fit, as it continues from here", units=False)
+        store.commit({"training": curve.assign_attrs(floors), CHECKPOINT: fit})
 
     try:
         result = training.fit(
@@ -141,12 +155,23 @@ def _train(context: Context) -> str:
             on_progress=lambda p: context.reporter.progress(p, held_out_floor),
         )
     except InterruptedRunError:
-        raise InterruptedRunError(stopped_text(context)) from None
-    store.commit({"model": models.to_dataset(result.model)})
-    best = float(result.history["validation_nll"].min())
-    told = f", held-out NLL {best:.4f} nats per site" if best == best else ""
-    beside = f" (floor {held_out_floor:.4f})" if told and held_out_floor is not None else ""
-    return f"weights of step {result.best_step} kept{told}{beside}"
+        context.check_stop()
+        raise
+    except TrainingDivergedError as error:
+        raise TrainingDivergedError(
+            f"{error}, under [train], and begin again in another directory or with --force; "
+            f"what was reached is in {store.path}",
+            step=error.step,
+        ) from None
+    model = models.to_dataset(result.model)
+    of = "the distribution of the outcomes"
+    store.commit({"model": labelled(model, "approximate", of, units=False)})
+    told = f"weights of step {result.best_step} kept"
+    kept = kept_evaluation(result.history)
+    if kept is None:
+        return f"{told}, no shots held out"
+    beside = "" if held_out_floor is None else f" (floor {held_out_floor:.4f})"
+    return f"{told}, held-out NLL {nll_text(kept.nll, kept.error)}{beside}"
 
 
 def _floors(context: Context, objective: NegativeLogLikelihood) -> dict[str, float]:
@@ -170,36 +195,35 @@ def _floors(context: Context, objective: NegativeLogLikelihood) -> dict[str, flo
     }
 
 
-def stopped_text(context: Context) -> str:
-    """Return what to tell a user who interrupted the run."""
-    name = getattr(context.stop, "signal", None) or "a request"
-    return f"stopped by {name}; continue with `physgen resume {context.store.path}`"
-
-
 def _sample(context: Context) -> str:
     from physgen import models
     from physgen.quantum import MeasurementData
 
     model = models.from_dataset(context.store.read("model"))
-    n = context.config.sample.n_samples
-    outcomes = to_numpy(model.sample(n, context.stream("sample")))
+    n, stream = context.config.sample.n_samples, context.stream("sample")
+    blocks = []
+    for block, start in enumerate(range(0, n, SAMPLE_BLOCK)):
+        context.check_stop()
+        context.reporter.update("sample", f"{start / n:.0%}")
+        blocks.append(to_numpy(model.sample(min(SAMPLE_BLOCK, n - start), stream.at(block))))
     data = context.data()
-    dataset = MeasurementData(outcomes, data.povm, {"source": "model"}).to_dataset()
+    samples = MeasurementData(np.concatenate(blocks), data.povm, {"source": "model"})
     # Ancestral sampling draws from the model without error; the model is not the state.
-    dataset.attrs |= {"exactness": "exact", "exactness_for": "the model"}
-    context.store.commit({"samples": dataset})
+    context.store.commit({"samples": labelled(samples.to_dataset(), "exact", "the model")})
     return f"{n:,} samples of the model"
 
 
 def _validate(context: Context) -> str:
     from physgen import models
-    from physgen.workflow.evaluation import distances, held_out_likelihood, observables
+    from physgen.workflow.evaluation import distances, observables
+    from physgen.workflow.likelihood import held_out_likelihood
 
     model = models.from_dataset(context.store.read("model"))
     truth, n = context.truth(), context.config.validate_.n_samples
     if truth is None:
-        groups = {"validation": held_out_likelihood(context, model)}
-        text = f"held-out NLL {float(groups['validation']['nll']):.4f} nats per site"
+        groups = {"validation": held_out_likelihood(context.store, model)}
+        nll, error = (float(groups["validation"][name]) for name in ("nll", "nll_error"))
+        text = f"held-out NLL {nll_text(nll, error)}" if nll == nll else "no shots held out"
     else:
         groups = distances(context, model, truth)
         fidelity = float(groups["validation"]["fidelity"][0])
@@ -207,7 +231,7 @@ def _validate(context: Context) -> str:
     context.store.cite("dual-frame-estimators")
     if context.hamiltonian() is not None:
         context.store.cite("free-fermions")
-    context.store.commit(groups | observables(context))
+    context.store.commit({k: with_units(v) for k, v in (groups | observables(context)).items()})
     return text
 
 

@@ -145,10 +145,12 @@ def _distances(tree: xr.DataTree) -> list[Distance]:
     if validation is None:
         return []
     if "fidelity" not in validation:
-        error = float(validation["nll_error"])
-        estimate = format_estimate(float(validation["nll"]), error if error == error else None)
+        nll, error = float(validation["nll"]), float(validation["nll_error"])
         how = str(validation["nll"].attrs.get("estimator", ""))
-        return [Distance("held-out NLL per site", estimate, "", f"nats; {how}")]
+        if nll != nll:
+            return [Distance("held-out NLL per site", "", "", how)]
+        estimate = format_estimate(nll, error if error == error else None)
+        return [Distance("held-out NLL per site", estimate, "", f"nat/site; {how}")]
     found = []
     for k, (name, quantity, meaning) in enumerate(_DISTANCES):
         value, error = validation[name], validation[f"{name}_error"]

@@ -60,8 +60,35 @@ def test_without_spare_shots_the_validation_split_is_used_and_said_so(tmp_path, 
     np.save(tmp_path / "lab.npy", shots)
     tree = run(tmp_path, '[data]\nfile = "lab.npy"\npovm = "pauli-6"\n')
     assert "optimistic" in tree["validation"]["nll"].attrs["estimator"]
-    best = float(tree["training"]["validation_nll"].min())
-    assert float(tree["validation"]["nll"]) == best
+    history = tree["training"].to_dataset()
+    (kept,) = np.nonzero(history["step"].values == history.attrs["best_step"])
+    kept = history.isel(evaluation=kept.item())
+    assert float(tree["validation"]["nll"]) == float(kept["validation_nll"])
+    assert float(tree["validation"]["nll_error"]) == float(kept["validation_nll_error"])
+
+
+def test_without_held_out_shots_no_likelihood_is_told(tmp_path, shots, capsys):
+    np.save(tmp_path / "lab.npy", shots)
+    text = '[data]\nfile = "lab.npy"\npovm = "pauli-6"\n'
+    tree = run(tmp_path, text, "--set", "train.validation_fraction=0")
+    assert np.isnan(tree["validation"]["nll"])
+    out, err = capsys.readouterr()
+    assert "no shots held out" in out
+    assert err.count("no shots held out") == 2  # by train and by validate
+    assert "nan" not in out + err
+    assert "no shots held out" in (tmp_path / "run" / "report.html").read_text()
+
+
+@pytest.mark.parametrize("held_out_by", ["n_shots", "validation_fraction"])
+def test_one_held_out_shot_has_no_error_bar(tmp_path, shots, held_out_by, capsys):
+    np.save(tmp_path / "lab.npy", shots)
+    text = '[data]\nfile = "lab.npy"\npovm = "pauli-6"\n'
+    override = {"n_shots": "data.n_shots=299", "validation_fraction": "train.validation_fraction="}
+    argv = ("--set", override[held_out_by] + ("0.001" if held_out_by[0] == "v" else ""))
+    validation = run(tmp_path, text, *argv)["validation"]
+    assert np.isfinite(validation["nll"])
+    assert np.isnan(validation["nll_error"])
+    assert "nan" not in "".join(capsys.readouterr())
 
 
 @pytest.mark.parametrize("named_in", ["config", "file"])

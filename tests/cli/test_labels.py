@@ -1,0 +1,71 @@
+"""Every group of a finished run says how exact it is, for what, and in which units."""
+
+import numpy as np
+import pytest
+
+from physgen import MeasurementData
+from physgen.cli import main
+from physgen.results import GROUPS, open_run
+
+ARRAYS = ("state", "model", "training/checkpoint")  # weights and tensors are no quantities
+
+
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory, toy_text):
+    """A finished run from own outcomes, some of them held out."""
+    folder = tmp_path_factory.mktemp("imported")
+    shots = np.random.default_rng(1).integers(0, 6, (200, 4)).astype(np.uint8)
+    MeasurementData(shots, "pauli-6").save(folder / "lab.h5")
+    training = toy_text[toy_text.index("[model]") :]
+    text = '[data]\nfile = "lab.h5"\nn_shots = 150\n' + training
+    (folder / "config.toml").write_text(text)
+    assert main(["run", str(folder / "config.toml"), "--out", str(folder / "run")]) == 0
+    return folder / "run"
+
+
+@pytest.fixture(params=["finished", "imported"])
+def groups(request):
+    tree = open_run(request.getfixturevalue(request.param))
+    found = {node.path.strip("/"): node.to_dataset(inherit=False) for node in tree.subtree}
+    return {name: ds for name, ds in found.items() if ds.data_vars}
+
+
+def test_every_group_is_in_the_schema(groups):
+    assert set(groups) <= set(GROUPS)
+
+
+def test_every_group_says_how_exact_it_is_and_for_what(groups):
+    for name, ds in groups.items():
+        assert ds.attrs["exactness"] in ("exact", "asymptotic", "approximate"), name
+        assert ds.attrs["exactness_for"], name
+    assert groups["model"].attrs["exactness"] == "approximate"
+    assert groups["samples"].attrs["exactness_for"] == "the model"
+    assert groups["validation"].attrs["exactness"] == "asymptotic"
+
+
+def test_every_number_has_units_and_an_error_those_of_its_value(groups):
+    for name, ds in groups.items():
+        if name in ARRAYS:
+            continue
+        for variable, array in ds.data_vars.items():
+            assert array.dtype.kind != "f" or "units" in array.attrs, (name, variable)
+            if str(variable).endswith("_error"):
+                value = str(variable).removesuffix("_error")
+                assert array.attrs["units"] == ds[value].attrs["units"], (name, variable)
+            if "nll" in str(variable):
+                assert array.attrs["units"] == "nat/site"
+            if str(variable).startswith("fidelity"):
+                assert array.attrs["units"] == "1"
+            if str(variable).startswith("kl_"):
+                assert array.attrs["units"] == "nat"
+
+
+def test_the_schema_lists_no_group_that_is_never_written(finished, imported):
+    written = {g.strip("/") for run in (finished, imported) for g in open_run(run).groups}
+    assert set(GROUPS) <= written
+
+
+def test_the_report_tells_of_every_group(finished):
+    page = (finished / "report.html").read_text()
+    for name in ("data", "model", "training", "validation/exact", "observables/exact"):
+        assert f'<td class="name">{name}</td>' in page
