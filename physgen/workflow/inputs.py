@@ -62,6 +62,8 @@ def load_measurements(config: Config) -> MeasurementData:
         raise InputError(
             f"[data] file must hold at least 2 shots of at least 2 sites, got {data.n} of {data.L}"
         )
+    for pauli in "XZ":
+        data.povm.weights(pauli)  # refuses a POVM that does not see what will be estimated
     _same_hamiltonian("data", data.attrs, config.system)
     return data
 
