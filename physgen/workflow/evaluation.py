@@ -38,19 +38,14 @@ def observables(context: Context) -> dict[str, xr.Dataset]:
     """Return the observables of data and model by dual frames, and of the state, by source."""
     tfim, data = context.hamiltonian(), context.data()
     samples = MeasurementData.from_dataset(context.store.read("samples"))
-    # Without a Hamiltonian there is no energy; the estimators of x, z and zz do not need one.
-    chain = tfim or TFIM(L=data.L, J=0.0, h=0.0)
     found = {
-        "data": estimate_observables(data.outcomes, data.povm, chain),
-        "model": estimate_observables(samples.outcomes, samples.povm, chain),
+        "data": estimate_observables(data.outcomes, data.povm, tfim),
+        "model": estimate_observables(samples.outcomes, samples.povm, tfim),
     }
     found["data"].attrs["exactness_for"] = "the state"
     found["model"].attrs["exactness_for"] = "the model; approximate for the state"
     if tfim is not None and (state := context.state()) is not None:
         found["exact"] = _exact(tfim, state, from_file=context.config.state.file is not None)
-    if tfim is None:
-        energies = ["energy", "energy_error", "energy_unphysical"]
-        found = {name: ds.drop_vars(energies) for name, ds in found.items()}
     return {f"observables/{name}": ds for name, ds in found.items()}
 
 

@@ -193,7 +193,7 @@ def _warnings(
         if bad:
             warnings.append(
                 f"unphysical estimate from the {source}: {', '.join(bad)} lies outside its range "
-                "by more than two standard errors; do not trust it without more shots"
+                "by more than chance allows; do not trust it without more shots"
             )
         n = int(ds.attrs.get("n", FEW_SAMPLES))
         if n < FEW_SAMPLES:

@@ -38,7 +38,7 @@ def shots(chain):
 
 
 def test_outcomes_of_unknown_origin_give_held_out_likelihood_and_no_energy(
-    tmp_path, shots, capsys
+    tmp_path, shots, chain, capsys
 ):
     MeasurementData(shots, "pauli-6").save(tmp_path / "lab.h5")
     tree = run(tmp_path, '[data]\nfile = "lab.h5"\nn_shots = 250\n')
@@ -49,7 +49,9 @@ def test_outcomes_of_unknown_origin_give_held_out_likelihood_and_no_energy(
     assert 0.5 < float(tree["validation"]["nll"]) < np.log(6) + 0.5
     assert float(tree["validation"]["nll_error"]) > 0
     assert set(tree["observables"].children) == {"data", "model"}
-    assert "energy" not in tree["observables/data"]
+    for source in ("data", "model"):
+        assert "energy" not in tree["observables"][source]
+        assert not chain.attrs().keys() & tree["observables"][source].attrs.keys()
     out = capsys.readouterr().out
     assert "held-out NLL per site" in out
     assert "F_c" not in out

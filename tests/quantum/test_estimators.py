@@ -5,6 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 from helpers.statistics import joint_p, normal_p, unit_variance_p
+from scipy import stats
 
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
@@ -93,6 +94,35 @@ def test_unphysical_estimates_are_flagged():
     assert not any(ds[name].any() for name in ds if name.endswith("_unphysical"))
 
 
+@pytest.mark.statistical
+@pytest.mark.parametrize("name", names())
+def test_flags_of_a_perfect_measurement_keep_their_level(name):
+    """200 data sets of a state on the edge: E is E0, and <X_i> is 0.99 on each of 20 sites."""
+    tfim, frame, level = TFIM(20, h=5), povm(name), 1e-3
+    x = Born(ground_state(tfim, chi_max=8), frame).sample(200 * 1000, 1).reshape(200, 1000, 20)
+    alarms = dict.fromkeys(("energy", "x", "z", "zz", "x_mean", "z_mean"), 0)
+    for shots in x:
+        ds = estimate_observables(shots, frame, tfim)
+        assert ds.attrs["unphysical_level"] == level
+        for key in alarms:
+            alarms[key] += bool(ds[f"{key}_unphysical"].any())
+    for key, k in alarms.items():
+        assert stats.binom.sf(k - 1, len(x), level) > 1e-3, key
+    if name == "pauli-4":  # saboteur: Z+ and rest exchanged makes <X> = <Z> = 1 of one spin
+        for shots in np.array([3, 1, 2, 0])[x[:20]]:
+            assert estimate_observables(shots, frame, tfim).energy_unphysical == 1
+
+
+def test_without_a_hamiltonian_there_is_no_energy_and_none_is_named():
+    frame, tfim = povm("pauli-6"), TFIM(5)
+    x = Stream(4).numpy().integers(6, size=(500, 5), dtype=np.uint8)
+    ds, named = estimate_observables(x, frame), estimate_observables(x, frame, tfim)
+    energies = ["energy", "energy_error", "energy_unphysical"]
+    assert ds.drop_attrs().identical(named.drop_vars(energies).drop_attrs())
+    assert not set(tfim.attrs()) & set(ds.attrs)
+    assert "energy" not in shot_values(x, frame)
+
+
 def test_bad_input():
     frame, tfim = povm("pauli-4"), TFIM(4)
     with pytest.raises(InputError, match=r"must be in 0\.\.3"):
@@ -101,3 +131,5 @@ def test_bad_input():
         estimate_observables(np.zeros((5, 3), int), frame, tfim)
     with pytest.raises(InputError, match="at least 2 shots"):
         estimate_observables(np.zeros((1, 4), int), frame, tfim)
+    with pytest.raises(InputError, match="L >= 2"):
+        estimate_observables(np.zeros((5, 1), int), frame)
