@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from physgen.cli import main
-from physgen.quantum import MPS, TFIM, MeasurementData, povm
+from physgen.quantum import MPS, POVM, TFIM, MeasurementData, povm
 
 
 def snapshot(folder):
