@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from physgen.exact.diagonalisation import diagonalised_observables, ground_state_vector
-    from physgen.exact.free_fermions import exact_observables, ground_state_energy, zz_matrix
+    from physgen.exact.free_fermions import exact_observables, zz_matrix
 
 __all__ = [
     "diagonalised_observables",
     "exact_observables",
-    "ground_state_energy",
     "ground_state_vector",
     "zz_matrix",
 ]
@@ -23,7 +22,6 @@ __all__ = [
 _HOME = {
     "diagonalised_observables": "diagonalisation",
     "exact_observables": "free_fermions",
-    "ground_state_energy": "free_fermions",
     "ground_state_vector": "diagonalisation",
     "zz_matrix": "free_fermions",
 }

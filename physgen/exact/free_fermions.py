@@ -20,17 +20,7 @@ from physgen.core.errors import InputError
 from physgen.quantum.estimators import observables_dataset
 from physgen.quantum.tfim import TFIM, central_pairs
 
-__all__ = ["exact_observables", "gap", "ground_state_energy", "x_profile", "zz_matrix"]
-
-
-def ground_state_energy(tfim: TFIM) -> float:
-    """Return E0, the sum of -sigma_k over the modes (plus one excitation where P demands it)."""
-    return tfim.ground_state_energy()
-
-
-def gap(tfim: TFIM) -> float:
-    """Return the distance of the two lowest levels."""
-    return tfim.gap()
+__all__ = ["exact_observables", "x_profile", "zz_matrix"]
 
 
 def _correlations(tfim: TFIM) -> np.ndarray:

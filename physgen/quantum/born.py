@@ -65,6 +65,10 @@ class Born:
     Samples are drawn in float32 (conditional probabilities good to about 1e-6) and are a function
     of the stream and their own index alone: ``sample(n, rng)`` is the beginning of
     ``sample(m, rng)`` for m > n.  ``log_prob`` is float64; -inf where P(a) = 0.
+
+    The matrices are small, so that a second BLAS thread doubles the CPU time and gains no wall
+    time; on a busy machine the threads wait for each other, which is slower many times over.  The
+    command line uses one thread; a script should set OPENBLAS_NUM_THREADS=1 before NumPy loads.
     """
 
     def __init__(self, state: MPS, povm: POVM | str) -> None:

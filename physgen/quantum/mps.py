@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from physgen.core.checks import check_choice, check_positive_int
+from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 from physgen.quantum.arrays import read_arrays
 from physgen.quantum.povm import PAULI
@@ -118,26 +118,6 @@ class MPS:
         phase = carry[0, 0] / abs(carry[0, 0])
         tensors[-1] = tensors[-1] * phase
         return MPS(tensors[::-1], self.attrs)
-
-    def compressed(self, chi_max: int, cutoff: float = 1e-14) -> MPS:
-        """Return the normalised state with bonds cut to `chi_max` singular values.
-
-        Singular values below `cutoff` times the largest are dropped too.  The result is
-        left-canonical; ``attrs["discarded_weight"]`` is the sum of the squares dropped.
-        """
-        check_positive_int("chi_max", chi_max)
-        tensors, discarded = [], 0.0
-        carry = np.ones((1, 1))
-        for A in self.right_canonical().tensors:
-            A = np.tensordot(carry, A, axes=(1, 0))
-            U, S, Vh = np.linalg.svd(A.reshape(-1, A.shape[2]), full_matrices=False)
-            keep = min(chi_max, int(np.count_nonzero(S / S[0] > cutoff)))
-            discarded += float(np.sum(S[keep:] ** 2))
-            kept = S[:keep] / np.linalg.norm(S[:keep])
-            tensors.append(U[:, :keep].reshape(len(A), 2, keep))
-            carry = kept[:, None] * Vh[:keep]
-        tensors[-1] = tensors[-1] * carry[0, 0]
-        return MPS(tensors, self.attrs | {"discarded_weight": discarded})
 
     def expectation(self, paulis: Mapping[int, str]) -> float:
         """Return the expectation value of a product of Pauli matrices.

@@ -66,16 +66,9 @@ def test_energy_by_contraction(boundary, J):
     assert state.energy(tfim) == pytest.approx(terms, abs=1e-11)
 
 
-def test_dense_round_trip_and_compression():
+def test_dense_round_trip():
     _, psi = ground_state_vector(TFIM(8))
-    state = MPS.from_dense(psi)
-    np.testing.assert_allclose(state.to_dense(), psi, atol=1e-13)
-    same, smaller = state.compressed(16), state.compressed(3)
-    assert abs(same.overlap(state)) == pytest.approx(1, abs=1e-13)
-    assert smaller.max_bond == 3
-    infidelity = 1 - abs(smaller.overlap(state)) ** 2
-    assert 0 < infidelity <= 2 * smaller.attrs["discarded_weight"]
-    assert smaller.norm() == pytest.approx(1, abs=1e-13)
+    np.testing.assert_allclose(MPS.from_dense(psi).to_dense(), psi, atol=1e-13)
 
 
 @pytest.mark.parametrize("complex_valued", [False, True])
