@@ -18,7 +18,11 @@ def arrays(name, H):
         return rng.standard_normal(shape).astype(np.float32)
 
     G, S = kernel.gates * H, kernel.state * H
-    data = {"x": normal(K, G), "rows": rng.integers(0, K, B), "w": normal(G, H) / np.sqrt(H)}
+    data = {
+        "x": normal(K, G),
+        "rows": rng.integers(0, K, B),
+        "w": normal(G, H) / np.float32(np.sqrt(H)),
+    }
     data |= {"b_n": normal(H), "state": normal(B, S), "d_out": normal(B, S)}
     cell = CELLS[name](K, H, dtype=torch.float64)
     with torch.no_grad():  # row k of x is the projection of the one-hot code of k
