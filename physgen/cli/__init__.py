@@ -42,9 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()  # the reader of our output left, e.g. `| head`
         return 0
     except OSError as error:
-        if error.errno not in _NO_SPACE:
+        if error.errno in _NO_SPACE:
+            return _fail("the disk is full; free some space and run `physgen resume`")
+        if error.filename is None:  # not about a file of the user
             raise
-        return _fail("the disk is full; free some space and run `physgen resume`")
+        return _fail(f"{error.filename} cannot be used: {error.strerror}")
     except Exception as error:
         message = getattr(error, "format_message", None)  # a usage error, from any click
         if message is None:

@@ -50,10 +50,14 @@ Set = Annotated[
 ]
 Force = Annotated[
     bool,
-    typer.Option("--force", help="Take DIR even if it holds another run, which is then lost."),
+    typer.Option(
+        "--force",
+        help="Take DIR even if it holds another run: its run.h5, report and figures are lost.",
+    ),
 ]
 Runs = Annotated[
-    list[Path], typer.Argument(metavar="DIR...", help="Run directories, finished or not.")
+    list[Path],
+    typer.Argument(metavar="DIR...", help="Run directories (or their run.h5), finished or not."),
 ]
 
 

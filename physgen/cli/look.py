@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
 
 from physgen.cli.console import stdout
 from physgen.core.errors import StoreError
-from physgen.results import bibtex, open_run
+from physgen.results import bibtex, open_run, run_directory
+from physgen.results.provenance import flattened
 from physgen.workflow.summary import Summary, configuration, summarize
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["cite", "compare", "plot", "print_result", "report"]
 
@@ -41,11 +45,20 @@ def plot(runs: Sequence[Path], kind: str) -> None:
 
 def cite(run_dir: Path) -> None:
     """Print BibTeX for the methods that a run used."""
-    print(bibtex(json.loads(open_run(run_dir).attrs.get("citations", "[]"))))
+    print(bibtex(json.loads(_opened(run_dir).attrs.get("citations", "[]"))))
+
+
+def _opened(run: Path) -> xr.DataTree:
+    """Return a run, from its directory or its file; refuse other files of physgen."""
+    tree = open_run(run)
+    if "config" not in tree.attrs:
+        raise StoreError(f"{run} holds no run; give a run directory or its run.h5")
+    return tree
 
 
 def print_result(run_dir: Path) -> None:
     """Print the table of a run, and where its files are."""
+    run_dir = run_directory(run_dir)
     console = stdout()
     summary = summarize(open_run(run_dir))
     for table in tables(summary):
@@ -101,16 +114,16 @@ def _table(title: str) -> Table:
 
 def compare(runs: Sequence[Path]) -> None:
     """Print runs side by side: where the configs differ, then distances and observables."""
-    trees = {str(run_dir): open_run(run_dir) for run_dir in runs}
+    trees = {str(run_dir): _opened(run_dir) for run_dir in runs}
     summaries = {name: summarize(tree) for name, tree in trees.items()}
     table = _table("")
     table.add_column("", justify="left", no_wrap=True)
     for name in trees:
         table.add_column(name, justify="right")
-    configs = {name: _flat(configuration(tree)) for name, tree in trees.items()}
+    configs = {name: flattened(configuration(tree)) for name, tree in trees.items()}
     keys = dict.fromkeys(key for config in configs.values() for key in config)
     for key in keys:
-        values = [json.dumps(config.get(key)) for config in configs.values()]
+        values = [config.get(key, "") for config in configs.values()]
         if len(set(values)) > 1:
             table.add_row(key, *values, style="dim")
     table.add_section()
@@ -130,14 +143,3 @@ def _aligned(summaries: Mapping[str, Summary]) -> dict[str, list[str]]:
         found.append(cells)
     names = dict.fromkeys(name for cells in found for name in cells)
     return {name: [cells.get(name, "") for cells in found] for name in names}
-
-
-def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested keys as section.key."""
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat

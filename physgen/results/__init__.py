@@ -20,6 +20,7 @@ _EXPORTS = {
     "config_hash": "provenance",
     "open_run": "reader",
     "read_dataset": "reader",
+    "run_directory": "layers",
     "write_dataset": "reader",
 }
 
@@ -34,11 +35,13 @@ __all__ = [
     "config_hash",
     "open_run",
     "read_dataset",
+    "run_directory",
     "write_dataset",
 ]
 
 if TYPE_CHECKING:
     from physgen.results.citations import METHODS, bibtex
+    from physgen.results.layers import run_directory
     from physgen.results.provenance import collect_provenance, config_hash
     from physgen.results.reader import open_run, read_dataset, write_dataset
     from physgen.results.schema import GROUPS, ROOT_ATTRS, SCHEMA_VERSION

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import h5py
 
@@ -13,6 +14,7 @@ from physgen.core.errors import StoreError
 from physgen.results.atomic import flush_directory, store_errors
 from physgen.results.layers import RUN_FILE, Layers, is_run
 from physgen.results.lock import LOCK_FILE
+from physgen.results.provenance import flattened
 from physgen.results.segments import DIRECTORY, segment_paths
 
 __all__ = ["check_not_foreign", "find_run", "make_segment_directory"]
@@ -41,8 +43,13 @@ def check_not_foreign(path: Path, force: bool) -> None:
         )
 
 
-def find_run(path: Path, text: str, wanted: str, force: bool) -> Layers | None:
-    """Return the run in `path` if it has this configuration, None if there is no run (left)."""
+def find_run(
+    path: Path, text: str, wanted: str, force: bool, derived: Iterable[str] = ()
+) -> Layers | None:
+    """Return the run in `path` if it has this configuration, None if there is no run (left).
+
+    With `force`, a run that cannot be gone on with is removed, and its files `derived` with it.
+    """
     if not is_run(path):
         return None
     try:
@@ -59,34 +66,30 @@ def find_run(path: Path, text: str, wanted: str, force: bool) -> Layers | None:
     except StoreError:
         if not force:
             raise
-    _clear(path)
+    _clear(path, derived)
     return None
 
 
 def _difference(there: str, here: str) -> str:
     """Return the first entry that differs between two JSON texts, and how many more do."""
-    a, b = _flat(json.loads(there)), _flat(json.loads(here))
+    a, b = flattened(json.loads(there)), flattened(json.loads(here))
     keys = [k for k in sorted({*a, *b}) if a.get(k, "absent") != b.get(k, "absent")]
     more = f", and {len(keys) - 1} more" if len(keys) > 1 else ""
     first = keys[0]
     return f"{first} is {a.get(first, 'absent')} there, {b.get(first, 'absent')} here{more}"
 
 
-def _flat(config: Any, prefix: str = "") -> dict[str, str]:
-    if not isinstance(config, dict) or not config:
-        return {prefix: json.dumps(config)}
-    entries = {}
-    for key, value in config.items():
-        entries |= _flat(value, f"{prefix}.{key}" if prefix else key)
-    return entries
-
-
-def _clear(path: Path) -> None:
+def _clear(path: Path, derived: Iterable[str]) -> None:
     """Remove a run: the newest segments first, so that a crash here leaves an older state."""
     run = path / RUN_FILE
     if run.exists() and not _is_ours(run):
         raise StoreError(f"{run} was not written by physgen, so it is not replaced; move it away")
     with store_errors(path):
+        for file in (path / name for name in derived):
+            file.unlink(missing_ok=True)
+            if file.parent != path:
+                with contextlib.suppress(OSError):  # the user's own files are in it, or it is gone
+                    file.parent.rmdir()
         for segment in reversed(segment_paths(path).values()):
             os.unlink(segment)
         run.unlink(missing_ok=True)

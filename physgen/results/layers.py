@@ -21,7 +21,7 @@ from physgen.results.layout import Layout, decode
 from physgen.results.schema import check_schema
 from physgen.results.segments import damaged, open_segment, segment_path, segment_paths
 
-__all__ = ["RUN_FILE", "Layers", "is_run"]
+__all__ = ["RUN_FILE", "Layers", "is_run", "run_directory"]
 
 RUN_FILE = "run.h5"
 _ATTEMPTS = 20  # a writer would have to compact this often while one reader opens
@@ -30,6 +30,22 @@ _ATTEMPTS = 20  # a writer would have to compact this often while one reader ope
 def is_run(path: Path) -> bool:
     """Whether a directory holds a run, finished or not."""
     return (path / RUN_FILE).exists() or bool(segment_paths(path))
+
+
+def run_directory(path: str | os.PathLike[str]) -> Path:
+    """Return the run directory that `path` names: itself, or the one whose ``run.h5`` it is.
+
+    Raises
+    ------
+    StoreError
+        If `path` is any other file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        return path
+    if path.name != RUN_FILE:
+        raise StoreError(f"{path} is a file; give a run directory, or the {RUN_FILE} in one")
+    return path.parent
 
 
 class Layers(contextlib.AbstractContextManager):

@@ -18,7 +18,14 @@ import physgen
 from physgen.core.errors import InputError
 from physgen.results.citations import check_methods
 
-__all__ = ["Stopwatch", "canonical_json", "collect_provenance", "config_hash", "resumed"]
+__all__ = [
+    "Stopwatch",
+    "canonical_json",
+    "collect_provenance",
+    "config_hash",
+    "flattened",
+    "resumed",
+]
 
 _PACKAGES = ("h5py", "numba", "numpy", "physics-tenpy", "scipy", "torch", "xarray")
 
@@ -42,6 +49,23 @@ def canonical_json(config: Mapping[str, Any]) -> str:
 def config_hash(config: Mapping[str, Any]) -> str:
     """Return the SHA-256 of :func:`canonical_json`, in hexadecimal."""
     return hashlib.sha256(canonical_json(config).encode()).hexdigest()
+
+
+def flattened(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Return the entries of a nested mapping as JSON text, by dotted name.
+
+    Examples
+    --------
+    >>> flattened({"seed": 1, "system": {"L": 4}})
+    {'seed': '1', 'system.L': '4'}
+    """
+    entries = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping) and value:
+            entries |= flattened(value, f"{prefix}{key}.")
+        else:
+            entries[f"{prefix}{key}"] = json.dumps(value)
+    return entries
 
 
 def collect_provenance(

@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +69,7 @@ class RunStore(contextlib.AbstractContextManager):
         config: Mapping[str, Any],
         *,
         force: bool = False,
+        derived: Iterable[str] = (),
         provenance: Mapping[str, Any] | None = None,
     ) -> RunStore:
         """Begin a run in `path`, or go on with the one of the same configuration.
@@ -80,8 +81,10 @@ class RunStore(contextlib.AbstractContextManager):
         config : mapping
             Plain JSON data.  It is stored, and its hash decides what is the same run.
         force : bool
-            Take a directory that holds other files, or another run, whose own files (``run.h5``
-            and its segments) are then removed.  Nothing else is ever removed.
+            Take a directory that holds other files, which stay; or another run, which is then
+            removed: ``run.h5``, its segments and the files named in `derived`, nothing else.
+        derived : iterable of str
+            Files made from a run, relative to `path`: what shows a removed run must go with it.
         provenance : mapping, optional
             From :func:`~physgen.results.collect_provenance`.
 
@@ -97,7 +100,7 @@ class RunStore(contextlib.AbstractContextManager):
         lock = Lock(path)
         try:
             now = dict(provenance or collect_provenance(seed=_seed(config)))
-            layers = find_run(path, text, config_hash(config), force)
+            layers = find_run(path, text, config_hash(config), force, derived)
             if layers is None:
                 attrs = {
                     "schema_version": SCHEMA_VERSION,

@@ -52,14 +52,16 @@ def draw_figures(tree: xr.DataTree) -> dict[str, Figure]:
 def write_figures(run_dir: str | Path, kind: str = "png") -> dict[str, Path]:
     """Draw the figures of a run into ``DIR/figures``; return their paths by name."""
     from physgen.plotting import render
-    from physgen.results import open_run
-    from physgen.results.atomic import replacing
+    from physgen.results import open_run, run_directory
+    from physgen.results.atomic import replacing, store_errors
 
     check_choice("format", kind, FORMATS)
-    folder = Path(run_dir) / "figures"
+    run_dir = run_directory(run_dir)
+    folder = run_dir / "figures"
     paths = {}
     for name, figure in draw_figures(open_run(run_dir)).items():
-        folder.mkdir(exist_ok=True)
+        with store_errors(folder):
+            folder.mkdir(exist_ok=True)
         paths[name] = folder / f"{name}.{kind}"
         with replacing(paths[name]) as file:
             file.write(render(figure, kind))

@@ -16,17 +16,20 @@ from typing import Any
 
 import xarray as xr
 
-from physgen.results import GROUPS, bibtex, open_run
+from physgen.results import GROUPS, bibtex, open_run, run_directory
 from physgen.results.atomic import replacing
-from physgen.workflow.figures import CAPTIONS, write_figures
+from physgen.workflow.figures import CAPTIONS, FORMATS, write_figures
 from physgen.workflow.summary import Summary, configuration, dataset_of, summarize
 
-__all__ = ["render_report", "write_report"]
+__all__ = ["DERIVED", "render_report", "write_report"]
+
+# Every file of a run directory that is drawn from run.h5.
+DERIVED = ("report.html", *(f"figures/{name}.{kind}" for name in CAPTIONS for kind in FORMATS))
 
 
 def write_report(run_dir: str | Path) -> Path:
     """Write ``DIR/figures`` and ``DIR/report.html`` of a run; return the path of the page."""
-    run_dir = Path(run_dir)
+    run_dir = run_directory(run_dir)
     figures = write_figures(run_dir)
     tree = open_run(run_dir)
     page = render_report(tree, {name: path.read_bytes() for name, path in figures.items()})

@@ -37,11 +37,12 @@ def run(
     config : Config
         What to do; :func:`physgen.workflow.loading.load_config` reads one.
     out : str or Path
-        Run directory, made if absent.  A directory of another config is refused.
+        Run directory (or its ``run.h5``), made if absent.  One of another config is refused.
     until : str
         Last stage: generate, train, sample, validate or report.
     force : bool
-        Take `out` even if it holds another run, which is then lost.
+        Take `out` even if it holds another run: its ``run.h5``, report and figures are then
+        removed.  Other files stay.
     reporter : Reporter, optional
         Listener for progress.
 
@@ -50,24 +51,28 @@ def run(
     Path
         The run directory.
     """
-    from physgen.results import RunStore
+    from physgen.results import RunStore, run_directory
+    from physgen.workflow.report import DERIVED
 
     # Everything that can be wrong with the input is found before the directory is touched.
+    out = run_directory(out)
     inputs.check(config)
-    provenance = _provenance(config)
-    with RunStore.open(out, config.canonical(), force=force, provenance=provenance) as store:
+    with RunStore.open(
+        out, config.canonical(), force=force, derived=DERIVED, provenance=_provenance(config)
+    ) as store:
         _compute(Context(config, store, reporter or Reporter(), lambda: False), until)
-    return _finish(Path(out), until, reporter or Reporter())
+    return _finish(out, until, reporter or Reporter())
 
 
 def resume(out: str | Path, *, reporter: Reporter | None = None) -> Path:
     """Continue the run in `out` to its end, with the config that it holds."""
-    from physgen.results import RunStore, open_run
+    from physgen.results import RunStore, open_run, run_directory
 
+    out = run_directory(out)
     config = config_of_run(open_run(out, groups=()).attrs)
     with RunStore.resume(out, provenance=_provenance(config)) as store:
         _compute(Context(config, store, reporter or Reporter(), lambda: False), "report")
-    return _finish(Path(out), "report", reporter or Reporter())
+    return _finish(out, "report", reporter or Reporter())
 
 
 def _provenance(config: Config) -> dict[str, Any]:

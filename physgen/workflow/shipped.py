@@ -10,6 +10,7 @@ from pathlib import Path
 
 import physgen
 from physgen.core.errors import InputError, StoreError
+from physgen.results.atomic import store_errors
 
 __all__ = ["copy_workflow", "find_workflow", "list_workflows", "title_of"]
 
@@ -48,7 +49,10 @@ def copy_workflow(name: str, destination: str | Path | None = None) -> Path:
     """Copy a workflow to `destination` (default: a folder of its name), which must not exist."""
     source = find_workflow(name)
     target = Path(destination) if destination is not None else Path(name)
-    if target.exists():
-        raise StoreError(f"destination must not exist, got {str(target)!r}; name another folder")
-    shutil.copytree(source, target)
+    with store_errors(target):
+        if target.exists():
+            raise StoreError(
+                f"destination must not exist, got {str(target)!r}; name another folder"
+            )
+        shutil.copytree(source, target)
     return target

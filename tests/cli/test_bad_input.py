@@ -10,6 +10,7 @@ import pytest
 
 from physgen.cli import main
 from physgen.quantum import MPS, POVM, TFIM, MeasurementData, povm
+from physgen.workflow.report import DERIVED
 
 
 def snapshot(folder):
@@ -236,13 +237,45 @@ def test_a_foreign_directory(config, tmp_path, refused):
     assert "chapter1.tex" in refused("run", config, "--out", out)
 
 
-def test_force_replaces_another_run_and_nothing_else(finished, config, tmp_path):
+def test_force_replaces_another_run_and_what_was_drawn_from_it(finished, config, tmp_path, capsys):
     out = tmp_path / "run"
     shutil.copytree(finished, out)
-    (out / "notes.txt").write_text("precious")
+    (out / "figures" / "two_point.pdf").write_bytes(b"%PDF")
     argv = ["generate", str(config), "--out", str(out), "--set", "system.L=3", "--force"]
     assert main(argv) == 0
-    assert (out / "notes.txt").read_text() == "precious"
+    assert [p.name for p in out.iterdir()] == ["run.h5"]
+    assert "report.html" not in capsys.readouterr().out
+
+
+def test_force_leaves_the_users_own_files(finished, config, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(finished, out)
+    own = [out / "notes.txt", out / "figures" / "mine.png", out / "figures" / "training.txt"]
+    for path in own:
+        path.write_text("precious")
+    argv = ["generate", str(config), "--out", str(out), "--set", "system.L=3", "--force"]
+    assert main(argv) == 0
+    assert sorted(p for p in out.rglob("*") if p.is_file()) == sorted([*own, out / "run.h5"])
+    assert all(path.read_text() == "precious" for path in own)
+
+
+def test_every_file_that_a_run_writes_beside_its_data_is_known(finished):
+    written = {str(p.relative_to(finished)) for p in finished.rglob("*") if p.is_file()}
+    assert written - {"run.h5"} <= set(DERIVED)
+
+
+@pytest.mark.parametrize("command", ["report", "plot", "compare", "cite", "resume", "run"])
+def test_a_file_that_is_no_run(config, tmp_path, shots, refused, command):
+    argv = [config, "--out", shots] if command == "run" else [shots]
+    assert "run directory" in refused(command, *argv)
+
+
+def test_a_figures_folder_that_is_a_file(finished, tmp_path, refused):
+    out = tmp_path / "run"
+    shutil.copytree(finished, out)
+    shutil.rmtree(out / "figures")
+    (out / "figures").write_text("precious")
+    assert "figures could not be written" in refused("report", out)
 
 
 @pytest.mark.parametrize("command", ["report", "resume", "run"])

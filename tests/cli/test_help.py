@@ -1,5 +1,6 @@
 """The command line is quick to explain itself and answers mistakes in one line."""
 
+import errno
 import json
 import os
 import subprocess
@@ -93,6 +94,36 @@ def test_a_workflow_is_copied_once(tmp_path, capsys):
     (target / "config.toml").write_text("mine")
     assert main(["workflows", "copy", "state_reconstruction", str(target)]) == 2
     assert (target / "config.toml").read_text() == "mine"
+
+
+@pytest.mark.parametrize("blocked", ["file", "file/x"])
+def test_a_workflow_is_not_copied_into_a_file(tmp_path, capsys, blocked):
+    (tmp_path / "file").write_text("precious")
+    argv = ["workflows", "copy", "state_reconstruction", str(tmp_path / blocked)]
+    assert main(argv) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("physgen: error: ")
+    assert err.count("\n") == 1
+    assert (tmp_path / "file").read_text() == "precious"
+
+
+def test_an_unforeseen_trouble_with_a_file_is_one_line(monkeypatch, capsys):
+    def fail(*_):
+        raise PermissionError(errno.EACCES, "Permission denied", "/there/config.toml")
+
+    monkeypatch.setattr("physgen.workflow.shipped.list_workflows", fail)
+    assert main(["workflows", "list"]) == 2
+    err = capsys.readouterr().err
+    assert err == "physgen: error: /there/config.toml cannot be used: Permission denied\n"
+
+
+def test_an_os_error_without_a_file_keeps_its_traceback(monkeypatch):
+    def fail(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("physgen.workflow.shipped.list_workflows", fail)
+    with pytest.raises(OSError, match="Input/output"):
+        main(["workflows", "list"])
 
 
 def test_info_names_versions_and_devices(capsys):

@@ -154,6 +154,21 @@ def test_figures_in_another_format(finished, tmp_path, capsys):
     assert main(["plot", str(run_dir), "--format", "gif"]) == 2
 
 
+@pytest.mark.parametrize("command", ["report", "plot", "compare", "cite", "resume", "run"])
+def test_the_run_file_names_its_run(finished, config, tmp_path, capsys, command):
+    run_dir = tmp_path / "run"
+    shutil.copytree(finished, run_dir)
+    before = {p.name for p in run_dir.rglob("*")}
+    named = ["run", str(config), "--out"] if command == "run" else [command]
+    assert main([*named, str(run_dir)]) == 0
+    from_directory = capsys.readouterr().out
+    assert main([*named, str(run_dir / "run.h5")]) == 0
+    from_file = capsys.readouterr().out
+    if command != "compare":  # which shows the names as they were given
+        assert from_file == from_directory
+    assert {p.name for p in run_dir.rglob("*")} == before
+
+
 def test_runs_are_compared_side_by_side(finished, config, tmp_path, capsys):
     other = tmp_path / "other"
     assert main(["generate", str(config), "--out", str(other), "--set", "seed=8"]) == 0
