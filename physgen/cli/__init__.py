@@ -16,7 +16,6 @@ __all__ = ["main"]
 
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -24,8 +23,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run ``physgen`` with the arguments `argv` (default: of the process); return its status."""
     # One thread unless the user says otherwise: a resumed run then repeats the uninterrupted one
     # bit for bit, and products as small as ours gain nothing from a second.  Read as numpy loads.
-    for variable in _THREADS:
-        os.environ.setdefault(variable, "1")
+    threads = os.environ.setdefault("OMP_NUM_THREADS", "1")
+    for variable in ("MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(variable, threads)
     from physgen.cli.app import app
     from physgen.core.errors import PhysgenError
 

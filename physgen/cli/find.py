@@ -92,6 +92,13 @@ def copy_workflow(name: str, destination: Path | None) -> None:
     print(f"next: physgen run {target / 'config.toml'} --out {target / 'run'}")
 
 
+def _usable_cores() -> int | None:
+    """Return how many cores this process may use, where the system tells (not on macOS)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
+
+
 def info() -> None:
     """Print versions, devices and threads."""
     import torch
@@ -105,10 +112,11 @@ def info() -> None:
             lines[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             lines[package] = "not installed"
-    lines["cores"] = f"{len(os.sched_getaffinity(0))} usable of {os.cpu_count()}"
+    lines["cores"] = f"{_usable_cores()} usable of {os.cpu_count()}"
     lines["torch threads"] = str(torch.get_num_threads())
     for variable in _THREAD_VARIABLES:
         lines[variable] = os.environ.get(variable, "not set")
+    lines["BLAS threads"] = "OMP_NUM_THREADS, or one: resumed runs then agree bit for bit"
     gpus = [torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())]
     lines["devices"] = ", ".join(["cpu", *gpus])
     for key, value in lines.items():

@@ -15,9 +15,11 @@ COMMANDS += ["compare", "cite", "systems", "info", "workflows"]
 HEAVY = ("torch", "numba", "xarray", "matplotlib", "h5py", "tenpy", "pydantic", "numpy")
 
 
-def fresh(code):
+def fresh(code, env=None):
     """Run `code` in a fresh interpreter; return what it prints as JSON."""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env
+    )
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -131,3 +133,40 @@ def test_info_names_versions_and_devices(capsys):
     out = capsys.readouterr().out
     assert "torch" in out
     assert "devices" in out
+
+
+def test_info_where_the_system_does_not_tell_the_usable_cores(capsys, monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)  # as on macOS
+    assert main(["info"]) == 0
+    assert f"cores                {os.cpu_count()} usable of {os.cpu_count()}" in (
+        capsys.readouterr().out
+    )
+
+
+@pytest.mark.parametrize(("given", "threads"), [({}, "1"), ({"OMP_NUM_THREADS": "2"}, "2")])
+def test_blas_uses_one_thread_unless_told_otherwise_before_numpy_loads(given, threads):
+    """The variables are read once, as numpy and torch are imported."""
+    code = (
+        "import json, os, sys\n"
+        "from physgen.cli import main\n"
+        "early = 'numpy' not in sys.modules and 'torch' not in sys.modules\n"
+        "class Watch:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name in ('numpy', 'torch') and name not in seen:\n"
+        "            seen[name] = os.environ.get('OMP_NUM_THREADS')\n"
+        "seen = {}\n"
+        "sys.meta_path.insert(0, Watch())\n"
+        "main(['info'])\n"
+        "import torch\n"
+        "print(json.dumps([early, seen, torch.get_num_threads()]))"
+    )
+    rest = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
+    early, seen, in_use = fresh(code, env=rest | given)
+    assert early
+    assert seen == {"numpy": threads, "torch": threads}
+    assert in_use == int(threads)
+
+
+def test_info_says_how_many_threads_blas_uses(capsys):
+    assert main(["info"]) == 0
+    assert "OMP_NUM_THREADS, or one" in capsys.readouterr().out
