@@ -129,7 +129,7 @@ def _train(context: Context) -> str:
     settings = config.train.model_dump()
     device = settings.pop("device")
     objective = training.NegativeLogLikelihood(
-        data.outcomes, settings.pop("validation_fraction"), seed=config.seed
+        data.outcomes, settings.pop("validation_fraction"), rng=stream.child("split")
     )
     shape = {"L": data.L, "K": data.povm.K}
     model = models.build(config.model.model_dump() | shape, rng=stream.child("init")).to(device)
