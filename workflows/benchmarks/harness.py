@@ -2,13 +2,14 @@
 
 A figure is a function that returns a :class:`Row`.  Peers run interleaved with ours in the same
 process and run, on one thread, with equal work; times are CPU seconds, medians of at least five.
-Training figures take minutes, so their rows are kept with a fingerprint of the package source and
-are computed again only when that changes (or with ``--again``).
+Training figures take minutes, so their rows are kept with a fingerprint of the rooms that they
+run in, and are computed again only when that changes (or with ``--again``).
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import platform
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+ROOMS = ("core", "kernels", "quantum", "models", "training", "validation")
 
 
 @dataclass
@@ -102,10 +104,16 @@ def main(area: str, figures: list[Figure], packages: list[str]) -> None:
 
 
 def fingerprint() -> str:
-    """Return the git tree hash of the package, with ``+`` if it was changed since."""
-    run = lambda *a: subprocess.run(a, cwd=HERE, capture_output=True, text=True).stdout.strip()  # noqa: E731
-    tree = run("git", "rev-parse", "--short=12", "HEAD:physgen") or "no-git"
-    return tree + ("+" if run("git", "status", "--porcelain", "../../physgen") else "")
+    """Return a hash of the rooms that figures are computed in, ``+`` if they were changed since."""
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", *arguments], cwd=HERE, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    paths = [f"../../physgen/{room}" for room in ROOMS]
+    trees = [git("rev-parse", f"HEAD:physgen/{room}") for room in ROOMS]
+    text = hashlib.sha1("".join(trees).encode()).hexdigest()[:10]
+    return text + ("+" if git("status", "--porcelain", *paths) else "")
 
 
 def machine() -> str:
@@ -164,8 +172,8 @@ def report(
         f"# Benchmark results: {area}",
         "",
         "Written by `make bench` and `make bench-train`; figures are reported whichever way they",
-        "fall. One thread, CPU time, medians; peers interleaved in the same run. `source` is the",
-        "git tree of `physgen/` that a figure was measured on (`+`: with uncommitted changes).",
+        "fall. One thread, CPU time, medians; peers interleaved in the same run. `source` is a",
+        "hash of the rooms that figures run in (`+`: with uncommitted changes).",
         "",
         f"Machine: {machine()}. {versions}. Source now: {source}.",
         "",

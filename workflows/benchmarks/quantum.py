@@ -301,7 +301,7 @@ FIGURES = [
         lambda: gru_sample_ratio("bfloat16"),
     ),
     Figure("help_cpu_s", "`physgen --help`", 0.3, help_cpu_s, at_most=True),
-    Figure("demo_peak_gb", "Peak memory of the demo", 2.0, demo_peak_gb, slow=True, at_most=True),
+    Figure("demo_peak_gb", "Peak memory of the demo", 2.0, demo_peak_gb, at_most=True),
     Figure(
         "fc_L10_1e4",
         "F_c, L=10, 10,000 shots, Pauli-4, mean of 3 data sets",
