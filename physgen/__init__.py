@@ -24,6 +24,7 @@ _EXPORTS = {
     "LSTM": "physgen.models",
     "RNN": "physgen.models",
     "NegativeLogLikelihood": "physgen.training",
+    "FitSettings": "physgen.training",
     "fit": "physgen.training",
     "validate": "physgen.validation",
     "open_run": "physgen.results",
@@ -33,6 +34,7 @@ _EXPORTS = {
 
 __all__ = [
     "Born",
+    "FitSettings",
     "GRU",
     "LSTM",
     "MPS",
@@ -65,7 +67,7 @@ if TYPE_CHECKING:
         povm,
     )
     from physgen.results import open_run
-    from physgen.training import NegativeLogLikelihood, fit
+    from physgen.training import FitSettings, NegativeLogLikelihood, fit
     from physgen.validation import validate
 
 

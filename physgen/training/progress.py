@@ -35,12 +35,14 @@ class Reporter:
         self, loop: Any, floor: float | None, callback: Callable[[Progress], None] | None
     ) -> None:
         self.loop, self.floor, self.callback = loop, floor, callback
-        self.start, self.first = time.monotonic(), loop.state.step
+        self.start, self.first = math.nan, 0
         self.last = -math.inf
 
     def report(self, final: bool = False) -> None:
         """Call the listener, if it is time or the fit is over."""
         now = time.monotonic()
+        if math.isnan(self.start):  # after the first step, which compiles
+            self.start, self.first = now, self.loop.state.step
         if self.callback is None or (now - self.last < PROGRESS_EVERY and not final):
             return
         self.last = now
