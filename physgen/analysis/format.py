@@ -3,7 +3,8 @@ r"""Numbers as people write them, :math:`-1.41421(31)`: the error in units of th
 .. math:: a(b) = a \pm b \cdot 10^{-d}, \qquad \mathrm{pull} = \frac{\mathrm{measured} -
           \mathrm{exact}}{\mathrm{error}} ,
 
-where d is the number of decimals of a.
+where d is the number of decimals of a.  An error of at most :math:`10^{-12} \max(1, |a|)` is the
+rounding noise of arithmetic, and counts as zero.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 
 from physgen.core.checks import check_positive_int
 
-__all__ = ["format_estimate", "pull"]
+__all__ = ["format_estimate", "is_zero_error", "pull"]
 
 # Exponents, of the larger of value and error, that are written out: 0.00012(3) to 123456(7).
 _PLAIN = range(-4, 6)
+_NOISE = 1e-12  # of 1 or of the value, whichever is larger
 
 
 def format_estimate(value: float, error: float | None = None, digits: int = 2) -> str:
@@ -26,7 +28,8 @@ def format_estimate(value: float, error: float | None = None, digits: int = 2) -
     ----------
     value : float
     error : float or None
-        One standard error, >= 0.  None, NaN, and 0 (an exact number) are written as such.
+        One standard error, >= 0.  None, NaN, and 0 (an exact number) are written as such; what
+        :func:`is_zero_error` calls noise is written as 0.
     digits : int
         Significant digits of the error.
 
@@ -42,28 +45,39 @@ def format_estimate(value: float, error: float | None = None, digits: int = 2) -
     '6.022140(31)e+23'
     >>> format_estimate(0.5, 0.0)
     '0.5(0)'
+    >>> format_estimate(-118.99999999999997, 1.2e-15)
+    '-119(0)'
     """
     check_positive_int("digits", digits)
     value = float(value)
     if error is None:
         return f"{value:.6g}"
     error = abs(float(error))
-    if not math.isfinite(value) or error == 0:
-        return f"{value:.10g}({error:.3g})" if math.isfinite(value) else f"{value:g}"
+    if not math.isfinite(value):
+        return f"{value:g}"
+    if is_zero_error(value, error):
+        shown = value if error == 0 else round(value, 12) + 0.0  # never -0
+        return f"{shown:.10g}(0)"
     if not math.isfinite(error):
         return f"{value:.6g}({error:g})"
     with localcontext(prec=700):  # all digits of any double
         return _format(Decimal(repr(value)), Decimal(repr(error)), digits)
 
 
+def is_zero_error(value: float, error: float) -> bool:
+    """Whether an error is zero, or no more than the rounding noise of `value`."""
+    return abs(float(error)) <= _NOISE * max(1.0, abs(float(value)))
+
+
 def pull(measured: float, exact: float, error: float) -> float:
     """Return (measured - exact) / error: of unit variance if the error is right.
 
-    An error of 0 gives 0 where the two agree and infinity, with its sign, where they do not.
+    An error of zero (:func:`is_zero_error`) is no yardstick: it gives 0 where the two agree up to
+    rounding, and NaN where they do not.
     """
     difference = float(measured) - float(exact)
-    if error == 0:
-        return 0.0 if difference == 0 else math.copysign(math.inf, difference)
+    if math.isfinite(difference) and is_zero_error(measured, error):
+        return 0.0 if is_zero_error(measured, difference) else math.nan
     return difference / float(error)
 
 
