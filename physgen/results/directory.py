@@ -82,8 +82,8 @@ def _difference(there: str, here: str) -> str:
 def _clear(path: Path, derived: Iterable[str]) -> None:
     """Remove a run: the newest segments first, so that a crash here leaves an older state."""
     run = path / RUN_FILE
-    if run.exists() and not _is_ours(run):
-        raise StoreError(f"{run} was not written by physgen, so it is not replaced; move it away")
+    if run.exists():
+        _check_ours(run)
     with store_errors(path):
         for file in (path / name for name in derived):
             file.unlink(missing_ok=True)
@@ -96,9 +96,15 @@ def _clear(path: Path, derived: Iterable[str]) -> None:
         flush_directory(path)
 
 
-def _is_ours(path: Path) -> bool:
+def _check_ours(path: Path) -> None:
+    """Raise unless `path` is a file that physgen wrote and may therefore remove."""
     try:
         with h5py.File(path, "r", locking=False) as file:
-            return "schema_version" in file.attrs
+            ours = "schema_version" in file.attrs
     except OSError:
-        return False
+        raise StoreError(
+            f"{path} cannot be read, so it cannot be told whether physgen wrote it, and it is not "
+            "replaced; move it away"
+        ) from None
+    if not ours:
+        raise StoreError(f"{path} was not written by physgen, so it is not replaced; move it away")

@@ -217,6 +217,15 @@ def test_a_foreign_run_h5_is_never_replaced(tmp_path, force):
     assert os.listdir(tmp_path) == [RUN_FILE]
 
 
+def test_a_run_h5_that_cannot_be_read_is_not_said_to_be_foreign(tmp_path):
+    RunStore.open(tmp_path, CONFIG).close()
+    content = (tmp_path / RUN_FILE).read_bytes()
+    (tmp_path / RUN_FILE).write_bytes(content[: len(content) // 2])
+    with pytest.raises(StoreError, match=r"cannot be told whether physgen wrote it.*move it away"):
+        RunStore.open(tmp_path, CONFIG, force=True)
+    assert (tmp_path / RUN_FILE).read_bytes() == content[: len(content) // 2]
+
+
 def test_a_run_that_died_as_it_began_is_no_foreign_directory(tmp_path):
     (tmp_path / ".segments").mkdir()
     (tmp_path / ".segments" / "000001.h5.tmp").write_bytes(b"half")
