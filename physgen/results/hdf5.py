@@ -1,8 +1,9 @@
 """Layouts in HDF5 files, written by h5py so that anything reads them.
 
 Every axis has a dimension scale, as in netCDF-4, so h5py, ``xarray.open_datatree`` and h5dump
-all see named dimensions.  Arrays above `CHUNK_BYTES` and all one-byte integers are chunked with a
-checksum; one-byte integers (outcomes, spins) are compressed by gzip, level 1, which every HDF5
+all see named dimensions.  In a finished file every array of numbers of at least `CHECKSUM_ABOVE`
+bytes has a checksum (Fletcher-32), so a disk that forgets is found out; a segment has its SHA-256
+instead.  One-byte integers (outcomes, spins) are compressed by gzip, level 1, which every HDF5
 reader has.  Floats of a thermalised field hardly compress, so they are not.
 """
 
@@ -32,27 +33,31 @@ __all__ = [
 
 CHUNK_BYTES = 1 << 20
 BLOCK_BYTES = 16 << 20
+CHECKSUM_ABOVE = 256  # bytes; below, the index of the chunk is larger than the array
 COMPRESS_ABOVE = 1 << 12  # bytes; below, a chunk costs more than it saves
 _BARE_DIMENSION = b"This is a netCDF dimension but not a netCDF variable. "
 
 
 def write_groups(
-    file: h5py.File, attrs: Mapping[str, Any], groups: Mapping[str, Layout], compress: bool = True
+    file: h5py.File, attrs: Mapping[str, Any], groups: Mapping[str, Layout], finished: bool = True
 ) -> None:
-    """Write root attributes and groups into a new file; the group "" is the root itself."""
+    """Write root attributes and groups into a new file; the group "" is the root itself.
+
+    With `finished`, arrays are compressed and carry checksums.
+    """
     for name, layout in groups.items():
         group: Any = file
         for part in filter(None, name.split("/")):
             group = group[part] if part in group else group.create_group(part, track_order=True)
-        _write_layout(group, layout, compress)
+        _write_layout(group, layout, finished)
     file.attrs.update(attrs)
 
 
-def _write_layout(group: h5py.Group, layout: Layout, compress: bool) -> None:
+def _write_layout(group: h5py.Group, layout: Layout, finished: bool) -> None:
     group.attrs.update(layout.attrs)
     if layout.coords:
         group.attrs["coordinates"] = " ".join(layout.coords)
-    datasets = {n: _write_field(group, n, f, compress) for n, f in layout.fields.items()}
+    datasets = {n: _write_field(group, n, f, finished) for n, f in layout.fields.items()}
     scales = {}
     for number, (dim, length) in enumerate(layout.dims.items()):
         if dim in datasets:
@@ -69,11 +74,11 @@ def _write_layout(group: h5py.Group, layout: Layout, compress: bool) -> None:
                 h5py.h5ds.attach_scale(datasets[name].id, scales[dim], axis)
 
 
-def _write_field(group: h5py.Group, name: str, f: Field, compress: bool) -> h5py.Dataset:
+def _write_field(group: h5py.Group, name: str, f: Field, finished: bool) -> h5py.Dataset:
     dtype = h5py.string_dtype() if f.dtype == object else f.dtype
-    squeeze = compress and dtype.kind in "iu" and dtype.itemsize == 1 and f.nbytes > COMPRESS_ABOVE
+    squeeze = finished and dtype.kind in "iu" and dtype.itemsize == 1 and f.nbytes > COMPRESS_ABOVE
     options: dict[str, Any] = {"compression": "gzip", "compression_opts": 1} if squeeze else {}
-    if squeeze or (f.nbytes > CHUNK_BYTES and dtype.kind != "O"):
+    if dtype.kind != "O" and f.nbytes >= (CHECKSUM_ABOVE if finished else CHUNK_BYTES):
         options |= {"chunks": _chunks(f.shape, dtype.itemsize), "fletcher32": True}
     dataset = group.create_dataset(name, shape=f.shape, dtype=dtype, **options)
     dataset.attrs.update(f.attrs)
@@ -148,7 +153,23 @@ def _read_field(dataset: h5py.Dataset, parts: Sequence[Any], dim: str | None) ->
 
 
 def _blocks(dataset: h5py.Dataset, axis: int) -> Iterator[np.ndarray]:
-    """Yield the values in blocks of whole chunks, of about `BLOCK_BYTES`."""
+    """Yield the values in blocks of whole chunks, of about `BLOCK_BYTES`.
+
+    Raises
+    ------
+    StoreError
+        If the stored bytes do not match their checksum.
+    """
+    try:
+        yield from _read_blocks(dataset, axis)
+    except OSError as error:
+        raise StoreError(
+            f"{dataset.name} in {dataset.file.filename} is damaged ({error}); restore the file "
+            "from a backup, or move it away and run again"
+        ) from error
+
+
+def _read_blocks(dataset: h5py.Dataset, axis: int) -> Iterator[np.ndarray]:
     source: Any = dataset.asstr() if h5py.check_string_dtype(dataset.dtype) else dataset
     if dataset.nbytes <= BLOCK_BYTES:
         yield np.asarray(source[()], dtype=object if source is not dataset else None)

@@ -20,12 +20,12 @@ STREAM_ABOVE = 64 << 20  # bytes of data; below, two copies in memory cost nothi
 
 
 def build_image(
-    attrs: Mapping[str, Any], groups: Mapping[str, Layout], compress: bool = True
+    attrs: Mapping[str, Any], groups: Mapping[str, Layout], finished: bool = True
 ) -> io.BytesIO:
     """Return an HDF5 file in memory."""
     buffer = io.BytesIO()
     with h5py.File(buffer, "w", track_order=True) as h5:
-        write_groups(h5, attrs, groups, compress)
+        write_groups(h5, attrs, groups, finished)
     return buffer
 
 

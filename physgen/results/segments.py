@@ -58,7 +58,7 @@ def write_segment(
 ) -> Path:
     """Write segment `number` whole or not at all, durably, and return its path."""
     attrs = {**attrs, "last_segment": number, "append": json.dumps(dict(append))}
-    image = build_image(attrs, groups, compress=False).getbuffer()
+    image = build_image(attrs, groups, finished=False).getbuffer()
     path = segment_path(run, number)
     with replacing(path) as file:
         file.write(image)

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from physgen.core.errors import InputError, StoreError
-from physgen.results import image, open_run, read_dataset, write_dataset
+from physgen.results import RunStore, image, open_run, read_dataset, write_dataset
 
 INTEGERS = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
 DTYPES = ["bool", *INTEGERS, "float16", "float32", "float64", "complex64", "complex128"]
@@ -128,6 +128,25 @@ def test_a_file_that_reads_back_different_is_never_published(tmp_path, monkeypat
     with pytest.raises(StoreError, match="reads back different"):
         write_dataset(tmp_path / "x.h5", xr.Dataset({"x": ("n", [1.0, 2.0])}))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("n", [64, 1000, 300_000])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "int64"])
+def test_a_flipped_bit_in_an_array_is_found(tmp_path, n, dtype):
+    """What a disk forgets is told with file and group, not passed on as a weight."""
+    values = np.random.default_rng(2).normal(size=n).astype(dtype) * 1000 + 1
+    path = tmp_path / "run" / "run.h5"
+    with RunStore.open(path.parent, {"seed": 1}) as store:
+        store.commit({"model": xr.Dataset({"w": ("n", values)})})
+        store.finish()
+    stored = np.ascontiguousarray(values, dtype).tobytes()
+    content = bytearray(path.read_bytes())
+    at = content.index(stored[: min(len(stored), 512)])
+    content[at + 128] ^= 4
+    path.write_bytes(content)
+    for read in (open_run, lambda p: read_dataset(p, "model"), lambda p: open_run(p.parent)):
+        with pytest.raises(StoreError, match=r"/model/w in \S*run\.h5 is damaged"):
+            read(path)
 
 
 def test_small_file_is_small(tmp_path):
