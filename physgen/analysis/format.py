@@ -66,7 +66,7 @@ def format_estimate(value: float, error: float | None = None, digits: int = 2) -
 
 def is_zero_error(value: float, error: float) -> bool:
     """Whether an error is zero, or no more than the rounding noise of `value`."""
-    return abs(float(error)) <= _NOISE * max(1.0, abs(float(value)))
+    return math.isfinite(value) and abs(float(error)) <= _NOISE * max(1.0, abs(float(value)))
 
 
 def pull(measured: float, exact: float, error: float) -> float:
@@ -76,7 +76,7 @@ def pull(measured: float, exact: float, error: float) -> float:
     rounding, and NaN where they do not.
     """
     difference = float(measured) - float(exact)
-    if math.isfinite(difference) and is_zero_error(measured, error):
+    if is_zero_error(measured, error):
         return 0.0 if is_zero_error(measured, difference) else math.nan
     return difference / float(error)
 

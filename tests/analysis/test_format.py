@@ -104,5 +104,10 @@ def test_rounding_noise_is_no_yardstick(error):
     assert pull(-118.99999999999997, -119.0, error) == 0.0
 
 
+def test_infinity_is_no_scale_for_noise():
+    assert not is_zero_error(math.inf, 0.1)
+    assert pull(math.inf, 1.0, 0.1) == math.inf
+
+
 def test_a_small_error_that_is_not_noise_counts():
     assert pull(1.0 + 1e-9, 1.0, 1e-9) == pytest.approx(1.0)
