@@ -10,6 +10,8 @@ from physgen.core.errors import InputError
 
 __all__ = ["read_arrays"]
 
+_MAGIC = (b"\x93NUMPY", b"PK")  # of npy, and of the zip archive that an npz is
+
 
 def read_arrays(path: Path, rule: str) -> np.ndarray | dict[str, np.ndarray]:
     """Return the array of an npy file, or those of an npz file by name.
@@ -21,6 +23,9 @@ def read_arrays(path: Path, rule: str) -> np.ndarray | dict[str, np.ndarray]:
     """
     try:
         with path.open("rb") as file:  # NumPy leaves a damaged archive open
+            if not file.read(6).startswith(_MAGIC):  # NumPy would take it for a pickle
+                raise ValueError("it is not an npy or npz file")
+            file.seek(0)
             loaded = np.load(file, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
                 return loaded

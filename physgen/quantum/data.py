@@ -158,22 +158,23 @@ class MeasurementData:
         Parameters
         ----------
         path : path
-            HDF5 file of :meth:`save`; or npy, or npz with one array or one named ``outcomes``,
-            holding integers of shape (n, L).
+            HDF5 file of :meth:`save`, or the ``run.h5`` of a run, of which ``/data`` is taken; or
+            npy, or npz with one array or one named ``outcomes``, holding integers of shape (n, L).
         povm : POVM or str, optional
             Required for bare arrays.  For HDF5, the POVM that the file must hold.
         L : int, optional
             Number of sites that the file must have.
         """
         path = Path(path)
-        if path.suffix in (".npy", ".npz"):
+        suffix = path.suffix.lower()
+        if suffix in (".npy", ".npz"):
             if povm is None:
                 raise InputError(f"povm must be given for a bare array, got none with {path}")
             data = cls(_read_array(path), povm, {"source": path.name})
+        elif suffix in (".h5", ".hdf5"):
+            data = cls.from_dataset(_read_group(path))
         else:
-            from physgen.results import read_dataset
-
-            data = cls.from_dataset(read_dataset(path))
+            raise InputError(f"a data file must be .h5, .npy or .npz, got {path.name}")
         return data.require(povm, L, source=str(path))
 
 
@@ -190,6 +191,22 @@ def _labels(text: Any) -> tuple[str, ...]:
 
 def _described(frame: POVM) -> str:
     return f"{frame.name} ({', '.join(frame.outcomes)})"
+
+
+def _read_group(path: Path) -> xr.Dataset:
+    """Return the group of an HDF5 file that holds outcomes: the root, or /data of a run."""
+    from physgen.results import read_dataset
+
+    root = read_dataset(path)
+    if "outcomes" in root:
+        return root
+    try:
+        return read_dataset(path, "data")
+    except InputError:
+        raise InputError(
+            f"{path} must contain outcomes, in its root as MeasurementData.save writes them or in "
+            "its group /data as a run does"
+        ) from None
 
 
 def _read_array(path: Path) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from physgen.core.errors import InputError, StoreError
 from physgen.core.random import Stream
@@ -68,7 +69,7 @@ def test_bare_arrays(tmp_path):
     for name, frame, message in [
         ("a.npy", None, "povm must be given"),
         ("two.npz", "pauli-4", "one array or one named outcomes"),
-        ("text.npy", "pauli-4", "must be an integer array"),
+        ("text.npy", "pauli-4", "must be an integer array.*it is not an npy or npz file"),
         ("absent.npy", "pauli-4", "must be an integer array"),
         ("half_a.npy", "pauli-4", "must be an integer array"),
         ("half_one.npz", "pauli-4", "must be an integer array.*not a zip file"),
@@ -76,6 +77,23 @@ def test_bare_arrays(tmp_path):
     ]:
         with pytest.raises(InputError, match=message):
             MeasurementData.load(tmp_path / name, frame)
+
+
+def test_a_file_of_another_kind(tmp_path):
+    (tmp_path / "rand.csv").write_text("0,1,2,3\n")
+    with pytest.raises(InputError, match=r"must be \.h5, \.npy or \.npz, got rand\.csv"):
+        MeasurementData.load(tmp_path / "rand.csv", "pauli-4")
+
+
+def test_the_outcomes_of_a_run_are_those_of_its_group_data(tmp_path):
+    data, others = MeasurementData(shots(4), "pauli-4"), MeasurementData(shots(4)[:7], "pauli-4")
+    groups = {"/data": data.to_dataset(), "/samples": others.to_dataset()}
+    write_dataset(tmp_path / "run.h5", xr.DataTree.from_dict(groups))
+    loaded = MeasurementData.load(tmp_path / "run.h5")
+    np.testing.assert_array_equal(loaded.outcomes, data.outcomes)
+    write_dataset(tmp_path / "other.h5", xr.DataTree.from_dict({"/samples": groups["/samples"]}))
+    with pytest.raises(InputError, match=r"other\.h5 must contain outcomes.*group /data"):
+        MeasurementData.load(tmp_path / "other.h5")
 
 
 def test_what_is_refused(tmp_path):
