@@ -1,9 +1,11 @@
 r"""log P of the state against log Q of the model, on fresh samples of the state.
 
-A perfect model lies on the diagonal.  The second panel shows the differences whose mean is the
-forward Kullback-Leibler divergence,
+A perfect model lies on the diagonal.  The second panel shows the differences whose mean over the
+state's distribution is the forward Kullback-Leibler divergence,
 
 .. math:: D_{KL}(P \| Q) = \langle \log P - \log Q \rangle_P .
+
+The mean that it marks is that of the samples shown: a rougher estimate than one from all of them.
 """
 
 from __future__ import annotations
@@ -55,7 +57,8 @@ def plot_log_prob(validation: xr.Dataset) -> Figure:
             right.axvline(0, color=COLOR["exact"], lw=1.2)
             right.axvline(mean, color=COLOR["data"], lw=1.6, ls=(0, (5, 3)))
             right.set_ylim(0, right.get_ylim()[1] * 1.15)
-            note(right, f"mean {mean:+.4f}\nstd {difference.std():.3f}", y=0.96)
+            text = f"mean of the samples shown\n{mean:+.4f}, std {difference.std():.3f}"
+            note(right, text, y=0.96)
         right.xaxis.set_major_locator(MaxNLocator(5))
         right.set(xlabel=r"$\log P - \log Q$ (nats)", ylabel="samples", title="Error of the model")
     return fig

@@ -22,8 +22,9 @@ CAPTIONS = {
     "ones. A model below it on the training shots has begun to learn them by heart.",
     "two_point": "Correlation from the middle of the chain outwards: straight from the shots by "
     "dual frames, from samples of the model, and exact. Bars are one standard error.",
-    "log_prob": "Each dot is one fresh sample of the state. On the right, the difference whose "
-    "mean is the forward Kullback-Leibler divergence.",
+    "log_prob": "Each dot is one fresh sample of the state. On the right, the differences; the "
+    "dashed line is the mean of the samples shown. KL(P||Q), the mean over all samples, stands in "
+    "the table.",
     "marginals": "Frequency of each outcome on each site, and the difference of data and model "
     "in units of its standard error.",
 }

@@ -89,13 +89,13 @@ def test_training_curve_without_floor_or_held_out_shots(history):
     assert ax.get_legend_handles_labels()[1] == ["training shots"]
 
 
-def test_log_prob_marks_the_mean_difference_which_is_the_forward_kl():
+def test_log_prob_marks_the_mean_difference_of_the_samples_shown():
     log_p = np.linspace(-10, -5, 50)
     ds = xr.Dataset(
         {"log_prob_target": ("sample", log_p), "log_prob_model": ("sample", log_p - 0.25)}
     )
     fig = plot_log_prob(ds)
-    assert any("+0.2500" in t.get_text() for t in fig.axes[1].texts)
+    assert any("mean of the samples shown\n+0.2500" in t.get_text() for t in fig.axes[1].texts)
     assert labelled(fig)
 
 
