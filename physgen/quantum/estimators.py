@@ -35,6 +35,7 @@ FALSE_ALARM = 1e-3  # of the flags of one observable, all its values together
 
 _DIMS = {"energy": (), "x": ("site",), "z": ("site",), "zz": ("pair",)}
 _DIMS |= {"x_mean": (), "z_mean": ()}
+_UNITS = {"energy": "unit of J and h"}  # all others are pure numbers
 _LONG_NAMES = {
     "energy": "total energy <H>",
     "x": "<X_i>",
@@ -102,7 +103,7 @@ def estimate_observables(
     )
     for name, error in errors.items():
         dims, value = _DIMS[name], ds[name].to_numpy()
-        ds[f"{name}_error"] = (dims, error, {"long_name": f"standard error of {name}"})
+        ds[f"{name}_error"] = (dims, error, _named(f"standard error of {name}", name))
         if name == "energy" and tfim is not None:
             outside, rule = tfim.ground_state_energy() - value, "below the ground-state energy"
         else:
@@ -157,7 +158,7 @@ def observables_dataset(
     hamiltonian = {} if tfim is None else tfim.attrs()
     return xr.Dataset(
         {
-            name: (_DIMS[name], value, {"long_name": _LONG_NAMES[name], "units": "1"})
+            name: (_DIMS[name], value, _named(_LONG_NAMES[name], name))
             for name, value in values.items()
         },
         coords={
@@ -167,3 +168,7 @@ def observables_dataset(
         },
         attrs=hamiltonian | {"estimator": estimator, "exactness": exactness},
     )
+
+
+def _named(long_name: str, quantity: str) -> dict[str, str]:
+    return {"long_name": long_name, "units": _UNITS.get(quantity, "1")}

@@ -49,7 +49,8 @@ ROOT_ATTRS: Mapping[str, str] = {
     "wall_seconds": "elapsed time, summed over resumes",
     "citations": "JSON text, list of the methods used; `physgen cite` prints their BibTeX",
     "complete": "1 once the run has finished, else 0",
-    "last_segment": "number of the newest checkpoint inside the file",
+    "last_segment": "integer; counts the commits of the run (.segments/000007.h5 is the seventh), "
+    "and is the newest whose content this file holds",
 }
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")

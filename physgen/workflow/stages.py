@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,7 @@ from physgen.core.errors import InterruptedRunError, TrainingDivergedError
 from physgen.workflow import inputs
 from physgen.workflow.config import DEFAULT_POVM, DEFAULT_SHOTS
 from physgen.workflow.context import Context
-from physgen.workflow.labels import labelled, nll_text, with_units
+from physgen.workflow.labels import labelled, nll_text, with_names, with_units
 
 if TYPE_CHECKING:
     from physgen.quantum import MPS, TFIM
@@ -72,11 +73,13 @@ def _generate(context: Context) -> str:
     born = Born(state, frame)
     n_shots = config.data.n_shots or DEFAULT_SHOTS
     outcomes = born.sample(n_shots, context.stream("generate").child("shots"))
-    data = MeasurementData(outcomes, frame, tfim.attrs()).to_dataset()
+    file = config.state.file
+    origin = "ground state" if file is None else f"from {Path(file).name}"
+    data = MeasurementData(outcomes, frame, tfim.attrs() | {"state": origin}).to_dataset()
     context.store.cite("ic-povm", "born-sampling", "philox", *METHODS_ALWAYS)
-    if context.config.state.file is None:
+    if file is None:
         context.store.cite("dmrg")
-    drawn = labelled(data, "exact", "the state: independent shots of it")
+    drawn = labelled(data, "exact", f"the state ({origin}): independent shots of it")
     context.store.commit({"state": _labelled(state, tfim), "data": drawn})
     return f"{len(outcomes):,} {frame.name} shots of a chain of {tfim.L} sites"
 
@@ -94,6 +97,7 @@ def _labelled(state: MPS, tfim: TFIM) -> xr.Dataset:
         estimator=f"{state.attrs.get('method', 'unknown')}; energy error {excess:.1e}",
         energy=energy,
         energy_error=excess,
+        energy_units="unit of J and h",
         converged=int(state.attrs.get("converged", True)),
     )
 
@@ -138,7 +142,8 @@ def _train(context: Context) -> str:
     store.cite("povm-reconstruction", config.model.family, "adam", "torch", "numba")
 
     def commit(state: xr.Dataset, history: xr.Dataset) -> None:
-        curve = labelled(history, "asymptotic", "the likelihood of the model, on either shots")
+        curve = with_names(history)
+        curve = labelled(curve, "asymptotic", "the likelihood of the model, on either shots")
         fit = labelled(state, "exact", "the fit, as it continues from here", units=False)
         store.commit({"training": curve.assign_attrs(floors), CHECKPOINT: fit})
 

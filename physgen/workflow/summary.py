@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from physgen.analysis.format import format_estimate, pull
+from physgen.analysis.format import format_estimate, is_zero_error, pull
 
 __all__ = ["Distance", "Row", "Summary", "summarize"]
 
@@ -64,13 +64,21 @@ def summarize(tree: xr.DataTree) -> Summary:
             *_state_warnings(dataset_of(tree, "state")),
             *_warnings(sources, validation, dataset_of(tree, "validation/exact")),
         ),
-        notes=_NOTES if rows else (),
+        notes=_notes(sources) if rows else (),
     )
+
+
+def _notes(sources: dict[str, xr.Dataset]) -> tuple[str, ...]:
+    of = sources["exact"].attrs.get("exactness_for") if "exact" in sources else None
+    return (*_NOTES, _STATE_NOTE) if of == "the state" else _NOTES
 
 
 _NOTES = (
     "Errors are one standard error.  Those of the model are of its sampling alone: they do not "
     "contain the error of the fit, so a large pull of the model is its bias.",
+)
+_STATE_NOTE = (
+    "The exact column holds the values of the given state itself, not of the ground state of H."
 )
 
 
@@ -98,8 +106,11 @@ def _title(tree: xr.DataTree) -> str:
     shots = f"{n:,} {attrs.get('povm', '')} shots"
     if "h" not in attrs:
         return f"{L} sites, {shots}"
-    chain = f"TFIM chain, L = {L}, J = {attrs['J']:g}, h = {attrs['h']:g}, {attrs['boundary']}"
-    return f"{chain}; {shots}"
+    coupling = f"J = {attrs['J']:g}, h = {attrs['h']:g}, {attrs['boundary']}"
+    state = str(attrs.get("state", ""))
+    if state.startswith("from "):  # it need not have to do with H
+        return f"state {state}, L = {L}; H of {coupling}; {shots}"
+    return f"TFIM chain, L = {L}, {coupling}; {shots}"
 
 
 def _rows(sources: dict[str, xr.Dataset]) -> list[Row]:
@@ -135,7 +146,7 @@ def _row(quantity: str, sources: dict[str, xr.Dataset], name: str, at: dict[str,
         value = float(sources[source][name].isel(at))
         error = float(sources[source][f"{name}_error"].isel(at))
         cells[source] = format_estimate(value, error)
-        if exact is not None and error > 0:
+        if exact is not None and not is_zero_error(value, error):
             pulls[source] = f"{pull(value, exact, error):+.1f}"
     return Row(quantity, **cells, pull_data=pulls["data"], pull_model=pulls["model"])
 
@@ -195,12 +206,29 @@ def _warnings(
                 f"unphysical estimate from the {source}: {', '.join(bad)} lies outside its range "
                 "by more than chance allows; do not trust it without more shots"
             )
+        warnings += _zero_error_warnings(source, ds)
         n = int(ds.attrs.get("n", FEW_SAMPLES))
         if n < FEW_SAMPLES:
             warnings.append(f"only {n:,} shots behind the {source} column: its errors are rough")
     if validation is None or "fidelity" not in validation:
         return warnings
     return warnings + _distance_warnings(validation, exact)
+
+
+def _zero_error_warnings(source: str, ds: xr.Dataset) -> list[str]:
+    """Tell of observables that came out the same in every shot: their error is not zero."""
+    names = [str(name) for name in ds.data_vars if f"{name}_error" in ds]
+    frozen = [
+        name
+        for name in names
+        if all(map(is_zero_error, ds[name].values.flat, ds[f"{name}_error"].values.flat))
+    ]
+    if not frozen or int(ds.attrs.get("n", FEW_SAMPLES)) < 2:
+        return []
+    if frozen == names:
+        return [f"all shots behind the {source} column are identical: no error can be given"]
+    listed = ", ".join(frozen)
+    return [f"all shots of the {source} give the same {listed}: no error can be given"]
 
 
 def _distance_warnings(validation: xr.Dataset, exact: xr.Dataset | None) -> list[str]:

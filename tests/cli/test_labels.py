@@ -60,6 +60,20 @@ def test_every_number_has_units_and_an_error_those_of_its_value(groups):
                 assert array.attrs["units"] == "nat"
 
 
+def test_an_energy_is_in_units_of_the_couplings(finished):
+    tree = open_run(finished)
+    for source in ("data", "model", "exact"):
+        assert tree["observables"][source]["energy"].attrs["units"] == "unit of J and h"
+    assert tree["observables/data"]["energy_error"].attrs["units"] == "unit of J and h"
+    assert tree["state"].attrs["energy_units"] == "unit of J and h"
+
+
+def test_every_variable_of_the_history_is_explained(finished):
+    history = open_run(finished)["training"].to_dataset()
+    for name, array in history.data_vars.items():
+        assert len(array.attrs["long_name"]) > len(str(name)), name
+
+
 def test_the_schema_lists_no_group_that_is_never_written(finished, imported):
     written = {g.strip("/") for run in (finished, imported) for g in open_run(run).groups}
     assert set(GROUPS) <= written

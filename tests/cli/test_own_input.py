@@ -1,5 +1,7 @@
 """A user's own outcomes, and a user's own state, take the place of the ground state's."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -104,7 +106,7 @@ def test_with_a_hamiltonian_the_energy_is_estimated(tmp_path, shots, chain, name
     assert abs(float(data["energy"]) - exact) < 4 * float(data["energy_error"])
 
 
-def test_a_given_state_is_measured_and_is_the_truth(tmp_path):
+def test_a_given_state_is_measured_and_is_the_truth(tmp_path, capsys):
     """All spins up along Z: <Z> = 1 and <ZZ> = 1 exactly, which no ground state here has."""
     up = np.array([1.0, 0.0]).reshape(1, 2, 1)
     MPS([up] * 4).save(tmp_path / "up.npz")
@@ -117,6 +119,16 @@ def test_a_given_state_is_measured_and_is_the_truth(tmp_path):
     pull = (tree["observables/data"]["z_mean"] - 1) / tree["observables/data"]["z_mean_error"]
     assert abs(float(pull)) < 4
     assert tree["state"].attrs["exactness_for"] == "the state, as given in a file"
+    assert tree["data"].attrs["state"] == "from up.npz"
+    out = " ".join(capsys.readouterr().out.split())
+    assert "state from up.npz, L = 4; H of J = 1, h = 0.5, open; 300 pauli-4 shots" in out
+    assert "values of the given state itself" in out
+
+
+def test_the_shots_of_another_run_can_be_learned_from(tmp_path, finished):
+    shutil.copy(finished / "run.h5", tmp_path / "other.h5")
+    tree = run(tmp_path, '[data]\nfile = "other.h5"\n')
+    np.testing.assert_array_equal(tree["data"]["outcomes"], open_run(finished)["data"]["outcomes"])
 
 
 def test_a_ring_runs_too(tmp_path):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from physgen.quantum import TFIM, ground_state
+from physgen.quantum import TFIM, MeasurementData, ground_state
 from physgen.quantum.estimators import observables_dataset
 from physgen.workflow.report import render_report
 from physgen.workflow.stages import _labelled
@@ -86,6 +86,43 @@ def test_few_shots_and_few_samples_are_told():
     shots, samples = summarize(bad).warnings
     assert "only 120 shots" in shots
     assert "only 90 samples" in samples
+
+
+def test_identical_shots_have_no_error_and_no_pull():
+    """Their scatter is rounding noise; without the rule the pull would be of order 1e15."""
+    data = observables(-118.99999999999997, 1.3e-15)
+    summary = summarize(good(observables__data=data))
+    (warning,) = summary.warnings
+    assert warning == "all shots behind the data column are identical: no error can be given"
+    energy = summary.rows[0]
+    assert (energy.data, energy.pull_data) == ("-119(0)", "")
+    assert energy.pull_model == "+4.0"
+
+
+def test_one_observable_that_never_changed_is_named():
+    data = observables(-7.2, 0.2)
+    data["zz_error"] = xr.zeros_like(data["zz"])
+    (warning,) = summarize(good(observables__data=data)).warnings
+    assert warning == "all shots of the data give the same zz: no error can be given"
+
+
+def shots_of(state):
+    data = MeasurementData(np.zeros((500, L), np.uint8), "pauli-4", CHAIN.attrs() | state)
+    return data.to_dataset()
+
+
+def test_a_given_state_is_not_called_the_ground_state_of_h():
+    exact = observables(-7.3, None)
+    own = exact.assign_attrs(exactness_for="the state")
+    summary = summarize(good(data=shots_of({"state": "from ghz.npz"}), observables__exact=own))
+    assert summary.title == (
+        "state from ghz.npz, L = 6; H of J = 1, h = 1, open; 500 pauli-4 shots"
+    )
+    assert "given state itself, not of the ground state" in summary.notes[-1]
+    for attrs in ({}, {"state": "ground state"}):
+        summary = summarize(good(data=shots_of(attrs)))
+        assert summary.title == "TFIM chain, L = 6, J = 1, h = 1, open; 500 pauli-4 shots"
+        assert len(summary.notes) == 1
 
 
 @pytest.mark.parametrize(
