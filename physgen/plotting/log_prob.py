@@ -56,9 +56,9 @@ def plot_log_prob(validation: xr.Dataset) -> Figure:
             right.hist(difference, bins=40, range=span, color=COLOR["model"], alpha=0.75)
             right.axvline(0, color=COLOR["exact"], lw=1.2)
             right.axvline(mean, color=COLOR["data"], lw=1.6, ls=(0, (5, 3)))
-            right.set_ylim(0, right.get_ylim()[1] * 1.15)
-            text = f"mean of the samples shown\n{mean:+.4f}, std {difference.std():.3f}"
-            note(right, text, y=0.96)
+            right.set_ylim(0, right.get_ylim()[1] * 1.3)  # room for the note
+            spread = f"{mean:+.4f}\nstd {difference.std():.3f}"
+            note(right, f"mean of the\nsamples shown\n{spread}", y=0.96)
         right.xaxis.set_major_locator(MaxNLocator(5))
         right.set(xlabel=r"$\log P - \log Q$ (nats)", ylabel="samples", title="Error of the model")
     return fig

@@ -95,7 +95,10 @@ def test_log_prob_marks_the_mean_difference_of_the_samples_shown():
         {"log_prob_target": ("sample", log_p), "log_prob_model": ("sample", log_p - 0.25)}
     )
     fig = plot_log_prob(ds)
-    assert any("mean of the samples shown\n+0.2500" in t.get_text() for t in fig.axes[1].texts)
+    assert any(
+        "mean of the samples shown +0.2500" in " ".join(t.get_text().split())
+        for t in fig.axes[1].texts
+    )
     assert labelled(fig)
 
 
