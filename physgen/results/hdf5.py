@@ -164,8 +164,8 @@ def _blocks(dataset: h5py.Dataset, axis: int) -> Iterator[np.ndarray]:
         yield from _read_blocks(dataset, axis)
     except OSError as error:
         raise StoreError(
-            f"{dataset.name} in {dataset.file.filename} is damaged ({error}); restore the file "
-            "from a backup, or move it away and run again"
+            f"{dataset.name} in {dataset.file.filename} is damaged and cannot be read ({error}); "
+            "restore the file from a backup, or move it away and run again"
         ) from error
 
 
