@@ -90,9 +90,6 @@ class LineReporter(Reporter):
     def skip(self, stage: str) -> None:
         self._say(f"{stage:<9} already done")
 
-    def warn(self, text: str) -> None:
-        self._say(f"warning   {text}")
-
     def _is_time(self) -> bool:
         """Whether the last line about progress is old enough for another."""
         now = time.monotonic()
@@ -170,9 +167,6 @@ class RichReporter(Reporter):
 
     def skip(self, stage: str) -> None:
         self._console.print(f"[green]✓[/green] [bold]{stage:<9}[/bold] [dim]already done[/dim]")
-
-    def warn(self, text: str) -> None:
-        self._console.print(f"[yellow]![/yellow] {text}", highlight=False)
 
     def close(self) -> None:
         self._clear()

@@ -28,8 +28,5 @@ class Reporter:
     def skip(self, stage: str) -> None:
         """Hear that `stage` had already been done."""
 
-    def warn(self, text: str) -> None:
-        """Hear about something that the user should know but that does not stop the run."""
-
     def close(self) -> None:
         """Hear that the run is over, well or not; give the terminal back."""
