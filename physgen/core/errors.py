@@ -8,9 +8,11 @@ as one line and exits with status 2; anything else is a bug in physgen and keeps
 from __future__ import annotations
 
 __all__ = [
+    "ChainTooShortError",
     "InputError",
     "InterruptedRunError",
     "MissingDependencyError",
+    "NonFiniteActionError",
     "PhysgenError",
     "StoreError",
     "TrainingDivergedError",
@@ -45,6 +47,42 @@ class TrainingDivergedError(PhysgenError):
     def __init__(self, message: str, step: int) -> None:
         super().__init__(message)
         self.step = step
+
+
+class ChainTooShortError(PhysgenError):
+    """The chains have not converged, so no error bar from them can be trusted.
+
+    Attributes
+    ----------
+    tau_int : float
+        Integrated autocorrelation time of the slowest observable, in draws; a lower bound if the
+        chains are shorter than it.
+    n_draws_needed : int
+        Draws a chain that would do, warm-up included, as far as can be told.
+    """
+
+    def __init__(self, message: str, tau_int: float, n_draws_needed: int) -> None:
+        super().__init__(message)
+        self.tau_int = tau_int
+        self.n_draws_needed = n_draws_needed
+
+
+class NonFiniteActionError(PhysgenError):
+    """An action became NaN or infinite; the last good state is kept.
+
+    Attributes
+    ----------
+    chain, draw : int
+        Where it happened first.
+    state : object
+        The state of all chains before that draw.
+    """
+
+    def __init__(self, message: str, chain: int, draw: int, state: object) -> None:
+        super().__init__(message)
+        self.chain = chain
+        self.draw = draw
+        self.state = state
 
 
 class InterruptedRunError(PhysgenError):

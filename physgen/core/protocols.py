@@ -179,13 +179,14 @@ class Conditional(Protocol):
 
 @runtime_checkable
 class Sampler(Protocol):
-    """A Markov chain: ``init`` makes a State, ``step`` is pure."""
+    """A Markov chain Monte Carlo algorithm with its settings; it knows no target yet."""
 
-    def bind(self, target: Target) -> Any: ...
+    def bind(self, target: Target) -> Any:
+        """Return a `physgen.samplers.state.BoundSampler`: init, step, measure.
 
-    def init(self, rng: Stream, n_chains: int) -> Any: ...
-
-    def step(self, rng: Stream, state: Any) -> tuple[Any, Any]: ...
+        Here it is decided which loop runs: compiled, NumPy or torch.
+        """
+        ...
 
 
 @runtime_checkable

@@ -1,0 +1,1 @@
+"""The kernels of `physgen.kernels.cpu` for CUDA devices (numba.cuda), on the same words."""

@@ -1,0 +1,1 @@
+"""Geometry: sites, bonds, colours, momenta."""

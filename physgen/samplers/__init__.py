@@ -1,0 +1,1 @@
+"""Markov chains: one file an algorithm, and `run`, the only sampling loop."""

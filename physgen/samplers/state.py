@@ -1,0 +1,108 @@
+"""What a Markov chain is between two steps, and what it says of a step.
+
+A :class:`State` is plain arrays, so any run can be written to a file and continued; whatever is
+tuned (a step size) belongs to the bound sampler, not to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+
+from physgen.core.protocols import Target
+from physgen.core.random import Stream
+
+__all__ = ["BoundSampler", "Info", "State", "Tunable"]
+
+_EMPTY: Mapping[str, np.ndarray] = MappingProxyType({})
+
+
+class State(NamedTuple):
+    """Where the chains are.
+
+    Attributes
+    ----------
+    x : ndarray
+        Configurations of all chains, in the layout of the bound sampler that made them;
+        ``BoundSampler.configurations`` brings them to (n_chains, *event_shape).
+    aux : mapping of str to ndarray
+        Whatever else the next step needs (the actions of the chains, lanes of a generator).
+    """
+
+    x: np.ndarray
+    aux: Mapping[str, np.ndarray] = _EMPTY
+
+
+class Info(NamedTuple):
+    """What a step did.
+
+    Attributes
+    ----------
+    accepted : ndarray or None
+        Share of the proposals accepted by each chain, shape (n_chains,); None where a step
+        rejects nothing.
+    metrics : mapping of str to ndarray
+        More figures of each chain, shape (n_chains,), e.g. ``cluster_size``, ``delta_action``.
+    """
+
+    accepted: np.ndarray | None = None
+    metrics: Mapping[str, np.ndarray] = _EMPTY
+
+
+@runtime_checkable
+class BoundSampler(Protocol):
+    """A sampler that knows its target; ``Sampler.bind`` makes it and ``run`` drives it.
+
+    ``exactness`` is "exact" (independent draws), "asymptotic" (the target is the limit of long
+    chains) or "approximate" (it is not: ULA).
+    """
+
+    @property
+    def target(self) -> Target: ...
+
+    @property
+    def exactness(self) -> str: ...
+
+    def init(self, rng: Stream, n_chains: int, start: str | np.ndarray = "hot") -> State:
+        """Return a first state.
+
+        ``start`` is "hot" (independent sites), "cold" (a ground state, of random sign where the
+        target has that symmetry) or configurations of shape (n_chains, *event_shape).
+        """
+        ...
+
+    def step(self, rng: Stream, state: State, n: int = 1) -> tuple[State, Info]:
+        """Return the state after `n` steps (sweeps, trajectories) and what they did, averaged.
+
+        A pure function: `state` is left as it was, and equal arguments give equal results.
+        """
+        ...
+
+    def measure(self, state: State) -> Mapping[str, np.ndarray]:
+        """Return the target's default observables, each of shape (n_chains,), in float64."""
+        ...
+
+    def configurations(self, state: State) -> np.ndarray:
+        """Return the configurations, shape (n_chains, *event_shape)."""
+        ...
+
+
+@runtime_checkable
+class Tunable(BoundSampler, Protocol):
+    """A bound sampler with parameters that warm-up adapts."""
+
+    @property
+    def tuning(self) -> Mapping[str, float]:
+        """The tuned values by name, e.g. ``step_size``."""
+        ...
+
+    def tune(self, rng: Stream, state: State, n: int) -> tuple[Any, State]:
+        """Return a bound sampler adapted over `n` steps, and the state after them."""
+        ...
+
+    def with_tuning(self, tuning: Mapping[str, float]) -> Any:
+        """Return this bound sampler with these values: how a resumed run gets them back."""
+        ...

@@ -1,0 +1,1 @@
+"""Unnormalised physics: one file an action."""
