@@ -2,8 +2,9 @@
 
 A figure is a function that returns a :class:`Row`.  Peers run interleaved with ours in the same
 process and run, on one thread, with equal work; times are CPU seconds, medians of at least five.
-Training figures take minutes, so their rows are kept with a fingerprint of the rooms that they
-run in, and are computed again only when that changes (or with ``--again``).
+Slow figures take minutes, so their rows are kept with a fingerprint of the sources that they run,
+and are computed again only when that changes (or with ``--again``).  Each area is one script and
+one JSON file; RESULTS.md shows all of them.
 """
 
 from __future__ import annotations
@@ -24,7 +25,11 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-ROOMS = ("core", "kernels", "quantum", "models", "training", "validation")
+# In the order of RESULTS.md: area -> what it measures.
+AREAS = {
+    "quantum": "state reconstruction",
+    "mcmc": "Markov chains",
+}
 
 
 @dataclass
@@ -48,7 +53,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Figure:
-    """A key of the table: its goal, its function, and whether it takes minutes."""
+    """A key of the table: its goal, its function, and whether it takes minutes.
+
+    ``stretch`` is what we would like to reach beyond the goal.
+    """
 
     key: str
     what: str
@@ -56,6 +64,7 @@ class Figure:
     compute: Callable[[], Row]
     slow: bool = False
     at_most: bool = False
+    stretch: float | None = None
 
     def met(self, value: float) -> bool:
         """Whether `value` reaches the goal."""
@@ -75,9 +84,19 @@ def interleaved(*contestants: Callable[[], Any], repeats: int = 7) -> list[float
     return [statistics.median(s) for s in seconds]
 
 
-def main(area: str, figures: list[Figure], packages: list[str]) -> None:
-    """Run the figures that the command line asks for; print and store the table."""
-    parser = argparse.ArgumentParser(description=f"physgen benchmarks: {area}")
+def main(area: str, figures: list[Figure], packages: list[str], sources: list[str]) -> None:
+    """Run the figures that the command line asks for; print and store the table.
+
+    Parameters
+    ----------
+    area : str
+        One of AREAS.
+    packages : list of str
+        Distributions whose versions matter.
+    sources : list of str
+        Files and folders of physgen that the figures run.
+    """
+    parser = argparse.ArgumentParser(description=f"physgen benchmarks: {AREAS[area]}")
     parser.add_argument("--json", type=Path, default=HERE / f"{area}.json", metavar="FILE")
     parser.add_argument("--only", nargs="+", metavar="KEY", choices=[f.key for f in figures])
     group = parser.add_mutually_exclusive_group()
@@ -86,34 +105,42 @@ def main(area: str, figures: list[Figure], packages: list[str]) -> None:
     parser.add_argument("--again", action="store_true", help="ignore rows of this very source")
     options = parser.parse_args()
     rows: dict[str, Any] = json.loads(options.json.read_text()) if options.json.exists() else {}
-    source = fingerprint()
+    source = fingerprint(sources)
+    where = {
+        "source": source,
+        "machine": machine(),
+        "versions": ", ".join(f"{p} {version(p)}" for p in packages),
+    }
     for figure in figures:
         wanted = figure.key in options.only if options.only else True
         wanted &= not (options.fast and figure.slow) and not (options.train and not figure.slow)
         known = rows.get(figure.key, {}).get("source") == source
-        if not wanted or (figure.slow and known and not options.again):
-            continue
-        print(f"{figure.key} ...", file=sys.stderr, flush=True)
-        row = asdict(figure.compute())
-        row |= {"goal": figure.goal, "met": figure.met(row["value"]), "source": source}
-        rows[figure.key] = row | {"machine": machine()}
-        options.json.write_text(json.dumps(rows, indent=1) + "\n")
-    ordered = {f.key: rows[f.key] for f in figures if f.key in rows}
-    print(table(figures, ordered))
-    (HERE / "RESULTS.md").write_text(report(area, figures, ordered, packages, source))
+        if wanted and (options.again or not (figure.slow and known)):
+            print(f"{figure.key} ...", file=sys.stderr, flush=True)
+            row = asdict(figure.compute())
+            rows[figure.key] = row | {"met": figure.met(row["value"])} | where
+        if figure.key in rows:
+            stated = {"what": figure.what, "goal": figure.goal, "at_most": figure.at_most}
+            rows[figure.key] |= stated | {"stretch": figure.stretch}
+        ordered = {f.key: rows[f.key] for f in figures if f.key in rows}
+        options.json.write_text(json.dumps(ordered, indent=1) + "\n")
+    print(table(ordered))
+    (HERE / "RESULTS.md").write_text(report())
 
 
-def fingerprint() -> str:
-    """Return a hash of the rooms that figures are computed in, ``+`` if they were changed since."""
+def fingerprint(sources: list[str]) -> str:
+    """Return a hash of the `sources` (``__init__`` aside), ``+`` if changed since the commit."""
 
     def git(*arguments: str) -> str:
         done = subprocess.run(["git", *arguments], cwd=HERE, capture_output=True, text=True)
         return done.stdout.strip()
 
-    paths = [f"../../physgen/{room}" for room in ROOMS]
-    trees = [git("rev-parse", f"HEAD:physgen/{room}") for room in ROOMS]
-    text = hashlib.sha1("".join(trees).encode()).hexdigest()[:10]
-    return text + ("+" if git("status", "--porcelain", *paths) else "")
+    paths = [f"../../physgen/{source}" for source in sources]
+    lines = git("ls-tree", "-r", "--full-name", "HEAD", *paths).splitlines()
+    text = "\n".join(line for line in lines if not line.endswith("__init__.py"))
+    changed = git("status", "--porcelain", *paths).splitlines()
+    changed = [line for line in changed if not line.endswith("__init__.py")]
+    return hashlib.sha1(text.encode()).hexdigest()[:10] + ("+" if changed else "")
 
 
 def machine() -> str:
@@ -137,22 +164,20 @@ def number(x: float | None) -> str:
     return f"{x:,.0f}" if abs(x) >= 1000 else f"{x:.4g}"
 
 
-def table(figures: list[Figure], rows: dict[str, Any]) -> str:
+def table(rows: dict[str, Any]) -> str:
     """Return the table as Markdown, which also reads well on a terminal."""
     lines = [
         "| key | value | unit | goal | met | peer | peer's value | ratio | source |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    for figure in figures:
-        if figure.key not in rows:
-            continue
-        r = rows[figure.key]
-        sign = "<=" if figure.at_most else ">="
+    for key, r in rows.items():
+        stretch = r.get("stretch")
+        goal = f"{'<=' if r['at_most'] else '>='} {number(r['goal'])}"
         cells = [
-            f"`{figure.key}`",
+            f"`{key}`",
             number(r["value"]),
             r["unit"],
-            f"{sign} {number(figure.goal)}",
+            goal + (f" ({number(stretch)})" if stretch is not None else ""),
             "yes" if r["met"] else "**no**",
             r["peer"] or "",
             number(r["peer_value"]),
@@ -163,28 +188,27 @@ def table(figures: list[Figure], rows: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def report(
-    area: str, figures: list[Figure], rows: dict[str, Any], packages: list[str], source: str
-) -> str:
-    """Return RESULTS.md."""
-    versions = ", ".join(f"{p} {version(p)}" for p in packages)
+def report() -> str:
+    """Return RESULTS.md: every area whose JSON lies beside this file."""
     lines = [
-        f"# Benchmark results: {area}",
+        "# Benchmark results",
         "",
         "Written by `make bench` and `make bench-train`; figures are reported whichever way they",
-        "fall. One thread, CPU time, medians; peers interleaved in the same run. `source` is a",
-        "hash of the rooms that figures run in (`+`: with uncommitted changes).",
-        "",
-        f"Machine: {machine()}. {versions}. Source now: {source}.",
-        "",
-        table(figures, rows),
-        "",
-        "## What each figure is",
-        "",
+        "fall. One thread, CPU time, medians; peers interleaved in the same run. A stretch goal",
+        "stands in brackets. `source` is a hash of the files that a figure runs (`+`: with",
+        "uncommitted changes).",
     ]
-    for figure in figures:
-        if figure.key in rows:
-            detail = rows[figure.key]["detail"]
-            text = "; ".join(f"{k} = {v}" for k, v in detail.items())
-            lines.append(f"- `{figure.key}`: {figure.what}. {text}".rstrip())
+    for area, title in AREAS.items():
+        path = HERE / f"{area}.json"
+        if path.exists():
+            lines += ["", *_section(title, json.loads(path.read_text()))]
     return "\n".join(lines) + "\n"
+
+
+def _section(title: str, rows: dict[str, Any]) -> list[str]:
+    where = dict.fromkeys(f"{r['machine']}; {r['versions']}" for r in rows.values())
+    lines = [f"## {title.capitalize()}", "", *(f"{text}." for text in where), "", table(rows), ""]
+    for key, r in rows.items():
+        text = "; ".join(f"{k} = {v}" for k, v in r["detail"].items())
+        lines.append(f"- `{key}`: {r['what']}. {text}".rstrip())
+    return lines

@@ -29,6 +29,16 @@ from physgen.training import FitSettings, fit
 from physgen.validation import classical_fidelity, relative_entropy
 
 ROOT = Path(__file__).parents[2]
+SOURCES = [
+    "core/arrays.py",
+    "core/checks.py",
+    "core/random.py",
+    *(f"kernels/cpu/{name}.py" for name in ("vecmath", "born", "recurrent")),
+    "quantum",
+    "models",
+    "training",
+    "validation",
+]
 torch.set_num_threads(1)
 
 
@@ -340,4 +350,9 @@ FIGURES = [
 ]
 
 if __name__ == "__main__":
-    main("quantum", FIGURES, ["physgen", "numpy", "numba", "torch", "physics-tenpy", "quimb"])
+    main(
+        "quantum",
+        FIGURES,
+        ["physgen", "numpy", "numba", "torch", "physics-tenpy", "quimb"],
+        SOURCES,
+    )
