@@ -19,13 +19,13 @@ def lazy_exports(
     package : str
         ``__name__`` of the package.
     home : mapping of str to str
-        Each exported name, and the module that defines it: absolute, or within the package.
+        Each exported name, and the module that defines it: ``physgen...`` or within the package.
     """
 
     def getattr_(name: str) -> Any:
         if name not in home:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        module = home[name] if "." in home[name] else f"{package}.{home[name]}"
+        module = home[name] if home[name].startswith("physgen.") else f"{package}.{home[name]}"
         return getattr(import_module(module), name)
 
     def dir_() -> list[str]:

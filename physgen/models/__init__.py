@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from physgen.core.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from physgen.models.autoregressive.recurrent import RecurrentNet
@@ -21,10 +22,16 @@ __all__ = [
     "to_dataset",
 ]
 
-_HOME = {"RecurrentNet": "autoregressive.recurrent", "from_dataset": "io", "to_dataset": "io"}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME.get(name, 'registry')}"), name)
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "GRU": "registry",
+        "LSTM": "registry",
+        "RNN": "registry",
+        "RecurrentNet": "autoregressive.recurrent",
+        "build": "registry",
+        "families": "registry",
+        "from_dataset": "io",
+        "to_dataset": "io",
+    },
+)

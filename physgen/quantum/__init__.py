@@ -7,9 +7,9 @@ once: a submodule imported later would otherwise take the name.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from physgen.core.lazy import lazy_exports
 from physgen.quantum.ground_state import ground_state
 from physgen.quantum.mps import MPS
 from physgen.quantum.povm import POVM, merge_map, povm
@@ -32,14 +32,7 @@ __all__ = [
     "povm",
 ]
 
-_HOME = {"Born": "born", "MeasurementData": "data", "estimate_observables": "estimators"}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {"Born": "born", "MeasurementData": "data", "estimate_observables": "estimators"},
+)

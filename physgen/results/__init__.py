@@ -6,23 +6,9 @@ h5dump read it.  Names are imported when they are first used.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-_EXPORTS = {
-    "GROUPS": "schema",
-    "METHODS": "citations",
-    "ROOT_ATTRS": "schema",
-    "SCHEMA_VERSION": "schema",
-    "RunStore": "store",
-    "bibtex": "citations",
-    "collect_provenance": "provenance",
-    "config_hash": "provenance",
-    "open_run": "reader",
-    "read_dataset": "reader",
-    "run_directory": "layers",
-    "write_dataset": "reader",
-}
+from physgen.core.lazy import lazy_exports
 
 __all__ = [
     "GROUPS",
@@ -48,11 +34,20 @@ if TYPE_CHECKING:
     from physgen.results.store import RunStore
 
 
-def __getattr__(name: str) -> Any:
-    if name in _EXPORTS:
-        return getattr(importlib.import_module(f"physgen.results.{_EXPORTS[name]}"), name)
-    raise AttributeError(f"module 'physgen.results' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "GROUPS": "schema",
+        "METHODS": "citations",
+        "ROOT_ATTRS": "schema",
+        "SCHEMA_VERSION": "schema",
+        "RunStore": "store",
+        "bibtex": "citations",
+        "collect_provenance": "provenance",
+        "config_hash": "provenance",
+        "open_run": "reader",
+        "read_dataset": "reader",
+        "run_directory": "layers",
+        "write_dataset": "reader",
+    },
+)

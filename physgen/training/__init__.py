@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from physgen.core.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from physgen.training.fitting import FitResult, fit
@@ -13,14 +14,13 @@ if TYPE_CHECKING:
 
 __all__ = ["FitResult", "FitSettings", "NegativeLogLikelihood", "Progress", "fit"]
 
-_HOME = {
-    "FitSettings": "settings",
-    "NegativeLogLikelihood": "objectives",
-    "Progress": "progress",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME.get(name, 'fitting')}"), name)
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "FitResult": "fitting",
+        "FitSettings": "settings",
+        "NegativeLogLikelihood": "objectives",
+        "Progress": "progress",
+        "fit": "fitting",
+    },
+)
