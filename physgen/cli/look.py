@@ -14,7 +14,7 @@ from physgen.cli.console import stdout
 from physgen.core.errors import StoreError
 from physgen.results import bibtex, open_run, run_directory
 from physgen.results.provenance import flattened
-from physgen.workflow.summary import Summary, configuration, summarize
+from physgen.workflow.summary import Column, Summary, configuration, summarize
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -73,35 +73,32 @@ def print_result(run_dir: Path) -> None:
             print(path)
 
 
+_STYLES = {"data": "blue", "model": "dark_orange3"}
+
+
 def tables(summary: Summary) -> list[Table]:
     """Return the tables of a run for the terminal."""
     found = []
-    if summary.rows:
-        table = _table(summary.title)
-        table.add_column("quantity", justify="left", no_wrap=True)
-        for name, style in (
-            ("from data", "blue"),
-            ("from model", "dark_orange3"),
-            ("exact", ""),
-            ("pull\ndata", "blue"),
-            ("pull\nmodel", "dark_orange3"),
-        ):
-            table.add_column(name, justify="right", style=style, no_wrap=True)
-        for r in summary.rows:
-            table.add_row(r.quantity, r.data, r.model, r.exact, r.pull_data, r.pull_model)
-        found.append(table)
-    if summary.distances:
-        table = _table("" if summary.rows else summary.title)
-        table.add_column("quality of the model", justify="left", no_wrap=True)
-        table.add_column("estimate", justify="right", style="bold", no_wrap=True)
-        if any(d.exact for d in summary.distances):
-            table.add_column("enumerated", justify="right", no_wrap=True)
-        table.add_column("", justify="left", style="dim")
-        for d in summary.distances:
-            exact = [d.exact] if len(table.columns) == 4 else []
-            table.add_row(d.quantity, d.estimate, *exact, d.meaning)
+    for number, each in enumerate(summary.tables):
+        table = _table("" if number else summary.title)
+        for column in each.columns:
+            _add_column(table, column, each.heading)
+        rows = range(len(each.rows)) if each.shown is None else each.shown
+        for row in rows:
+            table.add_row(*each.rows[row])
         found.append(table)
     return found
+
+
+def _add_column(table: Table, column: Column, heading: str) -> None:
+    """Add a column; names without a head say what the table is about."""
+    head = column.head or heading.lower()
+    style = "bold" if column.kind == "strong" else _STYLES.get(column.source, "")
+    if column.kind == "text":
+        table.add_column("", justify="left", style="dim")
+    else:
+        justify = "left" if column.kind == "name" else "right"
+        table.add_column(head, justify=justify, style=style, no_wrap=True)
 
 
 def _table(title: str) -> Table:
@@ -134,12 +131,6 @@ def compare(runs: Sequence[Path]) -> None:
 
 def _aligned(summaries: Mapping[str, Summary]) -> dict[str, list[str]]:
     """Return the cells of each quantity that any run has, empty where one has none."""
-    found = []
-    for summary in summaries.values():
-        cells = {f"{d.quantity}, {d.meaning}": d.estimate for d in summary.distances}
-        cells |= {f"{r.quantity}, model": r.model for r in summary.rows}
-        cells |= {f"{r.quantity}, data": r.data for r in summary.rows}
-        cells |= {f"{r.quantity}, exact": r.exact for r in summary.rows if r.exact}
-        found.append(cells)
+    found = [summary.figures for summary in summaries.values()]
     names = dict.fromkeys(name for cells in found for name in cells)
     return {name: [cells.get(name, "") for cells in found] for name in names}

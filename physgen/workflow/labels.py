@@ -4,19 +4,7 @@ from __future__ import annotations
 
 import xarray as xr
 
-from physgen.analysis.format import format_estimate
-
-__all__ = ["NLL_UNITS", "labelled", "nll_text", "with_names", "with_units"]
-
-NLL_UNITS = "nat/site"
-HISTORY = {
-    "step": "optimiser steps done",
-    "epoch": "epochs done, passes over the training shots",
-    "train_nll": "negative log-likelihood of the training shots, mean since the last evaluation",
-    "validation_nll": "negative log-likelihood of the held-out shots",
-    "validation_nll_error": "standard error of validation_nll",
-    "learning_rate": "learning rate of Adam",
-}
+__all__ = ["labelled", "with_units"]
 
 
 def labelled(ds: xr.Dataset, exactness: str, of: str, *, units: bool = True) -> xr.Dataset:
@@ -46,16 +34,3 @@ def with_units(ds: xr.Dataset) -> xr.Dataset:
             value = str(name).removesuffix("_error")
             variable.attrs["units"] = ds[value].attrs.get("units", "1") if value in ds else "1"
     return ds
-
-
-def with_names(ds: xr.Dataset) -> xr.Dataset:
-    """Return the history of a training with a ``long_name`` on every variable."""
-    ds = ds.copy()
-    for name, variable in ds.variables.items():
-        variable.attrs.setdefault("long_name", HISTORY.get(str(name), str(name)))
-    return ds
-
-
-def nll_text(nll: float, error: float) -> str:
-    """Return a negative log-likelihood with its standard error, where that is known (not NaN)."""
-    return f"{format_estimate(nll, error if error == error else None)} {NLL_UNITS}"

@@ -18,13 +18,17 @@ import xarray as xr
 
 from physgen.results import GROUPS, bibtex, open_run, run_directory
 from physgen.results.atomic import replacing
-from physgen.workflow.figures import CAPTIONS, FORMATS, write_figures
-from physgen.workflow.summary import Summary, configuration, dataset_of, summarize
+from physgen.workflow.figures import FORMATS, write_figures
+from physgen.workflow.job import KINDS, Job, job_of
+from physgen.workflow.summary import Summary, Table, configuration, dataset_of, summarize
 
 __all__ = ["DERIVED", "render_report", "write_report"]
 
 # Every file of a run directory that is drawn from run.h5.
-DERIVED = ("report.html", *(f"figures/{name}.{kind}" for name in CAPTIONS for kind in FORMATS))
+DERIVED = (
+    "report.html",
+    *(f"figures/{n}.{f}" for kind in KINDS for n in job_of(kind).captions for f in FORMATS),
+)
 
 
 def write_report(run_dir: str | Path) -> Path:
@@ -41,13 +45,12 @@ def write_report(run_dir: str | Path) -> Path:
 
 def render_report(tree: xr.DataTree, figures: Mapping[str, bytes]) -> str:
     """Return the page of an open run, with `figures` (PNG by name) embedded."""
-    summary = summarize(tree)
-    title = configuration(tree).get("report", {}).get("title") or summary.title
+    summary, config = summarize(tree), configuration(tree)
+    title = config.get("report", {}).get("title") or summary.title
     body = [
         _warnings(summary),
-        _section("Quality of the model", _distances(summary)),
-        _section("Observables", _observables(summary)),
-        _section("Figures", _figures(figures)),
+        *(_section(table.heading, _filled(table)) for table in reversed(summary.tables)),
+        _section("Figures", _figures(figures, job_of(config))),
         _section("What these numbers are", _exactness(tree)),
         _section("Where they come from", _provenance(tree)),
     ]
@@ -91,42 +94,23 @@ def _warnings(summary: Summary) -> str:
     return _section("Take care", f"<ul>{items}</ul>", kind="warnings")
 
 
-def _distances(summary: Summary) -> str:
-    if not summary.distances:
-        return ""
-    listed = any(d.exact for d in summary.distances)
-    head = ("quantity", "estimate", *(["enumerated"] if listed else []), "how")
-    rows = [
-        (d.quantity, d.estimate, *([d.exact] if listed else []), d.meaning)
-        for d in summary.distances
+def _filled(table: Table) -> str:
+    """Return a table and its remarks; a head of two lines is written in one."""
+    classes = [
+        " ".join(filter(None, ("" if c.kind in ("number", "strong") else c.kind, c.source)))
+        for c in table.columns
     ]
-    classes = ("name", *[""] * (len(head) - 2), "text")
-    note = (
-        '<p class="note">P is the distribution of the outcomes, Q the model. F_c is the classical '
-        "fidelity; its square, and the quantum fidelity, are other numbers.</p>"
-        if any(d.quantity.startswith("F_c") for d in summary.distances)
-        else ""
-    )
-    return _table(head, rows, classes) + note
+    head = [c.head.replace("\n", ", ") or "quantity" for c in table.columns]
+    remarks = "".join(f'<p class="note">{escape(text)}</p>' for text in table.notes)
+    return _table(head, table.rows, classes) + remarks
 
 
-def _observables(summary: Summary) -> str:
-    if not summary.rows:
-        return ""
-    head = ("quantity", "from data", "from model", "exact", "pull, data", "pull, model")
-    rows = [
-        (r.quantity, r.data, r.model, r.exact, r.pull_data, r.pull_model) for r in summary.rows
-    ]
-    table = _table(head, rows, ("name", "data", "model", "", "data", "model"))
-    return table + "".join(f'<p class="note">{escape(text)}</p>' for text in summary.notes)
-
-
-def _figures(figures: Mapping[str, bytes]) -> str:
+def _figures(figures: Mapping[str, bytes], job: Job) -> str:
     blocks = []
     for name, content in figures.items():
         source = base64.b64encode(content).decode("ascii")
-        caption = escape(CAPTIONS.get(name, ""))
-        wide = ' class="wide"' if name in _WIDE else ""
+        caption = escape(job.captions.get(name, ""))
+        wide = ' class="wide"' if name in job.wide else ""
         blocks.append(
             f'<figure{wide}><img alt="{escape(name)}" src="data:image/png;base64,{source}">'
             f"<figcaption>{caption}</figcaption></figure>"
@@ -134,16 +118,13 @@ def _figures(figures: Mapping[str, bytes]) -> str:
     return f'<div class="figures">{"".join(blocks)}</div>' if blocks else ""
 
 
-_WIDE = ("log_prob", "marginals")
-
-
 def _exactness(tree: xr.DataTree) -> str:
     """Say of each group whether it is exact, asymptotic or approximate, and for what."""
     rows = []
     for name in GROUPS:
         ds = dataset_of(tree, name)
-        if ds is not None and "exactness" in ds.attrs:
-            attrs = ds.attrs
+        attrs = {} if ds is None else ds.attrs
+        if "exactness" in attrs:
             how = str(attrs.get("estimator", ""))
             rows.append((name, str(attrs["exactness"]), str(attrs.get("exactness_for", "")), how))
     if not rows:

@@ -11,22 +11,21 @@ import time
 from pathlib import Path
 from typing import Any
 
-from physgen.workflow import inputs
-from physgen.workflow.config import Config
 from physgen.workflow.context import Context
 from physgen.workflow.interrupts import catch_signals
+from physgen.workflow.job import LAST, Stage, job_of
 from physgen.workflow.loading import config_of_run
 from physgen.workflow.reporting import Reporter
-from physgen.workflow.stages import STAGES
+from physgen.workflow.sections import JobConfig
 
 __all__ = ["resume", "run"]
 
 
 def run(
-    config: Config,
+    config: JobConfig,
     out: str | Path,
     *,
-    until: str = "report",
+    until: str = LAST,
     force: bool = False,
     reporter: Reporter | None = None,
 ) -> Path:
@@ -34,12 +33,12 @@ def run(
 
     Parameters
     ----------
-    config : Config
+    config : JobConfig
         What to do; :func:`physgen.workflow.loading.load_config` reads one.
     out : str or Path
         Run directory (or its ``run.h5``), made if absent.  One of another config is refused.
     until : str
-        Last stage: generate, train, sample, validate or report.
+        Last stage: "report", or one of those that the kind of run has.
     force : bool
         Take `out` even if it holds another run: its ``run.h5``, report and figures are then
         removed.  Other files stay.
@@ -55,13 +54,15 @@ def run(
     from physgen.workflow.report import DERIVED
 
     # Everything that can be wrong with the input is found before the directory is touched.
-    out = run_directory(out)
-    inputs.check(config)
+    out, job = run_directory(out), job_of(config)
+    stages = job.stages_until(until)
+    job.check(config)
     with RunStore.open(
         out, config.canonical(), force=force, derived=DERIVED, provenance=_provenance(config)
     ) as store:
-        _compute(Context(config, store, reporter or Reporter(), lambda: False), until)
-    return _finish(out, until, reporter or Reporter())
+        context = job.context(config, store, reporter or Reporter(), lambda: False)
+        _compute(context, stages, finished=until == LAST)
+    return _finish(out, reporter or Reporter()) if until == LAST else out
 
 
 def resume(out: str | Path, *, reporter: Reporter | None = None) -> Path:
@@ -70,26 +71,27 @@ def resume(out: str | Path, *, reporter: Reporter | None = None) -> Path:
 
     out = run_directory(out)
     config = config_of_run(open_run(out, groups=()).attrs)
+    job = job_of(config)
     with RunStore.resume(out, provenance=_provenance(config)) as store:
-        _compute(Context(config, store, reporter or Reporter(), lambda: False), "report")
-    return _finish(out, "report", reporter or Reporter())
+        context = job.context(config, store, reporter or Reporter(), lambda: False)
+        _compute(context, job.stages, finished=True)
+    return _finish(out, reporter or Reporter())
 
 
-def _provenance(config: Config) -> dict[str, Any]:
+def _provenance(config: JobConfig) -> dict[str, Any]:
     from physgen.results import collect_provenance
 
     files = {"files": json.dumps(config.files())} if config.files() else {}
-    return collect_provenance(seed=config.seed, device=config.train.device) | files
+    return collect_provenance(seed=config.seed, device=config.device) | files
 
 
-def _compute(context: Context, until: str) -> None:
+def _compute(context: Context, stages: tuple[Stage, ...], finished: bool) -> None:
+    """Do the stages that are not done; with `finished`, mark the run complete."""
     store, reporter = context.store, context.reporter
-    names = [stage.name for stage in STAGES]
-    last = names.index(until) if until in names else len(names) - 1
     with catch_signals() as stop:
         context.stop = stop
         try:
-            for stage in STAGES[: last + 1]:
+            for stage in stages:
                 if stage.is_done(store):
                     reporter.skip(stage.name)
                     continue
@@ -98,16 +100,14 @@ def _compute(context: Context, until: str) -> None:
                 text = stage.run(context)
                 reporter.finish(stage.name, text, time.monotonic() - begun)
                 context.check_stop()
-            if until == "report" and not store.complete:
+            if finished and not store.complete:
                 store.finish()
         finally:
             reporter.close()
 
 
-def _finish(out: Path, until: str, reporter: Reporter) -> Path:
+def _finish(out: Path, reporter: Reporter) -> Path:
     """Write the report from the closed run file: what it shows is what the file holds."""
-    if until != "report":
-        return out
     from physgen.workflow.report import write_report
 
     reporter.start("report", "figures and report.html")

@@ -7,8 +7,8 @@ import pytest
 
 from physgen.core.errors import InterruptedRunError
 from physgen.results import open_run
-from physgen.workflow import stages
 from physgen.workflow.loading import config_from_dict
+from physgen.workflow.reconstruction import stages
 from physgen.workflow.reporting import Reporter
 from physgen.workflow.run import resume, run
 

@@ -1,22 +1,31 @@
-r"""What a run may be told: one class a section of ``config.toml``.
+r"""What a reconstruction may be told: one class a section of ``config.toml``.
 
-Every section is closed (an unknown key is an error), and the canonical form of a config, with all
-defaults filled in, identifies the run: two configs with the same canonical form are the same run.
-A file counts by its SHA-256, not by where it lies, so a project can be moved.
-
-Each field carries its rule in words; a value that breaks it is reported as
-``[section] key must be <rule>, got <value>``.
+What sections have in common, and how a config identifies a run, is in
+:mod:`physgen.workflow.sections`.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from physgen.core.errors import InputError
 from physgen.models.default import FAMILY, HIDDEN, LAYERS
 from physgen.training.settings import FitSettings, parse_seconds
+from physgen.workflow.sections import (
+    Count,
+    Coupling,
+    Draws,
+    Flag,
+    Fraction,
+    JobConfig,
+    PathText,
+    Positive,
+    Section,
+    Text,
+    rule,
+)
 
 __all__ = [
     "DEFAULT_POVM",
@@ -24,7 +33,6 @@ __all__ = [
     "Config",
     "DataSection",
     "ModelSection",
-    "ReportSection",
     "SampleSection",
     "StateSection",
     "SystemSection",
@@ -37,36 +45,14 @@ DEFAULT_POVM = "pauli-4"
 DEFAULT_SHOTS = 10_000
 
 
-def _rule(text: str, **bounds: Any) -> Any:
-    """Return a pydantic field whose broken rule reads `text`."""
-    return Field(json_schema_extra={"rule": text}, **bounds)
-
-
-Count = Annotated[int, _rule("a positive integer", ge=1)]
-# A standard error needs two draws.
-Draws = Annotated[int, _rule("an integer >= 2", ge=2)]
-Coupling = Annotated[float, _rule("a finite number", allow_inf_nan=False)]
-Positive = Annotated[float, _rule("a positive number", gt=0, allow_inf_nan=False)]
-Fraction = Annotated[float, _rule("a number in [0, 1)", ge=0, lt=1, allow_inf_nan=False)]
-Flag = Annotated[bool, _rule("true or false")]
-Text = Annotated[str, _rule("a text")]
-PathText = Annotated[str, _rule("a path to a file", min_length=1)]
-
-
-class Section(BaseModel):
-    """A closed, immutable table of values that are never converted silently."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
 class SystemSection(Section):
     """The Hamiltonian H = -J sum Z_i Z_{i+1} - h sum X_i (Pauli matrices)."""
 
-    name: Annotated[Literal["tfim-1d"], _rule("'tfim-1d'")] = "tfim-1d"
-    L: Annotated[int, _rule("an integer >= 2 (the number of sites)", ge=2)]
+    name: Annotated[Literal["tfim-1d"], rule("'tfim-1d'")] = "tfim-1d"
+    L: Annotated[int, rule("an integer >= 2 (the number of sites)", ge=2)]
     J: Coupling = 1.0
     h: Coupling = 1.0
-    boundary: Annotated[Literal["open", "periodic"], _rule("'open' or 'periodic'")] = "open"
+    boundary: Annotated[Literal["open", "periodic"], rule("'open' or 'periodic'")] = "open"
 
     @model_validator(mode="after")
     def _some_coupling(self) -> SystemSection:
@@ -88,7 +74,7 @@ class DataSection(Section):
 
     povm: Annotated[
         Literal["pauli-4", "pauli-6", "tetrahedral"] | None,
-        _rule("one of 'pauli-4', 'pauli-6', 'tetrahedral'"),
+        rule("one of 'pauli-4', 'pauli-6', 'tetrahedral'"),
     ] = None
     n_shots: Draws | None = None
     file: PathText | None = None
@@ -98,12 +84,12 @@ class DataSection(Section):
 class ModelSection(Section):
     """The autoregressive network."""
 
-    family: Annotated[Literal["gru", "lstm", "rnn"], _rule("one of 'gru', 'lstm', 'rnn'")] = FAMILY
+    family: Annotated[Literal["gru", "lstm", "rnn"], rule("one of 'gru', 'lstm', 'rnn'")] = FAMILY
     hidden: Count = HIDDEN
     layers: Count = LAYERS
     site_features: Flag = True
     precision: Annotated[
-        Literal["float32", "bfloat16"], _rule("'float32' or 'bfloat16' (products when sampling)")
+        Literal["float32", "bfloat16"], rule("'float32' or 'bfloat16' (products when sampling)")
     ] = "float32"
 
 
@@ -119,24 +105,18 @@ class ValidateSection(Section):
     n_samples: Draws = 20_000
 
 
-class ReportSection(Section):
-    """The HTML page and its figures."""
-
-    title: Text = ""
-
-
 class TrainSection(Section):
     """Maximum likelihood: where, the held-out share, and `physgen.training.FitSettings`."""
 
-    device: Annotated[Literal["cpu", "cuda"], _rule("'cpu' or 'cuda'")] = "cpu"
+    device: Annotated[Literal["cpu", "cuda"], rule("'cpu' or 'cuda'")] = "cpu"
     validation_fraction: Fraction = 0.05
     n_epochs: Count | None = FitSettings.n_epochs
-    budget: Annotated[str, _rule("a CPU time such as '60s', '5min' or '1h'")] | None = (
+    budget: Annotated[str, rule("a CPU time such as '60s', '5min' or '1h'")] | None = (
         FitSettings.budget
     )
     batch_size: Count = FitSettings.batch_size
     learning_rate: Positive = FitSettings.learning_rate
-    schedule: Annotated[Literal["cosine", "constant"], _rule("'cosine' or 'constant'")] = "cosine"
+    schedule: Annotated[Literal["cosine", "constant"], rule("'cosine' or 'constant'")] = "cosine"
     warmup_fraction: Fraction = FitSettings.warmup_fraction
     clip_norm: Positive | None = FitSettings.clip_norm
     ema_decay: Fraction = FitSettings.ema_decay
@@ -170,10 +150,11 @@ class TrainSection(Section):
         return self
 
 
-class Config(Section):
+class Config(JobConfig):
     """A whole run.  Either [system] (and [state]) or [data] file says what is reconstructed."""
 
-    seed: Annotated[int, _rule("an integer in [0, 2**63)", ge=0, lt=2**63)] = 1
+    FILE_SECTIONS: ClassVar[tuple[str, ...]] = ("state", "data")
+
     system: SystemSection | None = None
     state: StateSection = StateSection()
     data: DataSection = DataSection()
@@ -181,7 +162,6 @@ class Config(Section):
     train: TrainSection = TrainSection()
     sample: SampleSection = SampleSection()
     validate_: ValidateSection = Field(default=ValidateSection(), alias="validate")
-    report: ReportSection = ReportSection()
 
     @model_validator(mode="before")
     @classmethod
@@ -191,16 +171,6 @@ class Config(Section):
         if isinstance(data, dict) and data.get("file") is None:
             return {**values, "data": {"povm": DEFAULT_POVM, "n_shots": DEFAULT_SHOTS} | data}
         return values
-
-    @model_validator(mode="after")
-    def _sha256_beside_a_file(self) -> Config:
-        for name, section in (("state", self.state), ("data", self.data)):
-            if section.sha256 is not None and section.file is None:
-                raise ValueError(
-                    f"[{name}] sha256 must stand beside a file, got {section.sha256!r} without "
-                    "one; name the file or remove sha256"
-                )
-        return self
 
     @model_validator(mode="after")
     def _one_source(self) -> Config:
@@ -223,20 +193,14 @@ class Config(Section):
             )
         return self
 
-    def canonical(self) -> dict[str, Any]:
-        """Return the JSON-able form with every default filled in; it identifies the run.
+    @property
+    def device(self) -> str:
+        """What the network is trained on."""
+        return self.train.device
 
-        Where a file is known by its SHA-256 its path is left out; :meth:`files` has it.
-        """
-        table = self.model_dump(by_alias=True, mode="json")
+    def canonical(self) -> dict[str, Any]:
+        """Return the JSON-able form that identifies the run; outcomes of a file have no state."""
+        table = super().canonical()
         if self.data.file is not None:
             del table["state"]
-        for section in self.files():
-            if table[section]["sha256"] is not None:
-                del table[section]["file"]
         return table
-
-    def files(self) -> dict[str, str]:
-        """Return the path of the file that each section names, by section."""
-        named = {"state": self.state.file, "data": self.data.file}
-        return {section: path for section, path in named.items() if path is not None}

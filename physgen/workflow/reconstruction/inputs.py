@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physgen.core.errors import InputError
-from physgen.workflow.config import Config, SystemSection
 from physgen.workflow.loading import check_digest
+from physgen.workflow.reconstruction.config import Config, SystemSection
 
 if TYPE_CHECKING:
     from physgen.quantum import MPS, TFIM, MeasurementData

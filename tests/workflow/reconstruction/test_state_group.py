@@ -3,7 +3,7 @@
 import numpy as np
 
 from physgen.quantum import MPS, TFIM
-from physgen.workflow.stages import _labelled
+from physgen.workflow.reconstruction.stages import _labelled
 
 
 def test_a_state_of_unknown_method_is_labelled_all_the_same():

@@ -9,8 +9,9 @@ import xarray as xr
 
 from physgen.quantum import TFIM, MeasurementData, ground_state
 from physgen.quantum.estimators import observables_dataset
+from physgen.workflow.reconstruction.stages import _labelled
+from physgen.workflow.reconstruction.summary import distances_of, rows_of
 from physgen.workflow.report import render_report
-from physgen.workflow.stages import _labelled
 from physgen.workflow.summary import summarize
 
 L = 6
@@ -65,7 +66,7 @@ def good(**changes):
 
 
 def test_a_pull_is_estimate_minus_exact_over_the_error():
-    energy = summarize(good()).rows[0]
+    energy = rows_of(good())[0]
     assert (energy.data, energy.model, energy.exact) == ("-7.20(20)", "-7.100(50)", "-7.300000")
     assert (energy.pull_data, energy.pull_model) == ("+0.5", "+4.0")
 
@@ -94,7 +95,7 @@ def test_identical_shots_have_no_error_and_no_pull():
     summary = summarize(good(observables__data=data))
     (warning,) = summary.warnings
     assert warning == "all shots behind the data column are identical: no error can be given"
-    energy = summary.rows[0]
+    energy = rows_of(good(observables__data=data))[0]
     assert (energy.data, energy.pull_data) == ("-119(0)", "")
     assert energy.pull_model == "+4.0"
 
@@ -142,8 +143,9 @@ def test_a_state_that_is_not_the_ground_state_is_told(chi_max, max_sweeps, says)
 
 
 def test_an_infinite_divergence_is_printed_and_told():
-    summary = summarize(good(validation=validation(kl=(np.inf, 0.02))))
-    assert "inf" in next(d for d in summary.distances if d.quantity == "KL(P||Q)").estimate
+    run = good(validation=validation(kl=(np.inf, 0.02)))
+    summary = summarize(run)
+    assert "inf" in next(d for d in distances_of(run) if d.quantity == "KL(P||Q)").estimate
     assert any("KL(P||Q) is infinite" in w for w in summary.warnings)
 
 
@@ -173,15 +175,16 @@ def test_without_a_truth_there_is_held_out_likelihood_and_no_energy():
         names = [n for n in ds if str(n).startswith("energy")]
         parts[f"observables__{source}"] = ds.drop_vars(names)
     nll = xr.Dataset({"nll": ((), 1.25, {"estimator": "fresh shots"}), "nll_error": 0.01})
-    summary = summarize(tree(validation=nll, **parts))
-    assert [d.quantity for d in summary.distances] == ["held-out NLL per site"]
-    assert summary.rows[0].quantity.startswith("mean <X>")
-    assert all(row.exact == row.pull_model == "" for row in summary.rows)
+    run = tree(validation=nll, **parts)
+    rows = rows_of(run)
+    assert [d.quantity for d in distances_of(run)] == ["held-out NLL per site"]
+    assert rows[0].quantity.startswith("mean <X>")
+    assert all(row.exact == row.pull_model == "" for row in rows)
 
 
 def test_a_run_that_has_only_begun_has_an_empty_summary():
     summary = summarize(tree())
-    assert (summary.rows, summary.distances, summary.warnings) == ((), (), ())
+    assert (summary.tables, summary.figures, summary.warnings) == ((), {}, ())
 
 
 def test_the_page_escapes_what_the_user_wrote():

@@ -9,8 +9,8 @@ import pytest
 from physgen.core.errors import InputError
 from physgen.results import config_hash
 from physgen.workflow import shipped
-from physgen.workflow.config import Config, ModelSection, TrainSection
 from physgen.workflow.loading import config_from_dict, config_of_run, load_config
+from physgen.workflow.reconstruction.config import Config, ModelSection, TrainSection
 
 TOY = "[system]\nL = 4\n\n[data]\nn_shots = 300\n"
 

@@ -11,12 +11,14 @@ from physgen.quantum import MPS, TFIM, MeasurementData, estimate_observables
 from physgen.quantum.estimators import observables_dataset
 from physgen.quantum.tfim import central_pairs
 from physgen.validation.compare import MAX_STRINGS, exact_divergences, validate
-from physgen.workflow.context import Context
+from physgen.workflow.reconstruction.context import ReconstructionContext
 
 __all__ = ["distances", "observables"]
 
 
-def distances(context: Context, model: Density, truth: Density) -> dict[str, xr.Dataset]:
+def distances(
+    context: ReconstructionContext, model: Density, truth: Density
+) -> dict[str, xr.Dataset]:
     """Return fidelity and KL from samples and, where all strings can be listed, exactly."""
     n = context.config.validate_.n_samples
 
@@ -34,7 +36,7 @@ def distances(context: Context, model: Density, truth: Density) -> dict[str, xr.
     return groups
 
 
-def observables(context: Context) -> dict[str, xr.Dataset]:
+def observables(context: ReconstructionContext) -> dict[str, xr.Dataset]:
     """Return the observables of data and model by dual frames, and of the state, by source."""
     tfim, data = context.hamiltonian(), context.data()
     samples = MeasurementData.from_dataset(context.store.read("samples"))

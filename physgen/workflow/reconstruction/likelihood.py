@@ -15,7 +15,8 @@ import xarray as xr
 
 from physgen.core.arrays import to_numpy
 from physgen.core.protocols import Density
-from physgen.workflow.labels import NLL_UNITS, labelled
+from physgen.workflow.labels import labelled
+from physgen.workflow.reconstruction.labels import NLL_UNITS
 
 if TYPE_CHECKING:
     from physgen.results import RunStore

@@ -1,4 +1,4 @@
-"""The stages that compute: generate, train, sample, validate.
+"""The stages of a reconstruction: generate, train, sample, validate.
 
 Each stage reads groups of the run file and commits new ones in one atomic segment, so a stage has
 either happened or not.  Randomness: stage ``s`` uses only ``Stream(seed).child(s)``; no stage
@@ -7,8 +7,6 @@ shifts the numbers of another.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,17 +15,18 @@ import xarray as xr
 
 from physgen.core.arrays import to_numpy
 from physgen.core.errors import InterruptedRunError, TrainingDivergedError
-from physgen.workflow import inputs
-from physgen.workflow.config import DEFAULT_POVM, DEFAULT_SHOTS
-from physgen.workflow.context import Context
-from physgen.workflow.labels import labelled, nll_text, with_names, with_units
+from physgen.workflow.job import Stage
+from physgen.workflow.labels import labelled, with_units
+from physgen.workflow.reconstruction import inputs
+from physgen.workflow.reconstruction.config import DEFAULT_POVM, DEFAULT_SHOTS
+from physgen.workflow.reconstruction.context import ReconstructionContext
+from physgen.workflow.reconstruction.labels import nll_text, with_names
 
 if TYPE_CHECKING:
     from physgen.quantum import MPS, TFIM
-    from physgen.results import RunStore
     from physgen.training import NegativeLogLikelihood
 
-__all__ = ["STAGES", "Stage"]
+__all__ = ["STAGES"]
 
 # Shots on which the entropy floor is evaluated: log P of the state costs about 0.5 ms a shot at
 # bond dimension 24, and 20,000 shots fix the floor to 1e-3 nats per site at L = 50.
@@ -37,24 +36,7 @@ CHECKPOINT = "training/checkpoint"
 METHODS_ALWAYS = ("numpy", "xarray", "matplotlib")
 
 
-@dataclass(frozen=True)
-class Stage:
-    """One step of the work: its name, the groups that prove it done, and what it does.
-
-    ``run(context)`` returns one line that says what came out.
-    """
-
-    name: str
-    groups: tuple[str, ...]
-    doing: str
-    run: Callable[[Context], str]
-
-    def is_done(self, store: RunStore) -> bool:
-        """Whether every group of this stage is in the run file."""
-        return all(store.has(group) for group in self.groups)
-
-
-def _generate(context: Context) -> str:
+def _generate(context: ReconstructionContext) -> str:
     from physgen.quantum import Born, MeasurementData, ground_state, povm
 
     config, tfim = context.config, context.hamiltonian()
@@ -102,7 +84,7 @@ def _labelled(state: MPS, tfim: TFIM) -> xr.Dataset:
     )
 
 
-def _import(context: Context) -> str:
+def _import(context: ReconstructionContext) -> str:
     """Take the shots of a file; those beyond ``n_shots`` are kept out of training."""
     from physgen.quantum import MeasurementData
 
@@ -124,9 +106,9 @@ def _import(context: Context) -> str:
     return text + (f"; {len(rest):,} held out" if len(rest) else "")
 
 
-def _train(context: Context) -> str:
+def _train(context: ReconstructionContext) -> str:
     from physgen import models, training
-    from physgen.workflow.likelihood import kept_evaluation
+    from physgen.workflow.reconstruction.likelihood import kept_evaluation
 
     config, store, stream = context.config, context.store, context.stream("train")
     data = context.data()
@@ -179,7 +161,7 @@ def _train(context: Context) -> str:
     return f"{told}, held-out NLL {nll_text(kept.nll, kept.error)}{beside}"
 
 
-def _floors(context: Context, objective: NegativeLogLikelihood) -> dict[str, float]:
+def _floors(context: ReconstructionContext, objective: NegativeLogLikelihood) -> dict[str, float]:
     """Return the NLL per site of the true state, on the shots of training and on those held out.
 
     Each is an estimate of the entropy per site that fluctuates together with the model's NLL on
@@ -200,7 +182,7 @@ def _floors(context: Context, objective: NegativeLogLikelihood) -> dict[str, flo
     }
 
 
-def _sample(context: Context) -> str:
+def _sample(context: ReconstructionContext) -> str:
     from physgen import models
     from physgen.quantum import MeasurementData
 
@@ -218,10 +200,10 @@ def _sample(context: Context) -> str:
     return f"{n:,} samples of the model"
 
 
-def _validate(context: Context) -> str:
+def _validate(context: ReconstructionContext) -> str:
     from physgen import models
-    from physgen.workflow.evaluation import distances, observables
-    from physgen.workflow.likelihood import held_out_likelihood
+    from physgen.workflow.reconstruction.evaluation import distances, observables
+    from physgen.workflow.reconstruction.likelihood import held_out_likelihood
 
     model = models.from_dataset(context.store.read("model"))
     truth, n = context.truth(), context.config.validate_.n_samples

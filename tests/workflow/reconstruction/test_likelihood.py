@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from physgen.workflow.labels import nll_text
-from physgen.workflow.likelihood import kept_evaluation
+from physgen.workflow.reconstruction.labels import nll_text
+from physgen.workflow.reconstruction.likelihood import kept_evaluation
 
 
 def history(nll, best_step):

@@ -1,0 +1,111 @@
+"""What pydantic finds wrong with a config, in one line: section, key, rule, value, remedy."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from physgen.workflow.job import KINDS, job_of
+
+__all__ = ["one_line"]
+
+
+def one_line(error: ValidationError, root: type[BaseModel]) -> str:
+    """Return the first complaint about a config of class `root`: rule, value, remedy."""
+    first = error.errors()[0]
+    *above, key = first["loc"] or ("",)
+    section, fields = _fields(root, above)
+    where = f"[{section}] {key}" if section else str(key)
+    value = first["input"]
+    if first["type"] == "value_error":
+        return str(first.get("ctx", {}).get("error"))
+    if first["type"] == "extra_forbidden":
+        return _unknown(root, where, str(key), section, fields)
+    if first["type"] == "missing":
+        return f"{where} must be given{_rule_of(fields, str(key), ' as ')}; add it to the config"
+    if first["type"] in ("model_type", "dict_type", "model_attributes_type"):
+        return f"[{key}] must be a section of the config, got {value!r}; write it as [{key}]"
+    return f"{where} must be{_rule_of(fields, str(key))}, got {value!r}"
+
+
+def _fields(root: type[BaseModel], above: list[Any]) -> tuple[str, dict[str, FieldInfo]]:
+    """Return the name of the section reached through `above`, and its fields.
+
+    A number in `above` is the place in a list of sections.
+    """
+    model, names = root, []
+    for name in above:
+        if isinstance(name, int):
+            names[-1] += f" {name + 1}" if name else ""
+            continue
+        model = _section(_by_name(model.model_fields)[name])
+        names.append(name)
+    return ".".join(names), _by_name(model.model_fields)
+
+
+def _section(info: FieldInfo) -> type[BaseModel]:
+    """Return the section class of a field, which may be optional or a list of them."""
+    found = [info.annotation]
+    for annotation in found:  # grows as it is walked
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            return annotation
+        found += get_args(annotation)
+    raise TypeError(f"{info} is no section")
+
+
+def _by_name(fields: Mapping[str, FieldInfo]) -> dict[str, FieldInfo]:
+    return {info.alias or name: info for name, info in fields.items()}
+
+
+def _unknown(
+    root: type[BaseModel], where: str, key: str, section: str, fields: Mapping[str, FieldInfo]
+) -> str:
+    close = difflib.get_close_matches(key, fields, n=1, cutoff=0.5)
+    remedy = f"did you mean {close[0]!r}?" if close else f"valid: {', '.join(fields)}"
+    elsewhere = [
+        name
+        for name, info in _by_name(root.model_fields).items()
+        if name != section and key in _section_keys(info)
+    ]
+    if elsewhere and not (close and close[0] == key):
+        remedy = f"it belongs in [{elsewhere[0]}]"
+    if not section and (kind := _other_kind(root, key)):
+        remedy = f"it belongs in a config with {KINDS[kind]}"
+    what = "key" if section else "section or key"
+    return f"{where} is not a known {what}; {remedy}"
+
+
+def _other_kind(root: type[BaseModel], key: str) -> str | None:
+    """Return the kind of config, other than that of `root`, that has the section `key`."""
+    for kind in KINDS:
+        config = job_of(kind).config
+        if config is not root and key in _by_name(config.model_fields):
+            return kind
+    return None
+
+
+def _section_keys(info: FieldInfo) -> dict[str, FieldInfo]:
+    try:
+        return _by_name(_section(info).model_fields)
+    except TypeError:  # a plain value
+        return {}
+
+
+def _rule_of(fields: Mapping[str, FieldInfo], key: str, lead: str = " ") -> str:
+    """Return the rule of a field in words; optional fields keep it in their annotation."""
+    info = fields.get(key)
+    if info is None:
+        return ""
+    sources = [
+        info,
+        *(m for a in get_args(info.annotation) for m in getattr(a, "__metadata__", ())),
+    ]
+    for source in sources:
+        extra = getattr(source, "json_schema_extra", None)
+        if isinstance(extra, dict) and "rule" in extra:
+            return f"{lead}{extra['rule']}"
+    return ""

@@ -1,0 +1,46 @@
+"""What the stages of a reconstruction find in the config and in the run file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from physgen.workflow.context import Context
+from physgen.workflow.reconstruction import inputs
+from physgen.workflow.reconstruction.config import Config
+
+if TYPE_CHECKING:
+    from physgen.quantum import MPS, TFIM, Born, MeasurementData
+
+__all__ = ["ReconstructionContext"]
+
+
+@dataclass
+class ReconstructionContext(Context):
+    """One reconstruction, as its stages see it."""
+
+    config: Config
+
+    def hamiltonian(self) -> TFIM | None:
+        """Return the Hamiltonian that the config, or else the data, names."""
+        named = inputs.system_of(self.config)
+        return named or (self.data().tfim if self.store.has("data") else None)
+
+    def state(self) -> MPS | None:
+        """Return the measured state, or None where only outcomes are known."""
+        from physgen.quantum import MPS
+
+        return MPS.from_dataset(self.store.read("state")) if self.store.has("state") else None
+
+    def data(self) -> MeasurementData:
+        """Return the outcomes that the model is trained on."""
+        from physgen.quantum import MeasurementData
+
+        return MeasurementData.from_dataset(self.store.read("data"))
+
+    def truth(self) -> Born | None:
+        """Return the outcome distribution of the state, if the state is known."""
+        from physgen.quantum import Born
+
+        state = self.state()
+        return None if state is None else Born(state, self.data().povm)

@@ -1,0 +1,108 @@
+"""What every section of a config has in common: closed, immutable, each rule in words.
+
+A value that breaks the rule of its field is reported as ``[section] key must be <rule>, got
+<value>`` (:mod:`physgen.workflow.loading`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = [
+    "Count",
+    "Coupling",
+    "Draws",
+    "Flag",
+    "Fraction",
+    "JobConfig",
+    "PathText",
+    "Positive",
+    "ReportSection",
+    "Section",
+    "Seed",
+    "Text",
+    "rule",
+]
+
+
+def rule(text: str, **bounds: Any) -> Any:
+    """Return a pydantic field whose broken rule reads `text`."""
+    return Field(json_schema_extra={"rule": text}, **bounds)
+
+
+Count = Annotated[int, rule("a positive integer", ge=1)]
+# A standard error needs two draws.
+Draws = Annotated[int, rule("an integer >= 2", ge=2)]
+Coupling = Annotated[float, rule("a finite number", allow_inf_nan=False)]
+Positive = Annotated[float, rule("a positive number", gt=0, allow_inf_nan=False)]
+Fraction = Annotated[float, rule("a number in [0, 1)", ge=0, lt=1, allow_inf_nan=False)]
+Flag = Annotated[bool, rule("true or false")]
+Text = Annotated[str, rule("a text")]
+PathText = Annotated[str, rule("a path to a file", min_length=1)]
+
+
+class Section(BaseModel):
+    """A closed, immutable table of values that are never converted silently."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+Seed = Annotated[int, rule("an integer in [0, 2**63)", ge=0, lt=2**63)]
+
+
+class ReportSection(Section):
+    """The HTML page and its figures."""
+
+    title: Text = ""
+
+
+class JobConfig(Section):
+    """A whole config: what every kind of job has, and how it identifies a run.
+
+    The canonical form, with all defaults filled in, is the run: two configs with the same one are
+    the same run.  A file counts by its SHA-256, not by where it lies, so a project can be moved.
+
+    Attributes
+    ----------
+    FILE_SECTIONS : tuple of str
+        Sections that may name a file (keys ``file`` and ``sha256``).
+    """
+
+    FILE_SECTIONS: ClassVar[tuple[str, ...]] = ()
+
+    seed: Seed = 1
+    report: ReportSection = ReportSection()
+
+    @model_validator(mode="after")
+    def _sha256_beside_a_file(self) -> JobConfig:
+        for name in self.FILE_SECTIONS:
+            section = getattr(self, name)
+            if section.sha256 is not None and section.file is None:
+                raise ValueError(
+                    f"[{name}] sha256 must stand beside a file, got {section.sha256!r} without "
+                    "one; name the file or remove sha256"
+                )
+        return self
+
+    @property
+    def device(self) -> str:
+        """What the run computes on."""
+        return "cpu"
+
+    def canonical(self) -> dict[str, Any]:
+        """Return the JSON-able form with every default filled in; it identifies the run.
+
+        Where a file is known by its SHA-256 its path is left out; :meth:`files` has it.
+        """
+        table = self.model_dump(by_alias=True, mode="json")
+        for section in self.files():
+            if table[section]["sha256"] is not None:
+                del table[section]["file"]
+        return table
+
+    def files(self) -> dict[str, str]:
+        """Return the path of the file that each section names, by section."""
+        named = {section: getattr(self, section).file for section in self.FILE_SECTIONS}
+        return {section: path for section, path in named.items() if path is not None}
