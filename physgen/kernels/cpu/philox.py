@@ -1,0 +1,127 @@
+r"""Philox4x32-10 (Salmon, Moraes, Dror and Shaw 2011): random words from counters.
+
+A round maps the 32-bit words :math:`(c_0, c_1, c_2, c_3)` with the key :math:`(k_0, k_1)` to
+
+.. math:: (\mathrm{hi}(M_1 c_2) \oplus c_1 \oplus k_0,\; \mathrm{lo}(M_1 c_2),\;
+           \mathrm{hi}(M_0 c_0) \oplus c_3 \oplus k_1,\; \mathrm{lo}(M_0 c_0)) ,
+
+and the key moves on by :math:`(W_0, W_1)`; ten rounds make a call.  Nothing is remembered between
+calls: a word depends on key and counter alone, whichever thread or device asks for it.
+
+**Layout of the counter**, the same for every kernel, on the CPU and on CUDA:
+
+====  =================================================================================
+key   low and high half of ``Stream.philox_key()[0]``, a new one for each call of `step`
+c0    site (or chunk of sites), ``< 2**32``
+c1    sweep within the call of `step`
+c2    group of 64 chains: ``8 * block + lane``
+c3    call: 0, 1, 2, 3 of a site; larger numbers for other uses, each named where used
+====  =================================================================================
+
+A call gives two 64-bit words, :math:`x_0 + 2^{32} x_1` and :math:`x_2 + 2^{32} x_3`: call j of a
+site gives its words 2j and 2j + 1.
+
+In the vector code a 32-bit word sits in the low half of a 64-bit lane and the high half holds
+anything: the 32-bit multiplier does not read it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit, types
+from numba.extending import intrinsic
+
+from physgen.kernels.cpu import simd
+from physgen.kernels.cpu.vecmath import CONTRACT
+
+__all__ = ["N_ROUNDS", "draw8", "draw_pair", "philox4x32", "rounds", "split_key", "words"]
+
+N_ROUNDS = 10
+_M0, _M1 = 0xD2511F53, 0xCD9E8D57
+_W0, _W1 = 0x9E3779B9, 0xBB67AE85
+_LOW = 0xFFFFFFFF
+
+
+def rounds(c: list[Any], k0: Any, k1: Any, n_rounds: int = N_ROUNDS) -> list[Any]:
+    """Return the four words (low halves) after `n_rounds` rounds.
+
+    `c` and the keys are lanes of 64 bits: vectors, or NumPy uint64 arrays.
+    """
+    c0, c1, c2, c3 = c
+    for r in range(n_rounds):
+        p0, p1 = (c0 & _LOW) * _M0, (c2 & _LOW) * _M1
+        c0, c1 = (p1 >> 32) ^ c1 ^ (k0 + r * _W0), p1
+        c2, c3 = (p0 >> 32) ^ c3 ^ (k1 + r * _W1), p0
+    return [c0, c1, c2, c3]
+
+
+def joined(x: list[Any]) -> tuple[Any, Any]:
+    """Return the two 64-bit words of a call from its four 32-bit ones."""
+    if isinstance(x[0], simd.Vector):
+        return x[0].under(x[1]), x[2].under(x[3])
+    return (x[0] & _LOW) | (x[1] << 32), (x[2] & _LOW) | (x[3] << 32)
+
+
+def split_key(key: int | np.integer) -> tuple[np.uint64, np.uint64]:
+    """Return (k0, k1), the low and the high half of a 64-bit key."""
+    return np.uint64(int(key) & _LOW), np.uint64(int(key) >> 32)
+
+
+def words(key: int | np.integer, c0: Any, c1: Any, c2: Any, c3: Any) -> tuple[Any, Any]:
+    """Return the two 64-bit words of each call, as arrays over the broadcast counters."""
+    c = [np.atleast_1d(np.asarray(i, dtype=np.uint64)) for i in (c0, c1, c2, c3)]
+    k0, k1 = (np.atleast_1d(k) for k in split_key(key))
+    c = list(np.broadcast_arrays(*c))
+    return joined(rounds(c, k0, k1))
+
+
+@njit(inline="always", **CONTRACT)
+def philox4x32(c0, c1, c2, c3, k0, k1):
+    """Return the four 32-bit words of a call; all arguments and results are uint64 < 2**32."""
+    low, half = np.uint64(0xFFFFFFFF), np.uint64(32)
+    for _ in range(10):
+        p0 = c0 * np.uint64(0xD2511F53)
+        p1 = c2 * np.uint64(0xCD9E8D57)
+        c0, c1 = (p1 >> half) ^ c1 ^ k0, p1 & low
+        c2, c3 = (p0 >> half) ^ c3 ^ k1, p0 & low
+        k0 = (k0 + np.uint64(0x9E3779B9)) & low
+        k1 = (k1 + np.uint64(0xBB67AE85)) & low
+    return c0, c1, c2, c3
+
+
+@njit(inline="always", **CONTRACT)
+def draw_pair(c0, c1, c2, c3, k0, k1):
+    """Return the two 64-bit words of a call."""
+    x0, x1, x2, x3 = philox4x32(c0, c1, c2, c3, k0, k1)
+    return x0 | (x1 << np.uint64(32)), x2 | (x3 << np.uint64(32))
+
+
+def _emit_calls(n_calls):
+    """Return the code generator that writes `n_calls` consecutive calls of eight lanes."""
+
+    def codegen(context, builder, signature, args):
+        out = simd.pointer(context, builder, signature.args[0], args[0])
+        start, k0, k1, c0, c1, group, c3 = args[1:]
+        keys = [simd.Vector(builder, k) for k in (k0, k1)]
+        c = [simd.Vector(builder, i) for i in (c0, c1, group, c3)]
+        c[2] = simd.Vector(builder, simd.lane_numbers()) + c[2]
+        for j in range(n_calls):
+            pair = joined(rounds([*c[:3], c[3] + j], *keys))
+            for i, word in enumerate(pair):
+                at = builder.add(start, start.type(16 * j + 8 * i))
+                simd.store(builder, out, at, word)
+        return context.get_dummy_value()
+
+    return codegen
+
+
+@intrinsic
+def draw8(typingctx, buffer, start, k0, k1, c0, c1, group, c3):
+    """Write eight vectors of words to ``buffer[start:]``: calls c3 .. c3 + 3 of eight groups.
+
+    Lane l belongs to counter word c2 = group + l.
+    """
+    u = types.uint64
+    return types.void(buffer, types.intp, u, u, u, u, u, u), _emit_calls(4)

@@ -1,0 +1,136 @@
+r"""512-bit vectors of eight uint64 lanes as values that kernels are written in.
+
+LLVM's loop vectoriser gives up on the in-place updates of spin kernels, and prefers half-width
+vectors where they can be had whole.  So the kernels of spins and random words name their vectors:
+a formula is a Python function of objects with ``+ * ^ & | ~ << >>``, and the same function runs on
+
+* :class:`Vector`, which writes the LLVM instructions of an ``intrinsic`` (on a machine without
+  512-bit registers LLVM splits each into two or four), and
+* NumPy uint64 arrays, which is how the tests check it.
+
+Shift counts are constants.  :func:`load`, :func:`store` and :func:`splat` connect vectors to arrays.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils
+
+__all__ = [
+    "LANES",
+    "Vector",
+    "broadcast_load",
+    "lane_numbers",
+    "load",
+    "pointer",
+    "splat",
+    "store",
+]
+
+LANES = 8
+_I64 = ir.IntType(64)
+_V = ir.VectorType(_I64, LANES)
+_ONES = (1 << 64) - 1
+
+
+class Vector:
+    """A vector, or one uint64 for all lanes, in the function that `builder` is writing."""
+
+    __slots__ = ("builder", "value")
+
+    def __init__(self, builder: Any, value: Any) -> None:
+        self.builder, self.value = builder, value
+
+    def _apply(self, operation: str, other: Any) -> Vector:
+        a, b = self.value, other
+        if isinstance(other, Vector):
+            b = other.value
+            # What is equal in all lanes stays scalar as long as it can: those instructions are free.
+            if a.type != b.type:
+                a, b = (v if v.type == _V else splat(self.builder, v).value for v in (a, b))
+        else:
+            mask = int(other) & _ONES
+            b = ir.Constant(a.type, [mask] * LANES if a.type == _V else mask)
+        return Vector(self.builder, getattr(self.builder, operation)(a, b))
+
+    def __add__(self, other: Any) -> Vector:
+        return self._apply("add", other)
+
+    def __mul__(self, other: Any) -> Vector:
+        return self._apply("mul", other)
+
+    def __xor__(self, other: Any) -> Vector:
+        return self._apply("xor", other)
+
+    def __and__(self, other: Any) -> Vector:
+        return self._apply("and_", other)
+
+    def __or__(self, other: Any) -> Vector:
+        return self._apply("or_", other)
+
+    def __invert__(self) -> Vector:
+        return self._apply("xor", _ONES)
+
+    def __lshift__(self, count: int) -> Vector:
+        return self._apply("shl", count)
+
+    def __rshift__(self, count: int) -> Vector:
+        return self._apply("lshr", count)
+
+    def under(self, high: Vector) -> Vector:
+        """Return ``(self & 0xffffffff) | (high << 32)``."""
+        # As a shuffle: LLVM would merge the shift into a multiplication that made `high`, and
+        # multiply twice.
+        half = ir.VectorType(ir.IntType(32), 2 * LANES)
+        order = [i // 2 * 2 + i % 2 * 2 * LANES for i in range(2 * LANES)]
+        a, b = (self.builder.bitcast(v.value, half) for v in (self, high))
+        mixed = self.builder.shuffle_vector(a, b, ir.Constant(half, order))
+        return Vector(self.builder, self.builder.bitcast(mixed, _V))
+
+    def rotate_lanes(self, count: int) -> Vector:
+        """Return the vector whose lane l holds lane (l + count) mod 8 of this one."""
+        order = ir.Constant(
+            ir.VectorType(ir.IntType(32), LANES), [(i + count) % LANES for i in range(LANES)]
+        )
+        return Vector(self.builder, self.builder.shuffle_vector(self.value, self.value, order))
+
+    def popcount(self) -> Vector:
+        """Return the number of set bits of each lane."""
+        return Vector(self.builder, self.builder.ctpop(self.value))
+
+
+def lane_numbers() -> ir.Constant:
+    """Return the constant (0, 1, ..., 7)."""
+    return ir.Constant(_V, list(range(LANES)))
+
+
+def pointer(context: Any, builder: Any, array_type: Any, array: Any) -> Any:
+    """Return the address of the first item of a C-contiguous uint64 array."""
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.bitcast(data, _I64.as_pointer())
+
+
+def load(builder: Any, base: Any, index: Any) -> Vector:
+    """Return items index, ..., index + 7."""
+    address = builder.bitcast(builder.gep(base, [index]), _V.as_pointer())
+    return Vector(builder, builder.load(address, align=8))
+
+
+def store(builder: Any, base: Any, index: Any, vector: Vector) -> None:
+    """Write items index, ..., index + 7."""
+    address = builder.bitcast(builder.gep(base, [index]), _V.as_pointer())
+    builder.store(vector.value, address, align=8)
+
+
+def splat(builder: Any, scalar: Any) -> Vector:
+    """Return the vector with `scalar` (int64 or uint64) in every lane."""
+    first = builder.insert_element(ir.Constant(_V, ir.Undefined), scalar, cgutils.int32_t(0))
+    order = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+    return Vector(builder, builder.shuffle_vector(first, ir.Constant(_V, ir.Undefined), order))
+
+
+def broadcast_load(builder: Any, base: Any, index: Any) -> Vector:
+    """Return the vector with item `index` in every lane."""
+    return splat(builder, builder.load(builder.gep(base, [index]), align=8))
