@@ -1,0 +1,79 @@
+r"""Rare events: what 8 random bits leave of a probability.
+
+Class c of a site of kind k misses a probability :math:`\epsilon_{kc}` for each bit (see
+:mod:`physgen.kernels.cpu.ising_logic`).  Points are scattered over the cells (site, bit) of a
+chunk of 64 sites of one group of 64 chains as a Poisson process of rate
+:math:`\lambda = \max \mu` a cell,
+
+.. math:: \mu_{kc} = -\ln(1 - \epsilon_{kc}), \qquad N \sim \mathrm{Poisson}(4096\,\lambda),
+
+each uniform over the 4096 cells and kept for class c with probability
+:math:`\mu_{kc}/\lambda`: a cell holds a kept point with probability
+:math:`1 - e^{-\mu_{kc}} = \epsilon_{kc}`, independently of all others.  The spins are not looked
+at, so nothing in the loop over sites branches.
+
+Words (calls 256, 257, ... of counter c0 = chunk): word 0 gives N by inversion of
+:math:`P(N \le n)` at 64 bits; word 1 + i gives point i: site in bits 0-5, chain in bits 6-11, the
+rest, 52 bits, is compared with :math:`2^{52} \mu_{kc}/\lambda`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from physgen.kernels.cpu.vecmath import CONTRACT
+
+__all__ = ["CALL", "CHUNK", "MAX_POINTS", "number_of_points", "poisson_table", "scatter"]
+
+CHUNK = 64
+CALL = 256
+MAX_POINTS = 127  # lambda <= 2^-7: P(N > 127) < 1e-36
+_SIX, _TWELVE, _LOW = np.uint64(6), np.uint64(12), np.uint64(63)
+
+
+def poisson_table(mean: float) -> np.ndarray:
+    """Return :math:`2^{64} P(N \\le n)` for n = 0, ..., 127 as uint64."""
+    n = np.arange(1, MAX_POINTS + 1)
+    logs = np.concatenate(([0.0], np.cumsum(np.log(mean / n)))) - mean if mean > 0 else None
+    terms = np.exp(logs) if logs is not None else np.eye(1, MAX_POINTS + 1)[0]
+    scaled = [min(int(c * 2.0**64), 2**64 - 1) for c in np.cumsum(terms)]
+    return np.array(scaled, dtype=np.uint64)
+
+
+@njit(inline="always", **CONTRACT)
+def number_of_points(word, cumulative):
+    """Return N: how many entries of the table `word` has passed."""
+    n = 0
+    while n < 127 and word >= cumulative[n]:
+        n += 1
+    return n
+
+
+@njit(**CONTRACT)
+def scatter(words, lane, n_points, kept, kinds, first, events):
+    """Put the points of one group into the masks of its chunk.
+
+    Parameters
+    ----------
+    words : uint64 array (1024,)
+        Word i of lane l at ``8 * i + l``.
+    lane, n_points, first : int
+        Lane of the group, N, and first site of the chunk.
+    kept : uint64 array (n_kinds, n_classes)
+        :math:`2^{52} \\mu_{kc} / \\lambda`.
+    kinds : int array (n_sites,)
+        Kind of each site.
+    events : uint64 array (64, n_classes, 8)
+        Masks, or-ed into.
+    """
+    n_sites, n_classes = kinds.shape[0], kept.shape[1]
+    for i in range(n_points):
+        word = words[8 * (i + 1) + lane]
+        row = np.int64(word & _LOW)
+        if first + row < n_sites:
+            bit = np.uint64(1) << ((word >> _SIX) & _LOW)
+            kind = kinds[first + row]
+            for c in range(n_classes):
+                keep = np.uint64(word >> _TWELVE < kept[kind, c])
+                events[row, c, lane] |= bit * keep

@@ -1,0 +1,156 @@
+r"""One Ising spin of 512 chains as Boolean algebra: bit = chain.
+
+With n of the z present neighbours up (after the sign of each bond), reduced coupling
+:math:`K = \beta |J|` and field :math:`H = \beta h`, the local field is :math:`b_n = K(2n - z) + H`,
+the spin it favours :math:`g_n = [b_n > 0]`, and the new spin
+
+.. math:: s' = g_n \oplus e_n \;(\text{heat bath}), \qquad
+          s' = g_n \oplus (e_n \wedge [s = g_n]) \;(\text{Metropolis})
+
+with an excitation :math:`e_n` drawn for each bit with probability
+:math:`1/(1 + e^{2|b_n|})` (heat bath) or :math:`e^{-2|b_n|}` (Metropolis).
+
+**Exact probabilities from 8 random words.**  With :math:`p = \min(P(e), 1 - P(e))`,
+:math:`t = \lfloor 256 p \rfloor / 256`, a bit is set with probability t by comparing 8 random bits,
+lowest first, :math:`r \leftarrow \mathrm{maj}(w_k, r, t_k)`, and what is missing,
+
+.. math:: p = 1 - (1 - t)(1 - \epsilon) , \qquad \epsilon = \frac{p - t}{1 - t} \le 2^{-7} ,
+
+comes from a mask of rare events (:mod:`physgen.kernels.cpu.ising_events`).  All classes n of a
+bit read the same words; each bit belongs to one class only, so no two decisions share a number.
+
+The functions here take :class:`~physgen.kernels.cpu.simd.Vector` or NumPy uint64 arrays.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import types
+from numba.extending import intrinsic
+
+from physgen.kernels.cpu import simd
+
+__all__ = ["BITS", "compare", "counted", "n_classes", "new_spin", "selected", "update"]
+
+BITS = 8
+
+
+def n_classes(z: int, symmetric: bool) -> int:
+    """Return how many thresholds a site needs: without a field n and z - n share one."""
+    return (z + 1) // 2 if symmetric else z + 1
+
+
+def majority(a: Any, b: Any, c: Any) -> Any:
+    """Return the bits that at least two of three words have."""
+    return (a & b) | (c & (a | b))
+
+
+def chosen(condition: Any, yes: Any, no: Any) -> Any:
+    """Return `yes` where `condition` is set, else `no`."""
+    return no ^ (condition & (yes ^ no))
+
+
+def counted(bits: list[Any]) -> list[Any]:
+    """Return the number of set words at each bit as binary digits, lowest first."""
+    column, digits = list(bits), []
+    while column:
+        carries = []
+        while len(column) > 1:
+            if len(column) == 2:
+                a, b = column
+                column = [a ^ b]
+                carries.append(a & b)
+            else:
+                a, b, c = column[:3]
+                column = [*column[3:], a ^ b ^ c]
+                carries.append(majority(a, b, c))
+        digits.append(column[0])
+        column = carries
+    return digits
+
+
+def selected(digits: list[Any], leaves: list[Any]) -> Any:
+    """Return at each bit the leaf whose index the digits spell."""
+    for digit in digits:
+        pairs = [
+            chosen(digit, leaves[i + 1], leaves[i]) if i + 1 < len(leaves) else leaves[i]
+            for i in range(0, len(leaves), 2)
+        ]
+        leaves = pairs
+    return leaves[0]
+
+
+def compare(words: list[Any], threshold: list[Any]) -> Any:
+    """Return the bits with (random number of `words`) < threshold, both lowest digit first."""
+    r = words[0] & threshold[0]
+    for w, t in zip(words[1:], threshold[1:], strict=True):
+        r = majority(w, r, t)
+    return r
+
+
+def new_spin(spin: Any, digits: list[Any], excited: list[Any], favours: list[Any], rule: int):
+    """Return s' of the formula above; `rule` is 0 for the heat bath and 1 for Metropolis."""
+    e, g = selected(digits, excited), selected(digits, favours)
+    return g ^ e if rule == 0 else g ^ (e & ~(spin ^ g))
+
+
+@intrinsic(prefer_literal=True)
+def update(typingctx, x, site, rows, signs, words, masks, kind, events, event, z, symmetric, rule):
+    """Write the new spins of a site over ``x[8 * site:]``.
+
+    ``rows[site, :z]`` and ``signs[site, :z]`` are the neighbours' offsets in x and sign masks,
+    ``words`` eight vectors of random words, ``masks[kind, class]`` the 8 threshold masks, then
+    the complement mask and the mask of :math:`g_n`, ``events[event, class]`` the rare events.
+    The last three are literals: the degree, whether n and z - n share a class, and the rule; a
+    negative z says that all signs are +.
+    """
+    degree, shared, which = (t.literal_value for t in (z, symmetric, rule))
+    signed, degree = degree > 0, abs(degree)
+    n_leaves = n_classes(degree, bool(shared))
+
+    def codegen(context, builder, signature, args):
+        bases = [
+            simd.pointer(context, builder, signature.args[i], args[i]) for i in (0, 2, 3, 4, 5, 7)
+        ]
+        x_, rows_, signs_, words_, masks_, events_ = bases
+        at, type_, event_ = args[1], args[6], args[8]
+
+        def item(start, stride, offset):
+            return builder.add(builder.mul(start, start.type(stride)), start.type(offset))
+
+        here = item(at, simd.LANES, 0)
+        bits = []
+        for m in range(degree):
+            row = builder.load(builder.gep(rows_, [item(at, degree, m)]))
+            bit = simd.load(builder, x_, row)
+            if signed:
+                bit = bit ^ simd.broadcast_load(builder, signs_, item(at, degree, m))
+            bits.append(bit)
+        digits = counted(bits)
+        w = [simd.load(builder, words_, item(at, 0, simd.LANES * k)) for k in range(BITS)]
+        excited, favours = [], []
+        stride = (BITS + 2) * n_leaves
+        for c in range(n_leaves):
+            first = (BITS + 2) * c
+            table = [
+                simd.broadcast_load(builder, masks_, item(type_, stride, first + k))
+                for k in range(BITS + 2)
+            ]
+            rare = simd.load(
+                builder, events_, item(event_, simd.LANES * n_leaves, simd.LANES * c)
+            )
+            excited.append((compare(w, table[:BITS]) | rare) ^ table[BITS])
+            favours.append(table[BITS + 1])
+        if shared:
+            none = w[0] ^ w[0]
+            favours = [none if 2 * n <= degree else ~none for n in range(degree + 1)]
+            tie = [w[BITS - 1] if which == 0 else ~none] if degree % 2 == 0 else []
+            excited = [*excited, *tie, *excited[::-1]]
+        spin = simd.load(builder, x_, here)
+        simd.store(builder, x_, here, new_spin(spin, digits, excited, favours, which))
+        return context.get_dummy_value()
+
+    i = types.intp
+    arguments = (x, i, rows, signs, words, masks, i, events, i, z, symmetric, rule)
+    return types.void(*arguments), codegen

@@ -1,0 +1,88 @@
+r"""Thresholds of the bit-sliced Ising kernels.
+
+For every kind of site (degree d, reduced field H) and number n of neighbours up, local field
+:math:`b = K(2n - d) + H`, the excitation probability
+
+.. math:: P = \frac{1}{1 + e^{2|b|}} \;(\text{heat bath}), \qquad P = e^{-2|b|} \;(\text{Metropolis})
+
+is split into 8 bits and a remainder, as :mod:`physgen.kernels.cpu.ising_logic` and
+:mod:`physgen.kernels.cpu.ising_events` say.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from physgen.kernels.cpu.ising_events import CHUNK, poisson_table
+from physgen.kernels.cpu.ising_logic import BITS, n_classes
+
+__all__ = ["HEAT_BATH", "METROPOLIS", "Tables", "excitation", "tables"]
+
+HEAT_BATH, METROPOLIS = 0, 1
+_ALL = np.uint64(2**64 - 1)
+
+
+class Tables(NamedTuple):
+    """What the kernel compares random bits with.
+
+    Attributes
+    ----------
+    masks : uint64 array (n_kinds, n_classes, 10)
+        8 digits of t, lowest first, the complement and the favoured spin; all or no bits set.
+    kept : uint64 array (n_kinds, n_classes)
+        Share of the rare events that a class keeps, in units of 2^-52.
+    poisson : uint64 array (128,)
+        Distribution of the number of rare events of 64 sites.
+    """
+
+    masks: np.ndarray
+    kept: np.ndarray
+    poisson: np.ndarray
+
+
+def excitation(b: np.ndarray, rule: int) -> np.ndarray:
+    """Return P(e) for local fields `b`."""
+    weight = np.exp(-2 * np.abs(b))
+    return weight if rule == METROPOLIS else weight / (1 + weight)
+
+
+def tables(
+    degrees: np.ndarray, K: float, fields: np.ndarray, z: int, symmetric: bool, rule: int
+) -> Tables:
+    """Return the tables of all kinds of sites.
+
+    Parameters
+    ----------
+    degrees, fields : array (n_kinds,)
+        Number of neighbours and reduced field H of each kind.
+    K : float
+        Magnitude of the reduced coupling, >= 0.
+    z : int
+        Largest degree.
+    symmetric : bool
+        Whether every kind has degree z and no field, so that n and z - n share a class.
+    rule : int
+        `HEAT_BATH` or `METROPOLIS`.
+    """
+    n = np.arange(n_classes(z, symmetric))
+    b = K * (2 * n - np.asarray(degrees)[:, None]) + np.asarray(fields, dtype=float)[:, None]
+    weight = np.exp(-2 * np.abs(b))
+    p = excitation(b, rule)
+    complement = p > 0.5
+    # 1 - P without cancellation; for the heat bath P never exceeds 1/2.
+    p = np.where(complement, -np.expm1(-2 * np.abs(b)), p) if rule == METROPOLIS else p
+    del weight
+    t = np.floor(p * 2**BITS).astype(np.int64)
+    epsilon = (p - t / 2**BITS) / (1 - t / 2**BITS)
+    mu = -np.log1p(-epsilon)
+    rate = float(mu.max())
+    digits = (t[..., None] >> np.arange(BITS)) & 1
+    flags = np.concatenate([digits == 1, complement[..., None], (b > 0)[..., None]], axis=-1)
+    share = mu / rate if rate > 0 else np.zeros_like(mu)
+    return Tables(
+        np.ascontiguousarray(np.where(flags, _ALL, np.uint64(0))),
+        np.round(share * 2.0**52).astype(np.uint64),
+        poisson_table(rate * CHUNK * 64),
+    )
