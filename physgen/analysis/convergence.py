@@ -1,0 +1,63 @@
+r"""R-hat, which says whether chains agree.
+
+.. math:: \hat R = \sqrt{\frac{n-1}{n} + \frac{B}{n W}} ,
+
+with B the variance between the means of half chains, times n, and W the variance within them, of
+ranks turned into normal deviates, and the larger of this for x and for \|x - median\| (Vehtari,
+Gelman, Simpson, Carpenter and Bürkner, Bayesian Analysis 16 (2021) 667).  The one place that
+imports ArviZ, whose code it is.
+
+For chains that have converged :math:`\hat R^2 - 1 \approx 4 \tau_\mathrm{int} / n_\mathrm{draws}`:
+many short chains have a large R-hat and a small error.  It gates few long chains only.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+
+from physgen.analysis.autocorrelation import as_series, is_constant
+
+__all__ = ["r_hat"]
+
+_MAX_CHAINS = 256  # more chains hardly sharpen R-hat, and ranks of 1e6 numbers take a second
+
+
+def r_hat(x: Any) -> float:
+    """Return the rank-normalised split R-hat; 1 is agreement, above 1.01 chains are too short.
+
+    Parameters
+    ----------
+    x : array_like, shape (n_chains, n_draws) or (n_draws,)
+        Of more than 256 chains, 256 evenly spaced ones are looked at.
+
+    Returns
+    -------
+    float
+        NaN for a series that is constant or shorter than 4 draws; infinite for chains that are
+        constant, each at another value.
+    """
+    x = as_series(x)
+    if len(x) > _MAX_CHAINS:
+        x = x[np.linspace(0, len(x) - 1, _MAX_CHAINS).astype(int)]
+    if x.shape[1] < 4 or is_constant(x):
+        return math.nan
+    if all(is_constant(chain) for chain in x):
+        return math.inf
+    with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
+        warnings.simplefilter("ignore")
+        return float(_arviz().rhat(np.ascontiguousarray(x), method="rank"))
+
+
+@functools.cache
+def _arviz() -> Any:
+    """Return ArviZ without the FutureWarning about its own refactoring."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import arviz
+
+    return arviz

@@ -1,0 +1,145 @@
+"""All that a run of chains remembers, as one Dataset: what a resume needs and nothing else.
+
+Draw i uses the stream ``rng.child("draws").at(i)`` and look k of the warm-up
+``rng.child("warmup", "look", k)``, so beside the state only counters, the tuned values and the
+record of the warm-up are kept.  A run that continues from here repeats the uninterrupted one bit
+for bit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from physgen.core.errors import InputError
+from physgen.samplers.state import Info, State
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["Checkpoint", "chain_statistics"]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a run is.
+
+    Attributes
+    ----------
+    state : State
+        The chains.
+    warm : bool
+        Whether the warm-up is over.
+    index : int
+        Next draw, once it is; before, the next look of the warm-up.
+    tuning : mapping of str to float
+        Tuned values of the sampler; empty if it has none.
+    record : mapping
+        What the warm-up did and found; plain data.
+    sums : mapping of str to ndarray
+        Of ``accepted`` and every metric of `Info`, the sum over draws, shape (n_chains,).
+    identity : mapping
+        What must not change between a run and its resume; plain data.
+    """
+
+    state: State
+    warm: bool
+    index: int
+    tuning: Mapping[str, float] = field(default_factory=dict)
+    record: Mapping[str, Any] = field(default_factory=dict)
+    sums: Mapping[str, np.ndarray] = field(default_factory=dict)
+    identity: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dataset(self) -> xr.Dataset:
+        """Return everything as arrays; :meth:`from_dataset` is the inverse."""
+        import xarray as xr
+
+        arrays = {"x": self.state.x}
+        arrays |= {f"aux.{name}": np.asarray(a) for name, a in self.state.aux.items()}
+        arrays |= {f"sum.{name}": a for name, a in self.sums.items()}
+        variables = {
+            name: ([f"{name}_{axis}" for axis in range(a.ndim)], a) for name, a in arrays.items()
+        }
+        # JSON writes floats with repr, which reads back to the same bits.
+        attrs = {
+            "warm": int(self.warm),
+            "index": self.index,
+            "tuning": json.dumps(dict(self.tuning)),
+            "record": json.dumps(dict(self.record)),
+            "identity": json.dumps(dict(self.identity), sort_keys=True),
+        }
+        return xr.Dataset(variables, attrs=attrs)
+
+    @classmethod
+    def from_dataset(cls, stored: xr.Dataset, identity: Mapping[str, Any]) -> Checkpoint:
+        """Return what :meth:`to_dataset` wrote.
+
+        Raises
+        ------
+        InputError
+            If it is no checkpoint, or belongs to a run of another `identity`.
+        """
+        try:
+            kept = json.loads(stored.attrs["identity"])
+            arrays = {str(name): v.values.copy() for name, v in stored.data_vars.items()}
+            tuning, record = (json.loads(stored.attrs[k]) for k in ("tuning", "record"))
+            state = State(arrays["x"], _part("aux", arrays))
+            warm, index = bool(stored.attrs["warm"]), int(stored.attrs["index"])
+        except KeyError as error:
+            raise InputError(
+                f"checkpoint must be one that `blocks` gave, got a Dataset without {error}"
+            ) from error
+        wanted = json.loads(json.dumps(dict(identity)))
+        if changed := [k for k in sorted(wanted) if kept.get(k) != wanted[k]]:
+            listed = ", ".join(f"{k} (was {kept.get(k)!r}, now {wanted[k]!r})" for k in changed)
+            raise InputError(
+                f"a run must be continued with the arguments it began with; changed: {listed}"
+            )
+        return cls(state, warm, index, tuning, record, _part("sum", arrays), kept)
+
+
+def chain_statistics(checkpoint: xr.Dataset) -> xr.Dataset:
+    """Return ``acceptance_rate`` and the metrics of each chain, averaged over its draws so far.
+
+    Parameters
+    ----------
+    checkpoint : Dataset
+        As `blocks` gives it.
+
+    Returns
+    -------
+    Dataset
+        Variables of dim ``chain``; none if the sampler reports nothing.
+    """
+    import xarray as xr
+
+    n = int(checkpoint.attrs["index"]) if checkpoint.attrs["warm"] else 0
+    sums = _part("sum", {str(k): v.values for k, v in checkpoint.data_vars.items()})
+    names = {"accepted": "acceptance_rate"}
+    return xr.Dataset(
+        {
+            names.get(name, name): ("chain", total / n, {"long_name": f"mean {name} of a step"})
+            for name, total in sums.items()
+            if n and total.ndim == 1
+        }
+    )
+
+
+def add_info(sums: Mapping[str, np.ndarray], info: Info) -> dict[str, np.ndarray]:
+    """Return `sums` with one more step added."""
+    new = dict(info.metrics)
+    if info.accepted is not None:
+        new["accepted"] = info.accepted
+    return {
+        name: np.asarray(value, dtype=np.float64) + sums.get(name, 0.0)
+        for name, value in new.items()
+    }
+
+
+def _part(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    start = f"{prefix}."
+    return {n[len(start) :]: a for n, a in arrays.items() if n.startswith(start)}

@@ -1,0 +1,291 @@
+r"""Tests whether the chains have forgotten where they began.
+
+Two tests, both exact for independent chains whatever their autocorrelation, because they use one
+number a chain:
+
+.. math:: z_\mathrm{hot/cold} = \frac{\bar x_\mathrm{hot} - \bar x_\mathrm{cold}}
+          {\sqrt{s^2_\mathrm{hot}/n_\mathrm{hot} + s^2_\mathrm{cold}/n_\mathrm{cold}}} , \qquad
+          z_\mathrm{drift} = \frac{\bar d}{s_d / \sqrt{n_\mathrm{chains}}} ,
+
+with :math:`\bar x` the chain means, s their standard deviation and d the mean over the second
+half of a chain minus that over the first.  With fewer than 8 chains in a group the Γ-method gives
+the errors instead.  Observables that are odd under a symmetry of the target enter as |x|: in a
+broken phase their sign never changes, and that of a random cold start is right on average.
+
+**What these tests cannot see.**  Chains in which hot and cold starts fall into the same metastable
+state (a first-order transition when both starts are on one side of it; a phase that neither an
+infinite nor a zero temperature is near); a slow mode that the recorded observables do not feel
+(topology; the one stripe in a thousand chains); anything slower than the warm-up and rarer than
+one chain in n_chains.  Use a cluster move or tempering there, and compare.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from physgen.analysis.autocorrelation import MANY_CHAINS, as_series, is_constant, tau_int
+from physgen.analysis.convergence import r_hat
+from physgen.core.errors import ChainTooShortError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["check", "diagnose", "drift_p", "even_observables", "hot_cold_p"]
+
+FALSE_ALARM = 1e-3  # of all tests of a run together
+MAX_R_HAT = 1.01  # few chains; Vehtari et al. 2021
+MIN_LENGTH = 50  # draws of a chain, in tau_int; few chains
+_ODD = ("magnetization",)
+_GROUP = 8  # chains whose spread is worth using
+
+
+def hot_cold_p(x: np.ndarray, hot: np.ndarray) -> float:
+    """Return the p-value that chains from hot and from cold starts have one mean (Welch's test).
+
+    Parameters
+    ----------
+    x : ndarray, shape (n_chains, n_draws)
+    hot : ndarray of bool, shape (n_chains,)
+        Which chains began hot.
+
+    Returns
+    -------
+    float
+        1 if there is no chain of one kind.
+    """
+    x = as_series(x)
+    hot = np.asarray(hot, dtype=bool)
+    if hot.all() or not hot.any():
+        return 1.0
+    (a, va, na), (b, vb, nb) = _mean(x[hot]), _mean(x[~hot])
+    return _p_value(a - b, [(va, na), (vb, nb)], x)
+
+
+def drift_p(x: np.ndarray) -> float:
+    """Return the p-value that both halves of the chains have one mean.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n_chains, n_draws)
+        Independent chains; 1 is returned for fewer than 4 draws.
+    """
+    x = as_series(x)
+    half = x.shape[1] // 2
+    if half < 2:
+        return 1.0
+    first, second = x[:, :half], x[:, -half:]
+    if len(x) >= _GROUP:  # a difference a chain: what its halves share drops out
+        d = second.mean(axis=1) - first.mean(axis=1)
+        return _p_value(d.mean(), [(d.var(ddof=1) / len(d), len(d) - 1)], x)
+    (a, va, na), (b, vb, nb) = _mean(first), _mean(second)
+    return _p_value(b - a, [(va, na), (vb, nb)], x)
+
+
+def even_observables(values: Mapping[str, np.ndarray], symmetries: str) -> dict[str, np.ndarray]:
+    """Return what a symmetry that a phase can break leaves alone: |m| in place of m.
+
+    Parameters
+    ----------
+    values : mapping of str to ndarray
+    symmetries : str
+        Those of the target, as words.
+    """
+    z2 = "z2" in symmetries.split()
+    return {
+        (f"|{name}|" if z2 and name in _ODD else name): (
+            np.abs(value) if z2 and name in _ODD else value
+        )
+        for name, value in values.items()
+    }
+
+
+def diagnose(ds: xr.Dataset) -> xr.Dataset:
+    """Return what can be said of the convergence of every observable of a run.
+
+    Parameters
+    ----------
+    ds : Dataset
+        As `run` returns it.
+
+    Returns
+    -------
+    Dataset
+        Dim ``quantity``: tau_int with its error and whether it is a lower_bound, ess, r_hat, and
+        the p-values hot_cold_p and drift_p.
+    """
+    import xarray as xr
+
+    rows: dict[str, list[float]] = {}
+    names = []
+    for name, x in _series(ds):
+        names.append(name)
+        tau = tau_int(x)
+        row = {
+            "tau_int": tau.value,
+            "tau_int_error": tau.error,
+            "lower_bound": tau.lower_bound,
+            "ess": x.size / (2 * tau.value),
+            "r_hat": r_hat(x),
+            "hot_cold_p": 1.0,
+            "drift_p": drift_p(x),
+        }
+        if len(x) == ds.sizes["chain"] and "start" in ds.coords:
+            start = ds["start"].values
+            if set(start) == {"hot", "cold"}:
+                row["hot_cold_p"] = hot_cold_p(x, start == "hot")
+        for key, value in row.items():
+            rows.setdefault(key, []).append(value)
+    return xr.Dataset(
+        {key: ("quantity", np.array(values)) for key, values in rows.items()},
+        {"quantity": names},
+    )
+
+
+def check(ds: xr.Dataset, *, quiet: bool = False) -> xr.Dataset:
+    """Return `ds` with its diagnostics in the attrs of each variable, if it can be trusted.
+
+    With 64 chains or more, the tests of this module gate; errors come from the spread of the
+    chains, so they may be as short as tau_int.  With fewer, R-hat <= 1.01 and chains of at least
+    50 tau_int are asked for as well.
+
+    Parameters
+    ----------
+    ds : Dataset
+        As the blocks of a run, concatenated, make it.
+    quiet : bool
+        Write ``attrs["warnings"]`` (a line each) instead of raising.
+
+    Raises
+    ------
+    ChainTooShortError
+        If a test fails.
+    """
+    found = diagnose(ds)
+    table = {
+        str(name): {str(k): float(v) for k, v in found.sel(quantity=name).data_vars.items()}
+        for name in found["quantity"].values
+    }
+    warnings = [line for line in str(ds.attrs.get("warnings", "")).split("\n") if line]
+    if ds.attrs.get("exactness") != "exact":
+        warnings += _complaints(ds, table)
+    ds = ds.assign_attrs(warnings="\n".join(warnings))
+    for name in ds.data_vars:
+        row = table.get(str(name)) or table.get(f"|{name}|")
+        if row is not None:
+            keys = ("tau_int", "tau_int_error", "ess", "r_hat")
+            ds[name].attrs |= {key: row[key] for key in keys}
+            ds[name].attrs["tau_int_is_lower_bound"] = int(row["lower_bound"])
+    if warnings and not quiet:
+        tau = _slowest(table)
+        n_draws = ds.sizes["draw"]
+        needed = 2 * n_draws if ds.sizes["chain"] >= MANY_CHAINS else math.ceil(200 * tau)
+        raise ChainTooShortError(
+            f"{'; '.join(warnings)}. Draw more, take a sampler that decorrelates faster, or pass "
+            "quiet=True to keep the draws with these words as warnings",
+            tau,
+            max(needed, n_draws + 1),
+        )
+    return ds
+
+
+def stuck_chains(accepted: np.ndarray, n_steps: int) -> np.ndarray:
+    """Return the chains that never moved and, by the others' acceptance, should have.
+
+    Parameters
+    ----------
+    accepted : ndarray, shape (n_chains,)
+        Mean acceptance of each chain over `n_steps` steps.
+    n_steps : int
+    """
+    never = np.flatnonzero(accepted == 0)
+    moving = float(accepted.mean())
+    by_chance = len(accepted) * (1 - moving) ** n_steps  # of any chain that can move
+    return never if moving == 0 or by_chance < 1e-6 else never[:0]
+
+
+def _complaints(ds: xr.Dataset, table: Mapping[str, Mapping[str, float]]) -> list[str]:
+    lines = []
+    even = {k: v for k, v in table.items() if not ("z2" in _symmetries(ds) and k in _ODD)}
+    threshold = FALSE_ALARM / (2 * max(len(even), 1))
+    few = ds.sizes["chain"] < MANY_CHAINS
+    n_draws = ds.sizes["draw"]
+    for name, row in even.items():
+        if row["hot_cold_p"] < threshold:
+            lines.append(f"hot and cold starts disagree in {name} (p = {row['hot_cold_p']:.1g})")
+        if row["drift_p"] < threshold:
+            lines.append(f"{name} still drifts (p = {row['drift_p']:.1g})")
+        if few and row["r_hat"] > MAX_R_HAT:
+            lines.append(f"r_hat of {name} is {row['r_hat']:.3f} > {MAX_R_HAT}")
+        if few and (row["lower_bound"] or n_draws < MIN_LENGTH * row["tau_int"]):
+            at_least = ">= " if row["lower_bound"] else ""
+            lines.append(
+                f"{n_draws} draws a chain are fewer than {MIN_LENGTH} tau_int of {name} "
+                f"(tau_int {at_least}{row['tau_int']:.3g})"
+            )
+    if "acceptance_rate" in ds and ds.sizes["draw"]:
+        rate = ds["acceptance_rate"].values
+        stuck = stuck_chains(rate, n_draws * int(ds.attrs.get("thin", 1)))
+        if len(stuck):
+            lines.append(
+                f"{len(stuck)} of {len(rate)} chains never moved, the first is {stuck[0]}"
+            )
+    return lines
+
+
+def _slowest(table: Mapping[str, Mapping[str, float]]) -> float:
+    return max((r["tau_int"] for r in table.values() if r["tau_int"] > 0), default=math.nan)
+
+
+def _symmetries(ds: xr.Dataset) -> str:
+    return str(ds.attrs.get("symmetries", ""))
+
+
+def _series(ds: xr.Dataset) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the series of a run, |m| after m; coupled chains as the one series of their mean."""
+    for name in ds.data_vars:
+        a = ds[name]
+        extra = [d for d in a.dims if d not in ("chain", "draw")]
+        if {"chain", "draw"} - set(a.dims) or name == "configurations":
+            continue
+        stacked = a.transpose("chain", "draw", *extra).values.reshape(*a.shape[:2], -1)
+        labels = _replica_labels(ds, extra, stacked.shape[2])
+        for k, label in enumerate(labels):
+            plain = {str(name): stacked[:, :, k]}
+            for key, x in (plain | even_observables(plain, _symmetries(ds))).items():
+                coupled = ds.attrs.get("chains") == "coupled"
+                yield key + label, x.mean(axis=0, keepdims=True) if coupled else x
+
+
+def _replica_labels(ds: xr.Dataset, extra: list, n: int) -> list[str]:
+    if not extra:
+        return [""]
+    values = ds[extra[0]].values if len(extra) == 1 and extra[0] in ds.coords else range(n)
+    return [f"[{extra[0]}={v:g}]" for v in values]
+
+
+def _mean(x: np.ndarray) -> tuple[float, float, float]:
+    """Return the mean of a group of chains, the variance of it, and its degrees of freedom."""
+    if len(x) >= _GROUP:
+        means = x.mean(axis=1)
+        return float(means.mean()), float(means.var(ddof=1) / len(x)), len(x) - 1.0
+    if is_constant(x):
+        return float(x.mean()), 0.0, math.inf
+    tau = tau_int(x).value
+    return float(x.mean()), 2 * tau * float(x.var()) / x.size, max(x.size / (2 * tau) - 1, 1.0)
+
+
+def _p_value(difference: float, parts: list[tuple[float, float]], x: np.ndarray) -> float:
+    """Return the two-sided p-value of a difference with variances (v, degrees of freedom)."""
+    from scipy.special import stdtr
+
+    variance = sum(v for v, _ in parts)
+    rounding = 64 * np.finfo(np.float64).eps * float(np.abs(x).max())
+    if variance <= rounding**2:
+        return 1.0 if abs(difference) <= rounding else 0.0
+    spread = sum(v**2 / n for v, n in parts if math.isfinite(n))
+    dof = variance**2 / spread if spread > 0 else 1e9
+    return float(2 * stdtr(dof, -abs(difference) / math.sqrt(variance)))

@@ -1,0 +1,221 @@
+"""What a run writes down: observables of every draw, and configurations where asked for.
+
+A spin is kept as one bit, ``spin = 2 bit - 1``, eight sites a byte in C order, the first in the
+lowest bit; :func:`unpack_configurations` brings them back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from physgen.core.errors import InputError, NonFiniteActionError
+from physgen.core.protocols import Target
+from physgen.samplers.memory import configuration_bytes
+from physgen.samplers.state import BoundSampler, State
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["Recorder", "target_attrs", "unpack_configurations"]
+
+Observables = Iterable[str] | Mapping[str, Callable[[np.ndarray], np.ndarray]] | None
+
+_COUPLINGS = ("beta", "J", "h", "kappa", "lam", "m2", "hop", "quad", "quart", "const")
+KEPT = "configurations"
+
+
+class Recorder:
+    """Measures states and labels the numbers.
+
+    Parameters
+    ----------
+    bound : BoundSampler
+    observables : None, names, or mapping of name to callable
+        None: what ``bound.measure`` returns.  Names: of those, of ``target.observables``, or of
+        functions in `physgen.observables`.  Callables take configurations of shape
+        (n_chains, *event_shape) and return (n_chains,).
+    keep : None or "configurations"
+    """
+
+    def __init__(self, bound: BoundSampler, observables: Observables, keep: str | None) -> None:
+        if keep not in (None, KEPT):
+            raise InputError(f"keep must be None or {KEPT!r}, got {keep!r}")
+        self.bound, self.keep = bound, keep
+        self.replicas: Mapping[str, np.ndarray] = getattr(bound, "replicas", {})
+        self._names: list[str] | None = None
+        self._functions: dict[str, Callable[[np.ndarray], np.ndarray]] = {}
+        if isinstance(observables, Mapping):
+            self._functions = dict(observables)
+            self._names = list(observables)
+            if wrong := [n for n, f in self._functions.items() if not callable(f)]:
+                raise InputError(
+                    f"observables must map names to functions of configurations, got "
+                    f"{self._functions[wrong[0]]!r} for {wrong[0]!r}"
+                )
+        elif observables is not None:
+            self._names = [observables] if isinstance(observables, str) else list(observables)
+
+    @property
+    def n_observables(self) -> int:
+        """Number of observables, as far as it can be told before measuring."""
+        named = self._names or getattr(self.bound.target, "observables", None) or ["action"]
+        return len(named) * math.prod(len(c) for c in self.replicas.values())
+
+    @property
+    def bytes_per_draw(self) -> int:
+        """Memory that one draw of one chain takes."""
+        kept = configuration_bytes(self.bound.target) if self.keep else 0
+        return 8 * self.n_observables + kept
+
+    def prepare(self, state: State) -> None:
+        """Find every observable that is named; raise :class:`InputError` for one unknown."""
+        if self._names is None:
+            return
+        ready = set(self.bound.measure(state)) | set(self._functions)
+        for name in self._names:
+            if name not in ready:
+                self._functions[name] = _named_observable(self.bound.target, name, ready)
+
+    def measure(self, state: State) -> dict[str, np.ndarray]:
+        """Return the observables of every chain, shape (n_chains,) or (n_chains, n_replicas)."""
+        names, functions = self._names, self._functions
+        values: dict[str, np.ndarray] = {}
+        if names is None or len(functions) < len(names):
+            values |= self.bound.measure(state)
+        if functions:
+            x = self.bound.configurations(state)
+            for name, function in functions.items():
+                value = np.asarray(function(x), dtype=np.float64)
+                if value.shape != x.shape[:1]:
+                    raise InputError(
+                        f"observable {name!r} must return one number a chain, shape "
+                        f"{x.shape[:1]}, got shape {value.shape}"
+                    )
+                values[name] = value
+        return values if names is None else {name: values[name] for name in names}
+
+    def configurations(self, state: State) -> np.ndarray:
+        """Return the configurations as they are kept, shape (n_chains, ...)."""
+        x = self.bound.configurations(state)
+        kind = self.bound.target.support.kind
+        if kind == "spins":
+            return np.packbits(x.reshape(len(x), -1) > 0, axis=1, bitorder="little")
+        return x.astype(np.float32 if kind == "reals" else np.uint8)
+
+    def dataset(
+        self, arrays: Mapping[str, np.ndarray], first: int, starts: np.ndarray
+    ) -> xr.Dataset:
+        """Label arrays of shape (n_chains, n_draws, ...), the first draw having number `first`."""
+        import xarray as xr
+
+        target = self.bound.target
+        dims = ("chain", "draw", *self.replicas)
+        sites = [f"x{axis}" for axis in range(len(target.event_shape))]
+        variables = {}
+        for name, a in arrays.items():
+            if name != KEPT:
+                variables[name] = (dims[: a.ndim], a, _labels(target, name))
+            elif target.support.kind == "spins":
+                attrs = {"packing": "bits, first site lowest, spin = 2 bit - 1"}
+                variables[name] = (("chain", "draw", "byte"), a, attrs)
+            else:
+                variables[name] = (("chain", "draw", *sites), a, {})
+        n_chains, n_draws = next(iter(arrays.values())).shape[:2]
+        coords: dict[str, Any] = {
+            "chain": np.arange(n_chains),
+            "draw": np.arange(first, first + n_draws),
+            "start": ("chain", starts, {"long_name": "how the chain began"}),
+            **{name: values for name, values in self.replicas.items()},
+        }
+        coords |= {k: v for k, v in _couplings(target).items() if k not in coords}
+        return xr.Dataset(variables, coords, target_attrs(target))
+
+
+def unpack_configurations(ds: xr.Dataset) -> xr.DataArray:
+    """Return the configurations that a run kept, dims (chain, draw, x0, x1, ...).
+
+    Spins come as int8 in {-1, +1}.
+
+    Raises
+    ------
+    InputError
+        If the run did not keep them.
+    """
+    import xarray as xr
+
+    if KEPT not in ds:
+        raise InputError(f"the run must hold configurations; sample with keep={KEPT!r}")
+    kept = ds[KEPT]
+    if "packing" not in kept.attrs:
+        return kept
+    shape = tuple(int(n) for n in np.atleast_1d(ds.attrs["event_shape"]))
+    bits = np.unpackbits(kept.values, axis=2, count=math.prod(shape), bitorder="little")
+    spins = (2 * bits.astype(np.int8) - 1).reshape(*kept.shape[:2], *shape)
+    dims = ("chain", "draw", *(f"x{axis}" for axis in range(len(shape))))
+    coords = {name: kept[name] for name in ("chain", "draw", "start") if name in kept.coords}
+    return xr.DataArray(spins, coords, dims, KEPT)
+
+
+def target_attrs(target: Target) -> dict[str, Any]:
+    """Return what analysis must know of the target."""
+    return {
+        "target": repr(target),
+        "event_shape": [int(n) for n in target.event_shape],
+        "support": target.support.kind,
+        "symmetries": " ".join(sorted(getattr(target, "symmetries", ()))),
+    }
+
+
+def check_finite_values(
+    values: Mapping[str, np.ndarray], draw: int, before: State, *, warmup: bool = False
+) -> None:
+    """Raise :class:`NonFiniteActionError` if a measured value is NaN or infinite."""
+    for name, value in values.items():
+        finite = np.isfinite(value)
+        if not finite.all():
+            chain = int(np.argwhere(~finite)[0][0])
+            where = "in warm-up" if warmup else f"at draw {draw}"
+            raise NonFiniteActionError(
+                f"{name} must be finite, got {value[~finite][0]} in chain {chain} {where}; the "
+                "state before it is kept (attribute `state`). Check the action, or shorten the "
+                "steps of the sampler",
+                chain,
+                -1 if warmup else draw,
+                before,
+            )
+
+
+def _named_observable(
+    target: Target, name: str, ready: set[str]
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the function of configurations that has this name."""
+    import physgen.observables as shelf
+
+    own = getattr(target, "observables", {})
+    if name in own:
+        return own[name].function
+    function = getattr(shelf, str(name), None) if name in getattr(shelf, "__all__", ()) else None
+    if function is None:
+        known = ", ".join(sorted(ready | set(own)))
+        raise InputError(
+            f"observable must be one of {known}, or a function of configurations in "
+            f"physgen.observables, got {name!r}"
+        )
+    dim = len(target.event_shape)
+    return lambda x: function(x, dim)
+
+
+def _labels(target: Target, name: str) -> dict[str, str]:
+    known = getattr(target, "observables", {}).get(name)
+    if known is None:
+        return {"units": "1", "long_name": name}
+    return {"units": known.unit, "long_name": known.description}
+
+
+def _couplings(target: Target) -> dict[str, float]:
+    found = {name: getattr(target, name, None) for name in _COUPLINGS}
+    return {k: float(v) for k, v in found.items() if isinstance(v, int | float | np.number)}

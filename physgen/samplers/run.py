@@ -1,0 +1,414 @@
+r"""The one sampling loop.
+
+Draw i of all chains is `thin` steps of the sampler, with randomness of its own,
+
+.. math:: x_{i+1} = \mathrm{step}(x_i;\ \mathtt{rng.child("draws").at}(i)), \qquad
+          o_i = O(x_{i+1}) ,
+
+so the draws depend on the arguments alone, neither on the blocks in which they are computed nor
+on how often the run was stopped.  Half of the chains start hot, half cold; warm-up ends when they
+agree (:mod:`physgen.samplers.warmup`) and the draws are tested once more
+(:mod:`physgen.samplers.diagnostics`).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from physgen.core.checks import check_choice, check_positive, check_positive_int
+from physgen.core.errors import InputError
+from physgen.core.protocols import Target
+from physgen.core.random import Stream, as_stream
+from physgen.samplers.checkpoint import Checkpoint, add_info, chain_statistics
+from physgen.samplers.diagnostics import check
+from physgen.samplers.memory import check_memory, format_bytes
+from physgen.samplers.progress import Progress, Reporter
+from physgen.samplers.recording import KEPT, Observables, Recorder, check_finite_values
+from physgen.samplers.state import BoundSampler, State
+from physgen.samplers.warmup import AutoWarmup, WarmupLook, warm_up
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["Block", "blocks", "run"]
+
+
+class Block(NamedTuple):
+    """A stretch of draws, and where the run is after it.
+
+    Attributes
+    ----------
+    data : Dataset or None
+        Dims (chain, draw); ``draw`` counts on from the block before.  None after a look of the
+        warm-up, which draws nothing.
+    checkpoint : Dataset
+        Give it to `blocks` or `run` to go on from here.
+    """
+
+    data: xr.Dataset | None
+    checkpoint: xr.Dataset
+
+
+def run(
+    sampler: Any,
+    target: Target,
+    *,
+    n_chains: int,
+    n_draws: int,
+    thin: int = 1,
+    warmup: str | int | AutoWarmup = "auto",
+    seed: int | None = None,
+    rng: Stream | int | None = None,
+    observables: Observables = None,
+    keep: str | None = None,
+    start: str | np.ndarray = "hot/cold",
+    quiet: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+    checkpoint: xr.Dataset | None = None,
+) -> xr.Dataset:
+    """Sample `target` and return the observables of every draw.
+
+    Parameters
+    ----------
+    sampler : Sampler
+        E.g. ``HeatBath()``.
+    target : Target
+        E.g. ``Ising(L=32, beta=0.44)``.
+    n_chains, n_draws : int
+        Independent chains, and draws of each, >= 1.  With 64 chains or more, n_draws may be of
+        the order of tau_int: errors come from the spread of the chains.
+    thin : int
+        Steps (sweeps, trajectories) from one draw to the next, >= 1.
+    warmup : "auto", int or AutoWarmup
+        Automatic, or a fixed number of steps >= 0.
+    seed, rng : int, Stream
+        One of the two.
+    observables : None, names, or mapping of name to callable
+        None: the target's own.  Names: of the target, or of functions in `physgen.observables`
+        (``structure_factor_kmin``).  Callables take configurations (n_chains, *event_shape) and
+        return (n_chains,).
+    keep : None or "configurations"
+        Keep the configuration of every draw too, spins as bits (`unpack_configurations`).
+    start : "hot/cold", "hot", "cold" or ndarray (n_chains, *event_shape)
+        First configurations; "hot/cold" is half of each, and what the tests need.
+    quiet : bool
+        Report chains that are too short in ``attrs["warnings"]`` instead of raising.
+    progress : callable(Progress), optional
+        Called about five times a second; the first time before the first step, with the memory
+        that the result takes.
+    checkpoint : Dataset, optional
+        Go on from here, with the other arguments as they were (`n_draws` may be larger); only
+        the draws after it are returned.
+
+    Returns
+    -------
+    Dataset
+        Each observable with dims (chain, draw), ``tau_int``, ``ess`` and ``r_hat`` in its attrs;
+        ``acceptance_rate`` and other figures of the sampler (chain); coord ``start``.
+
+    Raises
+    ------
+    InputError
+        If an argument breaks its rule, or the result does not fit in memory.
+    ChainTooShortError
+        If the chains have not converged; it says how many draws would do.
+    NonFiniteActionError
+        If an observable becomes NaN or infinite.
+    """
+    import xarray as xr
+
+    parts, last = [], None
+    for block in blocks(
+        sampler,
+        target,
+        n_chains=n_chains,
+        n_draws=n_draws,
+        thin=thin,
+        warmup=warmup,
+        seed=seed,
+        rng=rng,
+        observables=observables,
+        keep=keep,
+        start=start,
+        quiet=quiet,
+        progress=progress,
+        checkpoint=checkpoint,
+        block_size=n_draws,
+    ):
+        last = block.checkpoint
+        if block.data is not None:
+            parts.append(block.data)
+    if last is None or not parts:
+        raise InputError(f"n_draws must exceed the draws of the checkpoint, got {n_draws}")
+    ds = parts[0] if len(parts) == 1 else xr.concat(parts, "draw", combine_attrs="override")
+    ds = ds.assign(chain_statistics(last).data_vars)
+    return check(ds.assign_attrs(warmup=last.attrs["record"]), quiet=quiet)
+
+
+def blocks(
+    sampler: Any,
+    target: Target,
+    *,
+    n_chains: int,
+    n_draws: int,
+    thin: int = 1,
+    warmup: str | int | AutoWarmup = "auto",
+    seed: int | None = None,
+    rng: Stream | int | None = None,
+    observables: Observables = None,
+    keep: str | None = None,
+    start: str | np.ndarray = "hot/cold",
+    quiet: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+    checkpoint: xr.Dataset | None = None,
+    block_size: int | None = None,
+    block_seconds: float = 20.0,
+) -> Iterator[Block]:
+    """Sample in blocks, each with what is needed to go on after it: `run` for a store.
+
+    The blocks are those of the draws alone: they are to be concatenated along ``draw``, given
+    :func:`~physgen.samplers.checkpoint.chain_statistics` of the last checkpoint, and tested by
+    :func:`~physgen.samplers.diagnostics.check`, as `run` does.  Every look of the warm-up is
+    followed by a block without data.
+
+    Parameters
+    ----------
+    sampler, target, n_chains, n_draws, thin, warmup, seed, rng, observables, keep, start, quiet, \
+progress, checkpoint
+        As for `run`.
+    block_size : int, optional
+        Draws a block; by default as many as take `block_seconds`.
+    block_seconds : float
+        Wall time of a block, > 0.
+
+    Returns
+    -------
+    iterator of Block
+        However it is cut, the same draws bit for bit.
+    """
+    if (seed is None) == (rng is None):
+        raise InputError("seed or rng must be given, and not both, e.g. seed=1")
+    stream = as_stream(rng if rng is not None else seed)  # type: ignore[arg-type]
+    counts = {"n_chains": n_chains, "n_draws": n_draws, "thin": thin}
+    counts = {name: check_positive_int(name, value) for name, value in counts.items()}
+    if block_size is not None:
+        check_positive_int("block_size", block_size)
+    check_positive("block_seconds", block_seconds)
+    bound = sampler.bind(target)
+    recorder = Recorder(bound, observables, keep)
+    _check_start(start, target, counts["n_chains"])
+    plan = _Plan(
+        bound=bound,
+        recorder=recorder,
+        rng=stream,
+        warmup=_warmup_settings(warmup, bound),
+        start=start,
+        quiet=bool(quiet),
+        n_bytes=_check_size(recorder, counts, block_size),
+        identity={
+            "sampler": repr(sampler),
+            "target": repr(target),
+            "rng": repr(stream),
+            "warmup": repr(warmup),
+            "n_chains": counts["n_chains"],
+            "thin": counts["thin"],
+            "start": start if isinstance(start, str) else "given",
+        },
+        **counts,
+    )
+    now = None if checkpoint is None else Checkpoint.from_dataset(checkpoint, plan.identity)
+    return _loop(plan, now, block_size, float(block_seconds), Reporter(progress, plan.n_bytes))
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """The arguments of a run, checked."""
+
+    bound: BoundSampler
+    recorder: Recorder
+    rng: Stream
+    warmup: AutoWarmup | int
+    start: str | np.ndarray
+    quiet: bool
+    n_bytes: int
+    identity: dict[str, Any]
+    n_chains: int
+    n_draws: int
+    thin: int
+
+    @property
+    def starts(self) -> np.ndarray:
+        """How each chain begins: "hot", "cold" or "given"."""
+        if not isinstance(self.start, str):
+            return np.full(self.n_chains, "given")
+        if self.start != "hot/cold":
+            return np.full(self.n_chains, self.start)
+        if self.bound.exactness == "exact" or getattr(self.bound, "coupled_chains", False):
+            return np.full(self.n_chains, "hot")
+        return np.where(np.arange(self.n_chains) < (self.n_chains + 1) // 2, "hot", "cold")
+
+    def attrs(self) -> dict[str, Any]:
+        """Return what a result must say of how it was made."""
+        bound = self.bound
+        return {
+            "sampler": self.identity["sampler"],
+            "exactness": bound.exactness,
+            "exactness_of": "target",
+            "chains": "coupled" if getattr(bound, "coupled_chains", False) else "independent",
+            "thin": self.thin,
+            "seed": self.rng.seed,
+            "rng": repr(self.rng),
+        }
+
+
+def _loop(
+    plan: _Plan,
+    now: Checkpoint | None,
+    block_size: int | None,
+    block_seconds: float,
+    reporter: Reporter,
+) -> Iterator[Block]:
+    max_steps = plan.warmup if isinstance(plan.warmup, int) else plan.warmup.max_steps
+    if now is None:
+        reporter.report("warmup", 0, max_steps, final=True)
+        now = _first(plan)
+    plan.recorder.prepare(now.state)
+    if not now.warm:
+        looks = _warm(plan, now, lambda done, total: reporter.report("warmup", done, total))
+        for look in looks:
+            now = look
+            yield Block(None, now.to_dataset())
+    bound = _tuned(plan.bound, now)
+    attrs = plan.attrs() | {f"tuning_{k}": v for k, v in now.tuning.items()}
+    failed = plan.quiet and now.record.get("converged") is False
+    attrs["warnings"] = "\n".join(now.record["complaints"]) if failed else ""
+    draws, i = plan.rng.child("draws"), now.index
+    while i < plan.n_draws:
+        first, begun, state, sums = i, time.monotonic(), now.state, now.sums
+        arrays: dict[str, np.ndarray] = {}
+        last = plan.n_draws if block_size is None else min(first + block_size, plan.n_draws)
+        while i < last:
+            before = state
+            state, info = bound.step(draws.at(i), state, plan.thin)
+            values = plan.recorder.measure(state)
+            check_finite_values(values, i, before)
+            if plan.recorder.keep:
+                values[KEPT] = plan.recorder.configurations(state)
+            _write(arrays, values, i - first, last - first if block_size else None)
+            reporter.record({k: v for k, v in values.items() if k != KEPT})
+            sums = add_info(sums, info)
+            i += 1
+            reporter.report("draws", i, plan.n_draws, final=i == plan.n_draws)
+            if block_size is None and time.monotonic() - begun > block_seconds:
+                break
+        now = replace(now, state=state, index=i, sums=sums)
+        trimmed = {k: np.ascontiguousarray(a[:, : i - first]) for k, a in arrays.items()}
+        data = plan.recorder.dataset(trimmed, first, plan.starts)
+        yield Block(data.assign_attrs(attrs), now.to_dataset())
+
+
+def _first(plan: _Plan) -> Checkpoint:
+    """Return the state before the first step."""
+    bound, rng, n, starts = plan.bound, plan.rng.child("init"), plan.n_chains, plan.starts
+    if not isinstance(plan.start, str):
+        state = bound.init(rng, n, plan.start)
+    elif len(set(starts)) == 1:
+        state = bound.init(rng, n, str(starts[0]))
+    else:
+        n_hot = int(np.sum(starts == "hot"))
+        halves = [
+            bound.configurations(bound.init(rng.child(kind), count, kind))
+            for kind, count in (("hot", n_hot), ("cold", n - n_hot))
+        ]
+        state = bound.init(rng, n, np.concatenate(halves))
+    check_finite_values(bound.measure(state), 0, state, warmup=True)
+    identity = plan.identity
+    record = {"mode": "none", "steps": 0, "converged": None, "complaints": []}
+    # Independent draws need no warm-up.
+    exact = bound.exactness == "exact"
+    return Checkpoint(state, exact, 0, {}, record if exact else {}, {}, identity)
+
+
+def _warm(
+    plan: _Plan, now: Checkpoint, report: Callable[[int, int], None]
+) -> Iterator[Checkpoint]:
+    """Yield a checkpoint after each look of the warm-up; the last one is warm."""
+
+    def measure(state: State) -> dict[str, np.ndarray]:
+        return {**plan.bound.measure(state), **plan.recorder.measure(state)}
+
+    bound = _tuned(plan.bound, now)
+    resume = WarmupLook(bound, now.state, now.index, False, now.record) if now.record else None
+    for look in warm_up(
+        bound,
+        now.state,
+        plan.rng.child("warmup"),
+        plan.warmup,
+        measure=measure,
+        starts=plan.starts,
+        symmetries=" ".join(getattr(bound.target, "symmetries", ())),
+        thin=plan.thin,
+        quiet=plan.quiet,
+        resume=resume,
+        report=report,
+    ):
+        tuning = dict(getattr(look.bound, "tuning", {}))
+        index = 0 if look.done else look.look
+        yield Checkpoint(look.state, look.done, index, tuning, look.record, {}, plan.identity)
+
+
+def _tuned(bound: BoundSampler, now: Checkpoint) -> BoundSampler:
+    return bound.with_tuning(now.tuning) if now.tuning else bound  # type: ignore[attr-defined]
+
+
+def _write(
+    arrays: dict[str, np.ndarray], values: dict[str, np.ndarray], place: int, size: int | None
+) -> None:
+    """Put one draw at its place; without a `size` the arrays grow by doubling."""
+    for name, value in values.items():
+        array = arrays.get(name)
+        if array is None:
+            shape = (len(value), size or 64, *value.shape[1:])
+            array = arrays[name] = np.empty(shape, dtype=value.dtype)
+        elif place == array.shape[1]:
+            array = arrays[name] = np.concatenate([array, np.empty_like(array)], axis=1)
+        array[:, place] = value
+
+
+def _warmup_settings(warmup: Any, bound: BoundSampler) -> AutoWarmup | int:
+    if isinstance(warmup, AutoWarmup):
+        return warmup
+    if isinstance(warmup, str):
+        check_choice("warmup", warmup, ("auto",))
+        return AutoWarmup()
+    return check_positive_int("warmup", warmup, 0)
+
+
+def _check_start(start: Any, target: Target, n_chains: int) -> None:
+    if isinstance(start, str):
+        check_choice("start", start, ("hot/cold", "hot", "cold"))
+    elif np.shape(start) != (n_chains, *target.event_shape):
+        raise InputError(
+            f"start must be 'hot/cold', 'hot', 'cold' or configurations of shape "
+            f"{(n_chains, *target.event_shape)}, got shape {np.shape(start)}"
+        )
+
+
+def _check_size(recorder: Recorder, counts: dict[str, int], block_size: int | None) -> int:
+    """Return the bytes of the result; raise if what is held at once is more than there is."""
+    n_chains, n_draws = counts["n_chains"], counts["n_draws"]
+    n_sites = math.prod(recorder.bound.target.event_shape)
+    total = n_chains * n_draws * recorder.bytes_per_draw
+    held = n_draws if block_size is None else min(block_size, n_draws)
+    what = f"n_chains = {n_chains} and n_draws = {n_draws}"
+    if recorder.keep:
+        what += f" with keep={KEPT!r} ({format_bytes(recorder.bytes_per_draw)} a draw and chain)"
+    needed = n_chains * (held * recorder.bytes_per_draw + 8 * n_sites)
+    check_memory(needed, what, "lower them, raise thin, or sample in blocks to a file")
+    return total
