@@ -1,0 +1,55 @@
+"""Where chains begin: hot, cold, or given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from physgen.core.checks import check_choice, check_positive_int
+from physgen.core.errors import InputError
+from physgen.core.random import Stream
+
+__all__ = ["first_configurations"]
+
+
+def first_configurations(
+    target: Any, rng: Stream, n_chains: int, start: str | np.ndarray
+) -> np.ndarray:
+    """Return configurations of shape (n_chains, *event_shape).
+
+    Parameters
+    ----------
+    target : Target
+        Its own ``hot(rng, n)`` and ``cold(rng, n)`` are used where it has them.
+    rng : Stream
+    n_chains : int
+    start : "hot", "cold" or ndarray
+        Else hot is independent sites (fair spins, outcomes, normal deviates) and cold all up,
+        all 0, or 0 with a hundredth of a normal deviate.
+
+    Raises
+    ------
+    InputError
+        If `start` is none of these, or given spins are not -1 and +1.
+    """
+    shape = (check_positive_int("n_chains", n_chains), *target.event_shape)
+    kind = target.support.kind
+    if not isinstance(start, str):
+        x = np.array(start, dtype=np.float64 if kind == "reals" else np.int64)
+        if x.shape != shape:
+            raise InputError(f"start must have shape {shape}, got {x.shape}")
+        if kind == "spins" and np.any(np.abs(x) != 1):
+            raise InputError("start must be spins, -1 or +1, got other values")
+        return x if kind == "reals" else x.astype(np.int8 if kind == "spins" else np.uint8)
+    own = getattr(target, check_choice("start", start, ("hot", "cold")), None)
+    if own is not None:
+        return np.asarray(own(rng, n_chains))
+    draw = rng.numpy()
+    if kind == "spins":
+        spins = 2 * draw.integers(0, 2, shape, np.int8) - 1
+        return spins if start == "hot" else np.ones_like(spins)
+    if kind == "outcomes":
+        x = draw.integers(0, target.support.K, shape, np.uint8)
+        return x if start == "hot" else np.zeros_like(x)
+    return draw.standard_normal(shape) * (1.0 if start == "hot" else 0.01)

@@ -1,0 +1,53 @@
+r"""Swendsen-Wang: every cluster of the lattice is flipped with probability 1/2.
+
+A satisfied bond, :math:`K_b s s' > 0`, is occupied with probability :math:`1 - e^{-2|K_b|}`; the
+clusters are what occupied bonds join (Swendsen & Wang, Phys. Rev. Lett. 58, 86 (1987)).  At the
+critical point of the square lattice a few sweeps forget the past, at any L.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from physgen.core.protocols import Target
+from physgen.kernels.cpu.clusters_graph import sweep_graph
+from physgen.samplers.clusters import GraphChains, RowChains, couplings
+
+__all__ = ["SwendsenWang"]
+
+
+@dataclass(frozen=True)
+class SwendsenWang:
+    r"""Swendsen-Wang cluster sweeps of Ising spins, on any graph.
+
+    One step is one sweep.  Couplings may differ from bond to bond and in sign as long as no loop
+    is frustrated; `bind` refuses those that are.  A field is a bond of every site to one more
+    spin, the ghost, whose cluster stays; a field that points against the order of its cluster
+    holds that cluster fast, which costs speed and never correctness.
+
+    A hypercubic lattice whose couplings depend on the axis only, in a uniform field, runs on rows
+    of 64 spins a word, five times as fast as other graphs.
+
+    ``Info.metrics`` holds ``n_clusters`` and, of the last sweep, ``mean_cluster_size``
+    :math:`\sum_c n_c^2 / N`, whose mean in a ferromagnet is :math:`N \langle m^2 \rangle`, with a
+    smaller variance than :math:`m^2` itself has (an improved estimator).
+
+    Examples
+    --------
+    >>> from physgen.targets import Ising
+    >>> chains = SwendsenWang().bind(Ising(L=32, beta=0.44))
+    """
+
+    def bind(self, target: Target) -> GraphChains | RowChains:
+        """Return the chains of this target.
+
+        Raises
+        ------
+        InputError
+            If the target is no Ising model, or frustrated.
+        """
+        table = couplings(target, "SwendsenWang")
+        if RowChains.fit(table, target.event_shape):
+            return RowChains(target, table)
+        metrics = ("n_clusters", "mean_cluster_size")
+        return GraphChains(target, table.tables(), sweep_graph, metrics)
