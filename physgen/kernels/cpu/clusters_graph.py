@@ -59,7 +59,7 @@ def _grow(x, chain, neighbours, threshold, sign, field, field_sign, n, key, metr
     each = 1 if threshold.shape[0] > 1 else 0
     each_field = 1 if field.shape[0] > 1 else 0
     s0, s1, s2, s3 = seed_chain(key, chain)
-    members = np.empty(n_sites, np.int32)
+    members = np.empty(n_sites + 1, np.int32)
     flipped, sites = 0, 0
     for _ in range(n):
         word, s0, s1, s2, s3 = next_word(s0, s1, s2, s3)
@@ -77,13 +77,16 @@ def _grow(x, chain, neighbours, threshold, sign, field, field_sign, n, key, metr
                     held = True
                     break
             for k in range(z):
+                # No branch on chance: a site that does not join leaves everything as it was.
                 j = neighbours[i, k]
-                if j >= 0 and x[j] * was * sign[each * i, k] > 0:
-                    word, s0, s1, s2, s3 = next_word(s0, s1, s2, s3)
-                    if word < threshold[each * i, k]:
-                        x[j] = -x[j]
-                        members[count] = j
-                        count += 1
+                word, s0, s1, s2, s3 = next_word(s0, s1, s2, s3)
+                at = max(j, 0)
+                spin = x[at]
+                satisfied = (j >= 0) & (spin * was * sign[each * i, k] > 0)
+                joins = satisfied & (word < threshold[each * i, k])
+                x[at] = -spin if joins else spin
+                members[count] = at
+                count += joins
         if held:
             for m in range(count):
                 x[members[m]] = -x[members[m]]
@@ -127,9 +130,10 @@ def _sweeps(x, chain, neighbours, threshold, sign, field, field_sign, n, key, me
         for i in range(n_sites):
             for k in range(z):
                 j = neighbours[i, k]
-                if j > i and x[i] * x[j] * sign[each * i, k] > 0:
+                if j > i:
                     word, s0, s1, s2, s3 = next_word(s0, s1, s2, s3)
-                    if word < threshold[each * i, k]:
+                    satisfied = x[i] * x[j] * sign[each * i, k] > 0
+                    if satisfied & (word < threshold[each * i, k]):
                         join(parent, i + 1, j + 1)
             f = each_field * i
             if field[f] != ZERO and x[i] * field_sign[f] > 0:
