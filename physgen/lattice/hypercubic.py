@@ -60,7 +60,7 @@ class Hypercubic(Sublattices):
         each = (given,) * len(shape) if isinstance(given, str) else tuple(given)
         if len(each) != len(shape):
             raise InputError(
-                f"boundary must be one word or one for each of the {len(shape)} axes, got {given!r}"
+                f"boundary must be one word, or one for each of {len(shape)} axes, got {given!r}"
             )
         for word in each:
             check_choice("boundary", word, _BOUNDARIES)

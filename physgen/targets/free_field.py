@@ -129,7 +129,7 @@ class FreeField:
         """Return a copy with another m2."""
         if set(couplings) - {"m2"}:
             raise InputError(f"the coupling of FreeField is m2; got {', '.join(couplings)}")
-        return FreeField(self.lattice, **{**self.couplings, **couplings})
+        return FreeField(self.lattice, couplings.get("m2", self.m2))
 
     def action(self, x: Any) -> Any:
         """Return S, shape (...), float64, for x of shape (..., *event_shape)."""

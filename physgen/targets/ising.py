@@ -84,18 +84,18 @@ class Ising(IsingDecimation):
         lattice: Hypercubic | Graph | None = None,
         dim: int = 2,
     ) -> None:
-        lattice = lattice_of(L, dim, lattice)
+        on: Any = lattice_of(L, dim, lattice)
         if check_finite("beta", beta) < 0:
             raise InputError(
                 f"beta must be >= 0, got {beta}; for an antiferromagnet give J < 0 instead"
             )
-        if np.shape(h) == lattice.shape:
+        if np.shape(h) == on.shape:
             h = to_numpy(h).reshape(-1)
         set_ = object.__setattr__  # the class is frozen
-        set_(self, "lattice", lattice)
+        set_(self, "lattice", on)
         set_(self, "beta", float(beta))
-        set_(self, "J", _couplings("J", J, lattice.n_bonds, "n_bonds, one a bond"))
-        set_(self, "h", _couplings("h", h, lattice.n_sites, "n_sites, one a site"))
+        set_(self, "J", _couplings("J", J, on.n_bonds, "n_bonds, one a bond"))
+        set_(self, "h", _couplings("h", h, on.n_sites, "n_sites, one a site"))
 
     @classmethod
     def spin_glass(
@@ -122,9 +122,9 @@ class Ising(IsingDecimation):
         """
         if not 0 <= check_finite("p", p) <= 1:
             raise InputError(f"p must be a probability in [0, 1], got {p}")
-        lattice = lattice_of(L, dim, lattice)
-        u = as_stream(rng).numpy().random(lattice.n_bonds)
-        return cls(beta=beta, J=np.where(u < p, -1.0, 1.0), h=h, lattice=lattice)
+        on: Any = lattice_of(L, dim, lattice)
+        u = as_stream(rng).numpy().random(on.n_bonds)
+        return cls(on, beta, J=np.where(u < p, -1.0, 1.0), h=h)
 
     def __repr__(self) -> str:
         parts = [lattice_text(self.lattice), f"beta={self.beta:g}"]

@@ -7,16 +7,16 @@ r"""Scalar field theory with a quartic self-coupling, in every convention of the
 Four numbers hold any convention; each has a constructor (d dimensions, bonds counted once, two of
 them between neighbours along a periodic extent of 2):
 
-==================  =================================================================  ==========
-constructor         action                                                             used by
-==================  =================================================================  ==========
-from_hopping        sum -2 kappa phi phi' + (1 - 2 lam) phi^2 + lam phi^4              Nicoli, Caselle
-from_hopping_well   the same with lam (phi^2 - 1)^2 + phi^2: lam per site more         lattice texts
-from_unhalved       sum (d phi)^2 + m2 phi^2 + lam phi^4                               Albergo, Gerdes
-from_halved         sum Z/2 (d phi)^2 + m2/2 phi^2 + lam phi^4                         Komijani
-from_quarter        sum 1/2 (d phi)^2 + m2/2 phi^2 + lam/4 phi^4                       Schaich
-from_factorial      sum 1/2 (d phi)^2 + m2/2 phi^2 + lam/4! phi^4                      NeuMC
-==================  =================================================================  ==========
+==================  =======================================================  ====================
+constructor         action                                                   used by
+==================  =======================================================  ====================
+from_hopping        sum -2 kappa phi phi' + (1 - 2 lam) phi^2 + lam phi^4    Nicoli, Caselle
+from_hopping_well   sum -2 kappa phi phi' + phi^2 + lam (phi^2 - 1)^2        textbooks
+from_unhalved       sum (d phi)^2 + m2 phi^2 + lam phi^4                     Albergo, Gerdes
+from_halved         sum Z/2 (d phi)^2 + m2/2 phi^2 + lam phi^4               Komijani (Z = kappa)
+from_quarter        sum 1/2 (d phi)^2 + m2/2 phi^2 + lam/4 phi^4             Schaich, Loinaz
+from_factorial      sum 1/2 (d phi)^2 + m2/2 phi^2 + lam/4! phi^4            NeuMC
+==================  =======================================================  ====================
 
 with :math:`(\partial\phi)^2 = \sum_\mu (\phi_{x+\hat\mu} - \phi_x)^2`; at an open boundary the
 field outside is 0.  Conventions differ by the unit of the field: if

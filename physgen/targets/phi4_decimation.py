@@ -7,8 +7,9 @@ On a bipartite lattice the odd sites are independent given the even ones, each w
 
 .. math::
     \int d\phi_{\rm odd}\, e^{-S} = e^{-S_{\rm even}}, \qquad
-    S_{\rm even} = \sum_{x\,\rm even} \big[ \mathrm{quad}\,\phi_x^2 + \mathrm{quart}\,\phi_x^4 \big]
-                   - \sum_{y\,\rm odd} \log z(b_y) + V\,\mathrm{const} .
+    S_{\rm even} = \sum_{x\,\rm even}
+        \big[ \mathrm{quad}\,\phi_x^2 + \mathrm{quart}\,\phi_x^4 \big]
+        - \sum_{y\,\rm odd} \log z(b_y) + V\,\mathrm{const} .
 
 Odd sites are drawn by rejection from Gaussians, exactly for any b.  For all m and with
 :math:`a^2 = -\mathrm{quad} / 2\,\mathrm{quart}` (two wells) respectively,

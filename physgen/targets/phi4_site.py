@@ -5,11 +5,11 @@ r"""One site of a scalar field in the field b of its neighbours.
     \frac{d \log z}{db} = \langle\phi\rangle_b, \qquad
     \frac{d^2 \log z}{db^2} = \langle\phi^2\rangle_b - \langle\phi\rangle_b^2 .
 
-At the nodes of a grid in :math:`u`, :math:`b = b_0 \sinh u`, the integrals are sums over equidistant
-points (exponentially accurate for these integrands); between nodes log z and the mean are quintic
-Hermite polynomials in u.  Their error stays below 1e-10 of max(1, log z) for all
-:math:`|b| < 10^6 b_0`, where :math:`b_0` is the inverse width of the weight at b = 0; beyond that
-range the result is NaN.
+At the nodes of a grid in :math:`u`, :math:`b = b_0 \sinh u`, the integrals are sums over
+equidistant points (exponentially accurate for these integrands); between nodes log z and the
+moments are quintic Hermite polynomials in u.  The error of log z stays below 1e-10 of
+max(1, abs log z) for all :math:`|b| < 10^6 b_0`, where :math:`b_0` is the inverse width of the
+weight at b = 0; beyond that range the result is NaN.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def site_weight(quad: float, quart: float) -> SiteWeight:
 
 
 def _quintic(f: np.ndarray, df: np.ndarray, ddf: np.ndarray) -> np.ndarray:
-    """Return coefficients of t^0..t^5 in every cell, shape (6, cells), from f, f', f'' at nodes."""
+    """Return coefficients of t^0..t^5 in each cell, shape (6, cells), from f, f', f'' at nodes."""
     c0, c1, c2 = f[:-1], _STEP * df[:-1], 0.5 * _STEP**2 * ddf[:-1]
     d = f[1:] - c0 - c1 - c2
     e = _STEP * df[1:] - c1 - 2 * c2

@@ -1,0 +1,81 @@
+"""The torch side of function targets; imported only where torch is in use already."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from physgen.core.errors import InputError
+
+__all__ = ["action", "force", "numpy_action"]
+
+
+def action(function: Callable[[Any], Any], x: Any) -> Any:
+    """Return S(x) of a torch function, NumPy for NumPy and differentiable for torch."""
+    if isinstance(x, torch.Tensor):
+        return function(x).double()
+    with torch.no_grad():
+        return function(_tensor(x)).double().cpu().numpy()
+
+
+def force(
+    function: Callable[[Any], Any], given: Callable[[Any], Any] | None, x: Any
+) -> torch.Tensor | np.ndarray:
+    """Return -dS/dx: from `given` if there is one, else by automatic differentiation."""
+    at = x if isinstance(x, torch.Tensor) else _tensor(x)
+    if given is not None:
+        F = given(at)
+    else:
+        with torch.enable_grad():
+            at = at.detach().clone().requires_grad_(True)
+            S = function(at)
+            if not S.requires_grad:
+                raise InputError(
+                    "a torch action must be differentiable, got a result without a gradient; "
+                    "compute with torch functions only, or pass library='numpy'"
+                )
+            F = -torch.autograd.grad(S.sum(), at)[0]
+    F = F.detach()
+    return F if isinstance(x, torch.Tensor) else F.cpu().numpy()
+
+
+def numpy_action(
+    function: Callable[[Any], Any], force: Callable[[Any], Any] | None, x: torch.Tensor
+) -> torch.Tensor:
+    """Return S(x) of a NumPy function for a tensor that wants gradients: backward is -force."""
+    if force is None:
+        raise InputError(
+            "a NumPy action must come with a force to be differentiated, got none; give "
+            "force=..., or write the action in torch and pass library='torch'"
+        )
+    if x.device.type != "cpu":
+        warnings.warn(
+            f"a NumPy action of tensors on {x.device} copies every batch to the CPU and back; "
+            "write it in torch to avoid that",
+            stacklevel=4,
+        )
+    return _NumpyAction.apply(x, function, force)  # type: ignore[return-value]
+
+
+class _NumpyAction(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, function: Any, force: Any) -> torch.Tensor:
+        values = x.detach().cpu().numpy()
+        ctx.force, ctx.values = force, values
+        S = np.asarray(function(values), dtype=np.float64)
+        return torch.from_numpy(S).to(x.device)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        (grad,) = grad_outputs
+        F = torch.from_numpy(np.ascontiguousarray(ctx.force(ctx.values))).to(grad.device)
+        shape = (-1,) + (1,) * (F.ndim - 1)
+        return -F * grad.reshape(shape).to(F.dtype), None, None
+
+
+def _tensor(x: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(x))
