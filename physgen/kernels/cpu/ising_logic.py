@@ -43,7 +43,7 @@ def n_classes(z: int, symmetric: bool) -> int:
 
 def majority(a: Any, b: Any, c: Any) -> Any:
     """Return the bits that at least two of three words have."""
-    return (a & b) | (c & (a | b))
+    return a.majority(b, c) if isinstance(a, simd.Vector) else (a & b) | (c & (a | b))
 
 
 def chosen(condition: Any, yes: Any, no: Any) -> Any:
@@ -89,20 +89,24 @@ def compare(words: list[Any], threshold: list[Any]) -> Any:
     return r
 
 
-def new_spin(spin: Any, digits: list[Any], excited: list[Any], favours: list[Any], rule: int):
+def new_spin(
+    spin: Any, digits: list[Any], excited: list[Any], favours: list[Any], rule: int
+) -> Any:
     """Return s' of the formula above; `rule` is 0 for the heat bath and 1 for Metropolis."""
     e, g = selected(digits, excited), selected(digits, favours)
     return g ^ e if rule == 0 else g ^ (e & ~(spin ^ g))
 
 
 @intrinsic(prefer_literal=True)
-def update(typingctx, x, site, rows, signs, words, masks, kind, events, event, z, symmetric, rule):
+def update(
+    typingctx, x, site, rows, signs, words, masks, kind, events, event, flips, z, symmetric, rule
+):
     """Write the new spins of a site over ``x[8 * site:]``.
 
     ``rows[site, :z]`` and ``signs[site, :z]`` are the neighbours' offsets in x and sign masks,
     ``words`` eight vectors of random words, ``masks[kind, class]`` the 8 threshold masks, then
     the complement mask and the mask of :math:`g_n`, ``events[event, class]`` the rare events.
-    The last three are literals: the degree, whether n and z - n share a class, and the rule; a
+    Metropolis writes which spins it flipped to ``flips[8 * event:]``.  The last three are literals: the degree, whether n and z - n share a class, and the rule; a
     negative z says that all signs are +.
     """
     degree, shared, which = (t.literal_value for t in (z, symmetric, rule))
@@ -111,9 +115,10 @@ def update(typingctx, x, site, rows, signs, words, masks, kind, events, event, z
 
     def codegen(context, builder, signature, args):
         bases = [
-            simd.pointer(context, builder, signature.args[i], args[i]) for i in (0, 2, 3, 4, 5, 7)
+            simd.pointer(context, builder, signature.args[i], args[i])
+            for i in (0, 2, 3, 4, 5, 7, 9)
         ]
-        x_, rows_, signs_, words_, masks_, events_ = bases
+        x_, rows_, signs_, words_, masks_, events_, flips_ = bases
         at, type_, event_ = args[1], args[6], args[8]
 
         def item(start, stride, offset):
@@ -137,9 +142,7 @@ def update(typingctx, x, site, rows, signs, words, masks, kind, events, event, z
                 simd.broadcast_load(builder, masks_, item(type_, stride, first + k))
                 for k in range(BITS + 2)
             ]
-            rare = simd.load(
-                builder, events_, item(event_, simd.LANES * n_leaves, simd.LANES * c)
-            )
+            rare = simd.load(builder, events_, item(event_, simd.LANES * n_leaves, simd.LANES * c))
             excited.append((compare(w, table[:BITS]) | rare) ^ table[BITS])
             favours.append(table[BITS + 1])
         if shared:
@@ -148,9 +151,12 @@ def update(typingctx, x, site, rows, signs, words, masks, kind, events, event, z
             tie = [w[BITS - 1] if which == 0 else ~none] if degree % 2 == 0 else []
             excited = [*excited, *tie, *excited[::-1]]
         spin = simd.load(builder, x_, here)
-        simd.store(builder, x_, here, new_spin(spin, digits, excited, favours, which))
+        new = new_spin(spin, digits, excited, favours, which)
+        simd.store(builder, x_, here, new)
+        if which == 1:
+            simd.store(builder, flips_, item(event_, simd.LANES, 0), spin ^ new)
         return context.get_dummy_value()
 
     i = types.intp
-    arguments = (x, i, rows, signs, words, masks, i, events, i, z, symmetric, rule)
+    arguments = (x, i, rows, signs, words, masks, i, events, i, flips, z, symmetric, rule)
     return types.void(*arguments), codegen

@@ -7,7 +7,11 @@ accepts every flip and two sweeps are the identity.
 
 Spins are rows of eight words, ``x[8 * site + lane]``, bit b of lane l of block B being chain
 ``512 B + 64 l + b``.  The random words of a site depend on (key, site, sweep, group) only, see
-:mod:`physgen.kernels.cpu.philox`: blocks may run on any number of threads.
+:mod:`physgen.kernels.cpu.philox`: blocks may run on any number of threads.  In the fast mode each
+lane is a generator seeded by calls 2^24 and 2^24 + 1 of its group.
+
+After the sites x holds a row of zeros (absent neighbours) and one row for each neighbour of a site
+at the edge of a strip, where it lies in another bit or lane: see :func:`sweeps`.
 """
 
 from __future__ import annotations
@@ -18,31 +22,71 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from physgen.kernels.cpu import philox, xoshiro
+from physgen.kernels.cpu import philox, simd, xoshiro
+from physgen.kernels.cpu.ising_counts import PLANES, flush, tally
 from physgen.kernels.cpu.ising_events import CALL, CHUNK, number_of_points, scatter
 from physgen.kernels.cpu.ising_logic import update
 from physgen.kernels.cpu.vecmath import CONTRACT
 
 __all__ = ["sweeps"]
 
+_SEED_CALL = 1 << 24
+
 
 @cache
 def sweeps(z: int, symmetric: int, rule: int, fast: int) -> Any:
-    """Return the compiled sweep for degree |z| (negative: every bond is +).
+    """Return the compiled sweeps for degree |z| (negative: every bond is +).
 
-    Its arguments are those of the inner function; `state` is xoshiro's where `fast`, else unused.
+    The function returned takes
+
+    x, out : uint64 (8 n_sites,)
+        Spins before and after.
+    rows : int64 (n_sites, |z|)
+        Offset of the row of each neighbour.
+    signs : uint64 (n_sites, |z|)
+        All bits set at a negative bond.
+    kinds : int64 (n_sites,)
+        Kind of each site, an index of the tables.
+    masks, kept, poisson
+        The :class:`~physgen.kernels.cpu.ising_tables.Tables`.
+    edges : int64 (n_sites + 1,), moves : int64 (n_moves, 4)
+        Before site i is updated, rows ``moves[edges[i]:edges[i + 1]]`` = (row, source, bits,
+        lanes) are made: source with its bits and lanes rotated.
+    keys : uint64 (2,)
+        Philox key.
+    block : int
+        Number of the block.
+    n_sweeps : int
+    flipped : int64 (512,)
+        Metropolis adds the number of flips of each chain; else unused.
     """
     draw = _draw_fast if fast else _draw_philox
 
     @njit(**CONTRACT)
-    def run(x, rows, signs, kinds, masks, kept, poisson, keys, block, state, first, n_sweeps):
+    def run(
+        x, out, rows, signs, kinds, masks, kept, poisson, edges, moves, keys, block, n_sweeps,
+        flipped,
+    ):  # fmt: skip
         n_sites = kinds.shape[0]
-        words = np.empty(64 * 17, np.uint64)
+        s = simd.aligned(8 * (n_sites + 1 + abs(z)))
+        s[: 8 * n_sites] = x
+        s[8 * n_sites :] = np.uint64(0)
+        words = simd.aligned(64 * 17)
+        state = simd.aligned(32)
+        n_classes = kept.shape[1]
+        flat = simd.aligned(CHUNK * n_classes * 8)
+        events = flat.reshape((CHUNK, n_classes, 8))
+        flips = simd.aligned(8 * CHUNK)
+        planes = simd.aligned(8 * PLANES)
+        planes[:] = np.uint64(0)
+        chunk_rows = 8 * np.arange(CHUNK)
         counts = np.empty(8, np.int64)
-        events = np.zeros((CHUNK, kept.shape[1], 8), np.uint64)
-        flat = events.reshape(-1)
-        group = np.uint64(8 * block)
-        for t in range(first, first + n_sweeps):
+        group, n_added = np.uint64(8 * block), 0
+        if fast:
+            none, seed_call = np.uint64(0), np.uint64(_SEED_CALL)
+            philox.draw8(words, 0, keys[0], keys[1], none, none, group, seed_call)
+            state[:] = words[:32]
+        for t in range(n_sweeps):
             sweep = np.uint64(t)
             for start in range(0, n_sites, CHUNK):
                 chunk = np.uint64(start // CHUNK)
@@ -56,12 +100,22 @@ def sweeps(z: int, symmetric: int, rule: int, fast: int) -> Any:
                 flat[:] = np.uint64(0)
                 for lane in range(8):
                     scatter(words, lane, counts[lane], kept, kinds, start, events)
-                for i in range(start, min(start + CHUNK, n_sites)):
+                n_rows = min(CHUNK, n_sites - start)
+                for row in range(n_rows):
+                    i = start + row
+                    for e in range(edges[i], edges[i + 1]):
+                        _rotate(s, moves[e])
                     draw(words, 0, keys, np.uint64(i), sweep, group, np.uint64(0), state)
                     update(
-                        x, i, rows, signs, words, masks, kinds[i], events, i - start,
+                        s, i, rows, signs, words, masks, kinds[i], events, row, flips,
                         z, symmetric, rule,
                     )  # fmt: skip
+                if rule == 1:
+                    flips[8 * n_rows :] = np.uint64(0)
+                    n_added = tally(planes, flips, chunk_rows, None, None, CHUNK, n_added, flipped)
+        if rule == 1:
+            flush(planes, flipped, n_added)
+        out[:] = s[: 8 * n_sites]
 
     return run
 
@@ -74,3 +128,13 @@ def _draw_philox(words, start, keys, c0, c1, group, c3, state):
 @njit(inline="always", **CONTRACT)
 def _draw_fast(words, start, keys, c0, c1, group, c3, state):
     xoshiro.draw8(state, 0, words, start)
+
+
+@njit(**CONTRACT)
+def _rotate(s, move):
+    """Write row move[0]: bit b, lane l from bit b + move[2], lane l + move[3] of row move[1]."""
+    row, source, bits, lanes = move[0], move[1], np.uint64(move[2] & 63), move[3]
+    back = np.uint64((64 - move[2]) & 63)
+    for lane in range(8):
+        word = s[source + ((lane + lanes) & 7)]
+        s[row + lane] = (word >> bits) | (word << back)

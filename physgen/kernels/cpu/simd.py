@@ -13,14 +13,20 @@ Shift counts are constants.  :func:`load`, :func:`store` and :func:`splat` conne
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
-from llvmlite import ir
-from numba.core import cgutils
+import numpy as np
+from llvmlite import binding, ir
+from numba import njit
+from numba.core import cgutils, config
+
+from physgen.kernels.cpu.vecmath import CONTRACT
 
 __all__ = [
     "LANES",
     "Vector",
+    "aligned",
     "broadcast_load",
     "lane_numbers",
     "load",
@@ -89,16 +95,33 @@ class Vector:
         mixed = self.builder.shuffle_vector(a, b, ir.Constant(half, order))
         return Vector(self.builder, self.builder.bitcast(mixed, _V))
 
-    def rotate_lanes(self, count: int) -> Vector:
-        """Return the vector whose lane l holds lane (l + count) mod 8 of this one."""
-        order = ir.Constant(
-            ir.VectorType(ir.IntType(32), LANES), [(i + count) % LANES for i in range(LANES)]
+    def majority(self, b: Vector, c: Vector) -> Vector:
+        """Return the bits that at least two of the three have."""
+        if not _has_ternary_logic() or not self.value.type == b.value.type == c.value.type == _V:
+            return (self & b) | (c & (self | b))
+        # LLVM finds two such instructions in the formula; a kernel is mostly majorities.
+        kind = ir.FunctionType(_V, [_V, _V, _V, ir.IntType(32)])
+        function = self.builder.module.declare_intrinsic(
+            "llvm.x86.avx512.pternlog.q.512", fnty=kind
         )
-        return Vector(self.builder, self.builder.shuffle_vector(self.value, self.value, order))
+        table = ir.Constant(ir.IntType(32), 0b11101000)
+        arguments = [self.value, b.value, c.value, table]
+        return Vector(self.builder, self.builder.call(function, arguments))
 
-    def popcount(self) -> Vector:
-        """Return the number of set bits of each lane."""
-        return Vector(self.builder, self.builder.ctpop(self.value))
+
+@cache
+def _has_ternary_logic() -> bool:
+    # Another CPU may have been named by NUMBA_CPU_NAME: then the plain formula is safe.
+    own = not (config.CPU_NAME or config.CPU_FEATURES)
+    return own and bool(binding.get_host_cpu_features().get("avx512f"))
+
+
+@njit(**CONTRACT)
+def aligned(n):
+    """Return n uint64 items, not initialised, that start on a cache line."""
+    buffer = np.empty(n + LANES, np.uint64)
+    offset = (-(buffer.ctypes.data >> 3)) & 7
+    return buffer[offset : offset + n]
 
 
 def lane_numbers() -> ir.Constant:

@@ -18,16 +18,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
 from physgen.kernels.cpu import simd
-from physgen.kernels.cpu.philox import words as philox_words
 
-__all__ = ["advance", "draw8", "seed_lanes"]
-
-_SEED_CALL = 1 << 24  # counter word c3 of the words that seed lanes
+__all__ = ["advance", "draw8"]
 
 
 def advance(s: list[Any]) -> Any:
@@ -60,14 +56,3 @@ def draw8(typingctx, state, at, buffer, start):
         return context.get_dummy_value()
 
     return types.void(state, types.intp, buffer, types.intp), codegen
-
-
-def seed_lanes(key: int, n_blocks: int) -> np.ndarray:
-    """Return the states of eight generators for each of `n_blocks`, shape (n_blocks, 4, 8).
-
-    `key` is the 64-bit Philox key of the stream.
-    """
-    lane = np.arange(8 * n_blocks, dtype=np.uint64)
-    halves = [philox_words(key, 0, 0, lane, _SEED_CALL + i) for i in range(2)]
-    state = np.stack([w for pair in halves for w in pair])
-    return np.ascontiguousarray(state.reshape(4, n_blocks, 8).transpose(1, 0, 2))

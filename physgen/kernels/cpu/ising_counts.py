@@ -1,0 +1,133 @@
+r"""Counting in bit-sliced form: for each of 512 chains, how many of many bits are set.
+
+Eight words at a time are added into 12 counter planes, plane p holding binary digit p of all 512
+counts, by full adders (sum and carry of three bits); every 4088 words the planes are added to
+integers.  With unsatisfied bonds :math:`u` (of B) and up spins :math:`n_\uparrow` (of V)
+
+.. math:: \sum_b \mathrm{sgn}(J_b) s_x s_y = B - 2u, \qquad \sum_x s_x = 2 n_\uparrow - V .
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, types
+from numba.extending import intrinsic
+
+from physgen.kernels.cpu import simd
+from physgen.kernels.cpu.ising_logic import counted, majority
+from physgen.kernels.cpu.vecmath import CONTRACT
+
+__all__ = ["BATCH", "PLANES", "count_pairs", "count_up", "flush", "tally"]
+
+BATCH = 8
+PLANES = 12
+_CAPACITY = (2**PLANES - 1) // BATCH * BATCH
+
+
+@intrinsic
+def _tally(typingctx, planes, x, first, second, signs, at):
+    """Add ``x[first[k]] ^ x[second[k]] ^ signs[k]`` for k = at .. at + 7 to the planes.
+
+    `second` and `signs` may be None.
+    """
+    given = [i for i, t in ((3, second), (4, signs)) if not isinstance(t, types.NoneType)]
+
+    def codegen(context, builder, signature, args):
+        arrays = {
+            i: simd.pointer(context, builder, signature.args[i], args[i])
+            for i in (0, 1, 2, *given)
+        }
+        bits = []
+        for k in range(BATCH):
+            at_k = builder.add(args[5], args[5].type(k))
+            bit = simd.load(builder, arrays[1], builder.load(builder.gep(arrays[2], [at_k])))
+            if 3 in given:
+                other = builder.load(builder.gep(arrays[3], [at_k]))
+                bit = bit ^ simd.load(builder, arrays[1], other)
+            if 4 in given:
+                bit = bit ^ simd.broadcast_load(builder, arrays[4], at_k)
+            bits.append(bit)
+        digits, carry = counted(bits), None
+        for p in range(PLANES):
+            index = args[5].type(simd.LANES * p)
+            plane = simd.load(builder, arrays[0], index)
+            if p == 0:
+                new, carry = plane ^ digits[0], plane & digits[0]
+            elif p < len(digits):
+                new, carry = plane ^ digits[p] ^ carry, majority(plane, digits[p], carry)
+            else:
+                new, carry = plane ^ carry, plane & carry
+            simd.store(builder, arrays[0], index, new)
+        return context.get_dummy_value()
+
+    arguments = (planes, x, first, second, signs, types.intp)
+    return types.void(*arguments), codegen
+
+
+@njit(**CONTRACT)
+def flush(planes, total, n_added):
+    """Add the planes, which hold counts up to `n_added`, to ``total`` (512,) and clear them."""
+    one = np.uint64(1)
+    p = 0
+    while n_added >> p:
+        for lane in range(8):
+            word = planes[8 * p + lane]
+            part = total[64 * lane : 64 * lane + 64]
+            for b in range(64):
+                part[b] += ((word >> np.uint64(b)) & one) << np.uint64(p)
+        p += 1
+    planes[:] = np.uint64(0)
+
+
+@njit(**CONTRACT)
+def tally(planes, x, first, second, signs, n, n_added, total):
+    """Add words 0 .. n - 1 (n a multiple of 8), flushing as needed; return the new level."""
+    for at in range(0, n, 8):
+        if n_added + 8 > _CAPACITY:
+            flush(planes, total, n_added)
+            n_added = 0
+        _tally(planes, x, first, second, signs, at)
+        n_added += 8
+    return n_added
+
+
+@njit(**CONTRACT)
+def count_pairs(x, first, second, signs, total):
+    """Add to `total` (512,) for each chain the number of unequal pairs of spins.
+
+    Parameters
+    ----------
+    x : uint64 array (n_rows * 8,)
+        Spins of a block.
+    first, second : int64 array (n,)
+        Offsets in x of the two ends of each bond; n a multiple of 8 (a row against itself pads).
+    signs : uint64 array (n,) or None
+        All bits set where equal pairs count instead.
+    """
+    planes = simd.aligned(8 * PLANES)
+    planes[:] = np.uint64(0)
+    n_added = tally(planes, x, first, second, signs, first.shape[0], 0, total)
+    flush(planes, total, n_added)
+
+
+@njit(**CONTRACT)
+def count_up(x, first, signs, total):
+    """Add to `total` (512,) for each chain how many of the rows `first` of x are set.
+
+    With `signs`, a row is inverted first where all bits of its sign are set.
+    """
+    planes = simd.aligned(8 * PLANES)
+    planes[:] = np.uint64(0)
+    n = first.shape[0]
+    whole = n - n % 8
+    n_added = tally(planes, x, first, None, signs, whole, 0, total)
+    if whole < n:
+        rest = simd.aligned(64)
+        rest[:] = np.uint64(0)
+        for k in range(whole, n):
+            at = 8 * (k - whole)
+            rest[at : at + 8] = x[first[k] : first[k] + 8]
+            if signs is not None:
+                rest[at : at + 8] ^= signs[k]
+        n_added = tally(planes, rest, 8 * np.arange(8), None, None, 8, n_added, total)
+    flush(planes, total, n_added)
