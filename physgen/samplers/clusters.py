@@ -18,7 +18,7 @@ from physgen.core.errors import InputError
 from physgen.core.protocols import Compilable, Target
 from physgen.core.random import Stream
 from physgen.kernels.cpu.clusters_rows import row_moments, sweep_rows
-from physgen.samplers.starts import first_configurations
+from physgen.samplers.plain import default_observables, first_configurations
 from physgen.samplers.state import Info, State
 
 __all__ = ["Couplings", "GraphChains", "RowChains", "couplings", "thresholds"]
@@ -127,8 +127,7 @@ class GraphChains:
 
     def measure(self, state: State) -> Mapping[str, np.ndarray]:
         """Return the observables of the target."""
-        x = self.configurations(state)
-        return {name: f.function(x) for name, f in self.target.observables.items()}
+        return default_observables(self.target, self.configurations(state))
 
     def configurations(self, state: State) -> np.ndarray:
         """Return the spins, int8 (n_chains, *event_shape)."""

@@ -1,7 +1,8 @@
-"""Where chains begin: hot, cold, or given."""
+"""Samplers whose state is plain configurations: where they begin, what they measure."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from physgen.core.checks import check_choice, check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
 
-__all__ = ["first_configurations"]
+__all__ = ["default_observables", "first_configurations"]
 
 
 def first_configurations(
@@ -53,3 +54,11 @@ def first_configurations(
         x = draw.integers(0, target.support.K, shape, np.uint8)
         return x if start == "hot" else np.zeros_like(x)
     return draw.standard_normal(shape) * (1.0 if start == "hot" else 0.01)
+
+
+def default_observables(target: Any, x: Any) -> Mapping[str, np.ndarray]:
+    """Return the target's own observables of configurations x, or its action if it names none."""
+    named = getattr(target, "observables", None)
+    if not named:
+        return {"action": np.asarray(target.action(x), dtype=np.float64)}
+    return {name: np.asarray(o.function(x), dtype=np.float64) for name, o in named.items()}
