@@ -1,0 +1,73 @@
+r"""How the fields of many chains lie in memory, for the compiled phi^4 loops.
+
+Chains are interleaved in blocks of W, ``x[block, site, w]``, chain = W block + w, W a power of
+two: neighbouring numbers belong to neighbouring chains, so that vector instructions work for any
+lattice, and all fields of a block stay in the cache.
+
+A neighbour table becomes **runs**: longest stretches of consecutive sites s, s + 1, ... whose
+neighbours also advance by one, so that a loop over a run is a loop over contiguous memory.  On a
+hypercubic lattice a row makes three runs, its two ends and the rest; a graph of any shape has as
+many runs as it needs.  A run is a row of int64: first site, length, number z of neighbours, and
+the z neighbours of its first site (padded with 0).  Absent neighbours (-1) are left out, so open
+boundaries need no case of their own, and a double bond is a neighbour that is listed twice.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+__all__ = ["MIN_WIDTH", "block_width", "pack", "runs", "unpack"]
+
+MIN_WIDTH, _MAX_WIDTH = 16, 256
+_BLOCK_BYTES = 32768  # of one field: three of them share the second-level cache with ease
+
+
+def block_width(n_chains: int, n_sites: int, itemsize: int) -> int:
+    """Return W: a power of two that keeps a block in the cache and wastes few lanes."""
+    fits = max(MIN_WIDTH, _BLOCK_BYTES // (n_sites * itemsize))
+    needed = 1 << (n_chains - 1).bit_length()
+    width = 1 << (min(fits, needed, _MAX_WIDTH).bit_length() - 1)
+    return max(MIN_WIDTH, width)
+
+
+def pack(x: np.ndarray, width: int, dtype: Any) -> np.ndarray:
+    """Return configurations (n_chains, n_sites) as (n_blocks, n_sites, width), C-contiguous.
+
+    The lanes that no chain fills repeat the last chain.
+    """
+    n_chains, n_sites = x.shape
+    n_blocks = -(-n_chains // width)
+    chain = np.minimum(np.arange(n_blocks * width), n_chains - 1)
+    blocks = x[chain].reshape(n_blocks, width, n_sites).transpose(0, 2, 1)
+    return np.ascontiguousarray(blocks, dtype=dtype)
+
+
+def unpack(x: np.ndarray, n_chains: int) -> np.ndarray:
+    """Return blocks (n_blocks, n_sites, width) as configurations (n_chains, n_sites)."""
+    n_sites = x.shape[1]
+    return np.ascontiguousarray(x.transpose(0, 2, 1).reshape(-1, n_sites)[:n_chains])
+
+
+def runs(neighbours: np.ndarray) -> np.ndarray:
+    """Return the runs of a neighbour table (n_sites, z) of int, -1 where there is none.
+
+    Returns
+    -------
+    int64 array (n_runs, 3 + z)
+        First site, length, number of neighbours, neighbours of the first site.
+    """
+    table = np.asarray(neighbours, dtype=np.int64)
+    n_sites, z = table.shape
+    absent = table < 0
+    same = np.all(absent[1:] == absent[:-1], axis=1)
+    advance = np.all((table[1:] == table[:-1] + 1) | absent[1:], axis=1)
+    first = np.flatnonzero(np.concatenate([[True], ~(same & advance)]))
+    length = np.diff(np.append(first, n_sites))
+    out = np.zeros((first.size, 3 + z), dtype=np.int64)
+    out[:, 0], out[:, 1] = first, length
+    for row, site in zip(out, first, strict=True):
+        present = table[site][~absent[site]]
+        row[2], row[3 : 3 + present.size] = present.size, present
+    return out

@@ -1,0 +1,131 @@
+"""Chains of any real field whose target has a force, moved through NumPy.
+
+The random numbers are those of the compiled loops, so that both make the same chains up to
+rounding.  ``State.x`` is (n_chains, *event_shape), beside it the actions, float64 (n_chains,).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from physgen.core.arrays import to_numpy
+from physgen.core.random import Stream
+from physgen.kernels.cpu.normals import draw_normals, padded_sites, uniforms
+from physgen.kernels.cpu.philox import split_key
+from physgen.samplers.fields import require_finite
+from physgen.samplers.plain import first_configurations
+from physgen.samplers.state import State
+
+__all__ = ["ArrayFields"]
+
+_ACCEPT, _DIVERGED, _WIDTH = 0xFFFFFFFF, 1000.0, 16  # as in kernels.cpu.phi4_hmc
+
+
+@dataclass(frozen=True)
+class ArrayFields:
+    """Moves of real fields by ``target.action`` and ``target.force``.
+
+    Parameters
+    ----------
+    target : Target
+        With a force, in NumPy or torch.
+    dtype : {"float32", "float64"}
+        Of fields and momenta.
+    """
+
+    target: Any
+    dtype: str = "float64"
+
+    def check(self) -> None:
+        """Raise InputError if the force is not the gradient of -S."""
+        from physgen.targets import check_force
+
+        check_force(self.target)
+
+    def init(self, rng: Stream, n_chains: int, start: str | np.ndarray = "hot") -> State:
+        """Return the first fields and their actions."""
+        x = first_configurations(self.target, rng, n_chains, start).astype(self.dtype)
+        action = self._action(x)
+        require_finite(action, None, "at the start")
+        return State(x, {"action": action})
+
+    def configurations(self, state: State) -> np.ndarray:
+        """Return the fields, shape (n_chains, *event_shape)."""
+        return state.x
+
+    def measure(self, state: State) -> Mapping[str, np.ndarray]:
+        """Return the observables of the target; the action if it names none."""
+        found = {"action": state.aux["action"]}
+        named: Any = getattr(self.target, "observables", None) or {"action": None}
+        for name, function in named.items():
+            if name != "action":
+                found[name] = np.asarray(to_numpy(function(state.x)), np.float64)
+        return {name: found[name] for name in named}
+
+    def trajectories(
+        self, rng: Stream, state: State, steps: np.ndarray, n_leapfrog: int
+    ) -> tuple[State, np.ndarray]:
+        """Run HMC trajectories; see `fields.Moves`."""
+        x, action = state.x, state.aux["action"]
+        stats = np.zeros((4, len(x)))
+        for t, eps in enumerate(np.asarray(steps, self.dtype)):
+            momenta = self._normals(rng, t, x.shape)
+            kinetic = _half_squares(momenta)
+            new, pi, force = x, momenta, self._force(x)
+            # Fields that fly to infinity are divergences, counted below; no warning for each.
+            with np.errstate(over="ignore", invalid="ignore"):
+                for _ in range(n_leapfrog):
+                    pi = pi + eps / 2 * force
+                    new = new + eps * pi
+                    force = self._force(new)
+                    pi = pi + eps / 2 * force
+                moved = self._action(new)
+                whole = np.isfinite(new).reshape(len(new), -1).all(axis=1)
+                require_finite(np.where(whole & np.isnan(moved), np.nan, 0.0), state, "of a move")
+                change = moved - action + _half_squares(pi) - kinetic
+                finite = np.isfinite(change) & whole
+                p = np.where(finite, np.exp(-np.maximum(change, 0.0)), 0.0)
+            u = np.empty(len(x))
+            uniforms(_ACCEPT, t, 1, _key(rng), u)
+            taken = u < p
+            x = np.where(taken.reshape(-1, *(1,) * (x.ndim - 1)), new, x)
+            action = np.where(taken, moved, action)
+            large = ~finite | (np.abs(np.where(finite, change, 0.0)) > _DIVERGED)
+            stats += [taken, p, np.where(finite, change, 0.0), large]
+        return State(x, {"action": action}), stats
+
+    def langevin(self, rng: Stream, state: State, step_size: float, n: int) -> State:
+        """Return the chains after n unadjusted Langevin steps."""
+        x, eps = state.x, np.dtype(self.dtype).type(step_size)
+        noise = np.sqrt(2 * eps)
+        for t in range(n):
+            x = x + eps * self._force(x) + noise * self._normals(rng, t, x.shape)
+        action = self._action(x)
+        require_finite(action, state, "after a Langevin step; lower step_size")
+        return State(x, {"action": action})
+
+    def _action(self, x: np.ndarray) -> np.ndarray:
+        return np.asarray(to_numpy(self.target.action(x)), np.float64)
+
+    def _force(self, x: np.ndarray) -> np.ndarray:
+        return to_numpy(self.target.force(x)).astype(self.dtype, copy=False)
+
+    def _normals(self, rng: Stream, step: int, shape: tuple[int, ...]) -> np.ndarray:
+        n_chains, n_sites = shape[0], math.prod(shape[1:])
+        n_blocks = -(-n_chains // _WIDTH)
+        z = np.empty((n_blocks, padded_sites(n_sites, self.dtype), _WIDTH), self.dtype)
+        draw_normals(z, step, 0, _key(rng), np.empty((n_blocks, 0), np.uint64))
+        return z.transpose(0, 2, 1).reshape(-1, z.shape[1])[:n_chains, :n_sites].reshape(shape)
+
+
+def _key(rng: Stream) -> np.ndarray:
+    return np.array(split_key(int(rng.philox_key()[0])), np.uint64)
+
+
+def _half_squares(pi: np.ndarray) -> np.ndarray:
+    return 0.5 * np.sum(np.square(pi, dtype=np.float64), axis=tuple(range(1, pi.ndim)))

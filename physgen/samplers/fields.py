@@ -1,0 +1,118 @@
+"""Which loop moves real fields: compiled for phi^4, through NumPy for any other force."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+
+from physgen.core.checks import check_choice
+from physgen.core.errors import InputError, NonFiniteActionError
+from physgen.core.protocols import Differentiable, Target
+from physgen.core.random import Stream
+from physgen.samplers.state import State
+
+__all__ = ["Moves", "check_settings", "fields_of", "require_finite"]
+
+DTYPES = ("float32", "float64")
+RNGS = ("philox", "fast")
+
+
+class Moves(Protocol):
+    """Chains of real fields that can be moved along their force."""
+
+    def init(self, rng: Stream, n_chains: int, start: str | np.ndarray = "hot") -> State:
+        """Return the first fields and their actions."""
+        ...
+
+    def measure(self, state: State) -> Mapping[str, np.ndarray]:
+        """Return the observables of the target."""
+        ...
+
+    def configurations(self, state: State) -> np.ndarray:
+        """Return the fields, shape (n_chains, *event_shape)."""
+        ...
+
+    def trajectories(
+        self, rng: Stream, state: State, steps: np.ndarray, n_leapfrog: int
+    ) -> tuple[State, np.ndarray]:
+        """Run a trajectory of each step size in turn.
+
+        Returns
+        -------
+        State
+        ndarray, shape (4, n_chains)
+            Sums over trajectories: accepted, min(1, e^-dH), dH, divergent.
+        """
+        ...
+
+    def langevin(self, rng: Stream, state: State, step_size: float, n: int) -> State:
+        """Return the chains after n unadjusted Langevin steps."""
+        ...
+
+
+def check_settings(dtype: str | None, rng: str) -> None:
+    """Raise InputError unless these are settings of the samplers of fields."""
+    if dtype is not None:
+        check_choice("dtype", dtype, DTYPES)
+    check_choice("rng", rng, RNGS)
+
+
+def fields_of(target: Target, sampler: str, dtype: str | None, rng: str) -> Moves:
+    """Return what moves the fields of `target`.
+
+    Parameters
+    ----------
+    target : Target
+    sampler : str
+        Name of the sampler, for messages.
+    dtype : {None, "float32", "float64"}
+        None: float32 in compiled loops, float64 in NumPy.
+    rng : {"philox", "fast"}
+
+    Raises
+    ------
+    InputError
+        If the target is not one of real numbers, has no force, or its force is not -dS/dx.
+    """
+    kind = target.support.kind
+    if kind != "reals":
+        raise InputError(
+            f"{sampler} moves real fields, got a target of {kind}; take HeatBath or Metropolis"
+        )
+    if kernel_name(target) == "phi4":
+        from physgen.samplers.phi4_fields import Phi4Fields
+
+        return Phi4Fields(target, dtype or "float32", rng)
+    if not isinstance(target, Differentiable):
+        raise InputError(
+            f"{sampler} needs a target with a force, got {type(target).__name__} without one; "
+            "give it a method force(x) = -dS/dx, or use "
+            'as_target(action, event_shape, library="torch"), which differentiates the action'
+        )
+    from physgen.samplers.array_fields import ArrayFields
+
+    fields = ArrayFields(target, dtype or "float64")
+    fields.check()
+    return fields
+
+
+def kernel_name(target: Target) -> str:
+    """Return the name of the compiled loops of the target, "" if it has none."""
+    kernel = getattr(target, "kernel", None)
+    return kernel[0] if kernel else ""
+
+
+def require_finite(action: np.ndarray, state: State | None, what: str) -> None:
+    """Raise NonFiniteActionError for the first chain whose action is NaN or infinite."""
+    bad = np.flatnonzero(~np.isfinite(action))
+    if bad.size:
+        chain = int(bad[0])
+        raise NonFiniteActionError(
+            f"the action must be finite, got {action[chain]} {what}, chain {chain} "
+            f"({bad.size} of {action.size} chains)",
+            chain=chain,
+            draw=-1,
+            state=state,
+        )
