@@ -130,7 +130,7 @@ def draw_site(b: Any, quad: float, quart: float, rng: Stream | int) -> Any:
     draws = Draws(rng, b)
     shape, b = tuple(b.shape), xp.reshape(b, (-1,))
     alpha = _precision(b, quad, quart)
-    m = 1 / (2 * alpha) + (b / (2 * alpha)) ** 2
+    m = (alpha - quad) / (2 * quart) if quart > 0 else xp.zeros_like(b)
     wells = xp.zeros_like(b, dtype=xp.bool)
     a = np.sqrt(max(-quad, 0.0) / (2 * quart)) if quart > 0 else 0.0
     g = quart * a * a
@@ -167,12 +167,17 @@ def draw_site(b: Any, quad: float, quart: float, rng: Stream | int) -> Any:
 def _precision(b: Any, quad: float, quart: float) -> Any:
     """Return alpha = quad + 2 quart m, half the inverse variance of the Gaussian of best m.
 
-    It solves alpha^3 - quad alpha^2 - quart alpha - quart b^2 / 2 = 0; Newton's method descends
-    from a bound to it, and any alpha > max(quad, 0) near it is a valid choice.
+    The integral of the envelope is least where alpha^3 - quad alpha^2 - quart alpha = c,
+    c = quart b^2 / 2.  Newton's method descends to that root from a bound above it; wherever it
+    stops the envelope is valid, if not the best.
     """
+    xp = array_namespace(b)
+    root = np.sqrt(quad * quad + 4 * quart)
+    alpha0 = 2 * quart / (root - quad) if quad < 0 else 0.5 * (quad + root)  # for c = 0
     c = 0.5 * quart * b * b
-    alpha = max(quad, 0.0) + np.sqrt(quart) + c ** (1 / 3)
-    for _ in range(6 if quart > 0 else 0):
-        slope = 3 * alpha * alpha - 2 * quad * alpha - quart
+    rise = xp.minimum(c ** (1 / 3), c / (alpha0 * (2 * alpha0 - quad)))
+    alpha = alpha0 + rise
+    for _ in range(3 if quart > 0 else 0):
+        slope = (3 * alpha - 2 * quad) * alpha - quart
         alpha = alpha - (((alpha - quad) * alpha - quart) * alpha - c) / slope
     return alpha

@@ -35,34 +35,40 @@ def site_cumulants(b: np.ndarray, quad: float, quart: float) -> np.ndarray:
     maximum; its error is that of rounding.
     """
     b = np.asarray(b, dtype=np.float64)
-    phi, weight, log_scale = _quadrature(b, quad, quart)
+    centre, t, weight, log_scale = _quadrature(b, quad, quart)
     z = weight.sum(axis=1)
-    mean = (weight * phi).sum(axis=1) / z
-    c2, c3, c4 = ((weight * (phi - mean[:, None]) ** k).sum(axis=1) / z for k in (2, 3, 4))
-    return np.stack([np.log(z) + log_scale, mean, c2, c3, c4 - 3 * c2**2])
+    shift = (weight * t).sum(axis=1) / z
+    t = t - shift[:, None]
+    c2, c3, c4 = ((weight * t**k).sum(axis=1) / z for k in (2, 3, 4))
+    return np.stack([np.log(z) + log_scale, centre + shift, c2, c3, c4 - 3 * c2**2])
 
 
 def _quadrature(
     b: np.ndarray, quad: float, quart: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return points phi, weights times spacing relative to e^log_scale, and log_scale."""
-    # Stationary points: 4 quart phi^3 + 2 quad phi - b = 0; the lowest value is the minimum.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the mode, distances t from it, weights times spacing over e^log_scale, log_scale.
+
+    Distances, because at large b the width is tiny against the mode.
+    """
+    # Stationary points: 4 quart phi^3 + 2 quad phi - b = 0; the lowest action is the mode's.
     still = _real_roots([4 * quart, 0.0, 2 * quad, -b])
-    value = quad * still**2 + quart * still**4 - b[:, None] * still
-    lowest = np.nanmin(value, axis=1)
-    # Edges: quart phi^4 + quad phi^2 - b phi - (lowest + depth) = 0 has two or four real roots.
-    edges = np.sort(_real_roots([quart, 0.0, quad, -b, -(lowest + _DEPTH)]), axis=1)
+    action = quad * still**2 + quart * still**4 - b[:, None] * still
+    mode = still[np.arange(len(b)), np.nanargmin(action, axis=1)]
+    for _ in range(2):
+        slope = (4 * quart * mode**2 + 2 * quad) * mode - b
+        mode = mode - slope / (12 * quart * mode**2 + 2 * quad + 1e-300)
+    # S(mode + t) - S(mode) = k2 t^2 + k3 t^3 + quart t^4, and edges where that is the depth.
+    k2, k3 = quad + 6 * quart * mode**2, 4 * quart * mode
+    edges = _real_roots([quart, k3, k2, 0.0, -_DEPTH])
     two = np.isnan(edges[:, 2])
     edges[two, 2:] = edges[two, 1:2]  # an empty second interval
     unit = (np.arange(_NODES) + 0.5) / _NODES
-    phi, spacing = [], []
-    for left, right in ((edges[:, 0], edges[:, 1]), (edges[:, 2], edges[:, 3])):
-        width = (right - left)[:, None]
-        phi.append(left[:, None] + width * unit)
-        spacing.append(np.broadcast_to(width / _NODES, (len(b), _NODES)))
-    phi, spacing = np.concatenate(phi, axis=1), np.concatenate(spacing, axis=1)
-    S = (quart * phi**2 + quad) * phi**2 - b[:, None] * phi
-    return phi, spacing * np.exp(lowest[:, None] - S), -lowest
+    left, right = edges[:, ::2, None], edges[:, 1::2, None]
+    t = (left + (right - left) * unit).reshape(len(b), -1)
+    spacing = np.repeat((right - left)[..., 0] / _NODES, _NODES, axis=1)
+    rise = ((quart * t + k3[:, None]) * t + k2[:, None]) * t**2
+    log_scale = b * mode - (quart * mode**2 + quad) * mode**2
+    return mode, t, spacing * np.exp(-rise), log_scale
 
 
 def _real_roots(coefficients: list[Any]) -> np.ndarray:
