@@ -31,6 +31,8 @@ __all__ = ["MANY_CHAINS", "TauInt", "as_series", "autocovariance", "ess", "is_co
 
 MANY_CHAINS = 64  # from here on errors come from the spread of chains, which knows its own error
 
+MIN_LENGTH = 4  # draws a chain, in tau_int, below which no window is to be trusted
+
 _CHUNK = 1 << 21  # numbers that are transformed at a time
 
 
@@ -46,7 +48,8 @@ class TauInt(NamedTuple):
     window : int
         Lag W at which the sum was cut.
     lower_bound : bool
-        Whether the window met the end of the chains: tau_int is then at least `value`.
+        Whether the window met the end of the chains, or these are shorter than 4 tau_int: it is
+        then at least `value`.
     """
 
     value: float
@@ -120,7 +123,7 @@ def tau_int(x: Any, *, window: str = "gamma", factor: float | None = None) -> Ta
         error = _error_by_chains(x, W, value)
     else:
         error = 2 * value * math.sqrt(max(W + 0.5 - value, 0.5) / n)
-    return TauInt(value, error, W, reached_end)
+    return TauInt(value, error, W, reached_end or n_draws < MIN_LENGTH * value)
 
 
 def ess(x: Any) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from physgen.core.lazy import lazy_exports
+from physgen.samplers.estimates import estimates
 from physgen.samplers.run import blocks, run
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ __all__ = [
     "chain_statistics",
     "check",
     "diagnose",
+    "estimates",
     "run",
     "unpack_configurations",
 ]

@@ -13,23 +13,22 @@ agree (:mod:`physgen.samplers.warmup`) and the draws are tested once more
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from physgen.core.checks import check_choice, check_positive, check_positive_int
+from physgen.core.checks import check_positive, check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
-from physgen.core.random import Stream, as_stream
+from physgen.core.random import Stream
 from physgen.samplers.checkpoint import Checkpoint, add_info, chain_statistics
 from physgen.samplers.diagnostics import check
-from physgen.samplers.memory import check_memory, format_bytes
+from physgen.samplers.plan import Plan, make_plan
 from physgen.samplers.progress import Progress, Reporter
-from physgen.samplers.recording import KEPT, Observables, Recorder, check_finite_values
+from physgen.samplers.recording import KEPT, Observables, check_finite_values
 from physgen.samplers.state import BoundSampler, State
 from physgen.samplers.warmup import AutoWarmup, WarmupLook, warm_up
 
@@ -192,83 +191,30 @@ progress, checkpoint
     iterator of Block
         However it is cut, the same draws bit for bit.
     """
-    if (seed is None) == (rng is None):
-        raise InputError("seed or rng must be given, and not both, e.g. seed=1")
-    stream = as_stream(rng if rng is not None else seed)  # type: ignore[arg-type]
-    counts = {"n_chains": n_chains, "n_draws": n_draws, "thin": thin}
-    counts = {name: check_positive_int(name, value) for name, value in counts.items()}
     if block_size is not None:
         check_positive_int("block_size", block_size)
     check_positive("block_seconds", block_seconds)
-    bound = sampler.bind(target)
-    recorder = Recorder(bound, observables, keep)
-    _check_start(start, target, counts["n_chains"])
-    plan = _Plan(
-        bound=bound,
-        recorder=recorder,
-        rng=stream,
-        warmup=_warmup_settings(warmup, bound),
+    plan = make_plan(
+        sampler,
+        target,
+        n_chains=n_chains,
+        n_draws=n_draws,
+        thin=thin,
+        warmup=warmup,
+        seed=seed,
+        rng=rng,
+        observables=observables,
+        keep=keep,
         start=start,
-        quiet=bool(quiet),
-        n_bytes=_check_size(recorder, counts, block_size),
-        identity={
-            "sampler": repr(sampler),
-            "target": repr(target),
-            "rng": repr(stream),
-            "warmup": repr(warmup),
-            "n_chains": counts["n_chains"],
-            "thin": counts["thin"],
-            "start": start if isinstance(start, str) else "given",
-        },
-        **counts,
+        quiet=quiet,
+        n_held=block_size,
     )
     now = None if checkpoint is None else Checkpoint.from_dataset(checkpoint, plan.identity)
     return _loop(plan, now, block_size, float(block_seconds), Reporter(progress, plan.n_bytes))
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """The arguments of a run, checked."""
-
-    bound: BoundSampler
-    recorder: Recorder
-    rng: Stream
-    warmup: AutoWarmup | int
-    start: str | np.ndarray
-    quiet: bool
-    n_bytes: int
-    identity: dict[str, Any]
-    n_chains: int
-    n_draws: int
-    thin: int
-
-    @property
-    def starts(self) -> np.ndarray:
-        """How each chain begins: "hot", "cold" or "given"."""
-        if not isinstance(self.start, str):
-            return np.full(self.n_chains, "given")
-        if self.start != "hot/cold":
-            return np.full(self.n_chains, self.start)
-        if self.bound.exactness == "exact" or getattr(self.bound, "coupled_chains", False):
-            return np.full(self.n_chains, "hot")
-        return np.where(np.arange(self.n_chains) < (self.n_chains + 1) // 2, "hot", "cold")
-
-    def attrs(self) -> dict[str, Any]:
-        """Return what a result must say of how it was made."""
-        bound = self.bound
-        return {
-            "sampler": self.identity["sampler"],
-            "exactness": bound.exactness,
-            "exactness_of": "target",
-            "chains": "coupled" if getattr(bound, "coupled_chains", False) else "independent",
-            "thin": self.thin,
-            "seed": self.rng.seed,
-            "rng": repr(self.rng),
-        }
-
-
 def _loop(
-    plan: _Plan,
+    plan: Plan,
     now: Checkpoint | None,
     block_size: int | None,
     block_seconds: float,
@@ -313,7 +259,7 @@ def _loop(
         yield Block(data.assign_attrs(attrs), now.to_dataset())
 
 
-def _first(plan: _Plan) -> Checkpoint:
+def _first(plan: Plan) -> Checkpoint:
     """Return the state before the first step."""
     bound, rng, n, starts = plan.bound, plan.rng.child("init"), plan.n_chains, plan.starts
     if not isinstance(plan.start, str):
@@ -335,9 +281,7 @@ def _first(plan: _Plan) -> Checkpoint:
     return Checkpoint(state, exact, 0, {}, record if exact else {}, {}, identity)
 
 
-def _warm(
-    plan: _Plan, now: Checkpoint, report: Callable[[int, int], None]
-) -> Iterator[Checkpoint]:
+def _warm(plan: Plan, now: Checkpoint, report: Callable[[int, int], None]) -> Iterator[Checkpoint]:
     """Yield a checkpoint after each look of the warm-up; the last one is warm."""
 
     def measure(state: State) -> dict[str, np.ndarray]:
@@ -379,36 +323,3 @@ def _write(
         elif place == array.shape[1]:
             array = arrays[name] = np.concatenate([array, np.empty_like(array)], axis=1)
         array[:, place] = value
-
-
-def _warmup_settings(warmup: Any, bound: BoundSampler) -> AutoWarmup | int:
-    if isinstance(warmup, AutoWarmup):
-        return warmup
-    if isinstance(warmup, str):
-        check_choice("warmup", warmup, ("auto",))
-        return AutoWarmup()
-    return check_positive_int("warmup", warmup, 0)
-
-
-def _check_start(start: Any, target: Target, n_chains: int) -> None:
-    if isinstance(start, str):
-        check_choice("start", start, ("hot/cold", "hot", "cold"))
-    elif np.shape(start) != (n_chains, *target.event_shape):
-        raise InputError(
-            f"start must be 'hot/cold', 'hot', 'cold' or configurations of shape "
-            f"{(n_chains, *target.event_shape)}, got shape {np.shape(start)}"
-        )
-
-
-def _check_size(recorder: Recorder, counts: dict[str, int], block_size: int | None) -> int:
-    """Return the bytes of the result; raise if what is held at once is more than there is."""
-    n_chains, n_draws = counts["n_chains"], counts["n_draws"]
-    n_sites = math.prod(recorder.bound.target.event_shape)
-    total = n_chains * n_draws * recorder.bytes_per_draw
-    held = n_draws if block_size is None else min(block_size, n_draws)
-    what = f"n_chains = {n_chains} and n_draws = {n_draws}"
-    if recorder.keep:
-        what += f" with keep={KEPT!r} ({format_bytes(recorder.bytes_per_draw)} a draw and chain)"
-    needed = n_chains * (held * recorder.bytes_per_draw + 8 * n_sites)
-    check_memory(needed, what, "lower them, raise thin, or sample in blocks to a file")
-    return total

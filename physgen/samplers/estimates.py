@@ -1,0 +1,231 @@
+r"""The numbers of a run, with errors.
+
+Means, and functions of means (the jackknife over chains, or over blocks of fewer than 64 chains):
+
+.. math:: \frac{\langle E \rangle}{V}, \quad
+          c = \beta^2 \frac{\langle E^2 \rangle - \langle E \rangle^2}{V}, \quad
+          \langle m \rangle, \quad \langle |m| \rangle, \quad
+          \chi = V (\langle m^2 \rangle - \langle m \rangle^2), \quad
+          \chi_{\rm abs} = V (\langle m^2 \rangle - \langle |m| \rangle^2), \quad
+          U = 1 - \frac{\langle m^4 \rangle}{3 \langle m^2 \rangle^2}, \quad \xi .
+
+Where a symmetry of the target makes :math:`\langle m \rangle = 0`, that is what :math:`\chi` uses:
+the measured one is noise, and in a broken phase it is the sign of the chains.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from physgen.analysis.autocorrelation import tau_int
+from physgen.analysis.convergence import r_hat
+from physgen.analysis.errors import Estimate, mean_estimate
+from physgen.analysis.format import pull
+from physgen.analysis.jackknife import jackknife
+from physgen.core.errors import InputError
+from physgen.observables.moments import (
+    binder,
+    chi_abs,
+    second_moment_correlation_length,
+    specific_heat,
+    susceptibility,
+)
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["estimates"]
+
+_NUMBERS = ("value", "error", "tau_int", "tau_int_error", "ess", "r_hat")
+
+
+class _Quantity(NamedTuple):
+    """What to estimate: a function of the means of series; tau_int is told for `slow`."""
+
+    name: str
+    unit: str
+    estimator: str
+    series: tuple[np.ndarray, ...]
+    slow: np.ndarray
+    function: Callable[..., Any] | None = None
+
+
+def estimates(
+    ds: xr.Dataset, exact: Mapping[str, float | tuple[float, float]] | None = None
+) -> xr.Dataset:
+    """Return the quantities of a run with standard errors.
+
+    Parameters
+    ----------
+    ds : Dataset
+        As `run` returns it; of tempered chains one replica, ``ds.sel(beta=...)``.
+    exact : mapping of name to value or (value, error), optional
+        References to stand beside; adds ``reference``, ``reference_error`` and ``pull``.
+
+    Returns
+    -------
+    Dataset
+        Dim ``quantity``: value, error, tau_int with its error (draws, of the slowest series that
+        enters), ess, r_hat, unit and estimator.  Energies give energy_per_site and
+        specific_heat; an action, action_per_site; a magnetization, itself and abs_magnetization,
+        susceptibility, chi_abs and binder, and correlation_length where structure_factor_kmin
+        was recorded; any other observable, its mean.
+
+    Raises
+    ------
+    InputError
+        If the Dataset is no run, or has a dim beside chain and draw.
+    """
+    import xarray as xr
+
+    rows: dict[str, list[Any]] = {key: [] for key in (*_NUMBERS, "unit", "estimator")}
+    names = []
+    for q in _quantities(ds):
+        found = _estimate(q)
+        names.append(q.name)
+        tau = tau_int(q.slow)
+        for key, value in zip(
+            _NUMBERS,
+            (*found[:2], tau.value, tau.error, q.slow.size / (2 * tau.value), r_hat(q.slow)),
+        ):
+            rows[key].append(float(value))
+        rows["unit"].append(q.unit)
+        rows["estimator"].append(f"{q.estimator}; {found.method}")
+    keep = ("target", "exactness", "exactness_of", "sampler", "thin", "seed", "warnings")
+    table = xr.Dataset(
+        {key: ("quantity", np.array(values)) for key, values in rows.items()},
+        {"quantity": names, **{k: v for k, v in ds.coords.items() if v.ndim == 0}},
+        {k: ds.attrs[k] for k in keep if k in ds.attrs}
+        | {"n_chains": ds.sizes["chain"], "n_draws": ds.sizes["draw"]},
+    )
+    table["tau_int"].attrs = {"units": "draws", "definition": "1/2 + sum rho"}
+    table["ess"].attrs = {"definition": "n / (2 tau_int)"}
+    return table if exact is None else _with_reference(table, exact)
+
+
+def _estimate(q: _Quantity) -> Estimate:
+    if q.function is None:
+        return mean_estimate(q.series[0])
+    found = jackknife(q.function, *q.series)
+    return found._replace(method=f"jackknife over {found.method.replace('binning', 'blocks')}")
+
+
+def _quantities(ds: xr.Dataset) -> Iterator[_Quantity]:
+    x = _series(ds)
+    shape = [int(n) for n in np.atleast_1d(ds.attrs["event_shape"])]
+    V = math.prod(shape)
+    coupled = ds.attrs.get("chains") == "coupled"
+
+    def over_chains(a: np.ndarray) -> np.ndarray:
+        return a.mean(axis=0, keepdims=True) if coupled else a
+
+    for name, a in x.items():
+        attrs = ds[name].attrs
+        if name == "energy":
+            unit = attrs.get("units", "J")
+            yield _Quantity(
+                "energy_per_site", unit, "<E> / V", (over_chains(a / V),), over_chains(a)
+            )
+            if "beta" in ds.coords:
+                # Fluctuations do not depend on the origin of E; small squares round less.
+                E = a - a.mean()
+                beta = float(ds["beta"])
+                yield _Quantity(
+                    "specific_heat",
+                    "k_B",
+                    "beta^2 (<E^2> - <E>^2) / V",
+                    (over_chains(E), over_chains(E**2)),
+                    over_chains(E**2),
+                    lambda e, e2, beta=beta: specific_heat(e, e2, beta, V),
+                )
+        elif name == "action":
+            yield _Quantity(
+                "action_per_site", "1", "<S> / V", (over_chains(a / V),), over_chains(a)
+            )
+        elif name == "magnetization":
+            kmin = x.get("structure_factor_kmin")
+            parts = _magnetic(a, kmin, V, max(shape), "z2" in str(ds.attrs.get("symmetries", "")))
+            for q in parts:
+                series = tuple(over_chains(s) for s in q.series)
+                yield q._replace(series=series, slow=over_chains(q.slow))
+        else:
+            unit = str(attrs.get("units", "1"))
+            yield _Quantity(name, unit, f"<{name}>", (over_chains(a),), over_chains(a))
+
+
+def _magnetic(
+    m: np.ndarray, kmin: np.ndarray | None, V: int, L: int, z2: bool
+) -> Iterator[_Quantity]:
+    """Yield what the magnetization per site gives."""
+    abs_m, m2 = np.abs(m), m**2
+    yield _Quantity("magnetization", "1", "<m>", (m,), m)
+    yield _Quantity("abs_magnetization", "1", "<|m|>", (abs_m,), abs_m)
+    if z2:
+        how = "V <m^2>, <m> = 0 by symmetry"
+        yield _Quantity(
+            "susceptibility", "1", how, (m2,), m2, lambda m2: susceptibility(0.0, m2, V)
+        )
+    else:
+        how = "V (<m^2> - <m>^2)"
+        yield _Quantity(
+            "susceptibility", "1", how, (m, m2), m2, lambda m, m2: susceptibility(m, m2, V)
+        )
+    spread = (abs_m - abs_m.mean()) ** 2
+    how = "V (<m^2> - <|m|>^2)"
+    yield _Quantity("chi_abs", "1", how, (abs_m, m2), spread, lambda a, m2: chi_abs(a, m2, V))
+    how = "1 - <m^4> / (3 <m^2>^2)"
+    yield _Quantity("binder", "1", how, (m2, m2**2), m2, binder)
+    if kmin is not None:
+        yield _Quantity(
+            "correlation_length",
+            "lattice spacing",
+            "sqrt(V <m^2> / <S(k_min)> - 1) / (2 sin(pi / L)), not connected",
+            (V * m2, kmin),
+            m2,
+            lambda S0, S: second_moment_correlation_length(S0, S, L),
+        )
+
+
+def _series(ds: xr.Dataset) -> dict[str, np.ndarray]:
+    """Return the observables, each of shape (n_chains, n_draws)."""
+    if not {"chain", "draw"} <= set(ds.sizes) or "event_shape" not in ds.attrs:
+        raise InputError(
+            "estimates needs a Dataset as `run` returns it, with dims chain and draw and the attr "
+            f"event_shape, got dims {tuple(ds.sizes)}"
+        )
+    found = {}
+    for name in ds.data_vars:
+        dims = set(ds[name].dims)
+        if name == "configurations" or not {"chain", "draw"} <= dims:
+            continue
+        if extra := sorted(map(str, dims - {"chain", "draw"})):
+            raise InputError(
+                f"estimates takes one replica at a time, got dim {extra[0]!r}; choose with "
+                f"ds.sel({extra[0]}=...)"
+            )
+        found[str(name)] = ds[name].transpose("chain", "draw").values
+    return found
+
+
+def _with_reference(
+    table: xr.Dataset, exact: Mapping[str, float | tuple[float, float]]
+) -> xr.Dataset:
+    names = [str(name) for name in table["quantity"].values]
+    if unknown := sorted(set(exact) - set(names)):
+        raise InputError(
+            f"exact must name quantities among {', '.join(names)}; got {unknown[0]!r}"
+        )
+    rows = []
+    for name in names:
+        given = exact.get(name, math.nan)
+        value, error = given if isinstance(given, tuple) else (given, 0.0)
+        row = table.sel(quantity=name)
+        total = math.hypot(float(row["error"]), error)
+        known = math.isfinite(value)
+        rows.append((value, error, pull(float(row["value"]), value, total) if known else math.nan))
+    columns = zip(("reference", "reference_error", "pull"), np.array(rows).T)
+    return table.assign({name: ("quantity", values) for name, values in columns})
