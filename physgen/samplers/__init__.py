@@ -16,11 +16,27 @@ from physgen.samplers.run import blocks, run
 if TYPE_CHECKING:
     from physgen.samplers.checkpoint import chain_statistics
     from physgen.samplers.diagnostics import check, diagnose
+    from physgen.samplers.emcee_adaptor import Emcee
+    from physgen.samplers.exact_draws import ExactDraws
+    from physgen.samplers.heat_bath import HeatBath
+    from physgen.samplers.hmc import HMC
+    from physgen.samplers.independence import Independence
+    from physgen.samplers.metropolis import Metropolis
     from physgen.samplers.recording import unpack_configurations
+    from physgen.samplers.swendsen_wang import SwendsenWang
     from physgen.samplers.warmup import AutoWarmup
+    from physgen.samplers.wolff import Wolff
 
 __all__ = [
+    "HMC",
     "AutoWarmup",
+    "Emcee",
+    "ExactDraws",
+    "HeatBath",
+    "Independence",
+    "Metropolis",
+    "SwendsenWang",
+    "Wolff",
     "blocks",
     "chain_statistics",
     "check",
@@ -34,6 +50,14 @@ __getattr__, __dir__ = lazy_exports(
     __name__,
     {
         "AutoWarmup": "warmup",
+        "Emcee": "emcee_adaptor",
+        "ExactDraws": "exact_draws",
+        "HMC": "hmc",
+        "HeatBath": "heat_bath",
+        "Independence": "independence",
+        "Metropolis": "metropolis",
+        "SwendsenWang": "swendsen_wang",
+        "Wolff": "wolff",
         "chain_statistics": "checkpoint",
         "check": "diagnostics",
         "diagnose": "diagnostics",

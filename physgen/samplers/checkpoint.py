@@ -103,7 +103,10 @@ class Checkpoint:
 
 
 def chain_statistics(checkpoint: xr.Dataset) -> xr.Dataset:
-    """Return ``acceptance_rate`` and the metrics of each chain, averaged over its draws so far.
+    """Return ``acceptance_rate``, the metrics and the statistics of each chain.
+
+    Acceptance and metrics are averages over the draws so far.  Statistics are what the state
+    counts by itself, under names ``stat.*`` in `State.aux` (round trips, say), as they stand.
 
     Parameters
     ----------
@@ -118,15 +121,18 @@ def chain_statistics(checkpoint: xr.Dataset) -> xr.Dataset:
     import xarray as xr
 
     n = int(checkpoint.attrs["index"]) if checkpoint.attrs["warm"] else 0
-    sums = _part("sum", {str(k): v.values for k, v in checkpoint.data_vars.items()})
-    names = {"accepted": "acceptance_rate"}
-    return xr.Dataset(
-        {
-            names.get(name, name): ("chain", total / n, {"long_name": f"mean {name} of a step"})
-            for name, total in sums.items()
-            if n and total.ndim == 1
-        }
-    )
+    arrays = {str(k): v.values for k, v in checkpoint.data_vars.items()}
+    found = {
+        ("acceptance_rate" if name == "accepted" else name): (
+            _chain_dims(total, name),
+            total / n,
+            {"long_name": f"mean {name} of a step"},
+        )
+        for name, total in _part("sum", arrays).items()
+        if n
+    }
+    found |= {k: (_chain_dims(a, k), a) for k, a in _part("aux.stat", arrays).items()}
+    return xr.Dataset(found)
 
 
 def add_info(sums: Mapping[str, np.ndarray], info: Info) -> dict[str, np.ndarray]:
@@ -138,6 +144,10 @@ def add_info(sums: Mapping[str, np.ndarray], info: Info) -> dict[str, np.ndarray
         name: np.asarray(value, dtype=np.float64) + sums.get(name, 0.0)
         for name, value in new.items()
     }
+
+
+def _chain_dims(a: np.ndarray, name: str) -> list[str]:
+    return ["chain", *(f"{name}_{axis}" for axis in range(1, a.ndim))][: a.ndim]
 
 
 def _part(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
