@@ -54,7 +54,7 @@ SMALL = [
 def test_equals_the_plain_integral(target):
     """Against a product of trapezoid rules over all sites at once."""
     V = target.n_sites
-    x = np.linspace(-4.2, 4.2, 29 if V == 4 else 61)
+    x = np.linspace(-3.8, 3.8, 31) if V == 4 else np.linspace(-4.2, 4.2, 61)
     field = np.stack(np.meshgrid(*[x] * V, indexing="ij"), -1).reshape(-1, *target.event_shape)
     S, flat = target.action(field), field.reshape(-1, V)
     weight = np.exp(S.min() - S)
@@ -71,7 +71,7 @@ def test_equals_the_plain_integral(target):
         assert float(ds[name]) == pytest.approx(value, rel=1e-8), name
 
 
-@pytest.mark.parametrize("shape", [(4, 2), (2, 4), (6, 3), (4, 4), (9,)], ids=str)
+@pytest.mark.parametrize("shape", [(4, 2), (2, 4), (6, 3), (9,)], ids=str)
 def test_schwinger_dyson(shape):
     """<phi dS/dphi> = 1 at every site: hop, quad and quart terms and links all enter."""
     target = Phi4.from_hopping(shape, 0.25, 0.05)
