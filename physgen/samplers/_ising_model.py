@@ -31,8 +31,7 @@ class ChainsModel(NamedTuple):
 class BondCounts(NamedTuple):
     """What to count for the energy: E = -J (B - 2 u) - h (2 n_h - V_h)."""
 
-    first: np.ndarray
-    second: np.ndarray
+    ends: np.ndarray
     signs: np.ndarray | None
     J: float
     n_bonds: int
@@ -79,17 +78,17 @@ def bond_counts(target: Any) -> BondCounts | None:
     if not (np.all(np.abs(J[bonds]) == sizes[0]) and np.all(np.abs(h[sites]) == sizes[1])):
         return None
     ends = np.asarray(target.lattice.bonds).reshape(-1, 2)[bonds]
-    first, second, signs = _padded(ends[:, 0], ends[:, 1], J[bonds] < 0)
+    pairs, signs = _padded(ends[:, 0], ends[:, 1], J[bonds] < 0)
     field_signs = np.where(h[sites] < 0, _ALL, np.uint64(0)) if np.any(h < 0) else None
-    return BondCounts(first, second, signs, sizes[0], len(bonds), 8 * sites, field_signs, sizes[1])
+    return BondCounts(pairs, signs, sizes[0], len(bonds), 8 * sites, field_signs, sizes[1])
 
 
 def _padded(
     first: np.ndarray, second: np.ndarray, negative: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Return row offsets and sign masks, padded to a multiple of 8 with words that count 0."""
-    extra = np.zeros(-len(first) % 8, dtype=np.int64)
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return row offsets and sign masks, padded to a multiple of 32 with words that count 0."""
+    extra = np.zeros(-len(first) % 32, dtype=np.int64)
     # A row against itself is 0.
-    a, b = (8 * np.append(v.astype(np.int64), extra) for v in (first, second))
+    ends = np.stack([8 * np.append(v.astype(np.int64), extra) for v in (first, second)])
     signs = np.append(np.where(negative, _ALL, np.uint64(0)), extra.astype(np.uint64))
-    return a, b, signs if negative.any() else None
+    return ends, signs if negative.any() else None

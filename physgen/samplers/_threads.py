@@ -16,19 +16,16 @@ def _pool(process: int, n_threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(n_threads, thread_name_prefix="physgen")
 
 
-def over_blocks(work: Callable[[int], None], n_blocks: int) -> None:
-    """Call ``work(block)`` for every block, on as many threads as NUMBA_NUM_THREADS says."""
+def over_blocks(work: Callable[[int, int], None], n_blocks: int) -> None:
+    """Call ``work(first, stride)`` for every thread; NUMBA_NUM_THREADS says how many.
+
+    A call does blocks first, first + stride, ...
+    """
     from numba import config
 
     n_threads = min(config.NUMBA_NUM_THREADS, n_blocks)
     if n_threads == 1:
-        for block in range(n_blocks):
-            work(block)
-        return
-
-    def part(first: int) -> None:
-        for block in range(first, n_blocks, n_threads):
-            work(block)
-
-    for done in _pool(os.getpid(), n_threads).map(part, range(n_threads)):
-        del done
+        work(0, 1)
+    else:
+        pool = _pool(os.getpid(), n_threads)
+        list(pool.map(work, range(n_threads), [n_threads] * n_threads))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["CHAINS_PER_BLOCK", "n_blocks", "pack", "unpack"]
+__all__ = ["CHAINS_PER_BLOCK", "empty_words", "n_blocks", "pack", "unpack"]
 
 CHAINS_PER_BLOCK = 512
 
@@ -21,13 +21,23 @@ def n_blocks(n_chains: int) -> int:
     return -(-n_chains // CHAINS_PER_BLOCK)
 
 
+def empty_words(shape: tuple[int, ...]) -> np.ndarray:
+    """Return uint64 words, not initialised, that start on a cache line."""
+    n = int(np.prod(shape))
+    buffer = np.empty(n + 8, dtype=np.uint64)
+    offset = -(buffer.ctypes.data >> 3) & 7
+    return buffer[offset : offset + n].reshape(shape)
+
+
 def pack(spins: np.ndarray) -> np.ndarray:
     """Return the words of int8 spins (n_chains, n_sites); padding repeats spin -1."""
     n_chains, n_sites = spins.shape
     up = np.zeros((n_sites, n_blocks(n_chains) * CHAINS_PER_BLOCK), dtype=bool)
     up[:, :n_chains] = spins.T > 0
     words = np.packbits(up, axis=1, bitorder="little").view("<u8").astype(np.uint64)
-    return np.ascontiguousarray(words.reshape(n_sites, -1, 8).swapaxes(0, 1))
+    out = empty_words((words.shape[1] // 8, n_sites, 8))
+    out[:] = words.reshape(n_sites, -1, 8).swapaxes(0, 1)
+    return out
 
 
 def unpack(x: np.ndarray, n_chains: int) -> np.ndarray:

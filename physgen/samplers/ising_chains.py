@@ -21,7 +21,7 @@ from physgen.core.checks import check_positive_int
 from physgen.core.random import Stream
 from physgen.samplers._ising_model import BondCounts, ChainsModel, bond_counts
 from physgen.samplers._threads import over_blocks
-from physgen.samplers.ising_bits import CHAINS_PER_BLOCK, pack, unpack
+from physgen.samplers.ising_bits import CHAINS_PER_BLOCK, empty_words, pack, unpack
 from physgen.samplers.plain import first_configurations
 from physgen.samplers.state import Info, State
 
@@ -41,7 +41,7 @@ class IsingChains:
     model : ChainsModel
         The target's arrays.
     rule : int
-        0 heat bath, 1 Metropolis.
+        0 heat bath, 1 Metropolis, 2 Metropolis that accepts every tie.
     fast : bool
         xoshiro256++ lanes instead of Philox.
     """
@@ -63,23 +63,23 @@ class IsingChains:
         from physgen.kernels.cpu.philox import split_key
 
         check_positive_int("n", n)
-        x, out = np.ascontiguousarray(state.x), np.empty_like(state.x)
-        n_blocks, n_sites = x.shape[:2]
+        n_blocks, n_sites = state.x.shape[:2]
+        x, out = np.ascontiguousarray(state.x), empty_words(state.x.shape)
         run = sweeps(*self.model.variant, self.rule, int(self.fast))
         keys = np.array(split_key(rng.philox_key()[0]), dtype=np.uint64)
         flipped = np.zeros((n_blocks, CHAINS_PER_BLOCK), dtype=np.int64)
         edges = np.zeros(n_sites + 1, dtype=np.int64)
         model = self.model
 
-        def block(b: int) -> None:
+        def work(first: int, stride: int) -> None:
             run(
-                x[b].reshape(-1), out[b].reshape(-1), model.rows, model.signs, model.kinds,
-                *model.tables, edges, _NO_EDGES, keys, b, n, flipped[b],
+                x.reshape(n_blocks, -1), out.reshape(n_blocks, -1), model.rows, model.signs,
+                model.kinds, *model.tables, edges, _NO_EDGES, keys, first, stride, n, flipped,
             )  # fmt: skip
 
-        over_blocks(block, n_blocks)
+        over_blocks(work, n_blocks)
         accepted = None
-        if self.rule == 1:
+        if self.rule > 0:
             n_chains = int(state.aux["n_chains"])
             accepted = flipped.reshape(-1)[:n_chains] / (n * n_sites)
         return State(out, state.aux), Info(accepted)
@@ -98,16 +98,16 @@ class IsingChains:
             return {name: o(x) for name, o in self.target.observables.items()}
         n_blocks, n_sites = state.x.shape[:2]
         unequal, up, along = np.zeros((3, n_blocks, CHAINS_PER_BLOCK), dtype=np.int64)
+        x = np.ascontiguousarray(state.x).reshape(n_blocks, -1)
         every = 8 * np.arange(n_sites)
 
-        def block(b: int) -> None:
-            x = np.ascontiguousarray(state.x[b]).reshape(-1)
-            count_pairs(x, counts.first, counts.second, counts.signs, unequal[b])
-            count_up(x, every, None, up[b])
+        def work(first: int, stride: int) -> None:
+            count_pairs(x, counts.ends, counts.signs, first, stride, unequal)
+            count_up(x, every, None, first, stride, up)
             if counts.h:
-                count_up(x, counts.field_sites, counts.field_signs, along[b])
+                count_up(x, counts.field_sites, counts.field_signs, first, stride, along)
 
-        over_blocks(block, n_blocks)
+        over_blocks(work, n_blocks)
         unequal, up, along = (c.reshape(-1)[:n_chains] for c in (unequal, up, along))
         energy = -counts.J * (counts.n_bonds - 2.0 * unequal)
         energy -= counts.h * (2.0 * along - len(counts.field_sites))

@@ -5,9 +5,15 @@ For Ising spins the flip of site x is accepted with probability
 .. math:: A = \min(1, e^{-\Delta S}), \qquad
           \Delta S = 2 \beta s_x \Big( \sum_{y \sim x} J_{xy} s_y + h_x \Big) ,
 
-sites in the order of their numbers.  A sweep leaves :math:`\pi \propto e^{-S}` invariant but is not
-reversible, and **at** :math:`\beta = 0` **it is not ergodic**: every flip is accepted, so two sweeps
-change nothing.  At high temperature prefer :class:`~physgen.samplers.heat_bath.HeatBath`.
+sites in the order of their numbers; at a tie, :math:`\Delta S = 0`, with probability 1/2 by default.
+A sweep leaves :math:`\pi \propto e^{-S}` invariant but is not reversible.
+
+**Ties.**  The textbook rule A = 1 at a tie is offered as ``ties="accept"``, but in sequential order
+it is *not ergodic* at :math:`\beta = 0` (every flip is accepted: two sweeps change nothing), nor at
+any temperature on rings and on some small tori (3x3 falls into five classes of states that never
+meet).  With fair ties all these are ergodic; as :math:`\beta \to 0` on lattices of odd degree, or in
+a field, sequential Metropolis mixes ever more slowly still:
+:class:`~physgen.samplers.heat_bath.HeatBath` does not.
 """
 
 from __future__ import annotations
@@ -32,14 +38,18 @@ class Metropolis:
     ----------
     rng, layout
         As for :class:`~physgen.samplers.heat_bath.HeatBath`.
+    ties : {"fair", "accept"}
+        Flip with probability 1/2 or 1 where the action does not change.
     """
 
     rng: str = "philox"
     layout: str = "auto"
+    ties: str = "fair"
 
     def __post_init__(self) -> None:
         check_choice("rng", self.rng, RNGS)
         check_choice("layout", self.layout, LAYOUTS)
+        check_choice("ties", self.ties, ("fair", "accept"))
 
     def bind(self, target: Target) -> Any:
         """Return the bound sampler.
@@ -51,5 +61,5 @@ class Metropolis:
         """
         name = kernel_name(target)
         if name == "ising":
-            return bind_ising(target, 1, self.rng, self.layout)
+            return bind_ising(target, 1 if self.ties == "fair" else 2, self.rng, self.layout)
         raise InputError(f"Metropolis needs an Ising target, got {target!r}; use HMC or MALA")

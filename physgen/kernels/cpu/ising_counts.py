@@ -1,7 +1,7 @@
 r"""Counting in bit-sliced form: for each of 512 chains, how many of many bits are set.
 
-Eight words at a time are added into 12 counter planes, plane p holding binary digit p of all 512
-counts, by full adders (sum and carry of three bits); every 4088 words the planes are added to
+Thirty-two words at a time are added into 12 counter planes, plane p holding binary digit p of all
+512 counts, by full adders (sum and carry of three bits); every 4064 words the planes are added to
 integers.  With unsatisfied bonds :math:`u` (of B) and up spins :math:`n_\uparrow` (of V)
 
 .. math:: \sum_b \mathrm{sgn}(J_b) s_x s_y = B - 2u, \qquad \sum_x s_x = 2 n_\uparrow - V .
@@ -19,14 +19,14 @@ from physgen.kernels.cpu.vecmath import CONTRACT
 
 __all__ = ["BATCH", "PLANES", "count_pairs", "count_up", "flush", "tally"]
 
-BATCH = 8
+BATCH = 32
 PLANES = 12
 _CAPACITY = (2**PLANES - 1) // BATCH * BATCH
 
 
 @intrinsic
 def _tally(typingctx, planes, x, first, second, signs, at):
-    """Add ``x[first[k]] ^ x[second[k]] ^ signs[k]`` for k = at .. at + 7 to the planes.
+    """Add ``x[first[k]] ^ x[second[k]] ^ signs[k]`` for k = at .. at + 31 to the planes.
 
     `second` and `signs` may be None.
     """
@@ -64,70 +64,91 @@ def _tally(typingctx, planes, x, first, second, signs, at):
     return types.void(*arguments), codegen
 
 
+@intrinsic
+def _add_plane(typingctx, total, at, word, p):
+    """Add ``((word >> b) & 1) << p`` to ``total[at + b]`` for b = 0 .. 63."""
+
+    def codegen(context, builder, signature, args):
+        base = simd.pointer(context, builder, signature.args[0], args[0])
+        bits, power = (simd.splat(builder, args[i]) for i in (2, 3))
+        for b in range(0, 64, simd.LANES):
+            index = builder.add(args[1], args[1].type(b))
+            digit = bits.shifted_right(simd.Vector(builder, simd.lane_numbers()) + b) & 1
+            old = simd.load(builder, base, index)
+            simd.store(builder, base, index, old + digit.shifted_left(power))
+        return context.get_dummy_value()
+
+    return types.void(total, types.intp, types.uint64, types.intp), codegen
+
+
 @njit(**CONTRACT)
 def flush(planes, total, n_added):
     """Add the planes, which hold counts up to `n_added`, to ``total`` (512,) and clear them."""
-    one = np.uint64(1)
     p = 0
     while n_added >> p:
         for lane in range(8):
-            word = planes[8 * p + lane]
-            part = total[64 * lane : 64 * lane + 64]
-            for b in range(64):
-                part[b] += ((word >> np.uint64(b)) & one) << np.uint64(p)
+            _add_plane(total, 64 * lane, planes[8 * p + lane], p)
         p += 1
     planes[:] = np.uint64(0)
 
 
 @njit(**CONTRACT)
 def tally(planes, x, first, second, signs, n, n_added, total):
-    """Add words 0 .. n - 1 (n a multiple of 8), flushing as needed; return the new level."""
-    for at in range(0, n, 8):
-        if n_added + 8 > _CAPACITY:
+    """Add words 0 .. n - 1 (n a multiple of 32), flushing as needed; return the new level."""
+    for at in range(0, n, BATCH):
+        if n_added + BATCH > _CAPACITY:
             flush(planes, total, n_added)
             n_added = 0
         _tally(planes, x, first, second, signs, at)
-        n_added += 8
+        n_added += BATCH
     return n_added
 
 
 @njit(**CONTRACT)
-def count_pairs(x, first, second, signs, total):
-    """Add to `total` (512,) for each chain the number of unequal pairs of spins.
+def count_pairs(x, ends, signs, start, stride, total):
+    """Add to `total` (n_blocks, 512) for each chain the number of unequal pairs of spins.
 
     Parameters
     ----------
-    x : uint64 array (n_rows * 8,)
-        Spins of a block.
-    first, second : int64 array (n,)
-        Offsets in x of the two ends of each bond; n a multiple of 8 (a row against itself pads).
+    x : uint64 array (n_blocks, 8 * n_sites)
+        Spins.
+    ends : int64 array (2, n)
+        Offsets in a block of the two ends of each bond; n a multiple of 32 (a row against itself
+        pads).
     signs : uint64 array (n,) or None
         All bits set where equal pairs count instead.
+    start, stride : int
+        Blocks start, start + stride, ... are done: the share of one thread.
     """
     planes = simd.aligned(8 * PLANES)
     planes[:] = np.uint64(0)
-    n_added = tally(planes, x, first, second, signs, first.shape[0], 0, total)
-    flush(planes, total, n_added)
+    first, second = ends[0], ends[1]
+    for block in range(start, x.shape[0], stride):
+        n_added = tally(planes, x[block], first, second, signs, first.shape[0], 0, total[block])
+        flush(planes, total[block], n_added)
 
 
 @njit(**CONTRACT)
-def count_up(x, first, signs, total):
-    """Add to `total` (512,) for each chain how many of the rows `first` of x are set.
+def count_up(x, sites, signs, start, stride, total):
+    """Add to `total` (n_blocks, 512) for each chain how many of the rows `sites` are set.
 
-    With `signs`, a row is inverted first where all bits of its sign are set.
+    With `signs`, a row is inverted first where all bits of its sign are set.  Other parameters
+    as for :func:`count_pairs`.
     """
     planes = simd.aligned(8 * PLANES)
     planes[:] = np.uint64(0)
-    n = first.shape[0]
-    whole = n - n % 8
-    n_added = tally(planes, x, first, None, signs, whole, 0, total)
-    if whole < n:
-        rest = simd.aligned(64)
-        rest[:] = np.uint64(0)
-        for k in range(whole, n):
-            at = 8 * (k - whole)
-            rest[at : at + 8] = x[first[k] : first[k] + 8]
-            if signs is not None:
-                rest[at : at + 8] ^= signs[k]
-        n_added = tally(planes, rest, 8 * np.arange(8), None, None, 8, n_added, total)
-    flush(planes, total, n_added)
+    rest, in_order = simd.aligned(8 * BATCH), 8 * np.arange(BATCH)
+    rest[:] = np.uint64(0)
+    n = sites.shape[0]
+    whole = n - n % BATCH
+    for block in range(start, x.shape[0], stride):
+        s, counts = x[block], total[block]
+        n_added = tally(planes, s, sites, None, signs, whole, 0, counts)
+        if whole < n:
+            for k in range(whole, n):
+                at = 8 * (k - whole)
+                rest[at : at + 8] = s[sites[k] : sites[k] + 8]
+                if signs is not None:
+                    rest[at : at + 8] ^= signs[k]
+            n_added = tally(planes, rest, in_order, None, None, BATCH, n_added, counts)
+        flush(planes, counts, n_added)

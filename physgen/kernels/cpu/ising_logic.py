@@ -19,6 +19,9 @@ lowest first, :math:`r \leftarrow \mathrm{maj}(w_k, r, t_k)`, and what is missin
 comes from a mask of rare events (:mod:`physgen.kernels.cpu.ising_events`).  All classes n of a
 bit read the same words; each bit belongs to one class only, so no two decisions share a number.
 
+At a tie, :math:`b_n = 0`, the favoured spin is the old one, :math:`g = s`, so that Metropolis flips
+it with probability P(e).
+
 The functions here take :class:`~physgen.kernels.cpu.simd.Vector` or NumPy uint64 arrays.
 """
 
@@ -31,9 +34,10 @@ from numba.extending import intrinsic
 
 from physgen.kernels.cpu import simd
 
-__all__ = ["BITS", "compare", "counted", "n_classes", "new_spin", "selected", "update"]
+__all__ = ["BITS", "N_MASKS", "compare", "counted", "n_classes", "new_spin", "selected", "update"]
 
 BITS = 8
+N_MASKS = BITS + 3  # of a class: digits of t, complement, favoured spin, tie
 
 
 def n_classes(z: int, symmetric: bool) -> int:
@@ -92,7 +96,7 @@ def compare(words: list[Any], threshold: list[Any]) -> Any:
 def new_spin(
     spin: Any, digits: list[Any], excited: list[Any], favours: list[Any], rule: int
 ) -> Any:
-    """Return s' of the formula above; `rule` is 0 for the heat bath and 1 for Metropolis."""
+    """Return s' of the formula above; `rule` is 0 for the heat bath."""
     e, g = selected(digits, excited), selected(digits, favours)
     return g ^ e if rule == 0 else g ^ (e & ~(spin ^ g))
 
@@ -105,7 +109,7 @@ def update(
 
     ``rows[site, :z]`` and ``signs[site, :z]`` are the neighbours' offsets in x and sign masks,
     ``words`` eight vectors of random words, ``masks[kind, class]`` the 8 threshold masks, then
-    the complement mask and the mask of :math:`g_n`, ``events[event, class]`` the rare events.
+    the complement mask, :math:`g_n` and the mask of ties, ``events[event, class]`` the rare events.
     Metropolis writes which spins it flipped to ``flips[8 * event:]``.  The last three are literals: the degree, whether n and z - n share a class, and the rule; a
     negative z says that all signs are +.
     """
@@ -134,26 +138,27 @@ def update(
             bits.append(bit)
         digits = counted(bits)
         w = [simd.load(builder, words_, item(at, 0, simd.LANES * k)) for k in range(BITS)]
+        spin = simd.load(builder, x_, here)
         excited, favours = [], []
-        stride = (BITS + 2) * n_leaves
+        stride = N_MASKS * n_leaves
         for c in range(n_leaves):
-            first = (BITS + 2) * c
             table = [
-                simd.broadcast_load(builder, masks_, item(type_, stride, first + k))
-                for k in range(BITS + 2)
+                simd.broadcast_load(builder, masks_, item(type_, stride, N_MASKS * c + k))
+                for k in range(N_MASKS)
             ]
             rare = simd.load(builder, events_, item(event_, simd.LANES * n_leaves, simd.LANES * c))
             excited.append((compare(w, table[:BITS]) | rare) ^ table[BITS])
-            favours.append(table[BITS + 1])
+            favours.append(table[BITS + 1] | (table[BITS + 2] & spin))
         if shared:
             none = w[0] ^ w[0]
-            favours = [none if 2 * n <= degree else ~none for n in range(degree + 1)]
-            tie = [w[BITS - 1] if which == 0 else ~none] if degree % 2 == 0 else []
+            favours = [none if 2 * n < degree else ~none for n in range(degree + 1)]
+            if degree % 2 == 0:
+                favours[degree // 2] = spin
+            tie = [w[BITS - 1] if which < 2 else ~none] if degree % 2 == 0 else []
             excited = [*excited, *tie, *excited[::-1]]
-        spin = simd.load(builder, x_, here)
         new = new_spin(spin, digits, excited, favours, which)
         simd.store(builder, x_, here, new)
-        if which == 1:
+        if which > 0:
             simd.store(builder, flips_, item(event_, simd.LANES, 0), spin ^ new)
         return context.get_dummy_value()
 

@@ -39,7 +39,7 @@ def sweeps(z: int, symmetric: int, rule: int, fast: int) -> Any:
 
     The function returned takes
 
-    x, out : uint64 (8 n_sites,)
+    x, out : uint64 (n_blocks, 8 n_sites)
         Spins before and after.
     rows : int64 (n_sites, |z|)
         Offset of the row of each neighbour.
@@ -54,16 +54,16 @@ def sweeps(z: int, symmetric: int, rule: int, fast: int) -> Any:
         lanes) are made: source with its bits and lanes rotated.
     keys : uint64 (2,)
         Philox key.
-    block : int
-        Number of the block.
+    first, stride : int
+        Blocks first, first + stride, ... are done: the share of one thread.
     n_sweeps : int
-    flipped : int64 (512,)
+    flipped : int64 (n_blocks, 512)
         Metropolis adds the number of flips of each chain; else unused.
     """
     draw = _draw_fast if fast else _draw_philox
 
     @njit(**CONTRACT)
-    def run(
+    def block_sweeps(
         x, out, rows, signs, kinds, masks, kept, poisson, edges, moves, keys, block, n_sweeps,
         flipped,
     ):  # fmt: skip
@@ -110,12 +110,23 @@ def sweeps(z: int, symmetric: int, rule: int, fast: int) -> Any:
                         s, i, rows, signs, words, masks, kinds[i], events, row, flips,
                         z, symmetric, rule,
                     )  # fmt: skip
-                if rule == 1:
+                if rule > 0:
                     flips[8 * n_rows :] = np.uint64(0)
                     n_added = tally(planes, flips, chunk_rows, None, None, CHUNK, n_added, flipped)
-        if rule == 1:
+        if rule > 0:
             flush(planes, flipped, n_added)
         out[:] = s[: 8 * n_sites]
+
+    @njit(**CONTRACT)
+    def run(
+        x, out, rows, signs, kinds, masks, kept, poisson, edges, moves, keys, first, stride,
+        n_sweeps, flipped,
+    ):  # fmt: skip
+        for block in range(first, x.shape[0], stride):
+            block_sweeps(
+                x[block], out[block], rows, signs, kinds, masks, kept, poisson, edges, moves,
+                keys, block, n_sweeps, flipped[block],
+            )  # fmt: skip
 
     return run
 

@@ -5,7 +5,7 @@ For every kind of site (degree d, reduced field H) and number n of neighbours up
 
 .. math:: P = \frac{1}{1 + e^{2|b|}} \;(\text{heat bath}), \qquad P = e^{-2|b|} \;(\text{Metropolis})
 
-is split into 8 bits and a remainder, as :mod:`physgen.kernels.cpu.ising_logic` and
+(at :math:`b = 0` Metropolis takes 1/2, or 1 where ties are to be accepted) is split into 8 bits and a remainder, as :mod:`physgen.kernels.cpu.ising_logic` and
 :mod:`physgen.kernels.cpu.ising_events` say.
 """
 
@@ -18,9 +18,9 @@ import numpy as np
 from physgen.kernels.cpu.ising_events import CHUNK, poisson_table
 from physgen.kernels.cpu.ising_logic import BITS, n_classes
 
-__all__ = ["HEAT_BATH", "METROPOLIS", "Tables", "excitation", "tables"]
+__all__ = ["HEAT_BATH", "METROPOLIS", "METROPOLIS_ACCEPT_TIES", "Tables", "excitation", "tables"]
 
-HEAT_BATH, METROPOLIS = 0, 1
+HEAT_BATH, METROPOLIS, METROPOLIS_ACCEPT_TIES = 0, 1, 2
 _ALL = np.uint64(2**64 - 1)
 
 
@@ -29,8 +29,8 @@ class Tables(NamedTuple):
 
     Attributes
     ----------
-    masks : uint64 array (n_kinds, n_classes, 10)
-        8 digits of t, lowest first, the complement and the favoured spin; all or no bits set.
+    masks : uint64 array (n_kinds, n_classes, 11)
+        8 digits of t, lowest first, the complement, the favoured spin, a tie; all or no bits set.
     kept : uint64 array (n_kinds, n_classes)
         Share of the rare events that a class keeps, in units of 2^-52.
     poisson : uint64 array (128,)
@@ -42,10 +42,14 @@ class Tables(NamedTuple):
     poisson: np.ndarray
 
 
-def excitation(b: np.ndarray, rule: int) -> np.ndarray:
-    """Return P(e) for local fields `b`."""
+def excitation(b: np.ndarray, tie: np.ndarray, rule: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return P(e) and 1 - P(e), each without cancellation; `tie` marks b = 0."""
     weight = np.exp(-2 * np.abs(b))
-    return weight if rule == METROPOLIS else weight / (1 + weight)
+    if rule == HEAT_BATH:
+        return weight / (1 + weight), 1 / (1 + weight)
+    at_tie = 1.0 if rule == METROPOLIS_ACCEPT_TIES else 0.5
+    other = -np.expm1(-2 * np.abs(b))
+    return np.where(tie, at_tie, weight), np.where(tie, 1 - at_tie, other)
 
 
 def tables(
@@ -64,22 +68,23 @@ def tables(
     symmetric : bool
         Whether every kind has degree z and no field, so that n and z - n share a class.
     rule : int
-        `HEAT_BATH` or `METROPOLIS`.
+        `HEAT_BATH`, `METROPOLIS` or `METROPOLIS_ACCEPT_TIES`.
     """
     n = np.arange(n_classes(z, symmetric))
-    b = K * (2 * n - np.asarray(degrees)[:, None]) + np.asarray(fields, dtype=float)[:, None]
-    weight = np.exp(-2 * np.abs(b))
-    p = excitation(b, rule)
+    d, H = np.asarray(degrees)[:, None], np.asarray(fields, dtype=float)[:, None]
+    b = K * (2 * n - d) + H
+    # A field below 1e-12 of the largest there can be is rounding noise.
+    tie = np.abs(b) <= 1e-12 * (K * d + np.abs(H))
+    p, other = excitation(b, tie, rule)
     complement = p > 0.5
-    # 1 - P without cancellation; for the heat bath P never exceeds 1/2.
-    p = np.where(complement, -np.expm1(-2 * np.abs(b)), p) if rule == METROPOLIS else p
-    del weight
+    p = np.minimum(p, other)
     t = np.floor(p * 2**BITS).astype(np.int64)
     epsilon = (p - t / 2**BITS) / (1 - t / 2**BITS)
     mu = -np.log1p(-epsilon)
     rate = float(mu.max())
     digits = (t[..., None] >> np.arange(BITS)) & 1
-    flags = np.concatenate([digits == 1, complement[..., None], (b > 0)[..., None]], axis=-1)
+    flags = np.stack([complement, (b > 0) & ~tie, tie & (rule != HEAT_BATH)], axis=-1)
+    flags = np.concatenate([digits == 1, flags], axis=-1)
     share = mu / rate if rate > 0 else np.zeros_like(mu)
     return Tables(
         np.ascontiguousarray(np.where(flags, _ALL, np.uint64(0))),

@@ -85,6 +85,14 @@ class Vector:
     def __rshift__(self, count: int) -> Vector:
         return self._apply("lshr", count)
 
+    def shifted_left(self, counts: Vector) -> Vector:
+        """Return each lane shifted by its own count."""
+        return self._apply("shl", counts)
+
+    def shifted_right(self, counts: Vector) -> Vector:
+        """Return each lane shifted by its own count."""
+        return self._apply("lshr", counts)
+
     def under(self, high: Vector) -> Vector:
         """Return ``(self & 0xffffffff) | (high << 32)``."""
         # As a shuffle: LLVM would merge the shift into a multiplication that made `high`, and
@@ -136,7 +144,7 @@ def pointer(context: Any, builder: Any, array_type: Any, array: Any) -> Any:
 
 
 def load(builder: Any, base: Any, index: Any) -> Vector:
-    """Return items index, ..., index + 7."""
+    """Return items index, ..., index + 7, at any alignment."""
     address = builder.bitcast(builder.gep(base, [index]), _V.as_pointer())
     return Vector(builder, builder.load(address, align=8))
 
