@@ -26,6 +26,7 @@ def as_float(x: Any) -> Any:
 def matching(a: np.ndarray, x: Any) -> Any:
     """Return `a` as the kind of array that x is, on its device and with its dtype."""
     xp = array_namespace(x)
+    a = a if a.flags.writeable else a.copy()  # torch shares memory only with what it may write
     return xp.astype(xp.asarray(a, device=device(x)), x.dtype)
 
 
