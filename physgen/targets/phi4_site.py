@@ -103,6 +103,7 @@ class SiteWeight:
         u = _STEP * np.arange(round(_RANGE / _STEP) + 1)
         b, db = self.b0 * np.sinh(u), self.b0 * np.cosh(u)
         log_z, c1, c2, c3, c4 = site_cumulants(b, quad, quart)
+        c1[0] = c3[0] = 0.0  # by symmetry, not up to rounding
         self._log_z = _quintic(log_z, c1 * db, c2 * db**2 + c1 * b)
         self._mean = _quintic(c1, c2 * db, c3 * db**2 + c2 * b)
         self._variance = _quintic(c2, c3 * db, c4 * db**2 + c3 * b)

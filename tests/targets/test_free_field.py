@@ -37,7 +37,7 @@ def test_density_is_the_normalised_gaussian(shape):
 
 
 def covariance_p(field, drawn_from):
-    """p-value of <phi_0 phi_r> over draws, of half of them for every r and its mirror image."""
+    """p-value of the spectrum and of one distant correlation, over draws of `drawn_from`."""
     G = field.propagator()
 
     def p(n, seed):

@@ -7,7 +7,14 @@ import pytest
 import torch
 
 from physgen.core.errors import InputError
-from physgen.core.protocols import SPINS, Compilable, Conditional, Decimable, Differentiable, Target
+from physgen.core.protocols import (
+    SPINS,
+    Compilable,
+    Conditional,
+    Decimable,
+    Differentiable,
+    Target,
+)
 from physgen.core.random import Stream
 from physgen.lattice import Graph, Hypercubic
 from physgen.targets import Ising
