@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -16,7 +17,6 @@ from rich.progress import (
     ProgressColumn,
     Task,
     TextColumn,
-    TimeRemainingColumn,
 )
 from rich.status import Status
 from rich.text import Text
@@ -25,6 +25,7 @@ from physgen.workflow.reporting import Reporter
 
 if TYPE_CHECKING:
     from physgen.training import Progress as FitProgress
+    from physgen.workflow.sampling.progress import ScanProgress
 
 __all__ = ["LineReporter", "RichReporter", "make_reporter", "stdout"]
 
@@ -61,6 +62,31 @@ def _floor(entropy: float | None) -> str:
     return "" if entropy is None else f" (floor {entropy:.4f})"
 
 
+def _drawn(p: ScanProgress) -> str:
+    """Return how far the chains of a point have come."""
+    if p.now.phase == "warmup":
+        return f"warm-up, {p.now.done:,} steps"
+    return f"draw {p.now.done:,}/{p.now.total:,}"
+
+
+def _mixing(p: ScanProgress) -> str:
+    """Return the figures of merit of chains: tau_int and R-hat of the slowest observable."""
+    tau, hat = p.now.tau_int, p.now.r_hat
+    told = [f"tau_int {tau:.3g}"] if tau == tau else []  # NaN at first
+    return ", ".join(told + ([f"R-hat {hat:.4f}"] if hat == hat else []))
+
+
+def _updates(per_second: float) -> str:
+    """Return a rate of site updates; nothing while it is not known."""
+    if not per_second > 0:
+        return ""
+    for unit in ("", " k", " M"):
+        if per_second < 1000:
+            return f"{per_second:.3g}{unit} updates/s"
+        per_second /= 1000
+    return f"{per_second:.3g} G updates/s"
+
+
 class LineReporter(Reporter):
     """Plain lines on stderr, for logs and batch jobs."""
 
@@ -78,6 +104,16 @@ class LineReporter(Reporter):
             f"train     epoch {p.epoch}/{p.n_epochs}, step {p.step}/{p.n_steps}, "
             f"{_nll(p, held_out_floor)}, "
             f"{p.samples_per_second:,.0f} shots/s, ETA {_duration(p.eta_s)}"
+        )
+
+    def sampled(self, progress: ScanProgress) -> None:
+        p = progress
+        if not self._is_time():
+            return
+        told = [_drawn(p), _updates(p.updates_per_second), _mixing(p)]
+        self._say(
+            f"sample    {p.number}/{p.n_points} {p.point}: {', '.join(filter(None, told))}; "
+            f"ETA {_duration(p.eta_s)}"
         )
 
     def update(self, stage: str, text: str) -> None:
@@ -104,14 +140,21 @@ class LineReporter(Reporter):
 
 
 class _Rate(ProgressColumn):
-    """Shots per second, as the fit measures it."""
+    """How fast it goes, as the work itself measures it."""
 
     def render(self, task: Task) -> Text:
-        return Text(f"{task.fields.get('rate', 0.0):,.0f} shots/s", style="cyan")
+        return Text(task.fields.get("rate", ""), style="cyan")
+
+
+class _Eta(ProgressColumn):
+    """The time left, as the work itself estimates it."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"ETA {_duration(task.fields.get('eta', math.inf))}", style="dim")
 
 
 class RichReporter(Reporter):
-    """A tick for each stage, and a live bar while the model trains."""
+    """A tick for each stage, and a live bar while a model trains or chains run."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)
@@ -134,28 +177,42 @@ class RichReporter(Reporter):
 
     def progress(self, progress: FitProgress, held_out_floor: float | None) -> None:
         p = progress
-        if self._live is None:
-            self._bar = Progress(
-                TextColumn("  {task.description}"),
-                BarColumn(bar_width=None),
-                _Rate(),
-                TextColumn("[dim]ETA"),
-                TimeRemainingColumn(),
-                expand=True,
-            )
-            self._bar.add_task("", total=p.n_steps, rate=0.0)
-            self._live = Live(console=self._console, transient=True, get_renderable=self._fit)
-            self._live.start()
         self._merit = _nll(p, held_out_floor)
-        self._bar.update(
-            self._bar.task_ids[0],
+        self._show(
             completed=p.step,
+            total=p.n_steps,
             description=f"epoch {p.epoch}/{p.n_epochs}",
-            rate=p.samples_per_second,
+            rate=f"{p.samples_per_second:,.0f} shots/s",
+            eta=p.eta_s,
         )
 
-    def _fit(self) -> Group:
-        """Return the bar, and below it how good the model is."""
+    def sampled(self, progress: ScanProgress) -> None:
+        p = progress
+        self._merit = ", ".join(filter(None, (f"{p.point}: {_drawn(p)}", _mixing(p))))
+        share = p.now.done / p.now.total if p.now.phase == "draws" else 0.0
+        self._show(
+            completed=p.number - 1 + share,
+            total=p.n_points,
+            description=f"point {p.number}/{p.n_points}",
+            rate=_updates(p.updates_per_second),
+            eta=p.eta_s,
+        )
+
+    def _show(self, **task: Any) -> None:
+        """Draw the bar, or bring it up to date."""
+        if self._live is None:
+            self._clear()
+            bar = BarColumn(bar_width=None)
+            self._bar = Progress(
+                TextColumn("  {task.description}"), bar, _Rate(), _Eta(), expand=True
+            )
+            self._bar.add_task("", total=None)
+            self._live = Live(console=self._console, transient=True, get_renderable=self._lines)
+            self._live.start()
+        self._bar.update(self._bar.task_ids[0], **task)
+
+    def _lines(self) -> Group:
+        """Return the bar, and below it how good the result is."""
         return Group(self._bar, Text(f"  {self._merit}", style="dim"))
 
     def finish(self, stage: str, text: str, seconds: float) -> None:

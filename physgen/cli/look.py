@@ -81,11 +81,12 @@ def tables(summary: Summary) -> list[Table]:
     found = []
     for number, each in enumerate(summary.tables):
         table = _table("" if number else summary.title)
-        for column in each.columns:
-            _add_column(table, column, each.heading)
+        kept = [k for k, column in enumerate(each.columns) if not column.page_only]
+        for k in kept:
+            _add_column(table, each.columns[k], each.heading)
         rows = range(len(each.rows)) if each.shown is None else each.shown
         for row in rows:
-            table.add_row(*each.rows[row])
+            table.add_row(*(each.rows[row][k] for k in kept))
         found.append(table)
     return found
 

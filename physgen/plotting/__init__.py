@@ -2,34 +2,50 @@
 
 One file a figure.  Figures are built on Agg without pyplot, so nothing global is touched and no
 display is needed.  The palette is that of Okabe and Ito (readable with any colour vision), and
-means the same everywhere: data blue circles, model vermillion squares, exact black line.
+means the same everywhere: data blue circles, model vermillion squares, exact black line; lattice
+extents go from light to dark.
 """
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-# name -> module that defines it
-_EXPORTS = {
-    "plot_log_prob": "physgen.plotting.log_prob",
-    "plot_marginals": "physgen.plotting.marginals",
-    "plot_training": "physgen.plotting.training",
-    "plot_two_point": "physgen.plotting.two_point",
-    "render": "physgen.plotting.style",
-}
-
-__all__ = ["plot_log_prob", "plot_marginals", "plot_training", "plot_two_point", "render"]
+from physgen.core.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from physgen.plotting.agreement import plot_agreement
+    from physgen.plotting.autocorrelation import plot_tau_int
+    from physgen.plotting.binder import plot_binder
     from physgen.plotting.log_prob import plot_log_prob
     from physgen.plotting.marginals import plot_marginals
+    from physgen.plotting.scan import plot_scan
     from physgen.plotting.style import render
     from physgen.plotting.training import plot_training
     from physgen.plotting.two_point import plot_two_point
 
+__all__ = [
+    "plot_agreement",
+    "plot_binder",
+    "plot_log_prob",
+    "plot_marginals",
+    "plot_scan",
+    "plot_tau_int",
+    "plot_training",
+    "plot_two_point",
+    "render",
+]
 
-def __getattr__(name: str) -> Any:
-    if name in _EXPORTS:
-        return getattr(importlib.import_module(_EXPORTS[name]), name)
-    raise AttributeError(f"module 'physgen.plotting' has no attribute {name!r}")
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "plot_agreement": "agreement",
+        "plot_binder": "binder",
+        "plot_log_prob": "log_prob",
+        "plot_marginals": "marginals",
+        "plot_scan": "scan",
+        "plot_tau_int": "autocorrelation",
+        "plot_training": "training",
+        "plot_two_point": "two_point",
+        "render": "style",
+    },
+)

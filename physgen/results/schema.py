@@ -20,6 +20,13 @@ SCHEMA_VERSION = 1
 
 # Groups that physgen writes; a store takes any other name as well.
 GROUPS: Mapping[str, str] = {
+    "chains": "the draws of a scan, a group inside for every sampler, extent and coupling",
+    "checkpoint": "where the chains of the point that is being drawn are",
+    "scan": "the points of a scan, and the time that each took",
+    "estimates": "quantities with errors at every point of a scan",
+    "exact": "exact values along a scan, as lines",
+    "crossings": "where the Binder cumulants of two lattice sizes are equal",
+    "agreement": "pulls between the samplers of a scan",
     "state": "the target state, one tensor for each site",
     "data": "measurement outcomes that the model learns from",
     "held_out": "outcomes of a file that are kept out of training",

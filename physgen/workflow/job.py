@@ -1,8 +1,9 @@
 """What a kind of run supplies: its config, its stages, its table and its figures.
 
-One kind is known so far: the reconstruction of a state from measurement outcomes
+Two kinds are known.  A config with a [target] section samples lattice systems
+(:mod:`physgen.workflow.sampling`); any other reconstructs a state from measurement outcomes
 (:mod:`physgen.workflow.reconstruction`).  Everything else of a run, from the store to the page of
-its report, is the same code for every kind.
+its report, is the same code for both.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "LAST", "Job", "Stage", "job_of", "kind_of"]
 
 # kind -> the sections that only a config of this kind has
-KINDS: Mapping[str, str] = {"reconstruction": "[system] or [data]"}
+KINDS: Mapping[str, str] = {"reconstruction": "[system] or [data]", "sampling": "[target]"}
 LAST = "report"  # the stage after all others: it reads the closed run file
 
 
@@ -96,7 +97,7 @@ class Job:
 
 def kind_of(table: Mapping[str, Any]) -> str:
     """Return the kind of run that a config asks for."""
-    return "reconstruction"  # the only one so far
+    return "sampling" if "target" in table else "reconstruction"
 
 
 def kind_of_class(config: type[JobConfig]) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from physgen.training import Progress
+    from physgen.workflow.sampling.progress import ScanProgress
 
 __all__ = ["Reporter"]
 
@@ -18,6 +19,9 @@ class Reporter:
 
     def progress(self, progress: Progress, held_out_floor: float | None) -> None:
         """Hear how a fit goes; its own floor is that of the training shots."""
+
+    def sampled(self, progress: ScanProgress) -> None:
+        """Hear how the chains of a scan go."""
 
     def update(self, stage: str, text: str) -> None:
         """Hear how far `stage` has come, e.g. ``sweep 3`` or ``40 %``."""

@@ -25,12 +25,14 @@ class Column:
     Names without a head stand under the heading of their table.
 
     ``kind`` is "name", "number", "strong" (the numbers that matter most) or "text"; ``source``
-    is "data", "model" or empty, and gives the colour.
+    is "data", "model" or empty, and gives the colour.  A column that is ``page_only`` has no room
+    on a terminal.
     """
 
     head: str
     kind: str = "number"
     source: str = ""
+    page_only: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,81 @@
+r"""The Binder cumulant over the coupling, and where the curves of neighbouring sizes cross.
+
+.. math:: U_L = 1 - \frac{\langle m^4 \rangle_L}{3 \langle m^2 \rangle_L^2}
+
+rises from 0 in the disordered phase to 2/3 in the ordered one; at the critical point it does not
+depend on L but for corrections to scaling, so that curves of different L cross there
+(K. Binder, Z. Phys. B 43 (1981) 119).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from physgen.analysis.format import format_estimate
+from physgen.plotting.scan import coupling_label, coupling_of, series_of
+from physgen.plotting.style import COLOR, figure, note
+
+__all__ = ["plot_binder"]
+
+
+def plot_binder(
+    estimates: xr.Dataset,
+    crossings: xr.Dataset | None = None,
+    *,
+    critical: Mapping[str, float] | None = None,
+) -> Figure:
+    """Plot U_L of the first sampler over the whole scan, and near the crossings.
+
+    Parameters
+    ----------
+    estimates : xr.Dataset
+        ``binder`` and ``binder_error`` of dims (sampler, L, coupling).
+    crossings : xr.Dataset, optional
+        ``coupling``, ``coupling_error``, ``binder`` of dim ``pair``, coords L_small, L_large.
+    critical : mapping, optional
+        Exact or published ``coupling`` and, if known, ``binder`` there: drawn as dotted lines.
+    """
+    one = estimates.isel(sampler=[0])
+    with figure(8.6, 4.2) as fig:
+        left, right = fig.subplots(1, 2)
+        for ax in (left, right):
+            for style, series in series_of(one):
+                x = series[coupling_of(one)].values
+                ax.errorbar(x, series["binder"], series["binder_error"],
+                            **{**style, "ls": "-", "lw": 1.0})  # fmt: skip
+            if critical:
+                ax.axvline(critical["coupling"], color=COLOR["faint"], lw=1.0, ls=":", zorder=0)
+                if "binder" in critical:
+                    ax.axhline(critical["binder"], color=COLOR["faint"], lw=1.0, ls=":", zorder=0)
+            ax.set_xlabel(coupling_label(one))
+        left.set(ylabel="$U_L$", title="Binder cumulant")
+        left.legend(loc="best")
+        right.set_title("where the curves cross")
+        _zoom(right, one, crossings)
+    return fig
+
+
+def _zoom(ax: Axes, one: xr.Dataset, crossings: xr.Dataset | None) -> None:
+    """Show the crossings and three points of the scan on either side."""
+    if crossings is None or not crossings.sizes.get("pair"):
+        note(ax, "no two curves cross in this range")
+        return
+    at, error = crossings["coupling"].values, crossings["coupling_error"].values
+    ax.errorbar(at, crossings["binder"].values, xerr=error, fmt="x", ms=7, mew=1.6,
+                elinewidth=1.6, color=COLOR["model"], zorder=9)  # fmt: skip
+    name = coupling_of(one)
+    x = one[name].values
+    below = np.searchsorted(x, at.min()) - 1
+    above = np.searchsorted(x, at.max())
+    low, high = max(below - 1, 0), min(above + 1, len(x) - 1)
+    inside = one["binder"].isel({name: slice(low, high + 1)}).values
+    ax.set_xlim(x[low], x[high])
+    pad = 0.06 * float(np.nanmax(inside) - np.nanmin(inside)) or 0.01
+    ax.set_ylim(float(np.nanmin(inside)) - pad, float(np.nanmax(inside)) + pad)
+    pairs = zip(crossings["L_small"].values, crossings["L_large"].values, at, error)
+    note(ax, "\n".join(f"{a}, {b}:  {format_estimate(c, e)}" for a, b, c, e in pairs))

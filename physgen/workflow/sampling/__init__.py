@@ -1,0 +1,1 @@
+"""Markov chains over a scan of lattice sizes and couplings: sample, validate."""

@@ -1,0 +1,154 @@
+"""The chains of one point: drawn in blocks, committed with what a resume needs.
+
+Blocks are gathered for ``[sample] checkpoint_every`` seconds, or until a signal comes, and then
+committed together with the checkpoint, in one segment.  When a point is complete its group is
+replaced by the whole of it: all draws, the acceptance of every chain, and in the attributes
+tau_int, R-hat and what is suspicious about them.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from physgen.core.errors import InterruptedRunError, NonFiniteActionError
+from physgen.samplers.checkpoint import chain_statistics
+from physgen.samplers.diagnostics import check
+from physgen.samplers.progress import Progress
+from physgen.samplers.run import blocks
+from physgen.workflow.context import Context
+from physgen.workflow.labels import with_units
+from physgen.workflow.sampling.packing import pack, unpack
+from physgen.workflow.sampling.progress import Meter
+from physgen.workflow.sampling.scan import Point
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["CHECKPOINT", "draw", "is_complete", "read"]
+
+CHECKPOINT = "checkpoint"
+BLOCK_SECONDS = 1.0  # how long a signal may have to wait
+
+
+def is_complete(context: Context, point: Point) -> bool:
+    """Whether all draws of a point are in the run file."""
+    store = context.store
+    return store.has(point.group) and bool(store.read(point.group).attrs.get("complete", 0))
+
+
+def read(context: Context, group: str) -> xr.Dataset:
+    """Return the draws of a point as float64."""
+    return unpack(context.store.read(group))
+
+
+def draw(context: Context, point: Point, index: int, meter: Meter) -> None:
+    """Draw what the run file lacks of a point.
+
+    Raises
+    ------
+    InterruptedRunError
+        If a signal came; what had been drawn is committed.
+    NonFiniteActionError
+        If an observable is NaN or infinite; the draws before it are committed.
+    """
+    store, sampler = context.store, point.sampler
+
+    def told(now: Progress) -> None:
+        if now.phase == "warmup":
+            context.check_stop()  # a look may take long, and it draws nothing
+        context.reporter.sampled(meter.read(index, now))
+
+    pending = _Pending(context, point)
+    work = blocks(
+        point.make(),
+        point.target,
+        n_chains=sampler.n_chains,
+        n_draws=sampler.n_draws,
+        thin=sampler.thin,
+        warmup=sampler.warmup,
+        rng=context.stream("sample").child(point.group),
+        quiet=True,  # one bad point must not end a scan: it is flagged instead
+        progress=told,
+        checkpoint=pending.checkpoint,
+        block_seconds=min(BLOCK_SECONDS, context.config.sample.checkpoint_every),
+    )
+    try:
+        for block in work:
+            pending.add(block)
+            if pending.is_due():
+                pending.commit()
+            context.check_stop()
+    except InterruptedRunError:
+        pending.commit()
+        raise
+    except NonFiniteActionError as error:
+        pending.commit()
+        raise NonFiniteActionError(
+            f"{point.text}: {error}; the draws before it are in {store.path}",
+            error.chain,
+            error.draw,
+            error.state,
+        ) from None
+    pending.complete()
+
+
+class _Pending:
+    """What has been drawn of a point, committed and not yet."""
+
+    def __init__(self, context: Context, point: Point) -> None:
+        self.context, self.point = context, point
+        self.parts: list[xr.Dataset] = []
+        self.last = time.monotonic()
+        self.checkpoint = self._resumed()
+
+    def _resumed(self) -> xr.Dataset | None:
+        """Return the checkpoint of this point, if the run file has one."""
+        store = self.context.store
+        if not store.has(CHECKPOINT):
+            return None
+        found = store.read(CHECKPOINT)
+        return found if found.attrs.get("group") == self.point.group else None
+
+    def add(self, block: Any) -> None:
+        """Take a block of draws, or a look of the warm-up."""
+        self.checkpoint = block.checkpoint
+        if block.data is not None:
+            self.parts.append(pack(block.data, self.point.target))
+
+    def is_due(self) -> bool:
+        """Whether the last commit is old enough for another."""
+        return time.monotonic() - self.last > self.context.config.sample.checkpoint_every
+
+    def commit(self) -> None:
+        """Save the draws since the last commit, and where the chains are now."""
+        if self.checkpoint is None:
+            return
+        group, named = self.point.group, {"group": self.point.group}
+        groups = {CHECKPOINT: self.checkpoint.assign_attrs(named)}
+        if self.parts:
+            groups[group] = _joined(self.parts)
+        self.context.store.commit(groups, append={group: "draw"} if self.parts else {})
+        self.parts, self.last = [], time.monotonic()
+
+    def complete(self) -> None:
+        """Save the point as a whole."""
+        store, point = self.context.store, self.point
+        parts = [store.read(point.group)] if store.has(point.group) else []
+        whole = unpack(_joined([*parts, *self.parts]))
+        assert self.checkpoint is not None
+        whole = whole.assign(chain_statistics(self.checkpoint).data_vars)
+        whole = check(whole.assign_attrs(warmup=self.checkpoint.attrs["record"]), quiet=True)
+        marked = whole.assign_attrs(
+            complete=1, label=point.sampler.label, exactness_for="the target"
+        )
+        store.commit({point.group: with_units(pack(marked, point.target))})
+
+
+def _joined(parts: list[xr.Dataset]) -> xr.Dataset:
+    import xarray as xr
+
+    if len(parts) == 1:
+        return parts[0]
+    return xr.concat(parts, "draw", combine_attrs="override", data_vars="minimal",
+                     coords="minimal", compat="override")  # fmt: skip

@@ -1,0 +1,174 @@
+r"""Where the Binder cumulants of two lattice sizes are equal.
+
+Between two neighbouring points of the scan each curve is
+
+.. math::
+    U(\beta) = w\, U_j(\beta) + (1 - w)\, U_{j+1}(\beta), \qquad
+    w = \frac{\beta_{j+1} - \beta}{\beta_{j+1} - \beta_j},
+
+where :math:`U_j(\beta)` is the estimate from the chains at :math:`\beta_j`, reweighted to
+:math:`\beta` by :math:`e^{-(\beta - \beta_j) E}` for the Ising model (Ferrenberg and Swendsen,
+Phys. Rev. Lett. 61 (1988) 2635) and as it stands, so that U is linear in between, for others.  The
+error is that of the jackknife over chains: every chain of the four sets is left out once.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+__all__ = ["Moments", "crossings", "moments"]
+
+N_MESH = 33  # points between two of the scan, at which U is evaluated
+
+
+class Moments(NamedTuple):
+    """Sums over the draws of each chain, on the mesh: shape (n_mesh, n_chains) each."""
+
+    weight: np.ndarray
+    m2: np.ndarray
+    m4: np.ndarray
+
+    def binder(self) -> np.ndarray:
+        """Return U on the mesh: from all chains (row 0), and without each of them in turn."""
+        kept = [np.concatenate([s.sum(1)[:, None], s.sum(1)[:, None] - s], 1) for s in self]
+        weight, m2, m4 = kept
+        return (1 - m4 * weight / (3 * m2**2)).T
+
+
+def moments(ds: xr.Dataset, shifts: np.ndarray) -> Moments:
+    """Return the moments of the chains of a point, reweighted by ``e^{-shift E}``.
+
+    Parameters
+    ----------
+    ds : Dataset
+        ``magnetization`` and, unless all shifts are 0, ``energy`` (total), dims (chain, draw).
+    shifts : ndarray
+        beta - beta_j on the mesh.
+    """
+    m2 = ds["magnetization"].values ** 2
+    found = []
+    energy = ds["energy"].values if np.any(shifts) else np.zeros_like(m2)
+    centred = energy - energy.mean()
+    for shift in shifts:
+        exponent = -shift * centred
+        w = np.exp(exponent - exponent.max())
+        found.append((w.sum(1), (w * m2).sum(1), (w * m2 * m2).sum(1)))
+    return Moments(*(np.array(column) for column in zip(*found)))
+
+
+def crossings(
+    extents: list[int],
+    values: np.ndarray,
+    binder: np.ndarray,
+    error: np.ndarray,
+    chains: Callable[[int, int], xr.Dataset],
+    *,
+    reweight: bool,
+) -> xr.Dataset:
+    """Return the crossings of every two neighbouring sizes.
+
+    Parameters
+    ----------
+    extents : list of int
+    values : ndarray
+        The couplings of the scan, ascending; U_L of the larger lattice is below that of the
+        smaller one before the crossing, and above it behind.
+    binder, error : ndarray, shape (L, coupling)
+    chains : callable(i, j)
+        The draws at extent i and coupling j.
+    reweight : bool
+        Whether the coupling is beta of an Ising model.
+
+    Returns
+    -------
+    Dataset
+        ``coupling`` with ``coupling_error`` and ``binder`` of dim ``pair``, coords ``L_small``
+        and ``L_large``; pairs whose curves do not cross are left out.
+    """
+    rows = []
+    order = np.argsort(extents)
+    for a, b in itertools.pairwise(order.tolist()):
+        j = _interval(binder[b] - binder[a], np.hypot(error[a], error[b]))
+        if j is None:
+            continue
+        mesh = np.linspace(values[j], values[j + 1], N_MESH)
+        curves = {
+            (i, k): moments(chains(i, k), (mesh - values[k]) * reweight).binder()
+            for i in (a, b)
+            for k in (j, j + 1)
+        }
+        found = _cross(mesh, curves, a, b, j)
+        if found is not None:
+            rows.append((extents[a], extents[b], *found))
+    columns = [np.array(column) for column in zip(*rows)] or [np.zeros(0)] * 5
+    return xr.Dataset(
+        {
+            "coupling": ("pair", columns[2]),
+            "coupling_error": ("pair", columns[3]),
+            "binder": ("pair", columns[4]),
+        },
+        {"L_small": ("pair", columns[0].astype(int)), "L_large": ("pair", columns[1].astype(int))},
+        {"estimator": "Binder crossing, jackknife over chains" + (", reweighted" * reweight)},
+    )
+
+
+def _interval(difference: np.ndarray, error: np.ndarray) -> int | None:
+    """Return j such that the difference turns positive between j and j + 1, or None.
+
+    Far from the transition both curves are flat and their difference is noise that changes sign
+    often; the best place is where most standard errors lie on the right side.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pulls = np.where(error > 0, difference / error, 0.0)
+    if not np.isfinite(pulls).all() or len(pulls) < 2:
+        return None
+    below = -np.cumsum(pulls)[:-1]
+    above = np.cumsum(pulls[::-1])[::-1][1:]
+    best = int(np.argmax(below + above))
+    near = [best, best - 1, best + 1]
+    for j in near:
+        if 0 <= j < len(pulls) - 1 and difference[j] <= 0 < difference[j + 1]:
+            return j
+    return None
+
+
+def _cross(
+    mesh: np.ndarray, curves: dict[tuple[int, int], np.ndarray], a: int, b: int, j: int
+) -> tuple[float, float, float] | None:
+    """Return the crossing, its error, and U there."""
+    w = (mesh[-1] - mesh) / (mesh[-1] - mesh[0])
+
+    def curve(i: int, left: int, right: int) -> np.ndarray:
+        return w * curves[i, j][left] + (1 - w) * curves[i, j + 1][right]
+
+    at = _root(mesh, curve(b, 0, 0) - curve(a, 0, 0))
+    if at is None:
+        return None
+    variance = 0.0
+    for i, k in curves:
+        n = len(curves[i, k]) - 1
+        if n < 2:
+            return at, np.nan, float(np.interp(at, mesh, curve(b, 0, 0)))
+        moved = []
+        for chain in range(1, n + 1):
+            left_out = {(i, k): chain}
+            big = curve(b, left_out.get((b, j), 0), left_out.get((b, j + 1), 0))
+            small = curve(a, left_out.get((a, j), 0), left_out.get((a, j + 1), 0))
+            found = _root(mesh, big - small)
+            moved.append(at if found is None else found)
+        variance += (n - 1) / n * float(np.sum((np.array(moved) - np.mean(moved)) ** 2))
+    return at, float(np.sqrt(variance)), float(np.interp(at, mesh, curve(b, 0, 0)))
+
+
+def _root(x: np.ndarray, y: np.ndarray) -> float | None:
+    """Return the first zero of y from below, linear between the points of x."""
+    up = np.flatnonzero((y[:-1] <= 0) & (y[1:] > 0))
+    if not up.size:
+        return None
+    i = int(up[0])
+    return float(x[i] - y[i] * (x[i + 1] - x[i]) / (y[i + 1] - y[i]))

@@ -1,0 +1,66 @@
+r"""What is known exactly along a scan: lines for the figures, and the critical point.
+
+The square-lattice Ising model without a field: energy and specific heat of the L x L torus
+(Kaufman 1949), and of the infinite lattice with its spontaneous magnetization (Onsager 1944; Yang
+1952).  K = beta J enters throughout.  The critical point of phi^4 is not known exactly.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from physgen.workflow.sampling.scan import Scan
+
+__all__ = ["BINDER_CRITICAL", "critical_coupling", "is_square_ising", "lines"]
+
+N_CURVE = 241  # points of a line
+BINDER_CRITICAL = 0.61069  # of the square torus; Kamieniarz and Bloete, J. Phys. A 26 (1993) 201
+
+
+def is_square_ising(scan: Scan) -> bool:
+    """Whether Kaufman's formula holds: nearest neighbours, no field, scanned in beta."""
+    return scan.family == "ising-2d" and scan.coupling == "beta" and not scan.fixed["h"]
+
+
+def critical_coupling(scan: Scan) -> float | None:
+    """Return where the transition of the infinite lattice is, if that is known exactly."""
+    if not is_square_ising(scan) or scan.fixed["J"] <= 0:
+        return None
+    return float(np.log1p(np.sqrt(2)) / 2 / scan.fixed["J"])
+
+
+def lines(scan: Scan) -> xr.Dataset | None:
+    """Return what is known on a fine grid of the coupling: dims (L, curve), infinite: (curve)."""
+    if not is_square_ising(scan):
+        return None
+    from physgen.exact import onsager
+
+    values = np.array(scan.values, dtype=float)
+    x = np.linspace(values.min(), values.max(), N_CURVE)
+    critical = critical_coupling(scan)
+    if critical is not None and x[0] < critical < x[-1]:
+        # The infinite lattice is singular here: a point on either side, and none at it.
+        x = np.sort(np.append(x[x != critical], critical * (1 + np.array([-1e-7, 1e-7]))))
+    J = scan.fixed["J"]
+    found = {name: (("L", "curve"), y) for name, y in _torus(scan, x).items()}
+    infinite = {
+        "energy_per_site": J * onsager.energy_per_site(J * x),
+        "specific_heat": onsager.specific_heat(J * x),
+        "abs_magnetization": onsager.magnetization(J * x),
+    }
+    if J < 0:
+        del infinite["abs_magnetization"]
+    found |= {f"{name}_infinite": (("curve",), y) for name, y in infinite.items()}
+    ds = xr.Dataset(found, {"L": scan.extents, "coupling": ("curve", x)})
+    return ds.assign_attrs(estimator="Kaufman 1949 (finite L); Onsager 1944, Yang 1952 (infinite)")
+
+
+def _torus(scan: Scan, x: np.ndarray) -> dict[str, np.ndarray]:
+    from physgen.exact import kaufman
+
+    J = scan.fixed["J"]
+    extents = [L for L in scan.extents if L is not None]
+    energy = [J * kaufman.energy_per_site(J * x, (L, L)) for L in extents]
+    heat = [kaufman.specific_heat(J * x, (L, L)) for L in extents]
+    return {"energy_per_site": np.array(energy), "specific_heat": np.array(heat)}

@@ -1,0 +1,51 @@
+"""What a sampling config asks for, checked before a run is opened."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from physgen.core.errors import InputError
+from physgen.workflow.sampling.config import Config
+from physgen.workflow.sampling.scan import Scan
+
+__all__ = ["check", "result_bytes"]
+
+SERIES = 3  # observables of a target, about
+BYTES = 4  # of a stored number
+CHECKED_SITES = 1 << 12  # a force is compared with finite differences on lattices up to here
+
+
+def check(config: Config) -> None:
+    """Raise :class:`InputError` for anything that cannot be sampled, or would not fit in memory.
+
+    Every sampler is bound to every target; a force of the user is compared with finite
+    differences of the action, once.
+    """
+    from physgen.samplers.memory import check_memory
+
+    scan, checked = Scan(config), False
+    for point in scan.points():
+        _check_own(point.target, checked or scan.family is not None)
+        checked = True
+        point.bind()
+        held = point.sampler.n_chains * (point.sampler.n_draws * SERIES + scan.sites(point.target))
+        what = f"n_chains = {point.sampler.n_chains} and n_draws = {point.sampler.n_draws}"
+        check_memory(8 * held, what, "lower them under [sampler]")
+
+
+def result_bytes(scan: Scan) -> int:
+    """Return about how large the run file will be."""
+    draws = sum(sampler.n_chains * sampler.n_draws for sampler in scan.samplers)
+    return draws * len(scan.extents) * len(scan.values) * SERIES * BYTES
+
+
+def _check_own(target: Any, known: bool) -> None:
+    """Compare the force of a target of the user with its action."""
+    if known or not hasattr(target, "force"):
+        return
+    from physgen.targets import check_force
+
+    try:
+        check_force(target)
+    except InputError as error:
+        raise InputError(f"[target] {error}") from None

@@ -1,0 +1,22 @@
+"""The sampling of a lattice system over a scan, as a job."""
+
+from physgen.workflow.context import Context
+from physgen.workflow.job import Job
+from physgen.workflow.sampling.config import Config
+from physgen.workflow.sampling.figures import CAPTIONS, WIDE, draw_figures
+from physgen.workflow.sampling.inputs import check
+from physgen.workflow.sampling.stages import STAGES
+from physgen.workflow.sampling.summary import summarize
+
+__all__ = ["JOB"]
+
+JOB = Job(
+    config=Config,
+    context=Context,
+    check=check,
+    stages=STAGES,
+    summarize=summarize,
+    draw=draw_figures,
+    captions=CAPTIONS,
+    wide=WIDE,
+)

@@ -1,0 +1,80 @@
+"""How far a scan has come: which point, which draw, how fast, how long still."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+from physgen.samplers.progress import Progress
+from physgen.workflow.sampling.scan import Point
+
+__all__ = ["Meter", "ScanProgress"]
+
+
+@dataclass(frozen=True)
+class ScanProgress:
+    """What a progress display shows of a scan.
+
+    Attributes
+    ----------
+    point : str
+        The point in words.
+    number, n_points : int
+        Which one it is, from 1.
+    now : physgen.samplers.progress.Progress
+        How the chains of this point go.
+    updates_per_second : float
+        Attempted updates of one site of one chain; NaN during the warm-up.
+    eta_s : float
+        Seconds until the last point is done; infinite if unknown.
+    """
+
+    point: str
+    number: int
+    n_points: int
+    now: Progress
+    updates_per_second: float
+    eta_s: float
+
+
+class Meter:
+    """Counts the work of a scan, sites times chains times steps, to tell when it will be done."""
+
+    def __init__(self, points: list[Point]) -> None:
+        self._work = [_work(point) for point in points]
+        self._points = points
+        self._begun = time.monotonic()
+        self._done = 0.0
+
+    def skip(self, index: int) -> None:
+        """Leave out a point that had been done before."""
+        self._work[index] = 0.0
+
+    def finish(self, index: int) -> None:
+        """Count a point that is done now."""
+        self._done += self._work[index]
+
+    def read(self, index: int, now: Progress) -> ScanProgress:
+        """Return the progress of the scan, from that of point `index`."""
+        point, work = self._points[index], self._work[index]
+        drawing = now.phase == "draws"
+        share = now.done / now.total if drawing else 0.0
+        done = self._done + share * work
+        left = sum(self._work[index:]) - share * work
+        elapsed = time.monotonic() - self._begun
+        return ScanProgress(
+            point.text,
+            index + 1,
+            len(self._points),
+            now,
+            now.per_second * work / point.sampler.n_draws if drawing else math.nan,
+            left * elapsed / done if done > 0 else math.inf,
+        )
+
+
+def _work(point: Point) -> float:
+    """Return the updates of single sites that the draws of a point take."""
+    sampler = point.sampler
+    sites = math.prod(point.target.event_shape)
+    return float(sites * sampler.n_chains * sampler.n_draws * sampler.thin)

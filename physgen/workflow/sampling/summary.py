@@ -1,0 +1,233 @@
+"""The result of a scan in words and numbers, from one run file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import xarray as xr
+
+from physgen.analysis.format import format_estimate, is_zero_error, pull
+from physgen.workflow.loading import config_of_run
+from physgen.workflow.sampling.exact import critical_coupling
+from physgen.workflow.sampling.grid import joint, quantities
+from physgen.workflow.sampling.scan import Scan
+from physgen.workflow.summary import Column, Summary, Table, dataset_of
+
+__all__ = ["summarize"]
+
+MANY_ROWS = 24  # more do not fit a terminal: then the middle and the ends of the scan are shown
+TERMINAL = ("energy_per_site", "phi2", "abs_magnetization", "binder")
+HEADS = {
+    "energy_per_site": "e",
+    "action_per_site": "S/V",
+    "specific_heat": "c",
+    "abs_magnetization": "<|m|>",
+    "chi_abs": "chi_abs",
+    "susceptibility": "chi",
+    "binder": "U_L",
+    "magnetization": "<m>",
+    "phi2": "<phi^2>",
+}
+ALARM = 1e-3  # probability below which a disagreement is told
+MANY_WARNINGS = 4
+
+
+def summarize(tree: xr.DataTree) -> Summary:
+    """Summarise an open run, as far as it has come."""
+    scan = Scan(config_of_run(tree.attrs))  # type: ignore[arg-type]
+    estimates = dataset_of(tree, "estimates")
+    if estimates is None:
+        done = sum("complete" in node.attrs for node in tree.subtree)
+        return Summary(f"{_title(scan)}; {done} of {scan.n_points} points done")
+    points = _points(scan, estimates)
+    crossings = _crossings(scan, dataset_of(tree, "crossings"))
+    checks = list(_checks(estimates, dataset_of(tree, "agreement")))
+    tables = [points, *([crossings] if crossings else []), _check_table(checks)]
+    return Summary(
+        title=_title(scan),
+        tables=tuple(tables),
+        warnings=tuple(_warnings(scan, estimates, checks)),
+        notes=_notes(points),
+        figures=_figures(tables, (len(scan.samplers) > 1) + 1 + bool(scan.coupling)),
+    )
+
+
+def _title(scan: Scan) -> str:
+    extents = ", ".join(str(L) for L in scan.extents if L is not None)
+    values = [v for v in scan.values if v is not None]
+    parts = [scan.title, *([f"L = {extents}"] if extents else [])]
+    if len(values) > 1:
+        parts.append(f"{scan.coupling} = {values[0]:g} to {values[-1]:g}")
+    elif values:
+        parts.append(f"{scan.coupling} = {values[0]:g}")
+    neutral = {"J": 1.0, "h": 0.0}
+    parts += [f"{k} = {v:g}" for k, v in scan.fixed.items() if neutral.get(k) != v]
+    return f"{', '.join(parts)}; {' and '.join(s.label for s in scan.samplers)}"
+
+
+def _points(scan: Scan, estimates: xr.Dataset) -> Table:
+    """Return the table of all points."""
+    names = quantities(estimates)
+    several, coupling = len(scan.samplers) > 1, scan.coupling
+    columns = [Column("sampler", "name")] if several else []
+    columns += [Column("L"), Column(coupling)] if coupling else [Column("L")]
+    with_pull = next((name for name in names if f"{name}_pull" in estimates), None)
+    for name in names:
+        brief, head = name in TERMINAL or name not in HEADS, HEADS.get(name, name)
+        columns.append(Column(head, page_only=not brief))
+        if f"{name}_pull" in estimates:
+            columns.append(Column(f"pull\n{head}", page_only=name != with_pull))
+    columns += [Column("tau_int"), Column("R-hat", page_only=True), Column("ess", page_only=True)]
+    rows, shown = [], []
+    keep = _kept(scan, estimates)
+    for i, L in enumerate(scan.extents):
+        for j, value in enumerate(scan.values):
+            for k, sampler in enumerate(scan.samplers):
+                at = estimates.isel({"sampler": k, "L": i, estimates["tau_int"].dims[-1]: j})
+                if j in keep:
+                    shown.append(len(rows))
+                start = [sampler.label] if several else []
+                start += ["" if L is None else str(L)]
+                start += [f"{value:.6g}"] if coupling and value is not None else []
+                rows.append((*start, *_cells(at, names)))
+    table = tuple(rows)
+    notes = (
+        "Errors are one standard error; a pull is (measured - exact) / error; tau_int is that of "
+        "the slowest observable, in draws.",
+    )
+    return Table("Points", tuple(columns), table, notes, tuple(shown))
+
+
+def _kept(scan: Scan, estimates: xr.Dataset) -> set[int]:
+    """Return which couplings the terminal shows: all, or the ends and around the transition."""
+    n = len(scan.values)
+    if scan.n_points <= MANY_ROWS or n < 6:
+        return set(range(n))
+    center = n // 2
+    critical = critical_coupling(scan)
+    if critical is not None:
+        center = int(np.argmin(np.abs(np.array(scan.values, dtype=float) - critical)))
+    elif "chi_abs" in estimates and len(scan.extents):
+        peak = estimates["chi_abs"].values[0, -1]
+        center = int(np.nanargmax(peak)) if np.isfinite(peak).any() else center
+    return {0, n - 1} | {k for k in (center - 1, center, center + 1) if 0 <= k < n}
+
+
+def _cells(at: xr.Dataset, names: list[str]) -> Iterator[str]:
+    for name in names:
+        value, error = float(at[name]), float(at[f"{name}_error"])
+        yield format_estimate(value, error) if np.isfinite(value) else ""
+        if f"{name}_pull" in at:
+            found = float(at[f"{name}_pull"])
+            yield f"{found:+.1f}" if np.isfinite(found) else ""
+    yield _figure(float(at["tau_int"]), ".3g")
+    yield _figure(float(at["r_hat"]), ".4f")
+    yield _figure(float(at["ess"]), ",.0f")
+
+
+def _figure(value: float, form: str) -> str:
+    return format(value, form) if np.isfinite(value) else ""
+
+
+def _crossings(scan: Scan, found: xr.Dataset | None) -> Table | None:
+    """Return where the Binder cumulants cross, beside the exact critical point."""
+    if found is None or not found.sizes.get("pair"):
+        return None
+    critical = critical_coupling(scan)
+    columns = [Column("", "name"), Column(scan.coupling, "strong")]
+    columns += [Column("exact"), Column("pull")] if critical is not None else []
+    columns += [Column("U there")]
+    rows = []
+    for k in range(found.sizes["pair"]):
+        at, error = float(found["coupling"][k]), float(found["coupling_error"][k])
+        pair = f"U_{int(found['L_small'][k])} = U_{int(found['L_large'][k])}"
+        row = [pair, format_estimate(at, error)]
+        if critical is not None:
+            known = np.isfinite(error) and not is_zero_error(at, error)
+            row += [f"{critical:.6f}", f"{pull(at, critical, error):+.1f}" if known else ""]
+        rows.append((*row, f"{float(found['binder'][k]):.4f}"))
+    notes = (
+        "Curves of two sizes cross at the critical point of the infinite lattice, but for "
+        "corrections to scaling that vanish with L.",
+    )
+    return Table("Binder crossings", tuple(columns), tuple(rows), notes)
+
+
+def _checks(estimates: xr.Dataset, side_by_side: xr.Dataset | None) -> Iterator[tuple[str, ...]]:
+    """Yield each check: what, the result, how it is to be read, and p where there is one."""
+    for name in quantities(estimates):
+        if f"{name}_pull" in estimates:
+            chi2, n, p = joint(estimates[f"{name}_pull"].values)
+            if n:
+                what = f"{estimates[name].attrs['long_name']}, exact"
+                yield what, f"{chi2 / n:.2f}", f"chi^2 per point, {n} points, p = {p:.2g}", str(p)
+    if side_by_side is not None:
+        for q, name in enumerate(side_by_side["quantity"].values):
+            for o, other in enumerate(side_by_side["other"].values):
+                chi2, n, p = joint(side_by_side["pull"].values[q, o])
+                what = f"{estimates[str(name)].attrs['long_name']}, {other}"
+                how = f"chi^2 per point against {side_by_side.attrs['first']}"
+                yield what, f"{chi2 / n:.2f}", f"{how}, {n} points, p = {p:.2g}", str(p)
+    for name, what, worst, form in (
+        ("r_hat", "largest R-hat", np.nanargmax, ".4f"),
+        ("tau_int", "longest tau_int", np.nanargmax, ".3g"),
+        ("ess", "fewest independent draws", np.nanargmin, ",.0f"),
+    ):
+        values = estimates[name].values
+        if np.isfinite(values).any():
+            where = np.unravel_index(int(worst(values)), values.shape)
+            yield what, format(values[where], form), f"at {_place(estimates, where)}", ""
+
+
+def _place(estimates: xr.Dataset, where: tuple) -> str:
+    dims = estimates["tau_int"].dims
+    at = [estimates[d].values[w] for d, w in zip(dims, where)]
+    return f"{at[0]}, L = {at[1]}, {dims[2]} = {at[2]:g}"
+
+
+def _check_table(checks: list[tuple[str, ...]]) -> Table:
+    columns = (Column("", "name"), Column("estimate", "strong"), Column("how", "text"))
+    return Table("Checks", columns, tuple((a, b, c) for a, b, c, _ in checks))
+
+
+def _warnings(scan: Scan, estimates: xr.Dataset, checks: list[tuple[str, ...]]) -> Iterator[str]:
+    for what, value, _, p in checks:
+        if p and float(p) < ALARM:
+            yield f"{what}: chi^2 per point {value}, p = {float(p):.1g}; do not trust this run"
+    told = [line for line in str(estimates.attrs.get("warnings", "")).split("\n") if line]
+    yield from told[:MANY_WARNINGS]
+    if len(told) > MANY_WARNINGS:
+        yield f"and {len(told) - MANY_WARNINGS} more such points: raise [sampler] n_draws"
+    least = scan.config.validate_.ess_min
+    ess = estimates["ess"].values
+    few = int(np.sum(ess < least))
+    if few:
+        yield (
+            f"{few} of {ess.size} points have fewer than {least:g} independent draws, the worst "
+            f"{np.nanmin(ess):.0f}: their errors are rough; raise [sampler] n_draws"
+        )
+
+
+def _notes(points: Table) -> tuple[str, ...]:
+    shown, n = points.shown or (), len(points.rows)
+    hidden = f"{len(shown)} of {n} points; all of them are in report.html.  " * (len(shown) < n)
+    return (hidden + points.notes[0],)
+
+
+def _figures(tables: list[Table], n_axes: int) -> dict[str, str]:
+    """Return what runs are compared by: the points that a terminal shows, crossings, checks."""
+    points, *others = tables
+    found = {}
+    shown = points.shown if points.shown is not None else range(len(points.rows))
+    for row in (points.rows[k] for k in shown):
+        at = ", ".join(
+            cell if column.kind == "name" else f"{column.head} = {cell}"
+            for column, cell in zip(points.columns[:n_axes], row)
+        )
+        for column, cell in zip(points.columns[n_axes:], row[n_axes:]):
+            if not column.page_only and "pull" not in column.head:
+                found[f"{column.head}, {at}"] = cell
+    for table in others:
+        found |= {row[0]: row[1] for row in table.rows}
+    return found

@@ -1,0 +1,61 @@
+"""The values of a scan as a config may write them: a number, a list, or a range."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+__all__ = ["extents", "numbers"]
+
+_DIGITS = 12  # a range is rounded, so that its values read as a person would write them
+
+
+def extents(value: Any) -> Any:
+    """Return lattice extents as a list: from one integer >= 2, or from a list of them."""
+    found = value if isinstance(value, list) else [value]
+    if value is None:
+        return None
+    for each in found or [value]:
+        if isinstance(each, bool) or not isinstance(each, int) or each < 2:
+            raise ValueError(f"[target] L must be an integer >= 2 or a list of them, got {each!r}")
+    return _distinct("L", found)
+
+
+def numbers(value: Any, info: Any) -> Any:
+    """Return couplings as a list: from a number, a list, or a range ``{start, stop, n}``."""
+    name = info.field_name
+    if value is None:
+        return None
+    if isinstance(value, Mapping):
+        value = _range(name, value)
+    found = value if isinstance(value, list) else [value]
+    for each in found or [value]:
+        if isinstance(each, bool) or not isinstance(each, int | float) or not math.isfinite(each):
+            raise ValueError(
+                f"[target] {name} must be a finite number, a list of them, or a range "
+                f"{{start = a, stop = b, n = 11}}, got {each!r}"
+            )
+    return _distinct(name, [float(each) for each in found])
+
+
+def _range(name: str, table: Mapping[str, Any]) -> list[float]:
+    form = f"[target] {name} as a range must read {{start = a, stop = b, n = 11}}, "
+    if set(table) != {"start", "stop", "n"}:
+        raise ValueError(f"{form}got the keys {', '.join(table) or 'none'}")
+    start, stop, n = table["start"], table["stop"], table["n"]
+    if isinstance(n, bool) or not isinstance(n, int) or n < 2:
+        raise ValueError(f"{form}n an integer >= 2, got n = {n!r}")
+    for each in (start, stop):
+        if isinstance(each, bool) or not isinstance(each, int | float) or not math.isfinite(each):
+            raise ValueError(f"{form}start and stop finite numbers, got {each!r}")
+    return [round(float(x), _DIGITS) for x in np.linspace(start, stop, n)]
+
+
+def _distinct(name: str, values: list[Any]) -> list[Any]:
+    for each in values:
+        if values.count(each) > 1:
+            raise ValueError(f"[target] {name} must hold each value once, got {each!r} twice")
+    return values
