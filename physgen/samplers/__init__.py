@@ -21,20 +21,28 @@ if TYPE_CHECKING:
     from physgen.samplers.heat_bath import HeatBath
     from physgen.samplers.hmc import HMC
     from physgen.samplers.independence import Independence
+    from physgen.samplers.mala import MALA
     from physgen.samplers.metropolis import Metropolis
+    from physgen.samplers.overrelaxation import Overrelaxation
+    from physgen.samplers.phi4_cluster import Phi4Cluster
     from physgen.samplers.recording import unpack_configurations
     from physgen.samplers.swendsen_wang import SwendsenWang
+    from physgen.samplers.ula import ULA
     from physgen.samplers.warmup import AutoWarmup
     from physgen.samplers.wolff import Wolff
 
 __all__ = [
     "HMC",
+    "MALA",
+    "ULA",
     "AutoWarmup",
     "Emcee",
     "ExactDraws",
     "HeatBath",
     "Independence",
     "Metropolis",
+    "Overrelaxation",
+    "Phi4Cluster",
     "SwendsenWang",
     "Wolff",
     "blocks",
@@ -55,8 +63,12 @@ __getattr__, __dir__ = lazy_exports(
         "HMC": "hmc",
         "HeatBath": "heat_bath",
         "Independence": "independence",
+        "MALA": "mala",
         "Metropolis": "metropolis",
+        "Overrelaxation": "overrelaxation",
+        "Phi4Cluster": "phi4_cluster",
         "SwendsenWang": "swendsen_wang",
+        "ULA": "ula",
         "Wolff": "wolff",
         "chain_statistics": "checkpoint",
         "check": "diagnostics",

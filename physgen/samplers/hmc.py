@@ -111,18 +111,20 @@ class TrajectoryChains:
 
     Parameters
     ----------
-    sampler : HMC
+    sampler : HMC or MALA
     target : Target
     fields : Moves
         What computes the trajectories.
     step_size : float
-        Leapfrog step.
+        Leapfrog step h; with `langevin` the Langevin step eps = h^2 / 2.
+    langevin : bool
     """
 
     sampler: Any
     target: Target
     fields: Moves
     step_size: float
+    langevin: bool = False
     exactness: str = "asymptotic"
 
     @property
@@ -131,6 +133,10 @@ class TrajectoryChains:
         if self.sampler.n_leapfrog is not None:
             return self.sampler.n_leapfrog
         return max(1, math.ceil(self.sampler.trajectory_length / self.step_size - 1e-9))
+
+    @property
+    def _leap(self) -> float:
+        return math.sqrt(2 * self.step_size) if self.langevin else self.step_size
 
     @property
     def tuning(self) -> Mapping[str, float]:
@@ -148,7 +154,7 @@ class TrajectoryChains:
     def step(self, rng: Stream, state: State, n: int = 1) -> tuple[State, Info]:
         """Return the chains after n trajectories."""
         u = rng.child("jitter").numpy().random(n)
-        steps = self.step_size * (1 + self.sampler.jitter * (2 * u - 1))
+        steps = self._leap * (1 + self.sampler.jitter * (2 * u - 1))
         return self._move(rng, state, steps, self.n_leapfrog)
 
     def tune(self, rng: Stream, state: State, n: int) -> tuple[TrajectoryChains, State]:
@@ -159,7 +165,7 @@ class TrajectoryChains:
         for i in range(n):
             trial = replace(self, step_size=adaptation.trial)
             steps = min(trial.n_leapfrog, _MOST_STEPS)
-            state, info = self._move(rng.at(i), state, np.array([trial.step_size]), steps)
+            state, info = self._move(rng.at(i), state, np.array([trial._leap]), steps)
             adaptation.update(float(np.mean(info.metrics["acceptance_probability"])))
         tuned = replace(self, step_size=adaptation.result)
         if self.sampler.n_leapfrog is None:  # whole steps that make up the length

@@ -62,4 +62,10 @@ class Metropolis:
         name = kernel_name(target)
         if name == "ising":
             return bind_ising(target, 1 if self.ties == "fair" else 2, self.rng, self.layout)
-        raise InputError(f"Metropolis needs an Ising target, got {target!r}; use HMC or MALA")
+        if name == "phi4":
+            from physgen.samplers.phi4_metropolis import bind_phi4
+
+            return bind_phi4(target, self.rng)
+        raise InputError(
+            f"Metropolis needs an Ising, phi^4 or free-field target, got {target!r}; use HMC or MALA"
+        )

@@ -17,7 +17,7 @@ import numpy as np
 from physgen.core.random import Stream
 from physgen.kernels.cpu.langevin import langevin
 from physgen.kernels.cpu.phi4_hmc import actions, trajectories
-from physgen.kernels.cpu.phi4_layout import block_width, pack, runs, unpack
+from physgen.kernels.cpu.phi4_layout import MIN_WIDTH, block_width, pack, runs, unpack
 from physgen.kernels.cpu.philox import split_key, words
 from physgen.samplers._threads import over_blocks
 from physgen.samplers.fields import require_finite
@@ -26,6 +26,7 @@ from physgen.samplers.state import State
 
 __all__ = ["Phi4Fields"]
 
+_SECONDS = 5e-10  # of a visit to a site, about
 _SEED_CALL = 1 << 24  # counter word c3 of the words that seed generators
 
 
@@ -42,11 +43,14 @@ class Phi4Fields:
     rng : {"philox", "fast"}
         Philox words, a function of (stream, chain, site, step) alone; or xoshiro256++ lanes, twice
         as fast, whose numbers depend on the number of chains too.
+    least_width : int
+        Chains of a block, if there are as many.
     """
 
     target: Any
     dtype: str = "float32"
     rng: str = "philox"
+    least_width: int = MIN_WIDTH
 
     @cached_property
     def runs(self) -> np.ndarray:
@@ -71,7 +75,9 @@ class Phi4Fields:
     def init(self, rng: Stream, n_chains: int, start: str | np.ndarray = "hot") -> State:
         """Return the chains packed, with their actions."""
         x = first_configurations(self.target, rng, n_chains, start).reshape(n_chains, -1)
-        width = block_width(n_chains, self.n_sites, np.dtype(self.dtype).itemsize)
+        width = block_width(
+            n_chains, self.n_sites, np.dtype(self.dtype).itemsize, self.least_width
+        )
         state = self.state(pack(x, width, self.dtype), n_chains)
         require_finite(self.actions(state), None, "at the start")
         return state
@@ -79,7 +85,7 @@ class Phi4Fields:
     def state(self, x: np.ndarray, n_chains: int | np.ndarray) -> State:
         """Return the state of packed fields."""
         action = np.empty((x.shape[0], x.shape[2]))
-        in_parts(lambda part: actions(part, x, self.runs, self.couplings, action), len(x))
+        in_parts(lambda part: actions(part, x, self.runs, self.couplings, action), x, 1)
         return State(x, {"action": action, "n_chains": np.array(n_chains)})
 
     def actions(self, state: State) -> np.ndarray:
@@ -127,7 +133,8 @@ class Phi4Fields:
             lambda part: trajectories(
                 part, x, action, self.runs, self.couplings, key, lanes, steps, n_leapfrog, stats
             ),
-            len(x),
+            x,
+            steps.size * (n_leapfrog + 4),
         )
         n = int(state.aux["n_chains"])
         stats = stats.transpose(1, 0, 2).reshape(4, -1)[:, :n]
@@ -140,19 +147,18 @@ class Phi4Fields:
             lambda part: langevin(
                 part, x, self.runs, self.couplings, key, lanes, float(step_size), n
             ),
-            len(x),
+            x,
+            3 * n,
         )
         moved = self.state(x, state.aux["n_chains"])
         require_finite(self.actions(moved), state, "after a Langevin step; lower step_size")
         return moved
 
 
-def in_parts(work: Callable[[tuple[int, int]], None], n_blocks: int) -> None:
-    """Call ``work((first, last))`` on ranges that cover all blocks, one range a thread."""
-    from numba import config
-
-    n = min(config.NUMBA_NUM_THREADS, n_blocks)  # pyright: ignore[reportAttributeAccessIssue]
-    over_blocks(lambda i: work((i * n_blocks // n, (i + 1) * n_blocks // n)), n)
+def in_parts(work: Callable[[tuple[int, int]], None], x: np.ndarray, visits: float) -> None:
+    """Call ``work((first, stride))`` on threads; `visits` is how often each site is visited."""
+    seconds = x.size * visits * _SECONDS
+    over_blocks(lambda first, stride: work((first, stride)), len(x), seconds)
 
 
 def key_words(rng: Stream) -> np.ndarray:

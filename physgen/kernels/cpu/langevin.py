@@ -43,7 +43,7 @@ def langevin(blocks, x, runs, couplings, key, lanes, eps, n_steps):
     c = couplings_like(couplings, x)
     h = c.dtype.type(np.sqrt(2 * eps))
     half = h * c.dtype.type(0.5)
-    for b in range(blocks[0], blocks[1]):
+    for b in range(blocks[0], x.shape[0], blocks[1]):
         one[:] = x[b].reshape(n)
         for t in range(n_steps):
             fill_normals(noise, shift, b * width, t, 0, key, lanes[b], words)

@@ -37,7 +37,15 @@ from physgen.kernels.cpu.restrict import restrict
 from physgen.kernels.cpu.vecmath import CONTRACT
 from physgen.kernels.cpu.xoshiro import draw8
 
-__all__ = ["CHUNK", "draw_normals", "fill_normals", "padded_sites", "uniform", "uniforms"]
+__all__ = [
+    "CHUNK",
+    "draw_normals",
+    "fill_normals",
+    "fill_words",
+    "padded_sites",
+    "uniform",
+    "uniforms",
+]
 
 CHUNK = 1024  # calls a pass: long loops, over words that stay in the first-level cache
 
@@ -227,6 +235,30 @@ def _fill_normals(z, shift, chain0, step, call, key, lanes, words):
             _pairs64(w, v, z[start : start + m], z[n + start : n + start + m])
 
     return fill32 if z.dtype == types.float32 else fill64
+
+
+@njit(**CONTRACT)
+def fill_words(first, second, shift, chain0, step, call, key, lanes, words):
+    """Fill two uint32 arrays with words, ``first[site, chain]`` and ``second[site, chain]``.
+
+    As :func:`fill_normals` in float32, of a lattice padded to 2Q sites: a call makes the words of
+    the sites q and Q + q, first and second of each.
+    """
+    n = first.size // 2
+    halves = words.view(np.uint32)
+    for start in range(0, n, CHUNK):
+        m, end = min(CHUNK, n - start), min(n, start + CHUNK)
+        if lanes.size > 0:
+            _fast_words(lanes, words, 2 * m)
+            first[start:end], second[start:end] = halves[:m], halves[m : 2 * m]
+            first[n + start : n + end] = halves[2 * m : 3 * m]
+            second[n + start : n + end] = halves[3 * m : 4 * m]
+        else:
+            _words32(
+                _U64(start), _U64(shift), _U64(chain0), _U64(step), _U64(call), key[0], key[1],
+                first[start:end], second[start:end],
+                first[n + start : n + end], second[n + start : n + end],
+            )  # fmt: skip
 
 
 @njit(**CONTRACT)

@@ -139,7 +139,7 @@ def trajectories(blocks, x, action, runs, couplings, key, lanes, steps, n_leapfr
     Parameters
     ----------
     blocks : (int, int)
-        Which blocks to work on: from the first to before the last.
+        Which blocks to work on: the first, and the stride from one to the next.
     x : float32 or float64 array (n_blocks, n_sites, W)
         Fields (`phi4_layout`).
     action : float64 array (n_blocks, W)
@@ -159,7 +159,7 @@ def trajectories(blocks, x, action, runs, couplings, key, lanes, steps, n_leapfr
     stats : float64 array (n_blocks, 4, W)
         Sums over trajectories are added: accepted, min(1, e^-dH), dH, divergent.
     """
-    for b in range(blocks[0], blocks[1]):
+    for b in range(blocks[0], x.shape[0], blocks[1]):
         _block(
             x[b], action[b], runs, couplings, b * x.shape[2], key, lanes[b], steps, n_leapfrog,
             stats[b],
@@ -169,7 +169,7 @@ def trajectories(blocks, x, action, runs, couplings, key, lanes, steps, n_leapfr
 @njit(**CONTRACT)
 def leapfrog(blocks, x, momenta, runs, couplings, eps, n_steps):
     """Move fields and momenta, both (n_blocks, n_sites, W), by leapfrog steps in place."""
-    for b in range(blocks[0], blocks[1]):
+    for b in range(blocks[0], x.shape[0], blocks[1]):
         width, n = x.shape[2], x.shape[1] * x.shape[2]
         memory, d = arena(3, n, x)
         one, two, pi = memory[:n], memory[d : d + n], memory[2 * d : 2 * d + n]
@@ -191,7 +191,7 @@ def leapfrog(blocks, x, momenta, runs, couplings, eps, n_steps):
 @njit(**CONTRACT)
 def actions(blocks, x, runs, couplings, out):
     """Write the action of each chain, float64 (n_blocks, W)."""
-    for b in range(blocks[0], blocks[1]):
+    for b in range(blocks[0], x.shape[0], blocks[1]):
         width, n = x.shape[2], x.shape[1] * x.shape[2]
         phi = x[b].reshape(n)
         total = np.empty(runs[:, 1].max() * width, x.dtype)
@@ -204,7 +204,7 @@ def actions(blocks, x, runs, couplings, out):
 @njit(**CONTRACT)
 def forces(blocks, x, runs, couplings, out):
     """Write the force on every site, the shape and type of x."""
-    for b in range(blocks[0], blocks[1]):
+    for b in range(blocks[0], x.shape[0], blocks[1]):
         width, n = x.shape[2], x.shape[1] * x.shape[2]
         phi, force = x[b].reshape(n), out[b].reshape(n)
         total = np.empty(runs[:, 1].max() * width, x.dtype)

@@ -24,12 +24,14 @@ MIN_WIDTH, _MAX_WIDTH = 16, 256
 _BLOCK_BYTES = 32768  # of one field: three of them share the second-level cache with ease
 
 
-def block_width(n_chains: int, n_sites: int, itemsize: int) -> int:
-    """Return W: a power of two that keeps a block in the cache and wastes few lanes."""
-    fits = max(MIN_WIDTH, _BLOCK_BYTES // (n_sites * itemsize))
-    needed = 1 << (n_chains - 1).bit_length()
-    width = 1 << (min(fits, needed, _MAX_WIDTH).bit_length() - 1)
-    return max(MIN_WIDTH, width)
+def block_width(n_chains: int, n_sites: int, itemsize: int, least: int = MIN_WIDTH) -> int:
+    """Return W: a power of two that keeps a block in the cache and wastes few lanes.
+
+    `least` is what loops over the chains of a single site want, whatever the cache holds.
+    """
+    fits = max(least, _BLOCK_BYTES // (n_sites * itemsize))
+    needed = max(MIN_WIDTH, 1 << (n_chains - 1).bit_length())
+    return 1 << (min(fits, needed, _MAX_WIDTH).bit_length() - 1)
 
 
 def pack(x: np.ndarray, width: int, dtype: Any) -> np.ndarray:

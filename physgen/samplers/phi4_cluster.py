@@ -1,0 +1,177 @@
+r"""Embedded clusters for phi^4: Wolff clusters of the signs, Metropolis sweeps of the fields.
+
+At fixed magnitudes the signs of the fields are Ising spins with couplings :math:`\mathrm{hop}\,
+|\phi_x \phi_y|`, which clusters move however long the correlations; local sweeps move the
+magnitudes (Brower and Tamayo, Phys. Rev. Lett. 62, 1087 (1989)).  The number of clusters of a step
+is fixed: to go on until so many sites have flipped would be biased.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+import numpy as np
+
+from physgen.core.checks import check_positive_int
+from physgen.core.errors import InputError
+from physgen.core.protocols import Target
+from physgen.core.random import Stream
+from physgen.kernels.cpu.phi4_cluster import grow_clusters
+from physgen.samplers.fields import check_settings, kernel_name
+from physgen.samplers.phi4_fields import in_parts, per_chain
+from physgen.samplers.phi4_metropolis import LocalChains, bind_phi4
+from physgen.samplers.state import Info, State
+
+__all__ = ["Phi4Cluster", "Phi4ClusterChains"]
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Phi4Cluster:
+    """Wolff clusters of the signs of a phi^4 field, mixed with local sweeps.
+
+    One step is `n_sweeps` times `n_reflections` reflection sweeps and a Metropolis sweep, then
+    `n_clusters` clusters.
+
+    Parameters
+    ----------
+    n_clusters : int or "auto"
+        "auto": as many as flip about every site once, found in the warm-up and then fixed.
+    n_sweeps, n_reflections : int
+        >= 1; >= 0.
+    dtype : {"float32", "float64"}
+    rng : {"philox", "fast"}
+        Of the local sweeps.
+
+    Examples
+    --------
+    >>> from physgen.targets import Phi4
+    >>> chains = Phi4Cluster().bind(Phi4.from_hopping(L=32, kappa=0.2705, lam=0.022))
+    """
+
+    n_clusters: int | str = "auto"
+    n_sweeps: int = 1
+    n_reflections: int = 1
+    dtype: str = "float32"
+    rng: str = "philox"
+
+    def __post_init__(self) -> None:
+        if self.n_clusters != "auto":
+            if isinstance(self.n_clusters, str):
+                raise InputError(f"n_clusters must be a number or 'auto', got {self.n_clusters!r}")
+            check_positive_int("n_clusters", self.n_clusters)
+        check_positive_int("n_sweeps", self.n_sweeps)
+        check_positive_int("n_reflections", self.n_reflections, 0)
+        check_settings(self.dtype, self.rng)
+
+    def bind(self, target: Target) -> Phi4ClusterChains:
+        """Return the chains of this target.
+
+        Raises
+        ------
+        InputError
+            If the target is not a phi^4 or free field, or frustrated: hop < 0 on a lattice that
+            is not bipartite.
+        """
+        if kernel_name(target) != "phi4":
+            raise InputError(
+                f"Phi4Cluster needs a phi^4 or free field, got {type(target).__name__}; "
+                "take Wolff for Ising spins, HMC for other fields"
+            )
+        local = bind_phi4(target, self.rng, self.dtype, n_reflections=self.n_reflections)
+        lattice = getattr(target, "lattice", None)
+        if local.fields.couplings[0] < 0 and not getattr(lattice, "is_bipartite", False):
+            raise InputError(
+                "Phi4Cluster needs hop >= 0 or a bipartite lattice, got hop="
+                f"{local.fields.couplings[0]:g} on {lattice!r}; take HMC or Overrelaxation"
+            )
+        automatic = self.n_clusters == "auto"
+        n_clusters = 1 if automatic else int(self.n_clusters)
+        return Phi4ClusterChains(local, self.n_sweeps, n_clusters, automatic)
+
+
+@final
+@dataclass(frozen=True)
+class Phi4ClusterChains:
+    """Chains of phi^4 fields moved by local sweeps and clusters of signs."""
+
+    local: LocalChains
+    n_sweeps: int
+    n_clusters: int
+    automatic: bool
+    exactness: str = "asymptotic"
+
+    @property
+    def target(self) -> Any:
+        """The action that is sampled."""
+        return self.local.target
+
+    @property
+    def tuning(self) -> Mapping[str, float]:
+        """What the local sweeps tune, and the number of clusters."""
+        return {**self.local.tuning, "n_clusters": float(self.n_clusters)}
+
+    def with_tuning(self, tuning: Mapping[str, float]) -> Phi4ClusterChains:
+        """Return these chains with these values."""
+        local = {name: value for name, value in tuning.items() if name != "n_clusters"}
+        return replace(
+            self, local=self.local.with_tuning(local), n_clusters=int(tuning["n_clusters"])
+        )
+
+    def init(self, rng: Stream, n_chains: int, start: str | np.ndarray = "hot") -> State:
+        """Return the first fields and their actions."""
+        return self.local.init(rng, n_chains, start)
+
+    def step(self, rng: Stream, state: State, n: int = 1) -> tuple[State, Info]:
+        """Return the chains after n steps.
+
+        ``accepted`` is that of Metropolis moves; metrics hold ``cluster_size``, the mean number
+        of sites of a cluster, and ``reflected``.
+        """
+        accepted, metrics = 0.0, {}
+        for i in range(n):
+            state, info = self.local.step(rng.child("local").at(i), state, self.n_sweeps)
+            state, size = self._flip(rng.child("clusters").at(i), state)
+            accepted = accepted + info.accepted / n  # type: ignore[operator]
+            for name, value in {**info.metrics, "cluster_size": size}.items():
+                metrics[name] = metrics.get(name, 0.0) + value / n
+        return state, Info(accepted, metrics)  # type: ignore[arg-type]
+
+    def tune(self, rng: Stream, state: State, n: int) -> tuple[Phi4ClusterChains, State]:
+        """Tune the local sweeps and the number of clusters over n steps."""
+        chains = self
+        first = max(1, n // 2)
+        local, state = self.local.tune(rng.child("local"), state, first)
+        chains = replace(chains, local=local)
+        for part in range(2):  # the size of the clusters settles as the fields do
+            steps = max(1, (n - first) // 2)
+            state, info = chains.step(rng.child("clusters", part), state, steps)
+            if self.automatic:
+                size = max(1.0, float(np.mean(info.metrics["cluster_size"])))
+                chains = replace(
+                    chains, n_clusters=max(1, round(self.local.fields.n_sites / size))
+                )
+        return chains, state
+
+    def measure(self, state: State) -> Mapping[str, np.ndarray]:
+        """Return the observables of the target."""
+        return self.local.measure(state)
+
+    def configurations(self, state: State) -> np.ndarray:
+        """Return the fields, shape (n_chains, *event_shape)."""
+        return self.local.configurations(state)
+
+    def _flip(self, rng: Stream, state: State) -> tuple[State, np.ndarray]:
+        x, fields, key = state.x.copy(), self.local.fields, rng.philox_key()
+        size = np.empty((len(x), x.shape[2]))
+        hop = float(fields.couplings[0])
+        in_parts(
+            lambda part: grow_clusters(
+                part, x, fields.neighbours, hop, self.n_clusters, key, size
+            ),
+            x,
+            10,
+        )
+        return fields.state(x, state.aux["n_chains"]), per_chain(state, size)
