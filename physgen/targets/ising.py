@@ -21,7 +21,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from physgen.core.arrays import to_numpy
-from physgen.core.checks import check_finite, check_positive_int
+from physgen.core.checks import check_finite
 from physgen.core.errors import InputError
 from physgen.core.protocols import SPINS, Support
 from physgen.core.random import Stream, as_stream
@@ -31,15 +31,15 @@ from physgen.lattice.sums import gather_sum, matching
 from physgen.observables.configurations import magnetization
 from physgen.observables.observable import Observable
 from physgen.targets._geometry import check_configurations, lattice_of, lattice_text
-from physgen.targets._ground_states import quench, satisfying_spins
 from physgen.targets.ising_decimation import IsingDecimation
+from physgen.targets.ising_starts import IsingStarts
 
 __all__ = ["Ising"]
 
 
 @final
 @dataclass(frozen=True, eq=False, init=False, repr=False)
-class Ising(IsingDecimation):
+class Ising(IsingStarts, IsingDecimation):
     """Ising spins with couplings on the bonds and fields on the sites.
 
     Parameters
@@ -47,7 +47,7 @@ class Ising(IsingDecimation):
     L : int or tuple of int or lattice, optional
         Extent, or shape, of a periodic hypercubic lattice; or the lattice.
     beta : float
-        Inverse temperature, >= 0, in units of 1/J.
+        Inverse temperature, >= 0, in units of 1/J; 1 if not given.
     J : float or array, shape (n_bonds,)
         Couplings, one for all or one a bond in the order of ``lattice.bonds``; > 0 is
         ferromagnetic.
@@ -102,27 +102,29 @@ class Ising(IsingDecimation):
         cls,
         L: int | tuple[int, ...] | Hypercubic | Graph | None = None,
         beta: float = 1.0,
-        rng: Stream | int = 0,
+        rng: Stream | int | None = None,
         *,
         p: float = 0.5,
         h: Any = 0.0,
         lattice: Hypercubic | Graph | None = None,
         dim: int = 2,
     ) -> Ising:
-        """Return the +-J model: J_b = -1 with probability p, else +1, independently.
+        """Return the +-J model: J_b = -1 with probability p, else +1 (Edwards, Anderson 1975).
 
         Parameters
         ----------
         L, beta, h, lattice, dim
             As for :class:`Ising`.
         rng : Stream or int
-            The disorder; equal streams give equal couplings.
+            The disorder, which must be given; equal streams give equal couplings.
         p : float
             Share of antiferromagnetic bonds, in [0, 1].
         """
         if not 0 <= check_finite("p", p) <= 1:
             raise InputError(f"p must be a probability in [0, 1], got {p}")
         on: Any = lattice_of(L, dim, lattice)
+        if rng is None:
+            raise InputError("rng must be given, a seed or a Stream: it decides the couplings")
         u = as_stream(rng).numpy().random(on.n_bonds)
         return cls(on, beta, J=np.where(u < p, -1.0, 1.0), h=h)
 
@@ -176,7 +178,7 @@ class Ising(IsingDecimation):
                 found.add("point_group")
         return frozenset(found)
 
-    @cached_property
+    @property
     def observables(self) -> Mapping[str, Observable]:
         """The default observables by name: energy (total) and magnetization (per site)."""
         mean = partial(magnetization, dim=self.lattice.dim)
@@ -234,11 +236,13 @@ class Ising(IsingDecimation):
         if not 0 <= site < self.n_sites:
             raise InputError(f"site must be in 0..{self.n_sites - 1}, got {site}")
         xp = array_namespace(x)
-        _, (neighbours, K, H) = self.kernel
         lead = tuple(x.shape)[: x.ndim - self.lattice.dim]
-        flat = xp.astype(x.reshape((*lead, -1)), xp.float64)
-        field = gather_sum(flat, neighbours[site : site + 1], K[site : site + 1])[..., 0]
-        return 2 * flat[..., site] * (field + float(H[site]))
+        flat = x.reshape((*lead, -1))
+        bonds = self.lattice.bond_index[site]
+        around = self.lattice.neighbours[site][bonds >= 0]
+        J = self.bond_couplings[bonds[bonds >= 0]]
+        field = gather_sum(flat, around[None], J[None])[..., 0] + float(self.site_fields[site])
+        return 2 * self.beta * xp.astype(flat[..., site], field.dtype) * field
 
     def at(self, **couplings: Any) -> Ising:
         """Return a copy with other couplings: any of beta, J, h."""
@@ -248,50 +252,6 @@ class Ising(IsingDecimation):
                 f"couplings of Ising are beta, J, h; got {', '.join(sorted(unknown))}"
             )
         return Ising(lattice=self.lattice, **{**self.couplings, **couplings})
-
-    @cached_property
-    def _satisfying(self) -> np.ndarray | None:
-        return satisfying_spins(self.lattice, self.bond_couplings, self.site_fields)
-
-    @property
-    def is_frustrated(self) -> bool:
-        """Whether no configuration satisfies every bond and every field at once."""
-        return self._satisfying is None
-
-    def ground_state(self) -> np.ndarray:
-        """Return a ground state, shape event_shape, int8; without a field its mirror is another.
-
-        Raises
-        ------
-        InputError
-            If the model is frustrated: finding a ground state is then a hard problem.
-        """
-        if self._satisfying is None:
-            raise InputError(
-                "a ground state is known only where all bonds and fields can be satisfied at "
-                "once, got frustrated ones; cold() gives local minima of the energy"
-            )
-        return self._satisfying.reshape(self.event_shape).copy()
-
-    def hot(self, rng: Stream | int, n: int) -> np.ndarray:
-        """Return n configurations of independent spins, shape (n, *event_shape), int8."""
-        shape = (check_positive_int("n", n), *self.event_shape)
-        bits = as_stream(rng).numpy().integers(0, 2, size=shape, dtype=np.int8)
-        return 2 * bits - 1
-
-    def cold(self, rng: Stream | int, n: int) -> np.ndarray:
-        """Return n ground states, each of random sign if there is no field, int8.
-
-        Of a frustrated model: local minima of the energy, reached from independent spins.
-        """
-        check_positive_int("n", n)
-        if self._satisfying is None:
-            return quench(self, self.hot(rng, n))
-        state = np.broadcast_to(self.ground_state(), (n, *self.event_shape)).copy()
-        if "z2" in self.symmetries:
-            sign = 2 * as_stream(rng).numpy().integers(0, 2, size=n, dtype=np.int8) - 1
-            state *= sign.reshape((n,) + (1,) * self.lattice.dim)
-        return state
 
 
 def _couplings(name: str, given: Any, n: int, meaning: str) -> float | np.ndarray:

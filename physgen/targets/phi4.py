@@ -8,20 +8,23 @@ Four numbers hold any convention; each has a constructor (d dimensions, bonds co
 them between neighbours along a periodic extent of 2):
 
 ==================  =======================================================  ====================
-constructor         action                                                   used by
+constructor         action                                                   source
 ==================  =======================================================  ====================
-from_hopping        sum -2 kappa phi phi' + (1 - 2 lam) phi^2 + lam phi^4    Nicoli, Caselle
-from_hopping_well   sum -2 kappa phi phi' + phi^2 + lam (phi^2 - 1)^2        textbooks
-from_unhalved       sum (d phi)^2 + m2 phi^2 + lam phi^4                     Albergo, Gerdes
-from_halved         sum Z/2 (d phi)^2 + m2/2 phi^2 + lam phi^4               Komijani (Z = kappa)
-from_quarter        sum 1/2 (d phi)^2 + m2/2 phi^2 + lam/4 phi^4             Schaich, Loinaz
-from_factorial      sum 1/2 (d phi)^2 + m2/2 phi^2 + lam/4! phi^4            NeuMC
+from_hopping        sum -2 kappa phi phi' + (1 - 2 lam) phi^2 + lam phi^4    [1]
+from_hopping_well   sum -2 kappa phi phi' + phi^2 + lam (phi^2 - 1)^2        lattice textbooks
+from_unhalved       sum (d phi)^2 + m2 phi^2 + lam phi^4                     [2], [3]
+from_halved         sum s/2 (d phi)^2 + m2/2 phi^2 + lam phi^4               normflow; s stiffness
+from_quarter        sum 1/2 (d phi)^2 + m2/2 phi^2 + lam/4 phi^4             [4]
+from_factorial      sum 1/2 (d phi)^2 + m2/2 phi^2 + lam/4! phi^4            NeuMC, textbooks
 ==================  =======================================================  ====================
 
 with :math:`(\partial\phi)^2 = \sum_\mu (\phi_{x+\hat\mu} - \phi_x)^2`; at an open boundary the
 field outside is 0.  Conventions differ by the unit of the field: if
 :math:`S_B(c\,\phi) + V \Delta = S_A(\phi)`, with :math:`\Delta` the difference A - B of the
 constants, then :math:`\log Z_B = \log Z_A + V \log c + V \Delta`; see :meth:`Phi4.log_z_shift`.
+
+[1] Nicoli et al., PRL 126, 032001 (2021).  [2] Albergo, Kanwar, Shanahan, PRD 100, 034515 (2019).
+[3] Gerdes et al., SciPost Phys. 15, 238 (2023).  [4] Schaich, Loinaz, PRD 79, 056008 (2009).
 """
 
 from __future__ import annotations
@@ -156,7 +159,7 @@ class Phi4(Phi4Conventions, Phi4Decimation):
             found.add("point_group")
         return frozenset(found)
 
-    @cached_property
+    @property
     def observables(self) -> Mapping[str, Observable]:
         """The default observables by name: action (total), magnetization and phi2 (per site)."""
         mean = partial(magnetization, dim=self.lattice.dim)

@@ -94,6 +94,22 @@ def test_draws_are_spins_like_those_given():
         assert np.all(np.isfinite(cold.action_even(up)))
 
 
+@pytest.mark.parametrize("model", MODELS, ids=repr)
+def test_rao_blackwell_is_the_conditional_expectation(model):
+    even, odd = spins(model.lattice.n_even), spins(model.lattice.n_odd)
+    weights = np.exp(-joint(model, even, odd))
+    weights /= weights.sum(axis=1, keepdims=True)
+    pairs = np.repeat(even, len(odd), axis=0), np.tile(odd, (len(even), 1))
+    x = model.lattice.merge(*pairs)
+    given = model.rao_blackwell(even)
+    by_torch = model.rao_blackwell(torch.from_numpy(even))
+    assert set(given) == set(model.observables)
+    for name, observable in model.observables.items():
+        expected = (weights * observable(x).reshape(weights.shape)).sum(axis=1)
+        np.testing.assert_allclose(given[name], expected, atol=1e-12)
+        np.testing.assert_allclose(by_torch[name].numpy(), expected, atol=1e-12)
+
+
 def test_relaxed_spins_are_differentiable():
     model = MODELS[2]
     x = torch.from_numpy(spins(4)[5].astype(float)).requires_grad_(True)

@@ -9,7 +9,7 @@ from scipy import special
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
 from physgen.lattice import Hypercubic
-from physgen.targets import FreeField, Phi4
+from physgen.targets import FreeField, Phi4, as_target, check_force
 from physgen.targets.phi4_decimation import draw_site
 from physgen.targets.phi4_site import SiteWeight, site_cumulants
 
@@ -104,6 +104,36 @@ def test_torch_agrees_and_differentiates():
     x = model.lattice.merge(even, model.expect_odd(even))
     force_even, _ = model.lattice.split(model.force(x))
     np.testing.assert_allclose(-t.grad.numpy(), force_even, rtol=1e-9)
+
+
+def test_even_sites_as_a_target_of_their_own():
+    model = Phi4.from_unhalved(4, m2=-4, lam=6.0)
+    even = as_target(model.action_even, model.lattice.n_even, model.force_even)
+    check_force(even)
+    x = even.hot(1, 3)
+    t = torch.from_numpy(x).requires_grad_(True)
+    model.action_even(t).sum().backward()
+    np.testing.assert_allclose(model.force_even(x), -t.grad.numpy(), rtol=1e-9)
+    with pytest.raises(InputError, match="it is -1 times the gradient"):
+        check_force(as_target(model.action_even, 8, lambda x: -model.force_even(x)))
+
+
+@pytest.mark.parametrize("couplings", [(-4.0, 8.0), (0.5, 0.0)])
+def test_rao_blackwell_is_the_conditional_expectation(couplings):
+    model = Phi4.from_unhalved((2, 2), *couplings)
+    even = np.random.default_rng(1).standard_normal((3, 2))
+    grid = np.linspace(-6, 6, 241)
+    axes = np.stack(np.meshgrid(grid, grid, indexing="ij"), axis=-1).reshape(-1, 2)
+    given = model.rao_blackwell(even)
+    by_torch = model.rao_blackwell(torch.from_numpy(even))
+    assert set(given) == set(model.observables)
+    for n, x_even in enumerate(even):
+        x = model.lattice.merge(np.tile(x_even, (len(axes), 1)), axes)
+        w = np.exp(-model.action(x))
+        for name, observable in model.observables.items():
+            expected = (w @ observable(x)) / w.sum()
+            assert given[name][n] == pytest.approx(expected)
+            assert by_torch[name][n].item() == pytest.approx(expected)
 
 
 def test_dtype_and_shape_of_draws():

@@ -1,0 +1,107 @@
+r"""Starts of Ising models: independent spins, ground states, local minima.
+
+Couplings are unfrustrated if some spins satisfy all of them, :math:`J_b s_x s_y \ge 0` and
+:math:`h_x s_x \ge 0`; those spins are then a ground state, found along a spanning forest.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from physgen.core.checks import check_positive_int
+from physgen.core.errors import InputError
+from physgen.core.random import Stream, as_stream
+from physgen.lattice.colouring import spread_signs
+
+__all__ = ["IsingStarts", "quench", "satisfying_spins"]
+
+
+class IsingStarts:
+    """Mixed into :class:`~physgen.targets.Ising`: configurations to start from."""
+
+    lattice: Any
+    bond_couplings: Any
+    site_fields: Any
+    event_shape: Any
+    symmetries: Any
+
+    @cached_property
+    def _satisfying(self) -> np.ndarray | None:
+        return satisfying_spins(self.lattice, self.bond_couplings, self.site_fields)
+
+    @property
+    def is_frustrated(self) -> bool:
+        """Whether no configuration satisfies every bond and every field at once."""
+        return self._satisfying is None
+
+    def ground_state(self) -> np.ndarray:
+        """Return a ground state, shape event_shape, int8; without a field its mirror is another.
+
+        Raises
+        ------
+        InputError
+            If the model is frustrated: finding a ground state is then a hard problem.
+        """
+        if self._satisfying is None:
+            raise InputError(
+                "a ground state is known only where all bonds and fields can be satisfied at "
+                "once, got frustrated ones; cold() gives local minima of the energy"
+            )
+        return self._satisfying.reshape(self.event_shape).copy()
+
+    def hot(self, rng: Stream | int, n: int) -> np.ndarray:
+        """Return n configurations of independent spins, shape (n, *event_shape), int8."""
+        shape = (check_positive_int("n", n), *self.event_shape)
+        bits = as_stream(rng).numpy().integers(0, 2, size=shape, dtype=np.int8)
+        return 2 * bits - 1
+
+    def cold(self, rng: Stream | int, n: int) -> np.ndarray:
+        """Return n ground states, each of random sign if there is no field, int8.
+
+        Of a frustrated model: local minima of the energy, reached from independent spins.
+        """
+        check_positive_int("n", n)
+        if self._satisfying is None:
+            return quench(self, self.hot(rng, n))
+        state = np.broadcast_to(self.ground_state(), (n, *self.event_shape)).copy()
+        if "z2" in self.symmetries:
+            sign = 2 * as_stream(rng).numpy().integers(0, 2, size=n, dtype=np.int8) - 1
+            state *= sign.reshape((n,) + (1,) * self.lattice.dim)
+        return state
+
+
+def satisfying_spins(lattice: Any, J: np.ndarray, h: np.ndarray) -> np.ndarray | None:
+    """Return spins with J_b s_x s_y >= 0 on all bonds and h_x s_x >= 0, int8; None: frustrated.
+
+    Parameters
+    ----------
+    lattice : Hypercubic or Graph
+    J : ndarray, shape (n_bonds,)
+    h : ndarray, shape (n_sites,)
+    """
+    i, j = lattice.bonds.T
+    if np.all(J >= 0) and np.all(h >= 0):
+        return np.ones(lattice.n_sites, dtype=np.int8)
+    s = spread_signs(lattice.neighbours, np.append(J, 0.0)[lattice.bond_index], h)
+    return s if np.all(J * s[i] * s[j] >= 0) and np.all(h * s >= 0) else None
+
+
+def quench(target: Any, x: np.ndarray) -> np.ndarray:
+    """Return local minima of the energy of an Ising model, below the configurations x.
+
+    All spins of one colour at a time follow their local field, until none changes; that ends,
+    since every change lowers the energy.
+    """
+    colour = target.lattice.colouring().reshape(target.event_shape)
+    x = x.copy()
+    moved = True
+    while moved:
+        moved = False
+        for c in range(int(colour.max()) + 1):
+            against = (x * target.local_field(x) < 0) & (colour == c)
+            moved = moved or bool(against.any())
+            x[against] *= -1
+    return x
