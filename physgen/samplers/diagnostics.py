@@ -15,8 +15,8 @@ broken phase their sign never changes, and that of a random cold start is right 
 **What these tests cannot see.**  Chains in which hot and cold starts fall into the same metastable
 state (a first-order transition when both starts are on one side of it; a phase that neither an
 infinite nor a zero temperature is near); a slow mode that the recorded observables do not feel
-(topology; the one stripe in a thousand chains); anything slower than the warm-up and rarer than
-one chain in n_chains.  Use a cluster move or tempering there, and compare.
+(topology); whatever is rarer than one chain in n_chains and slower than the warm-up.  Use a
+cluster move or tempering there, and compare.
 """
 
 from __future__ import annotations
@@ -34,13 +34,14 @@ from physgen.core.errors import ChainTooShortError
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["check", "diagnose", "drift_p", "even_observables", "hot_cold_p"]
+__all__ = ["chains_apart", "check", "diagnose", "drift_p", "even_observables", "hot_cold_p"]
 
 FALSE_ALARM = 1e-3  # of all tests of a run together
 MAX_R_HAT = 1.01  # few chains; Vehtari et al. 2021
 MIN_LENGTH = 50  # draws of a chain, in tau_int; few chains
 _ODD = ("magnetization",)
 _GROUP = 8  # chains whose spread is worth using
+_LEAST = 4  # chains whose range is worth using
 
 
 def hot_cold_p(x: np.ndarray, hot: np.ndarray) -> float:
@@ -63,6 +64,35 @@ def hot_cold_p(x: np.ndarray, hot: np.ndarray) -> float:
         return 1.0
     (a, va, na), (b, vb, nb) = _mean(x[hot]), _mean(x[~hot])
     return _p_value(a - b, [(va, na), (vb, nb)], x)
+
+
+def chains_apart(x: np.ndarray, hot: np.ndarray) -> np.ndarray:
+    """Return the chains that stay where no chain from the other start is seen.
+
+    A few metastable chains (stripes after a quench) widen the spread as much as they move the
+    mean, so :func:`hot_cold_p` cannot see them.  But they lie beyond all chains of the other
+    start in each quarter of the series, on the same side.  Of n converged chains of a start that
+    is a matter of :math:`2 (n + 1)^{-4}` each, if a quarter is longer than tau_int.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n_chains, n_draws)
+    hot : ndarray of bool, shape (n_chains,)
+
+    Returns
+    -------
+    ndarray of int
+        Numbers of those chains; empty with fewer than 4 chains of one start or 8 draws.
+    """
+    x, hot = as_series(x), np.asarray(hot, dtype=bool)
+    if min(hot.sum(), (~hot).sum()) < _LEAST or x.shape[1] < 8:
+        return np.empty(0, dtype=int)
+    quarters = np.stack([q.mean(axis=1) for q in np.array_split(x, 4, axis=1)])
+    low = np.where(hot, *(quarters[:, g].min(axis=1, keepdims=True) for g in (~hot, hot)))
+    high = np.where(hot, *(quarters[:, g].max(axis=1, keepdims=True) for g in (~hot, hot)))
+    slack = _rounding(x)
+    below, above = (quarters < low - slack).all(axis=0), (quarters > high + slack).all(axis=0)
+    return np.flatnonzero(below | above)
 
 
 def drift_p(x: np.ndarray) -> float:
@@ -278,12 +308,16 @@ def _mean(x: np.ndarray) -> tuple[float, float, float]:
     return float(x.mean()), 2 * tau * float(x.var()) / x.size, max(x.size / (2 * tau) - 1, 1.0)
 
 
+def _rounding(x: np.ndarray) -> float:
+    return 64 * float(np.finfo(np.float64).eps) * float(np.abs(x).max())
+
+
 def _p_value(difference: float, parts: list[tuple[float, float]], x: np.ndarray) -> float:
     """Return the two-sided p-value of a difference with variances (v, degrees of freedom)."""
     from scipy.special import stdtr
 
     variance = sum(v for v, _ in parts)
-    rounding = 64 * np.finfo(np.float64).eps * float(np.abs(x).max())
+    rounding = _rounding(x)
     if variance <= rounding**2:
         return 1.0 if abs(difference) <= rounding else 0.0
     spread = sum(v**2 / n for v, n in parts if math.isfinite(n))

@@ -5,6 +5,7 @@ Looks at :math:`n_k = n_0 2^k` steps, k = 0, 1, ...; look k tests the last half 
 
 * hot and cold starts agree and nothing drifts, in every observable (all tests together reject
   converged chains with probability at most 5 %; that costs them a doubling),
+* no chain stays beyond all chains of the other start (the few stripes after a quench),
 * with fewer than 64 chains also R-hat <= 1.05 and the half is at least 50 tau_int long.
 
 A sampler that tunes itself does so before the first look and again after the first that passes,
@@ -29,6 +30,7 @@ from physgen.core.random import Stream
 from physgen.samplers.checkpoint import add_info
 from physgen.samplers.diagnostics import (
     MIN_LENGTH,
+    chains_apart,
     drift_p,
     even_observables,
     hot_cold_p,
@@ -259,6 +261,11 @@ def _judge(
             p = hot_cold_p(x, starts == "hot")
             if p < threshold:
                 complaints.append(f"hot and cold starts disagree in {name} (p = {p:.1g})")
+            elif len(apart := chains_apart(x, starts == "hot")):
+                complaints.append(
+                    f"{len(apart)} chains stay apart in {name}, the first is {apart[0]}, from a "
+                    f"{starts[apart[0]]} start"
+                )
         p = drift_p(x)
         if p < threshold:
             complaints.append(f"{name} drifts (p = {p:.1g})")

@@ -11,7 +11,13 @@ from scipy import stats
 from physgen.core.errors import ChainTooShortError, InputError
 from physgen.core.random import Stream
 from physgen.samplers import AutoWarmup, blocks, diagnose, run
-from physgen.samplers.diagnostics import drift_p, even_observables, hot_cold_p, stuck_chains
+from physgen.samplers.diagnostics import (
+    chains_apart,
+    drift_p,
+    even_observables,
+    hot_cold_p,
+    stuck_chains,
+)
 from physgen.samplers.state import State
 from physgen.samplers.warmup import warm_up
 
@@ -36,6 +42,25 @@ def test_p_values_of_converged_chains_are_uniform(shape):
     drift = [drift_p(x + 0.5 * np.linspace(-1, 1, shape[1])) for x in series[:50]]
     assert np.mean(np.array(apart) < 0.05) > 0.4
     assert np.mean(np.array(drift) < 0.05) > 0.4
+
+
+@pytest.mark.statistical
+@pytest.mark.parametrize("shape", [(64, 100), (8, 1000)], ids=str)
+def test_chains_apart(shape):
+    """Two of many chains that stay elsewhere: the means hardly see them, their range does."""
+    hot = np.arange(shape[0]) < shape[0] // 2
+    series = [ar1(0.5, *shape, seed=[s, 5]) for s in range(200)]
+    assert np.mean([len(chains_apart(x, hot)) > 0 for x in series]) < 0.05
+    stripe = 5.0 * (np.arange(shape[0]) == 1)[:, None]
+    assert all(1 in chains_apart(x + stripe, hot) for x in series)
+    assert all(1 in chains_apart(x - stripe, ~hot) for x in series)
+    assert np.mean([hot_cold_p(x + stripe, hot) < 0.01 for x in series]) < 0.1
+    gone = np.linspace(2, 0, shape[1]) ** 4  # one that leaves during the look
+    assert np.mean([1 in chains_apart(x + stripe * gone, hot) for x in series]) < 0.5
+    x = series[0]
+    assert chains_apart(x, np.ones(shape[0], bool)).size == 0
+    assert chains_apart(x[:, :7], hot).size == 0
+    assert chains_apart(np.zeros(shape), hot).size == 0
 
 
 def test_degenerate_series():
