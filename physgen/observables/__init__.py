@@ -9,6 +9,7 @@ from physgen.core.lazy import lazy_exports
 if TYPE_CHECKING:
     from physgen.observables.configurations import (
         magnetization,
+        mean_square,
         overlap,
         structure_factor,
         structure_factor_kmin,
@@ -30,6 +31,7 @@ __all__ = [
     "chi_abs",
     "connected_two_point",
     "magnetization",
+    "mean_square",
     "overlap",
     "second_moment_correlation_length",
     "specific_heat",
@@ -47,6 +49,7 @@ __getattr__, __dir__ = lazy_exports(
         "chi_abs": "moments",
         "connected_two_point": "moments",
         "magnetization": "configurations",
+        "mean_square": "configurations",
         "overlap": "configurations",
         "second_moment_correlation_length": "moments",
         "specific_heat": "moments",

@@ -20,13 +20,26 @@ from array_api_compat import array_namespace, device
 
 from physgen.core.errors import InputError
 
-__all__ = ["magnetization", "overlap", "structure_factor", "structure_factor_kmin", "two_point"]
+__all__ = [
+    "magnetization",
+    "mean_square",
+    "overlap",
+    "structure_factor",
+    "structure_factor_kmin",
+    "two_point",
+]
 
 
 def magnetization(x: Any, dim: int) -> Any:
     """Return the mean spin or field m per site, shape (...)."""
     xp = array_namespace(x)
     return xp.sum(x, axis=_axes(x, dim), dtype=xp.float64) / _volume(x, dim)
+
+
+def mean_square(x: Any, dim: int) -> Any:
+    """Return the mean of phi_x^2 over the sites, shape (...)."""
+    xp = array_namespace(x)
+    return xp.mean(xp.astype(x, xp.float64) ** 2, axis=_axes(x, dim))
 
 
 def two_point(x: Any, dim: int) -> Any:

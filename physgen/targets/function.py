@@ -15,6 +15,7 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import Any, final
 
@@ -25,6 +26,7 @@ from physgen.core.checks import check_choice, check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.protocols import REALS, Support
 from physgen.core.random import Stream, as_stream
+from physgen.observables.configurations import magnetization, mean_square
 from physgen.observables.observable import Observable
 from physgen.targets._geometry import check_configurations
 
@@ -78,8 +80,16 @@ class _Wrapped(ABC):
 
     @property
     def observables(self) -> Mapping[str, Observable]:
-        """The default observable: action."""
-        return MappingProxyType({"action": Observable("action", self.action, "1", "S")})
+        """The default observables by name: action, of spins and fields their mean and square."""
+        found = {"action": Observable("action", self.action, "1", "S")}
+        dim = len(self.event_shape)
+        if self.support.kind in ("spins", "reals"):
+            mean = partial(magnetization, dim=dim)
+            found["magnetization"] = Observable("magnetization", mean, "1", "mean of all x_i")
+        if self.support.kind == "reals":
+            square = partial(mean_square, dim=dim)
+            found["phi2"] = Observable("phi2", square, "1", "mean of all x_i^2")
+        return MappingProxyType(found)
 
     def _flat(self, x: Any) -> tuple[Any, tuple[int, ...]]:
         """Return x with one batch axis, and the axes that it replaces."""

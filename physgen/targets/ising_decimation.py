@@ -32,9 +32,7 @@ __all__ = ["IsingDecimation"]
 
 
 class IsingDecimation:
-    """Mixed into :class:`~physgen.targets.Ising`; every method raises InputError where the
-    lattice is not bipartite.
-    """  # noqa: D205
+    """Mixed into :class:`~physgen.targets.Ising`; InputError on lattices not bipartite."""
 
     kernel: Any
     lattice: Any

@@ -41,9 +41,7 @@ __all__ = ["Phi4Decimation", "draw_site"]
 
 
 class Phi4Decimation:
-    """Mixed into :class:`~physgen.targets.Phi4`; every method raises InputError where the
-    lattice is not bipartite.
-    """  # noqa: D205
+    """Mixed into :class:`~physgen.targets.Phi4`; InputError on lattices not bipartite."""
 
     lattice: Any
     hop: float
@@ -158,6 +156,11 @@ def draw_site(b: Any, quad: float, quart: float, rng: Stream | int) -> Any:
     xp = array_namespace(b)
     draws = Draws(rng, b)
     shape, b = tuple(b.shape), xp.reshape(b, (-1,))
+    # A field that is not finite has no weight to draw from: NaN, as the action has it.
+    phi = xp.full_like(b, np.nan)
+    finite = xp.isfinite(b)
+    todo = xp.nonzero(finite)[0]
+    b = xp.where(finite, b, xp.zeros_like(b))
     alpha = _precision(b, quad, quart)
     m = (alpha - quad) / (2 * quart) if quart > 0 else xp.zeros_like(b)
     wells = xp.zeros_like(b, dtype=xp.bool)
@@ -169,9 +172,6 @@ def draw_site(b: Any, quad: float, quart: float, rng: Stream | int) -> Any:
         log_2cosh = ab + xp.log1p(xp.exp(-2 * ab))
         two = g * a * a + b * b / (4 * g) + 0.5 * np.log(np.pi / g) + log_2cosh
         wells = two < one
-    # A field that is not finite has no weight to draw from: NaN, as the action has it.
-    phi = xp.full_like(b, np.nan)
-    todo = xp.nonzero(xp.isfinite(b))[0]
     while todo.shape[0]:
         n = (int(todo.shape[0]),)
         bt, two_wells = b[todo], wells[todo]

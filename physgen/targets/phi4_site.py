@@ -133,7 +133,8 @@ class SiteWeight:
         # Not abs(b), whose second derivative at b = 0 would be lost in torch.
         position = xp.asinh(xp.where(b < 0, -b, b) / self.b0) / _STEP
         inside = position < table.shape[1]  # false for NaN as well
-        cell = xp.astype(xp.where(inside, position, xp.zeros_like(position)), xp.int64)
+        position = xp.where(inside, position, xp.zeros_like(position))
+        cell = xp.astype(position, xp.int64)
         t = position - xp.astype(cell, xp.float64)
         rows = xp.asarray(table, device=device(b))
         value = rows[5, :][cell]

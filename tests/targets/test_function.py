@@ -74,7 +74,8 @@ def test_same_action_and_force_as_the_built_in_target(target):
         np.testing.assert_allclose(np.asarray(S), MODEL.action(X))
         np.testing.assert_allclose(np.asarray(F), MODEL.force(X))
     assert target.action(X[0, 0]) == pytest.approx(MODEL.action(X[0, 0]))
-    np.testing.assert_allclose(target.observables["action"](X), MODEL.action(X))
+    for name, observable in MODEL.observables.items():
+        np.testing.assert_allclose(target.observables[name](X), observable(X))
 
 
 @pytest.mark.parametrize("name", ["numpy", "numba", "torch", "torch with force"])
