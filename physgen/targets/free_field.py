@@ -52,7 +52,7 @@ class FreeField:
     Examples
     --------
     >>> round(FreeField(L=8, m2=1.25).log_z, 6)
-    6.680133
+    8.608334
     """
 
     lattice: Hypercubic
