@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from physgen.core.checks import check_choice
@@ -11,6 +12,7 @@ __all__ = ["LAYOUTS", "RNGS", "bind_ising", "kernel_name"]
 
 LAYOUTS = ("auto", "chains", "lattice", "int8")
 RNGS = ("philox", "fast")
+_LARGE = 512**2  # sites from which strips are as fast as chains, however many chains there are
 
 
 def kernel_name(target: Any) -> str | None:
@@ -22,15 +24,27 @@ def kernel_name(target: Any) -> str | None:
 def bind_ising(target: Any, rule: int, rng: str, layout: str) -> Any:
     """Return the bound sampler for a target with the kernel "ising".
 
-    "auto" is "chains" where the couplings allow it, else "int8".
+    "auto" is "lattice" for large lattices that can be cut into strips, else "chains" where the
+    couplings allow it, else "int8".
     """
     from physgen.samplers._ising_model import chains_model
     from physgen.samplers.ising_chains import IsingChains
+    from physgen.samplers.ising_int8 import IsingInt8
+    from physgen.samplers.ising_lattice import IsingLattice, strips_model
 
     fast = check_choice("rng", rng, RNGS) == "fast"
     check_choice("layout", layout, LAYOUTS)
-    _, (neighbours, K, H) = target.kernel
-    model = chains_model(neighbours, K, H, rule)
-    if isinstance(model, str):
-        raise InputError(f"layout 'chains' cannot take this model: {model}; use layout='int8'")
-    return IsingChains(target, model, rule, fast)
+    reasons = {}
+    if layout == "lattice" or (layout == "auto" and math.prod(target.event_shape) >= _LARGE):
+        strips = strips_model(target, rule)
+        if not isinstance(strips, str):
+            return IsingLattice(target, strips, rule, fast)
+        reasons["lattice"] = strips
+    if layout in ("chains", "auto"):
+        model = chains_model(*target.kernel[1], rule)
+        if not isinstance(model, str):
+            return IsingChains(target, model, rule, fast)
+        reasons["chains"] = model
+    if layout in ("int8", "auto"):
+        return IsingInt8(target, rule, fast)
+    raise InputError(f"layout {layout!r} cannot take this model: {reasons[layout]}; use 'auto'")

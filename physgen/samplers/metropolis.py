@@ -67,5 +67,5 @@ class Metropolis:
 
             return bind_phi4(target, self.rng)
         raise InputError(
-            f"Metropolis needs an Ising, phi^4 or free-field target, got {target!r}; use HMC or MALA"
+            f"Metropolis needs an Ising, phi^4 or free-field target, got {target!r}; use HMC"
         )

@@ -33,7 +33,7 @@ _SIX, _TWELVE, _LOW = np.uint64(6), np.uint64(12), np.uint64(63)
 
 
 def poisson_table(mean: float) -> np.ndarray:
-    """Return :math:`2^{64} P(N \\le n)` for n = 0, ..., 127 as uint64."""
+    r"""Return :math:`2^{64} P(N \le n)` for n = 0, ..., 127 as uint64."""
     n = np.arange(1, MAX_POINTS + 1)
     logs = np.concatenate(([0.0], np.cumsum(np.log(mean / n)))) - mean if mean > 0 else None
     terms = np.exp(logs) if logs is not None else np.eye(1, MAX_POINTS + 1)[0]
@@ -43,37 +43,42 @@ def poisson_table(mean: float) -> np.ndarray:
 
 @njit(inline="always", **CONTRACT)
 def number_of_points(word, cumulative):
-    """Return N: how many entries of the table `word` has passed."""
-    n = 0
-    while n < 127 and word >= cumulative[n]:
-        n += 1
+    """Return N: how many entries of the table `word` has reached."""
+    # Bisection without branches: they could not be predicted.
+    n = np.uint64(0)
+    for step in (64, 32, 16, 8, 4, 2, 1):
+        step = np.uint64(step)
+        n += step * np.uint64(word >= cumulative[n + step - np.uint64(1)])
     return n
 
 
-@njit(**CONTRACT)
-def scatter(words, lane, n_points, kept, kinds, first, events):
-    """Put the points of one group into the masks of its chunk.
+@njit(inline="always", **CONTRACT)
+def scatter(words, lane, n_points, kept, kinds, n_rows, events, n_classes):
+    r"""Put the points of one group into the masks of its chunk.
 
     Parameters
     ----------
-    words : uint64 array (1024,)
+    words : uint64 array (1088,)
         Word i of lane l at ``8 * i + l``.
-    lane, n_points, first : int
-        Lane of the group, N, and first site of the chunk.
-    kept : uint64 array (n_kinds, n_classes)
-        :math:`2^{52} \\mu_{kc} / \\lambda`.
-    kinds : int array (n_sites,)
-        Kind of each site.
-    events : uint64 array (64, n_classes, 8)
-        Masks, or-ed into.
+    lane, n_points : uint64
+        Lane of the group and N.
+    kept : uint64 array (n_kinds * n_classes,)
+        :math:`2^{52} \mu_{kc} / \lambda`.
+    kinds : int64 array (n_rows,)
+        Kind of each site of the chunk.
+    n_rows, n_classes : uint64
+    events : uint64 array (64 * n_classes * 8,)
+        Masks [site, class, lane], or-ed into.
     """
-    n_sites, n_classes = kinds.shape[0], kept.shape[1]
+    one, eight = np.uint64(1), np.uint64(8)
     for i in range(n_points):
-        word = words[8 * (i + 1) + lane]
-        row = np.int64(word & _LOW)
-        if first + row < n_sites:
-            bit = np.uint64(1) << ((word >> _SIX) & _LOW)
-            kind = kinds[first + row]
+        word = words[eight * (np.uint64(i) + one) + lane]
+        row = word & _LOW
+        if row < n_rows:
+            bit = one << ((word >> _SIX) & _LOW)
+            first = np.uint64(kinds[row]) * n_classes
+            at = eight * row * n_classes + lane
             for c in range(n_classes):
-                keep = np.uint64(word >> _TWELVE < kept[kind, c])
-                events[row, c, lane] |= bit * keep
+                c = np.uint64(c)
+                keep = np.uint64(word >> _TWELVE < kept[first + c])
+                events[at + eight * c] |= bit * keep

@@ -25,7 +25,9 @@ from numba import njit
 from physgen.kernels.cpu import philox, simd, xoshiro
 from physgen.kernels.cpu.ising_counts import PLANES, flush, tally
 from physgen.kernels.cpu.ising_events import CALL, CHUNK, number_of_points, scatter
+from physgen.kernels.cpu.ising_logic import n_classes as classes
 from physgen.kernels.cpu.ising_logic import update
+from physgen.kernels.cpu.ising_strips import rotate
 from physgen.kernels.cpu.vecmath import CONTRACT
 
 __all__ = ["sweeps"]
@@ -61,6 +63,7 @@ def sweeps(z: int, symmetric: int, rule: int, fast: int) -> Any:
         Metropolis adds the number of flips of each chain; else unused.
     """
     draw = _draw_fast if fast else _draw_philox
+    n_classes = np.uint64(classes(abs(z), bool(symmetric)))
 
     @njit(**CONTRACT)
     def block_sweeps(
@@ -73,14 +76,13 @@ def sweeps(z: int, symmetric: int, rule: int, fast: int) -> Any:
         s[8 * n_sites :] = np.uint64(0)
         words = simd.aligned(64 * 17)
         state = simd.aligned(32)
-        n_classes = kept.shape[1]
-        flat = simd.aligned(CHUNK * n_classes * 8)
-        events = flat.reshape((CHUNK, n_classes, 8))
+        events = simd.aligned(CHUNK * 8 * kept.shape[1])
+        kept = kept.reshape(-1)
         flips = simd.aligned(8 * CHUNK)
         planes = simd.aligned(8 * PLANES)
         planes[:] = np.uint64(0)
         chunk_rows = 8 * np.arange(CHUNK)
-        counts = np.empty(8, np.int64)
+        counts = np.empty(8, np.uint64)
         group, n_added = np.uint64(8 * block), 0
         if fast:
             none, seed_call = np.uint64(0), np.uint64(_SEED_CALL)
@@ -91,20 +93,24 @@ def sweeps(z: int, symmetric: int, rule: int, fast: int) -> Any:
             for start in range(0, n_sites, CHUNK):
                 chunk = np.uint64(start // CHUNK)
                 draw(words, 0, keys, chunk, sweep, group, np.uint64(CALL), state)
-                most = 0
+                most = np.uint64(0)
                 for lane in range(8):
                     counts[lane] = number_of_points(words[lane], poisson)
                     most = max(most, counts[lane])
-                for k in range(1, (most + 8) // 8):
+                for k in range(1, (np.int64(most) + 8) // 8):
                     draw(words, 64 * k, keys, chunk, sweep, group, np.uint64(CALL + 4 * k), state)
-                flat[:] = np.uint64(0)
-                for lane in range(8):
-                    scatter(words, lane, counts[lane], kept, kinds, start, events)
+                events[:] = np.uint64(0)
                 n_rows = min(CHUNK, n_sites - start)
+                here = kinds[start : start + n_rows]
+                for lane in range(8):
+                    scatter(
+                        words, np.uint64(lane), counts[lane], kept, here, np.uint64(n_rows),
+                        events, n_classes,
+                    )  # fmt: skip
                 for row in range(n_rows):
                     i = start + row
                     for e in range(edges[i], edges[i + 1]):
-                        _rotate(s, moves[e])
+                        rotate(s, moves[e])
                     draw(words, 0, keys, np.uint64(i), sweep, group, np.uint64(0), state)
                     update(
                         s, i, rows, signs, words, masks, kinds[i], events, row, flips,
@@ -140,12 +146,3 @@ def _draw_philox(words, start, keys, c0, c1, group, c3, state):
 def _draw_fast(words, start, keys, c0, c1, group, c3, state):
     xoshiro.draw8(state, 0, words, start)
 
-
-@njit(**CONTRACT)
-def _rotate(s, move):
-    """Write row move[0]: bit b, lane l from bit b + move[2], lane l + move[3] of row move[1]."""
-    row, source, bits, lanes = move[0], move[1], np.uint64(move[2] & 63), move[3]
-    back = np.uint64((64 - move[2]) & 63)
-    for lane in range(8):
-        word = s[source + ((lane + lanes) & 7)]
-        s[row + lane] = (word >> bits) | (word << back)

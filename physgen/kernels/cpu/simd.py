@@ -93,6 +93,12 @@ class Vector:
         """Return each lane shifted by its own count."""
         return self._apply("lshr", counts)
 
+    def popcount(self) -> Vector:
+        """Return the number of set bits of each lane."""
+        kind = ir.FunctionType(_V, [_V])
+        function = self.builder.module.declare_intrinsic("llvm.ctpop.v8i64", fnty=kind)
+        return Vector(self.builder, self.builder.call(function, [self.value]))
+
     def under(self, high: Vector) -> Vector:
         """Return ``(self & 0xffffffff) | (high << 32)``."""
         # As a shuffle: LLVM would merge the shift into a multiplication that made `high`, and
