@@ -55,7 +55,7 @@ class _Quantity(NamedTuple):
 
 
 def estimates(
-    ds: xr.Dataset, exact: Mapping[str, float | tuple[float, float]] | None = None
+    ds: xr.Dataset, exact: Mapping[str, float | tuple[float, float]] | xr.Dataset | None = None
 ) -> xr.Dataset:
     """Return the quantities of a run with standard errors.
 
@@ -63,8 +63,9 @@ def estimates(
     ----------
     ds : Dataset
         As `run` returns it; of tempered chains one replica, ``ds.sel(beta=...)``.
-    exact : mapping of name to value or (value, error), optional
-        References to stand beside; adds ``reference``, ``reference_error`` and ``pull``.
+    exact : mapping of name to value or (value, error), or Dataset, optional
+        References to stand beside; adds ``reference``, ``reference_error`` and ``pull``.  Of a
+        Dataset, as the oracles of `physgen.exact` give it, what has the name of a quantity.
 
     Returns
     -------
@@ -212,9 +213,13 @@ def _series(ds: xr.Dataset) -> dict[str, np.ndarray]:
 
 
 def _with_reference(
-    table: xr.Dataset, exact: Mapping[str, float | tuple[float, float]]
+    table: xr.Dataset, exact: Mapping[str, float | tuple[float, float]] | xr.Dataset
 ) -> xr.Dataset:
+    import xarray as xr
+
     names = [str(name) for name in table["quantity"].values]
+    if isinstance(exact, xr.Dataset):
+        exact = {name: float(exact[name]) for name in names if name in exact}
     if unknown := sorted(set(exact) - set(names)):
         raise InputError(
             f"exact must name quantities among {', '.join(names)}; got {unknown[0]!r}"
