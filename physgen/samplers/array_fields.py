@@ -103,9 +103,10 @@ class ArrayFields:
         """Return the chains after n unadjusted Langevin steps."""
         x, eps = state.x, np.dtype(self.dtype).type(step_size)
         noise = np.sqrt(2 * eps)
-        for t in range(n):
-            x = x + eps * self._force(x) + noise * self._normals(rng, t, x.shape)
-        action = self._action(x)
+        with np.errstate(over="ignore", invalid="ignore"):  # a chain that runs away is named below
+            for t in range(n):
+                x = x + eps * self._force(x) + noise * self._normals(rng, t, x.shape)
+            action = self._action(x)
         require_finite(action, state, "after a Langevin step; lower step_size")
         return State(x, {"action": action})
 

@@ -3,7 +3,8 @@ r"""Embedded clusters for phi^4: Wolff clusters of the signs, Metropolis sweeps 
 At fixed magnitudes the signs of the fields are Ising spins with couplings :math:`\mathrm{hop}\,
 |\phi_x \phi_y|`, which clusters move however long the correlations; local sweeps move the
 magnitudes (Brower and Tamayo, Phys. Rev. Lett. 62, 1087 (1989)).  The number of clusters of a step
-is fixed: to go on until so many sites have flipped would be biased.
+is fixed: to go on until so many sites have flipped would be biased.  The sign of the whole field
+is drawn anew in every step.
 """
 
 from __future__ import annotations

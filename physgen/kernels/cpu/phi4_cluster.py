@@ -7,6 +7,9 @@ At fixed magnitudes the signs are Ising spins with couplings :math:`K_{xy} = \ma
 .. math:: p_{xy} = 1 - e^{-2\, \mathrm{hop}\, \phi_x \phi_y} ,
 
 and its fields change sign (Wolff).  Magnitudes stay, so that other sweeps must move them.
+A last coin turns the whole field, or not: deep in the broken phase every cluster is the lattice,
+and the sign would be the parity of the number of clusters.
+
 Probabilities are computed in float32: they are right to 1e-7.
 """
 
@@ -79,6 +82,8 @@ def grow_clusters(blocks, x, neighbours, hop, n, key, size):
                         members[count] = at
                         count += joins
                 sites += count
+            word, s0, s1, s2, s3 = next_word(s0, s1, s2, s3)
+            sign = 1.0 if unit(word) < 0.5 else -1.0
             for i in range(n_sites):
-                x[b, i, lane] = field[i]
+                x[b, i, lane] = sign * field[i]
             size[b, lane] = sites / n

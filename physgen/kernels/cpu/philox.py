@@ -81,14 +81,14 @@ def words(key: int | np.integer, c0: Any, c1: Any, c2: Any, c3: Any) -> tuple[An
 def philox4x32(c0, c1, c2, c3, k0, k1):
     """Return the four 32-bit words of a call; all arguments and results are uint64 < 2**32."""
     low, half = np.uint64(0xFFFFFFFF), np.uint64(32)
-    for _ in range(10):
-        p0 = c0 * np.uint64(0xD2511F53)
-        p1 = c2 * np.uint64(0xCD9E8D57)
-        c0, c1 = (p1 >> half) ^ c1 ^ k0, p1 & low
-        c2, c3 = (p0 >> half) ^ c3 ^ k1, p0 & low
-        k0 = (k0 + np.uint64(0x9E3779B9)) & low
-        k1 = (k1 + np.uint64(0xBB67AE85)) & low
-    return c0, c1, c2, c3
+    for _ in range(10):  # high halves may hold anything: the multiplier masks them for nothing
+        p0 = (c0 & low) * np.uint64(0xD2511F53)
+        p1 = (c2 & low) * np.uint64(0xCD9E8D57)
+        c0, c1 = (p1 >> half) ^ c1 ^ k0, p1
+        c2, c3 = (p0 >> half) ^ c3 ^ k1, p0
+        k0 += np.uint64(0x9E3779B9)
+        k1 += np.uint64(0xBB67AE85)
+    return c0 & low, c1 & low, c2 & low, c3 & low
 
 
 @njit(inline="always", **CONTRACT)
