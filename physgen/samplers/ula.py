@@ -8,7 +8,8 @@ field with spectrum :math:`\lambda_k` it is known,
 .. math:: \langle |\phi_k|^2 \rangle / V = \frac{1}{\lambda_k (1 - \epsilon \lambda_k / 2)}
           \quad\text{instead of}\quad \frac1{\lambda_k} ,
 
-and the chain runs away where :math:`\epsilon \lambda_k > 2`.
+and the chain runs away where :math:`\epsilon \lambda_k > 2` (Parisi and Wu 1981;
+Roberts and Tweedie 1996).
 """
 
 from __future__ import annotations
@@ -41,17 +42,18 @@ class ULA:
     ----------
     step_size : float
         eps, in units of Langevin time; the bias is proportional to it.
-    dtype, rng
+    dtype, rng, device
         As for HMC.
     """
 
     step_size: float = 0.01
     dtype: str | None = None
     rng: str = "philox"
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         check_positive("step_size", self.step_size)
-        check_settings(self.dtype, self.rng)
+        check_settings(self.dtype, self.rng, self.device)
 
     def bind(self, target: Target) -> LangevinChains:
         """Return the chains of this target.
@@ -61,7 +63,7 @@ class ULA:
         InputError
             If the target is not one of real numbers, has no force, or a force that is not -dS/dx.
         """
-        fields = fields_of(target, "ULA", self.dtype, self.rng)
+        fields = fields_of(target, "ULA", self.dtype, self.rng, self.device)
         return LangevinChains(target, fields, float(self.step_size))
 
 
