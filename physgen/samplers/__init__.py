@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from physgen.samplers.overrelaxation import Overrelaxation
     from physgen.samplers.phi4_cluster import Phi4Cluster
     from physgen.samplers.recording import unpack_configurations
+    from physgen.samplers.sequential import smc
     from physgen.samplers.swendsen_wang import SwendsenWang
+    from physgen.samplers.tempering import ParallelTempering
     from physgen.samplers.ula import ULA
     from physgen.samplers.warmup import AutoWarmup
     from physgen.samplers.wolff import Wolff
@@ -42,6 +44,7 @@ __all__ = [
     "Independence",
     "Metropolis",
     "Overrelaxation",
+    "ParallelTempering",
     "Phi4Cluster",
     "SwendsenWang",
     "Wolff",
@@ -51,6 +54,7 @@ __all__ = [
     "diagnose",
     "estimates",
     "run",
+    "smc",
     "unpack_configurations",
 ]
 
@@ -66,6 +70,7 @@ __getattr__, __dir__ = lazy_exports(
         "MALA": "mala",
         "Metropolis": "metropolis",
         "Overrelaxation": "overrelaxation",
+        "ParallelTempering": "tempering",
         "Phi4Cluster": "phi4_cluster",
         "SwendsenWang": "swendsen_wang",
         "ULA": "ula",
@@ -73,6 +78,7 @@ __getattr__, __dir__ = lazy_exports(
         "chain_statistics": "checkpoint",
         "check": "diagnostics",
         "diagnose": "diagnostics",
+        "smc": "sequential",
         "unpack_configurations": "recording",
     },
 )

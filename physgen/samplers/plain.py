@@ -13,6 +13,8 @@ from physgen.core.random import Stream
 
 __all__ = ["default_observables", "first_configurations"]
 
+_DTYPES = {"spins": np.int8, "outcomes": np.uint8, "reals": np.float64}
+
 
 def first_configurations(
     target: Any, rng: Stream, n_chains: int, start: str | np.ndarray
@@ -37,12 +39,12 @@ def first_configurations(
     shape = (check_positive_int("n_chains", n_chains), *target.event_shape)
     kind = target.support.kind
     if not isinstance(start, str):
-        x = np.array(start, dtype=np.float64 if kind == "reals" else np.int64)
+        x = np.array(start)
         if x.shape != shape:
             raise InputError(f"start must have shape {shape}, got {x.shape}")
         if kind == "spins" and np.any(np.abs(x) != 1):
             raise InputError("start must be spins, -1 or +1, got other values")
-        return x if kind == "reals" else x.astype(np.int8 if kind == "spins" else np.uint8)
+        return x.astype(_DTYPES[kind], copy=False)
     own = getattr(target, check_choice("start", start, ("hot", "cold")), None)
     if own is not None:
         return np.asarray(own(rng, n_chains))

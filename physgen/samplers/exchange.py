@@ -1,0 +1,73 @@
+"""Moving configurations between chains, whatever the layout of their state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from physgen.core.random import Stream
+from physgen.samplers.state import State
+
+__all__ = ["exchange", "regroup"]
+
+
+def exchange(
+    bounds: tuple[Any, Any], states: tuple[State, State], swap: np.ndarray
+) -> tuple[State, State]:
+    """Return both states with the configurations of the chains in `swap` exchanged.
+
+    Parameters
+    ----------
+    bounds : pair of BoundSampler
+        One kind of sampler, on two targets.
+    states : pair of State
+    swap : bool ndarray (n_chains,)
+    """
+    a, b = states
+    if a.aux.keys() <= {"n_chains"}:  # nothing beside the spins depends on the target
+        mask = _mask(a, swap)
+        change = (a.x ^ b.x) & mask
+        return State(a.x ^ change, a.aux), State(b.x ^ change, b.aux)
+    x, y = (bound.configurations(s) for bound, s in zip(bounds, states))
+    where = swap.reshape(-1, *[1] * (x.ndim - 1))
+    mixed = np.where(where, y, x), np.where(where, x, y)
+    one, two = (_restarted(b, s) for b, s in zip(bounds, mixed))
+    return one, two
+
+
+def regroup(bound: Any, state: State, source: np.ndarray | None) -> State:
+    """Return a state of `bound` whose chain i is chain ``source[i]`` of `state`, or chain i."""
+    if state.aux.keys() <= {"n_chains"}:  # nothing beside the spins depends on the target
+        if source is None:
+            return state
+        if state.aux:
+            return State(_gathered(state.x, source), state.aux)
+        return State(state.x[source])
+    x = bound.configurations(state)
+    return _restarted(bound, x if source is None else x[source])
+
+
+def _restarted(bound: Any, x: np.ndarray) -> State:
+    return bound.init(Stream(0), len(x), x)  # given configurations need no randomness
+
+
+def _mask(state: State, chains: np.ndarray) -> np.ndarray:
+    """Return words with all bits of these chains set, in the layout of Ising spins."""
+    if "n_chains" in state.aux:  # 64 chains a word
+        from physgen.samplers.ising_bits import pack
+
+        return pack(np.where(chains, 1, -1).astype(np.int8)[:, None])
+    full = np.where(chains, -1, 0).astype(state.x.dtype if state.x.dtype.kind == "i" else np.int64)
+    words = full if state.x.dtype.kind == "i" else full.view(np.uint64)
+    return words.reshape(-1, *[1] * (state.x.ndim - 1))
+
+
+def _gathered(x: np.ndarray, source: np.ndarray) -> np.ndarray:
+    """Return the words of Ising chains (n_blocks, n_sites, 8), chain i being ``source[i]``."""
+    n_blocks, n_sites, n_words = x.shape
+    words = np.ascontiguousarray(x.swapaxes(0, 1)).reshape(n_sites, -1)
+    bits = np.unpackbits(words.view(np.uint8), axis=1, bitorder="little")
+    bits[:, : len(source)] = np.take(bits, source, axis=1)
+    words = np.packbits(bits, axis=1, bitorder="little").view(np.uint64)
+    return np.ascontiguousarray(words.reshape(n_sites, n_blocks, n_words).swapaxes(0, 1))

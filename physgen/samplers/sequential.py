@@ -1,0 +1,216 @@
+r"""Sequential Monte Carlo: log Z, and samples, by annealing weighted particles.
+
+Along :math:`S_\lambda = S_0 + \lambda U` (:mod:`physgen.samplers.smc_paths`) particles with
+normalised weights :math:`W_i` gain, from :math:`\lambda` to :math:`\lambda + \Delta`,
+
+.. math:: \hat Z_{\lambda+\Delta} = \hat Z_\lambda \sum_i W_i\, e^{-\Delta U(x_i)} ,
+
+are resampled (systematically) where their effective number falls below a share, and moved by a
+Markov chain that leaves :math:`e^{-S_{\lambda+\Delta}}` invariant (Del Moral, Doucet & Jasra,
+J. R. Stat. Soc. B 68, 411 (2006)).  Without resampling this is annealed importance sampling
+(Neal, Stat. Comput. 11, 125 (2001)).
+
+**Errors.**  The particles are split into islands that never meet.  The steps :math:`\Delta` and
+the step sizes of the moves come from a pilot run and are fixed from then on, so every island's
+:math:`\hat Z_i` is an unbiased, independent estimate; log Z is the logarithm of their mean, with
+bias and error by the jackknife.  (The mean of :math:`\log \hat Z_i` would be low by half their
+variance.)
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from physgen.core.checks import check_finite, check_positive_int
+from physgen.core.errors import InputError
+from physgen.core.protocols import Density, Target
+from physgen.core.random import Stream, as_stream
+from physgen.samplers.exchange import regroup
+from physgen.samplers.memory import check_memory
+from physgen.samplers.smc_paths import Path, path_to
+from physgen.samplers.smc_results import Islands, label
+from physgen.samplers.state import State, Tunable
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["smc"]
+
+_MAX_STAGES = 10_000
+_PILOT = 4096  # particles of the pilot run, at most
+_TUNING = 20  # moves that tune the sampler of a stage, in the pilot run
+
+
+def smc(
+    target: Target,
+    *,
+    n_particles: int = 512,
+    n_islands: int = 32,
+    move: Any = None,
+    n_moves: int = 8,
+    cess: float = 0.95,
+    resample_below: float = 0.5,
+    start: Density | None = None,
+    seed: int | None = None,
+    rng: Stream | int | None = None,
+    keep: str | None = None,
+) -> xr.Dataset:
+    """Estimate log Z and the observables of a target.
+
+    Parameters
+    ----------
+    target : Target
+        Ising and Phi4 need nothing else; other targets need `start`.
+    n_particles : int
+        Particles of an island, >= 2.
+    n_islands : int
+        Independent islands, >= 8: their spread is the error.
+    move : Sampler, optional
+        By default HeatBath for Ising, HMC for real fields.
+    n_moves : int
+        Steps of it a stage (sweeps, trajectories), >= 1.
+    cess : float
+        Conditional effective share of the particles that a stage keeps, in (0, 1); nearer to 1
+        means more stages.
+    resample_below : float
+        Effective share of an island's particles below which it is resampled, in [0, 1]; 0 never
+        (annealed importance sampling), 1 always.
+    start : Density, optional
+        Where to anneal from, instead of independent sites.
+    seed, rng : int, Stream
+        One of the two.
+    keep : None or "configurations"
+        Keep the particles at the end, with their log weights.
+
+    Returns
+    -------
+    Dataset
+        ``log_z`` and ``free_energy`` = -log Z with ``..._error``, and the target's observables as
+        weighted means, likewise; ``log_z_island`` (island); of every ``stage`` its ``fraction``
+        lambda, ``ess`` (share, mean over islands), ``acceptance_rate`` and ``n_ancestors``, how
+        many of an island's first particles still have descendants; with `keep`,
+        ``configurations`` and ``log_weight`` (island, particle).  ``attrs["warnings"]`` says what
+        speaks against the result.
+
+    Raises
+    ------
+    InputError
+        If an argument breaks its rule, or no path to this target is known.
+
+    Examples
+    --------
+    >>> from physgen.targets import Ising
+    >>> ds = smc(Ising(L=4, beta=0.3), n_particles=128, seed=1)
+    >>> abs(ds["log_z"].item() - 12.78552332571) < 5 * ds["log_z_error"].item()
+    True
+    """
+    if (seed is None) == (rng is None):
+        raise InputError("seed or rng must be given, and not both, e.g. seed=1")
+    if keep not in (None, "configurations"):
+        raise InputError(f"keep must be None or 'configurations', got {keep!r}")
+    n_particles = check_positive_int("n_particles", n_particles, 2)
+    n_islands = check_positive_int("n_islands", n_islands, 8)
+    check_positive_int("n_moves", n_moves)
+    if not 0 < check_finite("cess", cess) < 1:
+        raise InputError(f"cess must be between 0 and 1, got {cess}")
+    if not 0 <= check_finite("resample_below", resample_below) <= 1:
+        raise InputError(f"resample_below must be in [0, 1], got {resample_below}")
+    stream = as_stream(rng if rng is not None else seed)  # type: ignore[arg-type]
+    n = n_particles * n_islands
+    check_memory(
+        32 * n * math.prod(target.event_shape),
+        f"n_particles = {n_particles} and n_islands = {n_islands}",
+        "lower n_particles",
+    )
+    move = _default_move(target) if move is None else move
+    path = path_to(target, start)
+    pilot = Islands(1, min(n, _PILOT))
+    plan = _run(path, move, n_moves, pilot, max(resample_below, 0.5), stream.child("pilot"), cess)
+    islands = Islands(n_islands, n_particles)
+    done = _run(path, move, n_moves, islands, resample_below, stream.child("islands"), plan.plan)
+    return label(target, move, done.bound, done.state, islands, keep, path.log_z, stream)
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """A value of lambda and the tuned values of the move there."""
+
+    fraction: float
+    tuning: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _Done:
+    bound: Any
+    state: State
+    plan: list[_Stage]
+
+
+def _run(
+    path: Path,
+    move: Any,
+    n_moves: int,
+    islands: Islands,
+    resample_below: float,
+    rng: Stream,
+    plan: float | list[_Stage],
+) -> _Done:
+    """Anneal the particles, by the stages of `plan`, or by stages chosen to keep that CESS."""
+    n = islands.n
+    bound = move.bind(path.at(0.0))
+    state = bound.init(rng.child("first"), n, path.sample(rng.child("sample"), n))
+    stages: list[_Stage] = []
+    fraction = 0.0
+    while fraction < 1:
+        k = len(stages)
+        here = rng.child("stage", k)
+        slope = path.slope(bound, state)
+        if isinstance(plan, list):
+            stage = plan[k]
+        else:
+            if k == _MAX_STAGES:
+                raise InputError(f"cess must allow fewer than {_MAX_STAGES} stages, got {plan}")
+            stage = _Stage(fraction + _step(islands, slope, plan, 1 - fraction), {})
+        islands.weigh(slope, stage.fraction - fraction)
+        fraction = stage.fraction
+        source = islands.resample(resample_below, here.child("resample"))
+        bound = move.bind(path.at(fraction))
+        if stage.tuning:
+            bound = bound.with_tuning(stage.tuning)
+        state = regroup(bound, state, source)
+        if not isinstance(plan, list) and isinstance(bound, Tunable):
+            bound, state = bound.tune(here.child("tune"), state, _TUNING)
+            stage = _Stage(fraction, dict(bound.tuning))
+        state, info = bound.step(here.child("move"), state, n_moves)
+        islands.note(fraction, info)
+        stages.append(stage)
+    return _Done(bound, state, stages)
+
+
+def _step(islands: Islands, slope: np.ndarray, cess: float, rest: float) -> float:
+    """Return the step at which the conditional effective share falls to `cess`, at most `rest`."""
+    if islands.conditional_share(slope, rest) >= cess:
+        return rest
+    low, high = 0.0, rest
+    for _ in range(40):
+        middle = 0.5 * (low + high)
+        if islands.conditional_share(slope, middle) >= cess:
+            low = middle
+        else:
+            high = middle
+    # A target that no step is small enough for still has to be reached.
+    return max(low, 1e-6 * rest)
+
+
+def _default_move(target: Target) -> Any:
+    if target.support.kind == "spins":
+        from physgen.samplers.heat_bath import HeatBath
+
+        return HeatBath()
+    from physgen.samplers.hmc import HMC
+
+    return HMC()

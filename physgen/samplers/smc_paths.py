@@ -1,0 +1,191 @@
+r"""Paths from a distribution that can be drawn exactly to a target: what SMC anneals along.
+
+All are straight lines of actions,
+
+.. math:: S_\lambda(x) = S_0(x) + \lambda\, U(x), \qquad 0 \le \lambda \le 1, \qquad S_1 = S ,
+
+from the independent spins of infinite temperature (:math:`U = \beta H`,
+:math:`\log Z_0 = N \log 2`), from the independent sites of a field without hopping
+(:math:`\log Z_0 = V \log z_{\rm site}`), or from any density q
+(:math:`S_0 = -\log q`, :math:`\log Z_0 = 0`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from physgen.core.arrays import to_numpy
+from physgen.core.errors import InputError
+from physgen.core.protocols import Density, Support, Target
+from physgen.core.random import Stream
+from physgen.kernels.cpu.bond_sums import bond_products
+from physgen.samplers.state import State
+from physgen.targets.ising import Ising
+from physgen.targets.phi4 import Phi4
+from physgen.targets.phi4_site import site_weight
+
+__all__ = ["DensityPath", "IsingPath", "Path", "Phi4Path", "path_to"]
+
+
+class Path(Protocol):
+    """A straight line of actions."""
+
+    @property
+    def log_z(self) -> float:
+        """Return log Z_0, exactly."""
+        ...
+
+    def sample(self, rng: Stream, n: int) -> np.ndarray:
+        """Return independent draws of e^{-S_0}, shape (n, *event_shape)."""
+        ...
+
+    def at(self, fraction: float) -> Target:
+        """Return the target S_lambda."""
+        ...
+
+    def slope(self, bound: Any, state: State) -> np.ndarray:
+        """Return U of every chain, float64 (n_chains,)."""
+        ...
+
+
+def path_to(target: Any, start: Density | None) -> Path:
+    """Return the path to `target`, from `start` if given.
+
+    Raises
+    ------
+    InputError
+        If no start is given and none is known for this kind of target, or the start lives on
+        other configurations.
+    """
+    if start is not None:
+        if not isinstance(start, Density):
+            raise InputError(f"start must be a density, got {type(start).__name__}")
+        if tuple(start.event_shape) != tuple(target.event_shape):
+            raise InputError(
+                f"start must live on configurations of shape {tuple(target.event_shape)}, got "
+                f"{tuple(start.event_shape)}"
+            )
+        return DensityPath(start, target)
+    if isinstance(target, Ising):
+        return IsingPath(target)
+    if isinstance(target, Phi4):
+        return Phi4Path(target)
+    raise InputError(
+        f"smc knows how to begin for Ising and Phi4, got {type(target).__name__}; give start=, a "
+        "density that can be drawn exactly and covers the target"
+    )
+
+
+@dataclass(frozen=True)
+class IsingPath:
+    """From infinite temperature."""
+
+    target: Ising
+
+    @property
+    def log_z(self) -> float:
+        """N log 2."""
+        return self.target.n_sites * math.log(2)
+
+    def sample(self, rng: Stream, n: int) -> np.ndarray:
+        """Return independent fair spins."""
+        return self.target.hot(rng, n)
+
+    def at(self, fraction: float) -> Ising:
+        """Return the model at this fraction of beta."""
+        return self.target.at(beta=fraction * self.target.beta)
+
+    def slope(self, bound: Any, state: State) -> np.ndarray:
+        """Return beta H."""
+        return self.target.beta * bound.measure(state)["energy"]
+
+
+@dataclass(frozen=True)
+class Phi4Path:
+    """From independent sites; what grows is the hopping term."""
+
+    target: Phi4
+
+    @property
+    def log_z(self) -> float:
+        """V log z of one site."""
+        t = self.target
+        site = to_numpy(site_weight(t.quad, t.quart).log_z(np.zeros(1)))[0]
+        return t.n_sites * (float(site) - t.const)
+
+    def sample(self, rng: Stream, n: int) -> np.ndarray:
+        """Return fields of independent sites."""
+        return self.target.hot(rng, n)
+
+    def at(self, fraction: float) -> Phi4:
+        """Return the theory with this fraction of its hopping."""
+        t = self.target
+        return Phi4(t.lattice, fraction * t.hop, t.quad, t.quart, t.const)
+
+    def slope(self, bound: Any, state: State) -> np.ndarray:
+        """Return the hopping term."""
+        x = bound.configurations(state)
+        out = np.empty(len(x))
+        bond_products(x.reshape(len(x), -1), self.target.lattice.bonds, out)
+        return -self.target.hop * out
+
+
+@dataclass(frozen=True)
+class DensityPath:
+    """From a density, by the geometric mean q^(1 - lambda) e^(-lambda S)."""
+
+    density: Any
+    target: Any
+    log_z: float = 0.0
+
+    def sample(self, rng: Stream, n: int) -> np.ndarray:
+        """Return draws of the density."""
+        return to_numpy(self.density.sample(n, rng))
+
+    def at(self, fraction: float) -> Target:
+        """Return the bridge, with a force if both ends have one."""
+        forces = hasattr(self.density, "force") and hasattr(self.target, "force")
+        kind = ForcedBridge if forces else Bridge
+        return kind(self.density, self.target, fraction)
+
+    def slope(self, bound: Any, state: State) -> np.ndarray:
+        """Return S + log q."""
+        x = bound.configurations(state)
+        return to_numpy(self.target.action(x)) + to_numpy(self.density.log_prob(x))
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """The target -(1 - lambda) log q + lambda S."""
+
+    density: Any
+    target: Any
+    fraction: float
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """That of the target."""
+        return self.target.event_shape
+
+    @property
+    def support(self) -> Support:
+        """That of the target."""
+        return self.target.support
+
+    def action(self, x: Any) -> Any:
+        """Return S_lambda."""
+        return self.fraction * self.target.action(x) - (1 - self.fraction) * self.density.log_prob(
+            x
+        )
+
+
+class ForcedBridge(Bridge):
+    """A bridge whose ends both have a force; that of the density is d log q / dx."""
+
+    def force(self, x: Any) -> Any:
+        """Return -dS_lambda / dx."""
+        return self.fraction * self.target.force(x) + (1 - self.fraction) * self.density.force(x)
