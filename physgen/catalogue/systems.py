@@ -1,6 +1,6 @@
 """Read the catalogue of systems: one folder each, of data and no code.
 
-    systems/<name>/system.toml      title, description, parameters, conventions
+    systems/<name>/system.toml      title, description, parameters, conventions, target
                    reference.toml   quantity, parameters, value, error, kind, source
                    README.md  references.bib
 
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from physgen.catalogue.makers import make_target
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 
@@ -52,11 +53,16 @@ class Reference:
 
 @dataclass(frozen=True)
 class System:
-    """A named system with its conventions and known numbers."""
+    """A named system with its conventions and known numbers.
+
+    ``maker`` names what :meth:`target` makes; None for the state of a quantum system, which is
+    measured, not sampled from an action.
+    """
 
     name: str
     title: str
     description: str
+    maker: str | None
     parameters: Mapping[str, Mapping[str, Any]]
     conventions: Mapping[str, str]
     readme: str
@@ -74,10 +80,7 @@ class System:
         >>> round(load_system("tfim-1d").reference("ground_state_energy", L=50).value, 6)
         -63.301189
         """
-        defaults = {
-            k: about["default"] for k, about in self.parameters.items() if "default" in about
-        }
-        wanted = (defaults | parameters).items()
+        wanted = (self._defaults | parameters).items()
         found = [
             entry
             for entry in self.references
@@ -90,6 +93,37 @@ class System:
                 f"got {len(found)}; quantities: {known}"
             )
         return found[0]
+
+    def target(self, **parameters: Any) -> Any:
+        """Return the target of this system at these parameters.
+
+        Parameters that are not given have their defaults.
+
+        Raises
+        ------
+        InputError
+            If the system is no target, a parameter is unknown or missing, or the target refuses
+            its value.
+
+        Examples
+        --------
+        >>> load_system("ising-2d").target(L=16, beta=0.44)
+        Ising(L=16, beta=0.44)
+        """
+        if self.maker is None:
+            raise InputError(
+                f"a target must be a system with an action, {self.name} is a quantum state; "
+                "see physgen.quantum"
+            )
+        known = ", ".join(self.parameters)
+        if unknown := sorted(parameters.keys() - self.parameters.keys()):
+            raise InputError(f"parameters of {self.name} are {known}; got {unknown[0]!r}")
+        return make_target(self.name, self.maker, self._defaults | parameters)
+
+    @property
+    def _defaults(self) -> dict[str, Any]:
+        """Parameters that need not be given, and their values."""
+        return {k: about["default"] for k, about in self.parameters.items() if "default" in about}
 
 
 def list_systems() -> list[str]:
@@ -111,6 +145,7 @@ def load_system(name: str) -> System:
         name=name,
         title=about["title"],
         description=about["description"].strip(),
+        maker=about.get("target"),
         parameters=about["parameters"],
         conventions=about["conventions"],
         readme=(folder / "README.md").read_text(encoding="utf-8"),

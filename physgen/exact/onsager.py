@@ -33,7 +33,7 @@ __all__ = [
     "specific_heat",
 ]
 
-K_C = 0.5 * np.log1p(np.sqrt(2.0))  # 0.440686793509772
+K_C = float(0.5 * np.log1p(np.sqrt(2.0)))  # 0.440686793509772
 
 
 def log_z_per_site(K: float | np.ndarray) -> np.ndarray:

@@ -81,7 +81,7 @@ def test_looking_up():
         CHAIN.reference("ground_state_energy", L=11)
     with pytest.raises(InputError, match="got 2"):
         CHAIN.reference("x", L=50)
-    with pytest.raises(InputError, match="system must be one of 'tfim-1d'"):
+    with pytest.raises(InputError, match=r"system must be one of .*'tfim-1d'"):
         load_system("tfim-2d")
 
 
@@ -142,7 +142,8 @@ def test_shipped_data_is_remade_by_the_lines_of_its_readme(tmp_path, monkeypatch
 
 
 def test_the_toml_files_hold_no_unknown_tables():
-    folder = systems._root("systems") / "tfim-1d"
-    about = tomllib.loads((folder / "system.toml").read_text())
-    assert about.keys() == {"title", "description", "parameters", "conventions"}
-    assert tomllib.loads((folder / "reference.toml").read_text()).keys() == {"reference"}
+    for name in list_systems():
+        folder = systems._root("systems") / name
+        about = tomllib.loads((folder / "system.toml").read_text())
+        assert about.keys() - {"target"} == {"title", "description", "parameters", "conventions"}
+        assert tomllib.loads((folder / "reference.toml").read_text()).keys() == {"reference"}

@@ -1,0 +1,185 @@
+r"""Measure the computed entries of `systems/*/reference.toml` by Markov chains.
+
+    python workflows/references/chains.py [POINT ...]      all points: about 20 CPU minutes
+    python workflows/references/chains.py --list
+
+Each point is one run of `physgen.samplers.run`; its values replace those of the file.  Of a field
+the means of S and phi^2 are taken together with D = (1/V) sum phi dS/dphi - 1, whose mean is
+exactly 0: S/V - b D has the same mean and, with b = cov(S/V, D)/var D, the smallest error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+from make import merge
+
+from physgen.catalogue import Reference, load_system
+from physgen.exact import exact_values, onsager
+from physgen.samplers import HMC, SwendsenWang, estimates, run
+
+COMMAND = "python workflows/references/chains.py"
+MAGNETIC = ("abs_magnetization", "susceptibility", "chi_abs", "binder")
+
+
+class Point(NamedTuple):
+    """One run."""
+
+    system: str
+    parameters: Mapping[str, Any]
+    sampler: Any
+    n_chains: int
+    n_draws: int
+    seed: int
+    start: str = "hot/cold"
+
+
+def hopping(L: int, kappa: float, length: float, n_draws: int, start: str = "hot/cold") -> Point:
+    """Return a point at lam = 0.022; trajectories of about a quarter period of the zero mode."""
+    at = {"L": L, "convention": "hopping", "kappa": kappa, "lam": 0.022}
+    return Point("phi4-2d", at, HMC(trajectory_length=length), 1024, n_draws, 11, start)
+
+
+def ladder(L: int, lam: float, length: float, n_draws: int) -> Point:
+    """Return a point at m2 = -4, where lam keeps the correlation length at L/4 from L = 6 on."""
+    at = {"L": L, "convention": "unhalved", "m2": -4.0, "lam": lam}
+    return Point("phi4-2d", at, HMC(trajectory_length=length), 1024, n_draws, 12)
+
+
+def ising(L: int, beta: float, n_draws: int) -> Point:
+    """Return a point of Swendsen-Wang."""
+    at = {"L": L, "beta": beta, "J": 1.0, "h": 0.0}
+    return Point("ising-2d", at, SwendsenWang(), 128, n_draws, 13)
+
+
+POINTS = {
+    "ladder-L8": ladder(8, 8.0, 1.0, 9000),
+    "ladder-L6-E1": ladder(6, 6.975, 1.0, 6000),
+    "ladder-L8-E2": ladder(8, 6.008, 1.5, 5000),
+    "ladder-L12-E4": ladder(12, 5.276, 2.0, 4000),
+    "ladder-L14-E5": ladder(14, 5.113, 2.5, 4000),
+    "phi4-L16-k0.27": hopping(16, 0.27, 6.0, 2500),
+    "phi4-L32-k0.21": hopping(32, 0.21, 2.0, 1500),
+    "phi4-L32-k0.26": hopping(32, 0.26, 6.0, 1500),
+    "phi4-L32-k0.27": hopping(32, 0.27, 8.0, 1500),
+    "phi4-L32-k0.2705": hopping(32, 0.2705, 8.0, 1500),
+    "phi4-L32-k0.28": hopping(32, 0.28, 3.0, 800),
+    "phi4-L32-k0.5": hopping(32, 0.5, 0.9, 2500, start="cold"),  # hot starts freeze in domains
+    **{
+        f"ising-L{L}-{name}": ising(L, beta, 100_000 // L)
+        for L in (8, 16, 32, 64)
+        for name, beta in (("0.4", 0.4), ("0.44", 0.44), ("Kc", onsager.K_C))
+    },
+}
+THIN, WARMUP = 2, 300
+
+
+def measure(name: str, point: Point, n_draws: int) -> list[Reference]:
+    """Run one point; return its entries."""
+    target = load_system(point.system).target(**point.parameters)
+    field = point.system == "phi4-2d"
+    ds = run(
+        point.sampler,
+        target,
+        n_chains=point.n_chains,
+        n_draws=n_draws,
+        thin=THIN,
+        warmup=WARMUP,
+        seed=point.seed,
+        observables=functions(target) if field else None,
+        start=point.start,
+    )
+    table = estimates(ds)
+    found = {
+        q: (float(table.value.sel(quantity=q)), float(table.error.sel(quantity=q)))
+        for q in map(str, table["quantity"].values)
+    }
+    if field:
+        found |= with_control(ds, target)
+        sampler = f"HMC, trajectories of length {point.sampler.trajectory_length:g}"
+    else:
+        value, error = found["energy_per_site"]
+        pull = (value - float(exact_values(target).energy_per_site)) / error
+        print(f"  energy against Kaufman: {pull:+.2f} standard errors")
+        sampler = "Swendsen-Wang"
+    quantities = (*MAGNETIC, "action_per_site", "phi2") if field else MAGNETIC
+    for q in quantities:
+        print(f"  {q:20} {found[q][0]:.9g} +- {found[q][1]:.2g}")
+    size = f"{point.n_chains} chains x {n_draws} draws, seed {point.seed}"
+    source = f"{COMMAND} {name}; {sampler}, {size}"
+    return [
+        Reference(
+            q,
+            point.parameters,
+            rounded(found[q][0], 10),
+            rounded(found[q][1], 2),
+            "computed",
+            source,
+        )
+        for q in quantities
+    ]
+
+
+def functions(target: Any) -> dict[str, Any]:
+    """Return what is measured of fields, functions of configurations (n_chains, *shape)."""
+
+    def sites(x: np.ndarray) -> np.ndarray:
+        return x.reshape(len(x), -1).astype(np.float64)
+
+    return {
+        "action": target.action,
+        "magnetization": lambda x: sites(x).mean(axis=1),
+        "phi2": lambda x: np.square(sites(x)).mean(axis=1),
+        "phi4": lambda x: np.square(np.square(sites(x))).mean(axis=1),
+    }
+
+
+def with_control(ds: xr.Dataset, target: Any) -> dict[str, tuple[float, float]]:
+    """Return <S>/V and <phi^2> with errors, by chain means and the control variate D."""
+    mean = {name: ds[name].mean("draw").values for name in ("action", "phi2", "phi4")}
+    action = mean["action"] / target.n_sites
+    # phi dS/dphi = 2 (terms of second order) + 4 quart phi^4
+    D = 2 * (action - target.const) + 2 * target.quart * mean["phi4"] - 1
+    found = {}
+    for name, series in (("action_per_site", action), ("phi2", mean["phi2"])):
+        b = np.cov(series, D)[0, 1] / D.var(ddof=1)
+        rest = series - b * D
+        found[name] = (float(rest.mean()), float(rest.std(ddof=2) / np.sqrt(len(rest))))
+    pull = D.mean() / D.std(ddof=1) * np.sqrt(len(D))
+    print(f"  <phi dS/dphi> against 1: {pull:+.2f} standard errors")
+    return found
+
+
+def rounded(value: float, digits: int) -> float:
+    """Keep the digits that mean something."""
+    return float(f"{value:.{digits}g}")
+
+
+def main() -> None:
+    """Run the points asked for and write what they give."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("point", nargs="*", help="names of points, default: all")
+    parser.add_argument("--list", action="store_true", help="print the names of the points")
+    parser.add_argument(
+        "--trial", action="store_true", help="a thirtieth of the draws, no writing"
+    )
+    arguments = parser.parse_args()
+    if arguments.list:
+        print("\n".join(POINTS))
+        return
+    for name in arguments.point or POINTS:
+        begun, point = time.process_time(), POINTS[name]
+        print(name, flush=True)
+        entries = measure(name, point, point.n_draws // (30 if arguments.trial else 1))
+        if not arguments.trial:
+            merge(point.system, entries, replace_exact=False)
+        print(f"  {time.process_time() - begun:.0f} s CPU", flush=True)
+
+
+if __name__ == "__main__":
+    main()
