@@ -8,10 +8,11 @@ from typing import Any
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 
-__all__ = ["LAYOUTS", "RNGS", "bind_ising", "kernel_name"]
+__all__ = ["DEVICES", "LAYOUTS", "RNGS", "bind_ising", "kernel_name"]
 
 LAYOUTS = ("auto", "chains", "lattice", "int8")
 RNGS = ("philox", "fast")
+DEVICES = ("cpu", "cuda")
 _LARGE = 512**2  # sites from which strips are as fast as chains, however many chains there are
 
 
@@ -21,7 +22,7 @@ def kernel_name(target: Any) -> str | None:
     return kernel[0] if kernel is not None else None
 
 
-def bind_ising(target: Any, rule: int, rng: str, layout: str) -> Any:
+def bind_ising(target: Any, rule: int, rng: str, layout: str, device: str = "cpu") -> Any:
     """Return the bound sampler for a target with the kernel "ising".
 
     "auto" is "lattice" for large lattices that can be cut into strips, else "chains" where the
@@ -34,6 +35,10 @@ def bind_ising(target: Any, rule: int, rng: str, layout: str) -> Any:
 
     fast = check_choice("rng", rng, RNGS) == "fast"
     check_choice("layout", layout, LAYOUTS)
+    if check_choice("device", device, DEVICES) == "cuda":
+        from physgen.samplers.cuda_ising import bind_cuda_ising
+
+        return bind_cuda_ising(target, rule, fast, layout)
     reasons = {}
     if layout == "lattice" or (layout == "auto" and math.prod(target.event_shape) >= _LARGE):
         strips = strips_model(target, rule)

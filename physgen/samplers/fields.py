@@ -17,6 +17,7 @@ __all__ = ["Moves", "check_settings", "fields_of", "require_finite"]
 
 DTYPES = ("float32", "float64")
 RNGS = ("philox", "fast")
+DEVICES = ("cpu", "cuda")
 
 
 class Moves(Protocol):
@@ -52,14 +53,18 @@ class Moves(Protocol):
         ...
 
 
-def check_settings(dtype: str | None, rng: str) -> None:
+def check_settings(dtype: str | None, rng: str, device: str = "cpu") -> None:
     """Raise InputError unless these are settings of the samplers of fields."""
     if dtype is not None:
         check_choice("dtype", dtype, DTYPES)
     check_choice("rng", rng, RNGS)
+    if check_choice("device", device, DEVICES) == "cuda" and rng != "philox":
+        raise InputError(f"device='cuda' runs on rng='philox' only, got rng={rng!r}")
 
 
-def fields_of(target: Target, sampler: str, dtype: str | None, rng: str) -> Moves:
+def fields_of(
+    target: Target, sampler: str, dtype: str | None, rng: str, device: str = "cpu"
+) -> Moves:
     """Return what moves the fields of `target`.
 
     Parameters
@@ -70,17 +75,23 @@ def fields_of(target: Target, sampler: str, dtype: str | None, rng: str) -> Move
     dtype : {None, "float32", "float64"}
         None: float32 in compiled loops, float64 in NumPy.
     rng : {"philox", "fast"}
+    device : {"cpu", "cuda"}
 
     Raises
     ------
     InputError
-        If the target is not one of real numbers, has no force, or its force is not -dS/dx.
+        If the target is not one of real numbers, has no force, or its force is not -dS/dx; if
+        there is no CUDA device, or it has no kernel for this target.
     """
     kind = target.support.kind
     if kind != "reals":
         raise InputError(
             f"{sampler} moves real fields, got a target of {kind}; take HeatBath or Metropolis"
         )
+    if device == "cuda":
+        from physgen.samplers.cuda_phi4 import cuda_fields
+
+        return cuda_fields(target, sampler, dtype or "float32")
     if kernel_name(target) == "phi4":
         from physgen.samplers.phi4_fields import Phi4Fields
 

@@ -1,4 +1,4 @@
-r"""Heat bath (Gibbs sampling) of Ising spins.
+r"""Heat bath (Gibbs sampling; Glauber 1963, Geman and Geman 1984) of Ising spins.
 
 Site after site, in the order of their numbers, the spin is drawn anew from its conditional
 distribution,
@@ -19,7 +19,7 @@ from typing import Any, final
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
-from physgen.samplers._ising_local import LAYOUTS, RNGS, bind_ising, kernel_name
+from physgen.samplers._ising_local import DEVICES, LAYOUTS, RNGS, bind_ising, kernel_name
 
 __all__ = ["HeatBath"]
 
@@ -38,6 +38,8 @@ class HeatBath:
         "chains": 512 chains to a vector; any graph, couplings of one magnitude, any field.
         "lattice": 512 sites of one large periodic lattice to a vector.  "int8": one spin at a
         time, any couplings.  "auto" takes the fastest that can.
+    device : {"cpu", "cuda"}
+        "cuda": the same chains, bit for bit, on a GPU, in the layout "chains" and with "philox".
 
     Examples
     --------
@@ -52,10 +54,12 @@ class HeatBath:
 
     rng: str = "philox"
     layout: str = "auto"
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         check_choice("rng", self.rng, RNGS)
         check_choice("layout", self.layout, LAYOUTS)
+        check_choice("device", self.device, DEVICES)
 
     def bind(self, target: Target) -> Any:
         """Return the bound sampler.
@@ -70,4 +74,4 @@ class HeatBath:
                 f"HeatBath needs an Ising target, got {target!r}; for real fields use HMC or "
                 "Metropolis"
             )
-        return bind_ising(target, 0, self.rng, self.layout)
+        return bind_ising(target, 0, self.rng, self.layout, self.device)

@@ -34,7 +34,7 @@ class MALA:
     target_accept : float
         Mean acceptance that it is tuned to; 0.574 is the best in high dimension (Roberts and
         Rosenthal 1998).
-    dtype, rng
+    dtype, rng, device
         As for :class:`~physgen.samplers.hmc.HMC`.
 
     Examples
@@ -50,12 +50,13 @@ class MALA:
     target_accept: float = 0.574
     dtype: str | None = None
     rng: str = "philox"
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         if self.step_size is not None:
             check_positive("step_size", self.step_size)
         check_share("target_accept", self.target_accept)
-        check_settings(self.dtype, self.rng)
+        check_settings(self.dtype, self.rng, self.device)
 
     def bind(self, target: Target) -> TrajectoryChains:
         """Return the chains of this target.
@@ -65,6 +66,6 @@ class MALA:
         InputError
             If the target is not one of real numbers, has no force, or a force that is not -dS/dx.
         """
-        fields = fields_of(target, "MALA", self.dtype, self.rng)
+        fields = fields_of(target, "MALA", self.dtype, self.rng, self.device)
         first = 0.5 * math.prod(target.event_shape) ** (-1 / 3)
         return TrajectoryChains(self, target, fields, self.step_size or first, langevin=True)

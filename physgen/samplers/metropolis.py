@@ -1,4 +1,4 @@
-r"""Metropolis sampling with single-site proposals.
+r"""Metropolis sampling (Metropolis et al. 1953) with single-site proposals.
 
 For Ising spins the flip of site x is accepted with probability
 
@@ -24,7 +24,7 @@ from typing import Any, final
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
-from physgen.samplers._ising_local import LAYOUTS, RNGS, bind_ising, kernel_name
+from physgen.samplers._ising_local import DEVICES, LAYOUTS, RNGS, bind_ising, kernel_name
 
 __all__ = ["Metropolis"]
 
@@ -36,7 +36,7 @@ class Metropolis:
 
     Parameters
     ----------
-    rng, layout
+    rng, layout, device
         As for :class:`~physgen.samplers.heat_bath.HeatBath`.
     ties : {"fair", "accept"}
         Flip with probability 1/2 or 1 where the action does not change.
@@ -45,10 +45,12 @@ class Metropolis:
     rng: str = "philox"
     layout: str = "auto"
     ties: str = "fair"
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         check_choice("rng", self.rng, RNGS)
         check_choice("layout", self.layout, LAYOUTS)
+        check_choice("device", self.device, DEVICES)
         check_choice("ties", self.ties, ("fair", "accept"))
 
     def bind(self, target: Target) -> Any:
@@ -61,7 +63,13 @@ class Metropolis:
         """
         name = kernel_name(target)
         if name == "ising":
-            return bind_ising(target, 1 if self.ties == "fair" else 2, self.rng, self.layout)
+            rule = 1 if self.ties == "fair" else 2
+            return bind_ising(target, rule, self.rng, self.layout, self.device)
+        if self.device == "cuda":
+            raise InputError(
+                f"Metropolis runs on device='cuda' for Ising targets only, got {target!r}; use "
+                "HMC(device='cuda'), or device='cpu'"
+            )
         if name == "phi4":
             from physgen.samplers.phi4_metropolis import bind_phi4
 

@@ -1,0 +1,123 @@
+r"""Counting in bit-sliced form on a CUDA device: for each chain, how many of many bits are set.
+
+The counts of the 64 chains of a word are kept as planes, plane p holding binary digit p of all of
+them.  Seven words are first added up to three digits by four full adders,
+
+.. math:: a + b + c = (a \oplus b \oplus c) + 2\,\mathrm{maj}(a, b, c) ,
+
+then the digits are added to the planes.  The threads of a block count apart, each into planes of
+its own, which :func:`merge` adds up; :func:`flush` turns planes into integers, one thread a chain.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from physgen.kernels.cuda._numba import cuda
+
+__all__ = ["LANES", "PARTS", "add_seven", "clear", "flush", "majority", "merge", "tally"]
+
+LANES = 8  # words of 64 chains that lie together, as on the CPU
+PARTS = 4  # threads of `tally` for each word
+
+_U32, _U64 = np.uint32, np.uint64
+_NONE, _ONE, _SIX, _LOW = _U64(0), _U64(1), _U32(6), _U32(63)
+
+
+@cuda.jit(device=True)
+def majority(a, b, c):
+    """Return the bits that at least two of three words have."""
+    return (a & b) | (c & (a | b))
+
+
+@cuda.jit(device=True)
+def clear(planes, at, n_planes):
+    """Set the planes ``planes[at + 8 p]`` to 0."""
+    for p in range(n_planes):
+        planes[at + 8 * p] = _NONE
+
+
+@cuda.jit(device=True)
+def add_seven(planes, at, n_planes, words):
+    """Add the bits of ``words[:7]`` to the planes ``planes[at + 8 p]``."""
+    a, b, c = words[0], words[1], words[2]
+    d, e, f = words[3], words[4], words[5]
+    g, h = a ^ b ^ c, d ^ e ^ f
+    j, k, m = majority(a, b, c), majority(d, e, f), majority(g, h, words[6])
+    ones, twos, fours = g ^ h ^ words[6], j ^ k ^ m, majority(j, k, m)
+    carry = _NONE
+    for p in range(n_planes):
+        digit = ones if p == 0 else (twos if p == 1 else (fours if p == 2 else _NONE))
+        old = planes[at + 8 * p]
+        planes[at + 8 * p] = old ^ digit ^ carry
+        carry = majority(old, digit, carry)
+
+
+@cuda.jit(device=True)
+def merge(planes, n_planes, part, n_parts, lane):
+    """Add the planes of all parts to those of part 0; all threads of the block must call it."""
+    cuda.syncthreads()
+    while n_parts > 1:
+        half = (n_parts + 1) // 2
+        if part + half < n_parts:
+            to, source = 8 * part * n_planes + lane, 8 * (part + half) * n_planes + lane
+            carry = _NONE
+            for p in range(n_planes):
+                a, b = planes[to + 8 * p], planes[source + 8 * p]
+                planes[to + 8 * p] = a ^ b ^ carry
+                carry = majority(a, b, carry)
+        cuda.syncthreads()
+        n_parts = half
+
+
+@cuda.jit
+def tally(x, first, second, signs, planes):
+    """Count the set bits of ``x[first[k]] ^ x[second[k]] ^ signs[k]``; launch (8, PARTS) threads.
+
+    Parameters
+    ----------
+    x : uint64 array (n_blocks, 8 * n_sites)
+        Spins.
+    first, second : uint32 array (n,)
+        Sites; n_sites stands for a word of zeros.  n is a multiple of 7.
+    signs : uint64 array (n,)
+        All bits set where equal pairs count instead.
+    planes : uint64 array (n_blocks, PARTS * n_planes * 8)
+        Out: digits, lowest first; those of part 0 are the result.
+    """
+    block = cuda.blockIdx.x
+    lane, part = _U32(cuda.threadIdx.x), _U32(cuda.threadIdx.y)
+    spins, counts = x[block], planes[block]
+    n_planes, n_rows = counts.size // (8 * cuda.blockDim.y), spins.size // 8
+    at = 8 * part * n_planes + lane
+    clear(counts, at, n_planes)
+    words = cuda.local.array(7, _U64)
+    for start in range(7 * part, first.size, 7 * cuda.blockDim.y):
+        for i in range(7):
+            k = _U32(start + i)
+            word = signs[k]
+            if first[k] < n_rows:
+                word ^= spins[8 * first[k] + lane]
+            if second[k] < n_rows:
+                word ^= spins[8 * second[k] + lane]
+            words[i] = word
+        add_seven(counts, at, n_planes, words)
+    merge(counts, n_planes, part, cuda.blockDim.y, lane)
+
+
+@cuda.jit
+def flush(planes, n_planes, out):
+    """Write the counts in the planes of part 0; launch 512 threads for each block of 512 chains.
+
+    Parameters
+    ----------
+    planes : uint64 array (n_blocks, n_parts * n_planes * 8)
+    n_planes : int
+    out : int64 array (n_blocks, 512)
+    """
+    block, chain = cuda.blockIdx.x, _U32(cuda.threadIdx.x)
+    lane, bit = chain >> _SIX, _U64(chain & _LOW)
+    total = 0
+    for p in range(n_planes):
+        total += np.int64((planes[block, 8 * p + lane] >> bit) & _ONE) << p
+    out[block, chain] = total

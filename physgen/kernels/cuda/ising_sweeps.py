@@ -1,0 +1,158 @@
+r"""Sweeps of the bit-sliced Ising kernels on a CUDA device.
+
+A CUDA block is a block of 512 chains, its threads (lane, site): eight words of 64 chains lie
+together, and the sites of a colour of :mod:`.schedule` are updated at once.  The sweep is the
+sequential one of :mod:`physgen.kernels.cpu.ising_sweeps`, from the same words: the spins are the
+same, bit for bit.  All sweeps of a call run in one launch; the spins of a block stay in the first-
+or second-level cache.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from physgen.kernels.cpu.ising_logic import n_classes
+from physgen.kernels.cuda._numba import cuda
+from physgen.kernels.cuda.counting import add_seven, clear, merge
+from physgen.kernels.cuda.ising_events import scatter
+from physgen.kernels.cuda.ising_logic import (
+    COMPLEMENT,
+    FAVOURED,
+    TIE,
+    add_bit,
+    below,
+    mask,
+    selector,
+)
+from physgen.kernels.cuda.philox import draw_pair
+
+__all__ = ["sweeps"]
+
+_U32, _U64 = np.uint32, np.uint64
+_NONE, _ALL = _U64(0), _U64(2**64 - 1)
+_CHUNK = 64
+
+
+@cache
+def sweeps(z: int, symmetric: int, rule: int) -> Any:
+    """Return the kernel for degree abs(z) (negative: every bond is +); launch (8, S) threads.
+
+    It takes
+
+    x : uint64 (n_blocks, 8 n_sites)
+        Spins, changed in place.
+    rows : uint32 (n_sites, abs(z))
+        Neighbours; n_sites where there is none.
+    signs : uint64 (n_sites, abs(z))
+        All bits set at a negative bond.
+    kinds : uint32 (n_sites,)
+        Kind of each site, an index of the tables.
+    codes, kept : uint64 (n_kinds, n_classes)
+        `ising_logic.class_codes` of the masks of the CPU's tables, and their `kept`.
+    poisson : uint64 (128,)
+        As on the CPU.
+    order, starts, late : uint32
+        The :class:`~physgen.kernels.cuda.schedule.Schedule`.
+    n_periods : int
+        Of the schedule.
+    events : uint64 (n_blocks, n_periods * n_sites * n_classes * 8)
+        Scratch.
+    planes : uint64 (n_blocks, S * n_planes * 8)
+        Out, for Metropolis: counts of the flips of each chain, to be flushed; else unused.
+    k0, k1 : uint32
+        Philox key.
+    n_sweeps : int
+    """
+    degree, signed = abs(z), z > 0
+    classes = n_classes(degree, bool(symmetric))
+    has_tie = symmetric and degree % 2 == 0
+    middle = _U64(degree // 2)
+
+    @cuda.jit
+    def run(
+        x, rows, signs, kinds, codes, kept, poisson, order, starts, late, n_periods, events,
+        planes, k0, k1, n_sweeps,
+    ):  # fmt: skip
+        lane, part, n_parts = _U32(cuda.threadIdx.x), _U32(cuda.threadIdx.y), cuda.blockDim.y
+        group = _U32(8 * cuda.blockIdx.x + lane)
+        spins, rare, counts = x[cuda.blockIdx.x], events[cuda.blockIdx.x], planes[cuda.blockIdx.x]
+        n_sites = kinds.size
+        n_planes = counts.size // (8 * n_parts)
+        own = 8 * part * n_planes + lane
+        flips = cuda.local.array(7, _U64)
+        n_flips = 0
+        if rule > 0:
+            clear(counts, own, n_planes)
+        for i in range(part, rare.size // 8, n_parts):
+            rare[8 * i + lane] = _NONE
+        cuda.syncthreads()
+        for period in range(n_sweeps + n_periods - 1):
+            if period < n_sweeps:
+                for chunk in range(part, (n_sites + _CHUNK - 1) // _CHUNK, n_parts):
+                    scatter(
+                        rare, _U32(period % n_periods), lane, _U32(chunk), _U32(period), group,
+                        kinds, kept, poisson, k0, k1,
+                    )  # fmt: skip
+            cuda.syncthreads()
+            for colour in range(starts.size - 1):
+                for j in range(starts[colour] + part, starts[colour + 1], n_parts):
+                    sweep = period - np.int64(late[j])
+                    if sweep < 0 or sweep >= n_sweeps:
+                        continue
+                    site, t = order[j], _U32(sweep)
+                    d0, d1, d2, d3, d4 = _NONE, _NONE, _NONE, _NONE, _NONE
+                    for m in range(degree):
+                        row, bit = rows[site, m], _NONE
+                        if row < n_sites:
+                            bit = spins[8 * row + lane]
+                        if signed:
+                            bit ^= signs[site, m]
+                        d0, d1, d2, d3, d4 = add_bit(d0, d1, d2, d3, d4, bit)
+                    a, b = draw_pair(site, t, group, _U32(0), k0, k1)
+                    c, d = draw_pair(site, t, group, _U32(1), k0, k1)
+                    e, f = draw_pair(site, t, group, _U32(2), k0, k1)
+                    g, h = draw_pair(site, t, group, _U32(3), k0, k1)
+                    spin = spins[8 * site + lane]
+                    excited, favoured = _NONE, _NONE
+                    at = ((_U32(sweep % n_periods) * n_sites + site) * classes) * 8 + lane
+                    for n in range(classes):
+                        code = codes[kinds[site], n]
+                        event = rare[at + 8 * n]
+                        if event != _NONE:
+                            rare[at + 8 * n] = _NONE
+                        drawn = below(code, a, b, c, d, e, f, g, h) | event
+                        drawn ^= mask(code, COMPLEMENT)
+                        here = selector(d0, d1, d2, d3, d4, _U64(n))
+                        if symmetric:
+                            above = selector(d0, d1, d2, d3, d4, _U64(degree - n))
+                            here |= above
+                            favoured |= above
+                        else:
+                            tied = mask(code, TIE) & spin
+                            favoured |= here & (mask(code, FAVOURED) | tied)
+                        excited |= here & drawn
+                    if has_tie:
+                        here = selector(d0, d1, d2, d3, d4, middle)
+                        favoured |= here & spin
+                        excited |= here & (h if rule < 2 else _ALL)
+                    if rule > 0:
+                        excited &= (spin ^ favoured) ^ _ALL
+                    new = favoured ^ excited
+                    spins[8 * site + lane] = new
+                    if rule > 0:
+                        flips[n_flips] = spin ^ new
+                        n_flips += 1
+                        if n_flips == 7:
+                            add_seven(counts, own, n_planes, flips)
+                            n_flips = 0
+                cuda.syncthreads()
+        if rule > 0:
+            for i in range(n_flips, 7):
+                flips[i] = _NONE
+            add_seven(counts, own, n_planes, flips)
+            merge(counts, n_planes, part, n_parts, lane)
+
+    return run

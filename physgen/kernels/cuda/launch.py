@@ -1,0 +1,74 @@
+"""Whether there is a CUDA device, and how many threads a launch takes.
+
+Without a device the environment variable ``NUMBA_ENABLE_CUDASIM=1``, set before numba is first
+imported, runs the kernels in numba's simulator, for tests: a CUDA thread is a thread of Python.
+"""
+
+from __future__ import annotations
+
+from physgen.core.errors import InputError, MissingDependencyError
+
+__all__ = ["parts", "require_device", "require_memory"]
+
+_MOST_THREADS = 512  # of a block: enough to hide latencies, few enough for 128 registers each
+_MOST_SIMULATED = 32
+_REMEDY = "pip install 'physgen[cuda]'"
+
+
+def require_device() -> None:
+    """Raise an error that says what is missing, unless CUDA kernels can run.
+
+    Raises
+    ------
+    MissingDependencyError
+        Without ``numba.cuda`` or the libraries that it compiles with.
+    InputError
+        Without a device or its driver.
+    """
+    try:
+        from numba import cuda
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"device='cuda' needs the package numba-cuda, which is not installed; {_REMEDY}"
+        ) from error
+    if cuda.is_available():
+        return
+    reason = cuda.cuda_error()
+    if reason is None:
+        raise MissingDependencyError(
+            "device='cuda' needs the libraries that compile for CUDA, found a driver without "
+            f"them; {_REMEDY}"
+        )
+    text = next((line for line in str(reason).splitlines() if line.strip()), "none answers")
+    raise InputError(
+        f"device must name one that is there, got 'cuda' ({text.strip().rstrip('.:')}); use "
+        f"device='cpu', or on a machine with an NVIDIA GPU and its driver {_REMEDY}"
+    )
+
+
+def parts(lanes: int, useful: int) -> int:
+    """Return S: how many threads share the sites of a chain, in blocks of (lanes, S) threads.
+
+    Parameters
+    ----------
+    lanes : int
+        Threads along the chains.
+    useful : int
+        Sites that can be worked on at once; more threads than that would idle.
+    """
+    from physgen.kernels.cuda._numba import SIMULATED
+
+    most = _MOST_SIMULATED if SIMULATED else _MOST_THREADS
+    return max(1, min(useful, most // lanes))
+
+
+def require_memory(n_bytes: int, what: str) -> None:
+    """Raise :class:`InputError` if the device has fewer than `n_bytes` free."""
+    from physgen.kernels.cuda._numba import cuda
+
+    free = cuda.current_context().get_memory_info().free
+    if n_bytes > free:
+        raise InputError(
+            f"chains must fit in the memory of the device: {what} need {n_bytes / 1e9:.3g} GB, "
+            f"{free / 1e9:.3g} GB are free; take fewer chains"
+        )

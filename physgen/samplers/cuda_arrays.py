@@ -1,0 +1,77 @@
+"""Arrays of a State that stay on the CUDA device from step to step."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+__all__ = ["DeviceArray", "copied", "empty", "on_device"]
+
+
+class DeviceArray:
+    """An array on the device; NumPy gets a copy when it asks for one (``np.asarray``).
+
+    Parameters
+    ----------
+    data : device array
+        Contiguous, of any shape with as many items; nobody changes it any more.
+    shape : tuple of int
+        The shape that NumPy sees.
+    """
+
+    __slots__ = ("data", "shape")
+
+    def __init__(self, data: Any, shape: tuple[int, ...]) -> None:
+        self.data, self.shape = data, shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the items."""
+        return np.dtype(self.data.dtype)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        host = np.array(self.data.copy_to_host()).reshape(self.shape)
+        return host if dtype is None else host.astype(dtype, copy=False)
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        return np.asarray(self)[index]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return np.array, (np.asarray(self),)
+
+
+def on_device(x: Any, shape: tuple[int, ...]) -> Any:
+    """Return `x`, a DeviceArray or an array on the host, on the device and in this shape."""
+    from physgen.kernels.cuda._numba import cuda
+
+    if isinstance(x, DeviceArray):
+        return x.data if x.data.shape == shape else x.data.reshape(shape)
+    return cuda.to_device(np.ascontiguousarray(x).reshape(shape))
+
+
+def copied(x: Any, shape: tuple[int, ...]) -> Any:
+    """Return a copy of `x` on the device that may be changed."""
+    source = on_device(x, shape)
+    if not isinstance(x, DeviceArray):
+        return source
+    out = empty(shape, source.dtype)
+    out.copy_to_device(source)
+    return out
+
+
+def empty(shape: tuple[int, ...], dtype: Any) -> Any:
+    """Return an array on the device, not initialised; of one item at least."""
+    from physgen.kernels.cuda._numba import cuda
+
+    whole = shape if math.prod(shape) else tuple(max(1, n) for n in shape)
+    return cuda.device_array(whole, np.dtype(dtype))

@@ -1,0 +1,211 @@
+"""Phi^4 fields on a CUDA device: ``HMC``, ``MALA`` and ``ULA`` with ``device="cuda"``.
+
+The moves of :class:`~physgen.samplers.phi4_fields.Phi4Fields`, from the same random words and in
+the same layout: fields agree with the CPU's to rounding, and a run may go on on the other side.
+Fields and actions stay on the device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, final
+
+import numpy as np
+
+from physgen.core.errors import InputError
+from physgen.core.random import Stream
+from physgen.kernels.cpu.normals import padded_sites
+from physgen.kernels.cpu.phi4_layout import block_width, pack, unpack
+from physgen.samplers.cuda_arrays import DeviceArray, copied, empty, on_device
+from physgen.samplers.fields import kernel_name, require_finite
+from physgen.samplers.phi4_fields import key_words
+from physgen.samplers.plain import first_configurations
+from physgen.samplers.state import State
+
+__all__ = ["CudaPhi4Fields", "cuda_fields"]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class CudaPhi4Fields:
+    """Moves of phi^4 fields on the device.
+
+    Parameters
+    ----------
+    target : Target
+        With ``kernel`` ("phi4", (neighbours, [hop, quad, quart, const])).
+    dtype : {"float32", "float64"}
+        Of fields and momenta; actions are summed in float64 in any case.
+    """
+
+    target: Any
+    dtype: str = "float32"
+    _scratch: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    def init(self, rng: Stream, n_chains: int, start: str | np.ndarray = "hot") -> State:
+        """Return the chains packed, with their actions."""
+        from physgen.kernels.cuda.launch import require_memory
+
+        size = np.dtype(self.dtype).itemsize
+        width = block_width(n_chains, self._n_sites, size)
+        n_blocks = -(-n_chains // width)
+        n_bytes = 5 * n_blocks * width * padded_sites(self._n_sites, self.dtype) * size
+        require_memory(n_bytes, f"{n_chains} chains of {self._n_sites} sites")
+        x = first_configurations(self.target, rng, n_chains, start).reshape(n_chains, -1)
+        packed = pack(x, width, self.dtype)
+        state = self._state(on_device(packed, _flat(packed.shape)), packed.shape, n_chains)
+        require_finite(self._actions(state), None, "at the start")
+        return state
+
+    def configurations(self, state: State) -> np.ndarray:
+        """Return the fields, shape (n_chains, *event_shape)."""
+        fields = unpack(np.asarray(state.x), int(state.aux["n_chains"]))
+        return fields.reshape(-1, *self.target.event_shape)
+
+    def measure(self, state: State) -> Mapping[str, np.ndarray]:
+        """Return the observables of the target."""
+        found: dict[str, np.ndarray] = {}
+        for name, function in self.target.observables.items():
+            if name == "action":
+                found[name] = self._actions(state)
+            elif name in ("magnetization", "phi2"):
+                if "moments" not in found:
+                    found["moments"] = self._moments(state)
+                found[name] = found["moments"][0 if name == "magnetization" else 1]
+            else:
+                found[name] = np.asarray(function(self.configurations(state)), np.float64)
+        return {name: found[name] for name in self.target.observables}
+
+    def trajectories(
+        self, rng: Stream, state: State, steps: np.ndarray, n_leapfrog: int
+    ) -> tuple[State, np.ndarray]:
+        """Run HMC trajectories; see `fields.Moves`."""
+        from physgen.kernels.cuda._numba import cuda
+        from physgen.kernels.cuda.phi4_hmc import trajectories
+
+        n_blocks, _, width = shape = state.x.shape
+        x = copied(state.x, _flat(shape))
+        action = copied(state.aux["action"], (n_blocks, width))
+        stats = cuda.to_device(np.zeros((n_blocks, 4, width)))
+        run = trajectories(self.dtype)
+        run[self._launch(shape)](
+            x, action, *self._lattice, *self._couplings, self._constant, self._work(shape),
+            *_key(rng), cuda.to_device(np.asarray(steps, self.dtype)), n_leapfrog, stats,
+        )  # fmt: skip
+        moved = DeviceArray(action, (n_blocks, width))
+        after: Any = State(_array(x, shape), {**state.aux, "action": moved})  # type: ignore[dict-item]
+        n = int(state.aux["n_chains"])
+        return after, stats.copy_to_host().transpose(1, 0, 2).reshape(4, -1)[:, :n]
+
+    def langevin(self, rng: Stream, state: State, step_size: float, n: int) -> State:
+        """Make unadjusted Langevin steps; see `fields.Moves`."""
+        from physgen.kernels.cuda.phi4_hmc import langevin
+
+        shape, real = state.x.shape, np.dtype(self.dtype).type
+        x = copied(state.x, _flat(shape))
+        h = real(np.sqrt(2 * float(step_size)))
+        run = langevin(self.dtype)
+        run[self._launch(shape)](
+            x, *self._lattice, *self._couplings, self._work(shape), *_key(rng),
+            h, h * real(0.5), n,
+        )  # fmt: skip
+        moved = self._state(x, shape, int(state.aux["n_chains"]))
+        require_finite(self._actions(moved), state, "after a Langevin step; lower step_size")
+        return moved
+
+    @property
+    def _n_sites(self) -> int:
+        return len(self.target.kernel[1][0])
+
+    @cached_property
+    def _lattice(self) -> tuple[Any, Any]:
+        """Neighbours, those that exist first, and how many of them each site has."""
+        from physgen.kernels.cuda._numba import cuda
+
+        table = np.asarray(self.target.kernel[1][0])
+        order = np.argsort(table < 0, axis=1, kind="stable")
+        rows = np.maximum(np.take_along_axis(table, order, axis=1), 0).astype(np.uint32)
+        degrees = np.sum(table >= 0, axis=1).astype(np.uint32)
+        return cuda.to_device(np.ascontiguousarray(rows)), cuda.to_device(degrees)
+
+    @cached_property
+    def _couplings(self) -> tuple[Any, ...]:
+        """Hop, quad, quart and 0 in the type of the fields."""
+        real = np.dtype(self.dtype).type
+        return tuple(real(c) for c in (*self.target.kernel[1][1][:3], 0.0))
+
+    @property
+    def _constant(self) -> float:
+        return float(self.target.kernel[1][1][3]) * self._n_sites
+
+    def _launch(self, shape: tuple[int, ...]) -> tuple[int, tuple[int, int]]:
+        from physgen.kernels.cuda.launch import parts
+
+        return shape[0], (shape[2], parts(shape[2], shape[1]))
+
+    def _work(self, shape: tuple[int, ...]) -> Any:
+        wanted = (3, shape[0], padded_sites(shape[1], self.dtype) * shape[2])
+        kept = self._scratch.get("work")
+        if kept is None or kept.shape != wanted:
+            kept = self._scratch["work"] = empty(wanted, self.dtype)
+        return kept
+
+    def _state(self, x: Any, shape: tuple[int, ...], n_chains: int) -> State:
+        from physgen.kernels.cuda.phi4_hmc import actions
+
+        action = empty((shape[0], shape[2]), np.float64)
+        actions[self._launch(shape)](x, *self._lattice, *self._couplings, self._constant, action)
+        aux: Any = {
+            "action": DeviceArray(action, (shape[0], shape[2])),
+            "n_chains": np.array(n_chains),
+        }
+        return State(_array(x, shape), aux)
+
+    def _actions(self, state: State) -> np.ndarray:
+        n = int(state.aux["n_chains"])
+        return np.asarray(state.aux["action"]).reshape(-1)[:n].copy()
+
+    def _moments(self, state: State) -> Any:
+        """Return the means over sites of phi and phi^2, (2, n_chains)."""
+        from physgen.kernels.cuda.phi4_hmc import sums
+
+        shape = state.x.shape
+        out = empty((shape[0], 2, shape[2]), np.float64)
+        sums[self._launch(shape)](on_device(state.x, _flat(shape)), shape[1], out)
+        n = int(state.aux["n_chains"])
+        return out.copy_to_host().transpose(1, 0, 2).reshape(2, -1)[:, :n] / shape[1]
+
+
+def cuda_fields(target: Any, sampler: str, dtype: str) -> CudaPhi4Fields:
+    """Return the fields of a target on the device.
+
+    Raises
+    ------
+    InputError
+        If the target has no kernel, or there is no device.
+    MissingDependencyError
+        Without numba-cuda.
+    """
+    from physgen.kernels.cuda.launch import require_device
+
+    if kernel_name(target) != "phi4":
+        raise InputError(
+            f"{sampler} on device='cuda' needs a phi^4 or free field, got {target!r}; use "
+            "device='cpu'"
+        )
+    require_device()
+    return CudaPhi4Fields(target, dtype)
+
+
+def _flat(shape: tuple[int, ...]) -> tuple[int, int]:
+    return shape[0], shape[1] * shape[2]
+
+
+def _key(rng: Stream) -> tuple[Any, ...]:
+    return tuple(np.uint32(k) for k in key_words(rng))
+
+
+def _array(data: Any, shape: tuple[int, ...]) -> Any:
+    return DeviceArray(data, tuple(shape))
