@@ -58,13 +58,13 @@ def ising(L: int, beta: float, n_draws: int) -> Point:
 
 
 POINTS = {
-    "ladder-L8": ladder(8, 8.0, 1.0, 9000),
-    "ladder-L6-E1": ladder(6, 6.975, 1.0, 6000),
-    "ladder-L8-E2": ladder(8, 6.008, 1.5, 5000),
-    "ladder-L12-E4": ladder(12, 5.276, 2.0, 4000),
-    "ladder-L14-E5": ladder(14, 5.113, 2.5, 4000),
+    "ladder-L8": ladder(8, 8.0, 1.0, 4000),
+    "ladder-L6-E1": ladder(6, 6.975, 1.0, 4000),
+    "ladder-L8-E2": ladder(8, 6.008, 1.5, 4000),
+    "ladder-L12-E4": ladder(12, 5.276, 2.0, 3000),
+    "ladder-L14-E5": ladder(14, 5.113, 2.5, 3000),
     "phi4-L16-k0.27": hopping(16, 0.27, 6.0, 2500),
-    "phi4-L32-k0.21": hopping(32, 0.21, 2.0, 1500),
+    "phi4-L32-k0.21": hopping(32, 0.21, 2.0, 2000),
     "phi4-L32-k0.26": hopping(32, 0.26, 6.0, 1500),
     "phi4-L32-k0.27": hopping(32, 0.27, 8.0, 1500),
     "phi4-L32-k0.2705": hopping(32, 0.2705, 8.0, 1500),
