@@ -22,9 +22,10 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``physgen`` with the arguments `argv` (default: of the process); return its status."""
     # One thread unless the user says otherwise: a resumed run then repeats the uninterrupted one
-    # bit for bit, and products as small as ours gain nothing from a second.  Read as numpy loads.
+    # bit for bit, products as small as ours gain nothing from a second, and a scan is better
+    # spread over processes.  Read as numpy and numba load.
     threads = os.environ.setdefault("OMP_NUM_THREADS", "1")
-    for variable in ("MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    for variable in ("MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ.setdefault(variable, threads)
     from physgen.cli.app import app
     from physgen.core.errors import PhysgenError

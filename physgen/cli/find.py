@@ -117,6 +117,7 @@ def info() -> None:
     for variable in _THREAD_VARIABLES:
         lines[variable] = os.environ.get(variable, "not set")
     lines["BLAS threads"] = "OMP_NUM_THREADS, or one: resumed runs then agree bit for bit"
+    lines["chain threads"] = "NUMBA_NUM_THREADS, or as BLAS; the numbers do not depend on it"
     gpus = [torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())]
     lines["devices"] = ", ".join(["cpu", *gpus])
     for key, value in lines.items():

@@ -55,9 +55,9 @@ def plot_tau_int(estimates: xr.Dataset) -> Figure:
 
 
 def _logarithmic(ax: Axes) -> None:
-    """Make the ordinate logarithmic, with ticks that read 1, 2, 5, 10."""
+    """Make the ordinate logarithmic, with ticks that read as numbers."""
     ax.set_yscale("log")
-    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
     ax.yaxis.set_major_formatter("{x:g}")
     ax.yaxis.set_minor_locator(NullLocator())
 

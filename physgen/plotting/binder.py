@@ -36,18 +36,20 @@ def plot_binder(
     estimates : xr.Dataset
         ``binder`` and ``binder_error`` of dims (sampler, L, coupling).
     crossings : xr.Dataset, optional
-        ``coupling``, ``coupling_error``, ``binder`` of dim ``pair``, coords L_small, L_large.
+        ``coupling``, ``coupling_error``, ``binder`` of dim ``pair``, coords L_small, L_large; the
+        curves between two points of the scan, ``binder_small`` and ``binder_large`` over ``at``,
+        dims (pair, mesh).
     critical : mapping, optional
         Exact or published ``coupling`` and, if known, ``binder`` there: drawn as dotted lines.
     """
     one = estimates.isel(sampler=[0])
     with figure(8.6, 4.2) as fig:
         left, right = fig.subplots(1, 2)
-        for ax in (left, right):
+        for ax, line in ((left, "-"), (right, "")):
             for style, series in series_of(one):
                 x = series[coupling_of(one)].values
                 ax.errorbar(x, series["binder"], series["binder_error"],
-                            **{**style, "ls": "-", "lw": 1.0})  # fmt: skip
+                            **{**style, "ls": line, "lw": 1.0})  # fmt: skip
             if critical:
                 ax.axvline(critical["coupling"], color=COLOR["faint"], lw=1.0, ls=":", zorder=0)
                 if "binder" in critical:
@@ -61,21 +63,29 @@ def plot_binder(
 
 
 def _zoom(ax: Axes, one: xr.Dataset, crossings: xr.Dataset | None) -> None:
-    """Show the crossings and three points of the scan on either side."""
+    """Show the crossings, and the curves through the points of the scan next to them."""
     if crossings is None or not crossings.sizes.get("pair"):
         note(ax, "no two curves cross in this range")
         return
     at, error = crossings["coupling"].values, crossings["coupling_error"].values
     ax.errorbar(at, crossings["binder"].values, xerr=error, fmt="x", ms=7, mew=1.6,
                 elinewidth=1.6, color=COLOR["model"], zorder=9)  # fmt: skip
-    name = coupling_of(one)
-    x = one[name].values
-    below = np.searchsorted(x, at.min()) - 1
-    above = np.searchsorted(x, at.max())
-    low, high = max(below - 1, 0), min(above + 1, len(x) - 1)
-    inside = one["binder"].isel({name: slice(low, high + 1)}).values
-    ax.set_xlim(x[low], x[high])
-    pad = 0.06 * float(np.nanmax(inside) - np.nanmin(inside)) or 0.01
-    ax.set_ylim(float(np.nanmin(inside)) - pad, float(np.nanmax(inside)) + pad)
+    colors = {int(L): style["color"] for (style, _), L in zip(series_of(one), one["L"].values)}
+    for k in range(crossings.sizes["pair"]):
+        for size in ("small", "large"):
+            color = colors[int(crossings[f"L_{size}"][k])]
+            x, y = crossings["at"].values[k], crossings[f"binder_{size}"].values[k]
+            ax.plot(x, y, color=color, lw=1.3)
+    reach = 2.5 * max(float(np.nanmax(error)), float(np.ptp(at)) / 2, 1e-9)
+    middle = (float(at.min()) + float(at.max())) / 2
+    low, high = middle - 1.6 * reach, middle + 1.6 * reach
+    low, high = max(low, float(crossings["at"].min())), min(high, float(crossings["at"].max()))
+    ax.set_xlim(low, high)
+    inside = (crossings["at"].values >= low) & (crossings["at"].values <= high)
+    seen = np.concatenate(
+        [crossings[f"binder_{size}"].values[inside] for size in ("small", "large")]
+    )
+    pad = 0.08 * float(np.ptp(seen)) or 0.01
+    ax.set_ylim(float(seen.min()) - pad, float(seen.max()) + pad)
     pairs = zip(crossings["L_small"].values, crossings["L_large"].values, at, error)
     note(ax, "\n".join(f"{a}, {b}:  {format_estimate(c, e)}" for a, b, c, e in pairs))

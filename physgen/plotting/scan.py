@@ -52,13 +52,16 @@ def plot_scan(
             ax, lower = fig.subplots(2, 1, sharex=True, height_ratios=(2.6, 1))
         else:
             ax, lower = fig.add_subplot(), None
-        _lines(ax, quantity, exact)
+        known = exact is not None and quantity in exact
         for style, series in series_of(estimates):
             x = series[coupling_of(estimates)].values
-            ax.errorbar(x, series[quantity], series[f"{quantity}_error"], **style)
+            guide = {} if known else {"ls": "-", "lw": 0.8}
+            error = series[f"{quantity}_error"]
+            ax.errorbar(x, series[quantity], error, **{**style, **guide})
             if lower is not None:
                 dots = {"color": style["color"], "marker": style["marker"], "mfc": style["mfc"]}
                 lower.plot(x, series[pull], ls="", ms=3.6, mew=0.9, **dots)
+        _lines(ax, quantity, exact)
         if critical is not None:
             for each in (ax, lower) if lower is not None else (ax,):
                 each.axvline(critical, color=COLOR["faint"], lw=1.0, ls=":", zorder=0)
@@ -121,6 +124,9 @@ def _lines(ax: Axes, quantity: str, exact: xr.Dataset | None) -> None:
             ax.plot(x, y, color=color, lw=1.2, zorder=2)
     infinite = f"{quantity}_infinite"
     if infinite in exact:
+        ax.autoscale(enable=False, axis="y")  # it may diverge
+        bottom, top = ax.get_ylim()
+        ax.set_ylim(bottom, top + 0.12 * (top - bottom))
         ax.plot(x, exact[infinite], color=COLOR["exact"], lw=1.2, ls=(0, (5, 2)),
                 label="exact, infinite", zorder=2)  # fmt: skip
 

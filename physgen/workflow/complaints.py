@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
-from typing import Any, get_args
+from collections.abc import Mapping, Sequence
+from typing import get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -17,8 +17,7 @@ __all__ = ["one_line"]
 def one_line(error: ValidationError, root: type[BaseModel]) -> str:
     """Return the first complaint about a config of class `root`: rule, value, remedy."""
     first = error.errors()[0]
-    *above, key = first["loc"] or ("",)
-    section, fields = _fields(root, above)
+    section, fields, key = _place(root, first["loc"] or ("",))
     where = f"[{section}] {key}" if section else str(key)
     value = first["input"]
     if first["type"] == "value_error":
@@ -32,29 +31,37 @@ def one_line(error: ValidationError, root: type[BaseModel]) -> str:
     return f"{where} must be{_rule_of(fields, str(key))}, got {value!r}"
 
 
-def _fields(root: type[BaseModel], above: list[Any]) -> tuple[str, dict[str, FieldInfo]]:
-    """Return the name of the section reached through `above`, and its fields.
+def _place(
+    root: type[BaseModel], path: Sequence[str | int]
+) -> tuple[str, dict[str, FieldInfo], str]:
+    """Return the name of a section, its fields, and the key in it that `path` leads to.
 
-    A number in `above` is the place in a list of sections.
+    A number in `path` is the place in a list of sections; what comes after a key that is no
+    section says which member of a union was tried.
     """
     model, names = root, []
-    for name in above:
+    for name in path[:-1]:
         if isinstance(name, int):
             names[-1] += f" {name + 1}" if name else ""
             continue
-        model = _section(_by_name(model.model_fields)[name])
+        fields = _by_name(model.model_fields)
+        inner = _section(fields[name]) if name in fields else None
+        if inner is None:
+            return ".".join(names), fields, name
+        model = inner
         names.append(name)
-    return ".".join(names), _by_name(model.model_fields)
+    key = path[-1] if isinstance(path[-1], str) else names.pop()
+    return ".".join(names), _by_name(model.model_fields), key
 
 
-def _section(info: FieldInfo) -> type[BaseModel]:
+def _section(info: FieldInfo) -> type[BaseModel] | None:
     """Return the section class of a field, which may be optional or a list of them."""
     found = [info.annotation]
     for annotation in found:  # grows as it is walked
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             return annotation
         found += get_args(annotation)
-    raise TypeError(f"{info} is no section")
+    return None
 
 
 def _by_name(fields: Mapping[str, FieldInfo]) -> dict[str, FieldInfo]:
@@ -89,10 +96,8 @@ def _other_kind(root: type[BaseModel], key: str) -> str | None:
 
 
 def _section_keys(info: FieldInfo) -> dict[str, FieldInfo]:
-    try:
-        return _by_name(_section(info).model_fields)
-    except TypeError:  # a plain value
-        return {}
+    inner = _section(info)
+    return {} if inner is None else _by_name(inner.model_fields)
 
 
 def _rule_of(fields: Mapping[str, FieldInfo], key: str, lead: str = " ") -> str:

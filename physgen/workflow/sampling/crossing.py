@@ -88,7 +88,8 @@ def crossings(
     -------
     Dataset
         ``coupling`` with ``coupling_error`` and ``binder`` of dim ``pair``, coords ``L_small``
-        and ``L_large``; pairs whose curves do not cross are left out.
+        and ``L_large``; both curves over ``at``, dims (pair, mesh).  Pairs whose curves do not
+        cross are left out.
     """
     rows = []
     order = np.argsort(extents)
@@ -104,13 +105,18 @@ def crossings(
         }
         found = _cross(mesh, curves, a, b, j)
         if found is not None:
-            rows.append((extents[a], extents[b], *found))
-    columns = [np.array(column) for column in zip(*rows)] or [np.zeros(0)] * 5
+            lines = [_curve(mesh, curves, i, j) for i in (a, b)]
+            rows.append((extents[a], extents[b], *found, mesh, *lines))
+    empty = [np.zeros(0)] * 5 + [np.zeros((0, N_MESH))] * 3
+    columns = [np.array(column) for column in zip(*rows)] or empty
     return xr.Dataset(
         {
             "coupling": ("pair", columns[2]),
             "coupling_error": ("pair", columns[3]),
             "binder": ("pair", columns[4]),
+            "at": (("pair", "mesh"), columns[5]),
+            "binder_small": (("pair", "mesh"), columns[6]),
+            "binder_large": (("pair", "mesh"), columns[7]),
         },
         {"L_small": ("pair", columns[0].astype(int)), "L_large": ("pair", columns[1].astype(int))},
         {"estimator": "Binder crossing, jackknife over chains" + (", reweighted" * reweight)},
@@ -141,10 +147,9 @@ def _cross(
     mesh: np.ndarray, curves: dict[tuple[int, int], np.ndarray], a: int, b: int, j: int
 ) -> tuple[float, float, float] | None:
     """Return the crossing, its error, and U there."""
-    w = (mesh[-1] - mesh) / (mesh[-1] - mesh[0])
 
     def curve(i: int, left: int, right: int) -> np.ndarray:
-        return w * curves[i, j][left] + (1 - w) * curves[i, j + 1][right]
+        return _curve(mesh, curves, i, j, left, right)
 
     at = _root(mesh, curve(b, 0, 0) - curve(a, 0, 0))
     if at is None:
@@ -163,6 +168,19 @@ def _cross(
             moved.append(at if found is None else found)
         variance += (n - 1) / n * float(np.sum((np.array(moved) - np.mean(moved)) ** 2))
     return at, float(np.sqrt(variance)), float(np.interp(at, mesh, curve(b, 0, 0)))
+
+
+def _curve(
+    mesh: np.ndarray,
+    curves: dict[tuple[int, int], np.ndarray],
+    i: int,
+    j: int,
+    left: int = 0,
+    right: int = 0,
+) -> np.ndarray:
+    """Return U of size i on the mesh, without chain `left` at j and `right` at j + 1 (0: all)."""
+    w = (mesh[-1] - mesh) / (mesh[-1] - mesh[0])
+    return w * curves[i, j][left] + (1 - w) * curves[i, j + 1][right]
 
 
 def _root(x: np.ndarray, y: np.ndarray) -> float | None:

@@ -59,7 +59,7 @@ def exact_of(target: Target) -> dict[str, float]:
     return {
         str(name): float(value)
         for name, value in known.data_vars.items()
-        if value.ndim == 0 and name != "magnetization"
+        if value.ndim == 0 and name != "magnetization" and not str(name).endswith("_error")
     }
 
 

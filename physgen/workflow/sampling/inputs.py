@@ -11,7 +11,7 @@ from physgen.workflow.sampling.scan import Scan
 __all__ = ["check", "result_bytes"]
 
 SERIES = 3  # observables of a target, about
-BYTES = 4  # of a stored number
+BYTES = {"spins": 4, "reals": 12}  # of a draw in the run file: two int16, or three float32
 CHECKED_SITES = 1 << 12  # a force is compared with finite differences on lattices up to here
 
 
@@ -35,8 +35,10 @@ def check(config: Config) -> None:
 
 def result_bytes(scan: Scan) -> int:
     """Return about how large the run file will be."""
-    draws = sum(sampler.n_chains * sampler.n_draws for sampler in scan.samplers)
-    return draws * len(scan.extents) * len(scan.values) * SERIES * BYTES
+    return sum(
+        point.sampler.n_chains * point.sampler.n_draws * BYTES.get(point.target.support.kind, 12)
+        for point in scan.points()
+    )
 
 
 def _check_own(target: Any, known: bool) -> None:

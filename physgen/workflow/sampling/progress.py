@@ -38,11 +38,15 @@ class ScanProgress:
     eta_s: float
 
 
+# What a step of one chain costs beside its sites, in sites: small lattices are not free.
+OVERHEAD = 256
+
+
 class Meter:
-    """Counts the work of a scan, sites times chains times steps, to tell when it will be done."""
+    """Counts the work of a scan, to tell when it will be done."""
 
     def __init__(self, points: list[Point]) -> None:
-        self._work = [_work(point) for point in points]
+        self._work = [_steps(point) * (_sites(point) + OVERHEAD) for point in points]
         self._points = points
         self._begun = time.monotonic()
         self._done = 0.0
@@ -68,13 +72,16 @@ class Meter:
             index + 1,
             len(self._points),
             now,
-            now.per_second * work / point.sampler.n_draws if drawing else math.nan,
+            now.per_second * _steps(point) / now.total * _sites(point) if drawing else math.nan,
             left * elapsed / done if done > 0 else math.inf,
         )
 
 
-def _work(point: Point) -> float:
-    """Return the updates of single sites that the draws of a point take."""
+def _steps(point: Point) -> float:
+    """Return the steps of all chains of a point."""
     sampler = point.sampler
-    sites = math.prod(point.target.event_shape)
-    return float(sites * sampler.n_chains * sampler.n_draws * sampler.thin)
+    return float(sampler.n_chains * sampler.n_draws * sampler.thin)
+
+
+def _sites(point: Point) -> int:
+    return math.prod(point.target.event_shape)

@@ -72,12 +72,12 @@ def _points(scan: Scan, estimates: xr.Dataset) -> Table:
     several, coupling = len(scan.samplers) > 1, scan.coupling
     columns = [Column("sampler", "name")] if several else []
     columns += [Column("L"), Column(coupling)] if coupling else [Column("L")]
-    with_pull = next((name for name in names if f"{name}_pull" in estimates), None)
+    with_pull = next((n for n in names if n in TERMINAL and f"{n}_pull" in estimates), None)
     for name in names:
         brief, head = name in TERMINAL or name not in HEADS, HEADS.get(name, name)
         columns.append(Column(head, page_only=not brief))
         if f"{name}_pull" in estimates:
-            columns.append(Column(f"pull\n{head}", page_only=name != with_pull))
+            columns.append(Column(f"pull\n{head}", page_only=several or name != with_pull))
     columns += [Column("tau_int"), Column("R-hat", page_only=True), Column("ess", page_only=True)]
     rows, shown = [], []
     keep = _kept(scan, estimates)

@@ -1,0 +1,205 @@
+"""A sampling config: what it means, and what is refused in one line that says how to mend it."""
+
+import json
+import re
+import tomllib
+
+import pytest
+
+from physgen.core.errors import InputError
+from physgen.results import config_hash
+from physgen.workflow import shipped
+from physgen.workflow.loading import config_from_dict, config_of_run, load_config
+from physgen.workflow.sampling.config import Config, SamplerSection, TargetSection
+from physgen.workflow.sampling.families import FAMILIES
+from physgen.workflow.sampling.methods import METHODS
+from physgen.workflow.sampling.scan import Scan
+
+ISING = {"target": {"name": "ising-2d", "L": 4, "beta": 0.4}, "sampler": {"name": "heat-bath"}}
+PHI4 = {
+    "target": {"name": "phi4-2d", "L": 4, "kappa": [0.2, 0.3], "lam": 0.02},
+    "sampler": {"name": "hmc"},
+}
+
+
+def changed(table, **sections):
+    """Return `table` with some keys of its sections changed; None removes one."""
+    new = {name: dict(values) for name, values in table.items()}
+    for name, values in sections.items():
+        new[name] = {**new.get(name, {}), **values}
+        new[name] = {k: v for k, v in new[name].items() if v is not None}
+    return new
+
+
+BAD = [
+    ({"target": {"L": 1}}, "[target] L must be an integer >= 2 or a list of them, got 1"),
+    ({"target": {"L": 4.0}}, "[target] L must be an integer >= 2 or a list of them, got 4.0"),
+    ({"target": {"L": []}}, "[target] L must be an integer >= 2 or a list of them, got []"),
+    ({"target": {"L": [4, 4]}}, "[target] L must hold each value once, got 4 twice"),
+    ({"target": {"L": None}}, "[target] L must be given, an integer >= 2 or a list of them"),
+    ({"target": {"beta": "hot"}}, "[target] beta must be a finite number, a list of them, or a"),
+    ({"target": {"beta": [0.1, float("nan")]}}, "[target] beta must be a finite number, a list"),
+    ({"target": {"beta": {"start": 0.1, "stop": 0.2}}}, "[target] beta as a range must read {st"),
+    ({"target": {"beta": {"start": 0, "stop": 1, "n": 1}}}, "[target] beta as a range must read"),
+    ({"target": {"beta": None}}, "[target] beta must be given for ising-2d; add it to the config"),
+    ({"target": {"beta": [0.1, 0.2], "h": [0.0, 0.1]}}, "[target] may scan one coupling, got lis"),
+    ({"target": {"kappa": 0.2}}, "[target] kappa is no coupling of ising-2d, which takes beta, J"),
+    ({"target": {"convention": "hopping"}}, "[target] convention must be left out for ising-2d"),
+    ({"target": {"name": "potts"}}, "[target] name must be one of 'ising-2d', 'phi4-2d', 'free-"),
+    ({"target": {"name": None}}, "[target] must have a name (one of 'ising-2d', 'phi4-2d', 'free"),
+    ({"target": {"object": "f"}}, "[target] object belongs beside a file; remove it or the name"),
+    ({"target": {"betta": 1}}, "[target] betta is not a known key; did you mean 'beta'?"),
+    ({"target": {"n_chains": 1}}, "[target] n_chains is not a known key; it belongs in [sampler]"),
+    ({"sampler": {"n_chains": 0}}, "[sampler] n_chains must be a positive integer, got 0"),
+    ({"sampler": {"n_draws": 1}}, "[sampler] n_draws must be an integer >= 2, got 1"),
+    ({"sampler": {"warmup": "long"}}, "[sampler] warmup must be 'auto' or an integer >= 0"),
+    ({"sampler": {"warmup": -1}}, "[sampler] warmup must be 'auto' or an integer >= 0"),
+    ({"sampler": {"label": "a b"}}, "[sampler] label must be a text of letters, digits, '_', '+'"),
+    ({"sampler": {"name": "wolf"}}, "[sampler] name is not a known algorithm, got 'wolf'; did yo"),
+    ({"sampler": {"name": None}}, "[sampler] name must be given as a text; add it to the config"),
+    ({"sampler": {"n_draw": 3}}, "[sampler] n_draw is not a known key of 'heat-bath'; did you me"),
+    ({"sampler": {"step_size": 1}}, "[sampler] step_size is not a known key of 'heat-bath'; vali"),
+    ({"sampler": {"rng": "dice"}}, "[sampler] rng must be one of"),
+    ({"train": {"n_epochs": 1}}, "train is not a known section or key; it belongs in a config wi"),
+    ({"smapler": {}}, "smapler is not a known section or key; did you mean 'sampler'?"),
+    ({"sample": {"n_samples": 5}}, "[sample] n_samples is not a known key; valid: checkpoint_ev"),
+    ({"validate": {"ess_min": 0}}, "[validate] ess_min must be a positive number, got 0"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), BAD)
+def test_a_bad_value_is_refused_in_one_line(change, message):
+    with pytest.raises(InputError) as error:
+        config_from_dict(changed(ISING, **change))
+    assert str(error.value).startswith(message)
+    assert "\n" not in str(error.value)
+
+
+def test_what_a_convention_does_not_have_is_refused():
+    with pytest.raises(InputError, match="m2 is no coupling of phi4-2d in the convention 'hopp"):
+        config_from_dict(changed(PHI4, target={"m2": -4.0}))
+    with pytest.raises(InputError, match="convention must be one of 'hopping', 'hopping_well'"):
+        config_from_dict(changed(PHI4, target={"convention": "planck"}))
+    halved = changed(PHI4, target={"convention": "halved", "kappa": None, "m2": [-1.0, 1.0]})
+    assert Scan(config_from_dict(halved)).coupling == "m2"
+
+
+def test_samplers_side_by_side_need_names_of_their_own():
+    twice = {**ISING, "sampler": [{"name": "wolff"}, {"name": "wolff"}]}
+    with pytest.raises(InputError, match="label must differ from the others, got 'wolff' twice"):
+        config_from_dict(twice)
+    twice["sampler"][1]["label"] = "more"
+    assert [s.label for s in config_from_dict(twice).sampler] == ["wolff", "more"]
+
+
+def test_a_complaint_about_the_second_sampler_says_so():
+    with pytest.raises(InputError, match=r"^\[sampler 2\] n_chains must be a positive integer"):
+        config_from_dict({**ISING, "sampler": [{"name": "wolff"}, {"name": "hmc", "n_chains": 0}]})
+
+
+def test_a_sampler_that_is_no_section_is_refused():
+    with pytest.raises(InputError, match="sampler must be a section, or a list of them, got"):
+        config_from_dict({**ISING, "sampler": []})
+    with pytest.raises(InputError, match="sampler must be"):
+        config_from_dict({**ISING, "sampler": 3})
+
+
+def test_a_range_has_both_ends_and_values_that_people_would_write():
+    beta = {"start": 0.4, "stop": 0.46, "n": 4}
+    config = config_from_dict(changed(ISING, target={"beta": beta}))
+    assert Scan(config).values == [0.4, 0.42, 0.44, 0.46]
+
+
+def test_an_override_reaches_every_sampler(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text(
+        '[target]\nname = "ising-2d"\nL = 4\nbeta = 0.4\n'
+        '[[sampler]]\nname = "wolff"\n[[sampler]]\nname = "heat-bath"\n'
+    )
+    config = load_config(path, ["sampler.n_draws=7", "target.L=[4, 8]"])
+    assert [s.n_draws for s in config.sampler] == [7, 7]
+    assert config.target.L == [4, 8]
+
+
+def test_defaults_written_out_are_the_same_run():
+    """... and how often it is checkpointed is no part of what a run is."""
+    spelled = changed(
+        ISING,
+        target={"J": 1, "beta": [0.4], "L": [4]},
+        sampler={"thin": 1, "label": "heat-bath", "warmup": "auto"},
+        sample={"checkpoint_every": 3.0},
+    )
+    hashes = [config_hash(config_from_dict(t).canonical()) for t in (ISING, spelled)]
+    assert hashes[0] == hashes[1]
+    other = config_from_dict(changed(ISING, sampler={"n_draws": 999}))
+    assert config_hash(other.canonical()) != hashes[0]
+
+
+@pytest.mark.parametrize("table", [ISING, PHI4, {**PHI4, "sampler": [{"name": "hmc"}]}])
+def test_what_a_run_stores_reads_back_to_the_same_config(table):
+    config = config_from_dict(table)
+    assert config_of_run({"config": json.dumps(config.canonical())}) == config
+
+
+def test_the_points_are_all_combinations_each_a_group_of_its_own():
+    table = {**PHI4, "sampler": [{"name": "hmc"}, {"name": "hmc", "label": "b", "n_leapfrog": 4}]}
+    scan = Scan(config_from_dict(changed_list(table, L=[4, 8])))
+    groups = [point.group for point in scan.points()]
+    assert len(set(groups)) == len(groups) == scan.n_points == 8
+    assert groups[:2] == ["chains/hmc/L4/kappa0.2", "chains/b/L4/kappa0.2"]
+    assert [p.target.event_shape for p in scan.points()] == [(4, 4)] * 4 + [(8, 8)] * 4
+
+
+def changed_list(table, **target):
+    return {**table, "target": {**table["target"], **target}}
+
+
+def test_every_method_exists_and_takes_its_defaults():
+    from physgen.results.citations import METHODS as KNOWN
+
+    for name, method in METHODS.items():
+        section = SamplerSection.model_validate({"name": name})
+        assert section.settings().keys() >= set()
+        assert method.cite in KNOWN
+
+
+def test_every_family_builds_its_target():
+    values = {"beta": 0.4, "kappa": 0.2, "lam": 0.1, "m2": 0.5}
+    for name, family in FAMILIES.items():
+        for convention, couplings in family.couplings.items():
+            target = {"name": name, "L": 4} | {k: values[k] for k in couplings if k in values}
+            if convention:
+                target["convention"] = convention
+            config = config_from_dict({"target": target, "sampler": {"name": "hmc"}})
+            (point,) = Scan(config).points()
+            assert point.target.event_shape == (4, 4)
+
+
+SECTIONS = {"target": TargetSection, "sampler": SamplerSection}
+
+
+@pytest.mark.parametrize("name", ["ising_criticality", "phi4_phase_diagram"])
+def test_the_shipped_config_is_valid_and_its_remarks_tell_the_defaults(name):
+    """Every `# key = value` of the shipped config is a default of its section."""
+    path = shipped.find_workflow(name) / "config.toml"
+    config = load_config(path)
+    assert isinstance(config, Config)
+    section, told = "", 0
+    for line in path.read_text().splitlines():
+        if line.startswith("["):
+            section = line.strip("[]")
+        if not re.match(r"# \w+ = ", line) or "file" in line:
+            continue
+        try:
+            ((key, value),) = tomllib.loads(line[2:]).items()
+        except tomllib.TOMLDecodeError:  # a formula
+            continue
+        told += 1
+        if section == "sampler":
+            assert any(getattr(s, key) == value for s in config.sampler), line
+        elif section == "target":
+            assert getattr(config.target, key) == [value], line
+        else:
+            fields = {f.alias or n: f for n, f in Config.model_fields.items()}
+            assert fields[section].default.model_dump()[key] == value, line
+    assert told >= 4
