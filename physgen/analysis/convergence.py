@@ -32,19 +32,19 @@ def r_hat(x: Any) -> float:
 
     Parameters
     ----------
-    x : array_like, shape (n_chains, n_draws) or (n_draws,)
+    x : array_like, shape (n_chains, n_draws)
         Of more than 256 chains, 256 evenly spaced ones are looked at.
 
     Returns
     -------
     float
-        NaN for a series that is constant or shorter than 4 draws; infinite for chains that are
-        constant, each at another value.
+        NaN for a single chain, and for a series that is constant or shorter than 4 draws;
+        infinite for chains that are constant, each at another value.
     """
     x = as_series(x)
     if len(x) > _MAX_CHAINS:
         x = x[np.linspace(0, len(x) - 1, _MAX_CHAINS).astype(int)]
-    if x.shape[1] < 4 or is_constant(x):
+    if len(x) < 2 or x.shape[1] < 4 or is_constant(x):
         return math.nan
     if all(is_constant(chain) for chain in x):
         return math.inf

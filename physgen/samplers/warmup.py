@@ -81,7 +81,8 @@ class WarmupLook:
         The next one.
     done : bool
     record : mapping
-        ``steps``, ``converged`` (None if it was not asked), ``tuned`` (times), ``complaints``.
+        ``steps``, ``tuned`` (times) and ``tuning_steps`` before them, ``converged`` (None if it
+        was not asked), ``complaints``.
     """
 
     bound: BoundSampler
@@ -183,6 +184,7 @@ def warm_up(
             "mode": "auto",
             "steps": steps,
             "tuned": tuned,
+            "tuning_steps": TUNE_STEPS * tuned,
             "converged": passed,
             "complaints": complaints,
         }
@@ -252,7 +254,6 @@ def _judge(
     """Return what speaks against convergence, and the longest tau_int, in points of the series."""
     rows = list(series)
     threshold = false_alarm / (2 * len(rows))
-    few = len(starts) < MANY_CHAINS
     complaints, slowest = [], 0.0
     for name, x in rows:
         tau = tau_int(x)
@@ -269,7 +270,7 @@ def _judge(
         p = drift_p(x)
         if p < threshold:
             complaints.append(f"{name} drifts (p = {p:.1g})")
-        if not few or math.isnan(tau.value):
+        if len(x) >= MANY_CHAINS or math.isnan(tau.value):
             continue
         hat = r_hat(x)
         if hat > MAX_R_HAT:

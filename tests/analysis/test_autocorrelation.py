@@ -87,6 +87,7 @@ def test_r_hat():
     many = ar1(0.5, 1000, 2000, seed=2)
     assert r_hat(many) < 1.01
     assert math.isnan(r_hat(x[:, :3]))
+    assert math.isnan(r_hat(x[0]))
 
 
 @pytest.mark.parametrize("function", [tau_int, ess, r_hat, autocovariance])

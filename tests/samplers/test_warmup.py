@@ -186,6 +186,17 @@ def test_few_chains_must_be_long_and_many_need_not():
     assert run(Chain(0.9), Gaussian(), n_chains=256, n_draws=10, seed=1).attrs["warnings"] == ""
 
 
+def test_coupled_chains_are_judged_as_one(monkeypatch):
+    """However many walkers an ensemble has, it must be long."""
+    monkeypatch.setattr(BoundChain, "coupled_chains", True, raising=False)
+    ds = run(Chain(0.9), Gaussian(), n_chains=100, n_draws=3000, seed=1)
+    assert ds.attrs["chains"] == "coupled"
+    assert set(ds["start"].values) == {"hot"}
+    assert np.isnan(ds["mean"].attrs["r_hat"])
+    with pytest.raises(ChainTooShortError, match=r"fewer than 50 tau_int"):
+        run(Chain(0.9), Gaussian(), n_chains=100, n_draws=200, seed=1)
+
+
 def test_single_chain():
     ds = run(Chain(0.5), Gaussian(), n_chains=1, n_draws=3000, seed=1)
     assert list(ds["start"].values) == ["hot"]
