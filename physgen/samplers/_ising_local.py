@@ -46,7 +46,8 @@ def bind_ising(target: Any, rule: int, rng: str, layout: str, device: str = "cpu
             return IsingLattice(target, strips, rule, fast)
         reasons["lattice"] = strips
     if layout in ("chains", "auto"):
-        model = chains_model(*target.kernel[1], rule)
+        neighbours, K, H = target.kernel[1]
+        model = chains_model(neighbours, K, H, rule)
         if not isinstance(model, str):
             return IsingChains(target, model, rule, fast)
         reasons["chains"] = model

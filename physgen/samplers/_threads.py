@@ -7,7 +7,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
-__all__ = ["over_blocks"]
+__all__ = ["SMALL", "over_blocks"]
+
+SMALL = 1e-3  # seconds of work below which threads, some 50 microseconds, do not pay
 
 
 @cache
@@ -16,15 +18,18 @@ def _pool(process: int, n_threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(n_threads, thread_name_prefix="physgen")
 
 
+def _limit() -> int:
+    from numba import config
+
+    return config.NUMBA_NUM_THREADS  # pyright: ignore[reportAttributeAccessIssue]
+
+
 def over_blocks(work: Callable[[int, int], None], n_blocks: int, seconds: float) -> None:
     """Call ``work(first, stride)`` for every thread; NUMBA_NUM_THREADS says how many.
 
-    A call does blocks first, first + stride, ...  `seconds` is a guess of the whole work: threads
-    cost some 50 microseconds, so work below a millisecond stays on this one.
+    A call does blocks first, first + stride, ...  `seconds` is a guess of the whole work.
     """
-    from numba import config
-
-    n_threads = min(config.NUMBA_NUM_THREADS, n_blocks) if seconds > 1e-3 else 1
+    n_threads = min(_limit(), n_blocks) if seconds > SMALL else 1
     if n_threads == 1:
         work(0, 1)
     else:

@@ -6,9 +6,9 @@ distribution,
 .. math:: P(s_x = +1 \mid \text{rest}) = \frac{1}{1 + e^{-2 b_x}}, \qquad
           b_x = \beta \Big( \sum_{y \sim x} J_{xy} s_y + h_x \Big) .
 
-Each update is in detailed balance with :math:`\pi \propto e^{-S}`; a sweep, their product in a fixed
-order, leaves :math:`\pi` invariant but is not reversible.  It is ergodic at every :math:`\beta`,
-:math:`\beta = 0` included, which sequential Metropolis is not.
+Each update is in detailed balance with :math:`\pi \propto e^{-S}`; a sweep, their product in a
+fixed order, leaves :math:`\pi` invariant but is not reversible.  It is ergodic at every
+:math:`\beta`, :math:`\beta = 0` included, which sequential Metropolis need not be.
 """
 
 from __future__ import annotations

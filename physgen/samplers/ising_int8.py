@@ -47,9 +47,7 @@ class IsingInt8:
     def _arrays(self) -> tuple[np.ndarray, ...]:
         neighbours, K, H = self.target.kernel[1]
         dtypes = (np.int64, np.float64, np.float64)
-        return tuple(
-            np.ascontiguousarray(a, dtype=t) for a, t in zip((neighbours, K, H), dtypes)
-        )
+        return tuple(np.ascontiguousarray(a, dtype=t) for a, t in zip((neighbours, K, H), dtypes))
 
     def init(self, rng: Stream, n_chains: int, start: str | np.ndarray = "hot") -> State:
         """Return a first state of `n_chains` chains; they need not fill the last block."""

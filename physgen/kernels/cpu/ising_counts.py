@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit, types
-from numba.extending import intrinsic
 
 from physgen.kernels.cpu import simd
 from physgen.kernels.cpu.ising_logic import counted, majority
@@ -24,7 +23,7 @@ PLANES = 12
 _CAPACITY = (2**PLANES - 1) // BATCH * BATCH
 
 
-@intrinsic
+@simd.intrinsic
 def _tally(typingctx, planes, x, first, second, signs, at):
     """Add ``x[first[k]] ^ x[second[k]] ^ signs[k]`` for k = at .. at + 31 to the planes.
 
@@ -64,7 +63,7 @@ def _tally(typingctx, planes, x, first, second, signs, at):
     return types.void(*arguments), codegen
 
 
-@intrinsic
+@simd.intrinsic
 def _add_plane(typingctx, total, at, word, p):
     """Add ``((word >> b) & 1) << p`` to ``total[at + b]`` for b = 0 .. 63."""
 

@@ -1,8 +1,8 @@
 r"""One Ising spin of 512 chains as Boolean algebra: bit = chain.
 
 With n of the z present neighbours up (after the sign of each bond), reduced coupling
-:math:`K = \beta |J|` and field :math:`H = \beta h`, the local field is :math:`b_n = K(2n - z) + H`,
-the spin it favours :math:`g_n = [b_n > 0]`, and the new spin
+:math:`K = \beta |J|` and field :math:`H = \beta h`, the local field is
+:math:`b_n = K(2n - z) + H`, the spin it favours :math:`g_n = [b_n > 0]`, and the new spin
 
 .. math:: s' = g_n \oplus e_n \;(\text{heat bath}), \qquad
           s' = g_n \oplus (e_n \wedge [s = g_n]) \;(\text{Metropolis})
@@ -10,17 +10,17 @@ the spin it favours :math:`g_n = [b_n > 0]`, and the new spin
 with an excitation :math:`e_n` drawn for each bit with probability
 :math:`1/(1 + e^{2|b_n|})` (heat bath) or :math:`e^{-2|b_n|}` (Metropolis).
 
-**Exact probabilities from 8 random words.**  With :math:`p = \min(P(e), 1 - P(e))`,
-:math:`t = \lfloor 256 p \rfloor / 256`, a bit is set with probability t by comparing 8 random bits,
-lowest first, :math:`r \leftarrow \mathrm{maj}(w_k, r, t_k)`, and what is missing,
+**Exact probabilities from 8 random words.**  With :math:`p = \min(P(e), 1 - P(e))` and
+:math:`t = \lfloor 256 p \rfloor / 256`, a bit is set with probability t by comparing 8 random
+bits, lowest first, :math:`r \leftarrow \mathrm{maj}(w_k, r, t_k)`, and what is missing,
 
 .. math:: p = 1 - (1 - t)(1 - \epsilon) , \qquad \epsilon = \frac{p - t}{1 - t} \le 2^{-7} ,
 
 comes from a mask of rare events (:mod:`physgen.kernels.cpu.ising_events`).  All classes n of a
 bit read the same words; each bit belongs to one class only, so no two decisions share a number.
 
-At a tie, :math:`b_n = 0`, the favoured spin is the old one, :math:`g = s`, so that Metropolis flips
-it with probability P(e).
+At a tie, :math:`b_n = 0`, the favoured spin is the old one, :math:`g = s`, so that Metropolis
+flips it with probability P(e).
 
 The functions here take :class:`~physgen.kernels.cpu.simd.Vector` or NumPy uint64 arrays.
 """
@@ -30,7 +30,6 @@ from __future__ import annotations
 from typing import Any
 
 from numba import types
-from numba.extending import intrinsic
 
 from physgen.kernels.cpu import simd
 
@@ -101,7 +100,7 @@ def new_spin(
     return g ^ e if rule == 0 else g ^ (e & ~(spin ^ g))
 
 
-@intrinsic(prefer_literal=True)
+@simd.intrinsic(prefer_literal=True)
 def update(
     typingctx, x, site, rows, signs, words, masks, kind, events, event, flips, z, symmetric, rule
 ):
@@ -109,9 +108,11 @@ def update(
 
     ``rows[site, :z]`` and ``signs[site, :z]`` are the neighbours' offsets in x and sign masks,
     ``words`` eight vectors of random words, ``masks[kind, class]`` the 8 threshold masks, then
-    the complement mask, :math:`g_n` and the mask of ties, ``events[event, class]`` the rare events.
-    Metropolis writes which spins it flipped to ``flips[8 * event:]``.  The last three are literals: the degree, whether n and z - n share a class, and the rule; a
-    negative z says that all signs are +.
+    the complement mask, :math:`g_n` and the mask of ties, ``events[event, class]`` the rare
+    events.  Metropolis writes which spins it flipped to ``flips[8 * event:]``.
+
+    The last three are literals: the degree, negative if all signs are +; whether n and z - n
+    share a class; and the rule: 0 heat bath, 1 Metropolis, 2 Metropolis that accepts every tie.
     """
     degree, shared, which = (t.literal_value for t in (z, symmetric, rule))
     signed, degree = degree > 0, abs(degree)

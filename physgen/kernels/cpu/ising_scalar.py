@@ -6,11 +6,11 @@ With :math:`b = \sum_y K_{xy} s_y + H_x` and a uniform u of 53 bits, the spin th
 .. math:: P = \frac{e^{-2|b|}}{1 + e^{-2|b|}} \;(\text{heat bath}), \qquad
           P = e^{-2|b|} \;(\text{Metropolis, if } s = g) ,
 
-at a tie (b = 0) 1/2, or 1 under the rule "accept" of Metropolis.  Chains are the last axis, so that
-every loop runs along them and vectorises; site after site, as in the bit-sliced kernels.
+at a tie (b = 0) 1/2, or 1 under the rule "accept" of Metropolis.  Chains are the last axis, so
+that every loop runs along them and vectorises; site after site, as in the bit-sliced kernels.
 
-Words: calls 0 .. 3 of a site give eight words to each of eight groups; chain :math:`8k + l` of block
-B takes word k of group :math:`8B + l`.
+Words: calls 0 .. 3 of a site give eight words to each of eight groups; chain :math:`8k + l` of
+block B takes word k of group :math:`8B + l`.
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit, types
-from numba.extending import intrinsic
 
 from physgen.kernels.cpu import simd
 from physgen.kernels.cpu.vecmath import CONTRACT
@@ -31,7 +30,7 @@ def rotate(s, move):
         s[row + lane] = (word >> bits) | (word << back)
 
 
-@intrinsic
+@simd.intrinsic
 def _add_unequal(typingctx, total, s, a, b):
     """Add to the eight items of `total` the number of bits in which rows a and b differ."""
 

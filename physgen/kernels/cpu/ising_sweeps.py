@@ -1,9 +1,9 @@
 r"""Sweeps of the bit-sliced Ising kernels over a block of 512 chains.
 
 Sites are visited in the order of their numbers.  Such a sweep is a product of updates each in
-detailed balance, so it leaves :math:`\pi` invariant, :math:`\pi P = \pi`, but is not reversible.  The
-heat bath is ergodic at every :math:`\beta`; sequential Metropolis is not at :math:`\beta = 0`, where it
-accepts every flip and two sweeps are the identity.
+detailed balance, so it leaves :math:`\pi` invariant, :math:`\pi P = \pi`, but is not reversible.
+The heat bath is ergodic at every :math:`\beta`; of Metropolis see
+:mod:`physgen.samplers.metropolis`.
 
 Spins are rows of eight words, ``x[8 * site + lane]``, bit b of lane l of block B being chain
 ``512 B + 64 l + b``.  The random words of a site depend on (key, site, sweep, group) only, see
@@ -62,7 +62,6 @@ def sweeps(z: int, symmetric: int, rule: int, fast: int) -> Any:
     flipped : int64 (n_blocks, 512)
         Metropolis adds the number of flips of each chain; else unused.
     """
-    draw = _draw_fast if fast else _draw_philox
     n_classes = np.uint64(classes(abs(z), bool(symmetric)))
 
     @njit(**CONTRACT)
@@ -92,13 +91,15 @@ def sweeps(z: int, symmetric: int, rule: int, fast: int) -> Any:
             sweep = np.uint64(t)
             for start in range(0, n_sites, CHUNK):
                 chunk = np.uint64(start // CHUNK)
-                draw(words, 0, keys, chunk, sweep, group, np.uint64(CALL), state)
+                call = np.uint64(CALL)
+                _draw_events(words, 0, keys, chunk, sweep, group, call, state, fast)
                 most = np.uint64(0)
                 for lane in range(8):
                     counts[lane] = number_of_points(words[lane], poisson)
                     most = max(most, counts[lane])
                 for k in range(1, (np.int64(most) + 8) // 8):
-                    draw(words, 64 * k, keys, chunk, sweep, group, np.uint64(CALL + 4 * k), state)
+                    call = np.uint64(CALL + 4 * k)
+                    _draw_events(words, 64 * k, keys, chunk, sweep, group, call, state, fast)
                 events[:] = np.uint64(0)
                 n_rows = min(CHUNK, n_sites - start)
                 here = kinds[start : start + n_rows]
@@ -111,7 +112,12 @@ def sweeps(z: int, symmetric: int, rule: int, fast: int) -> Any:
                     i = start + row
                     for e in range(edges[i], edges[i + 1]):
                         rotate(s, moves[e])
-                    draw(words, 0, keys, np.uint64(i), sweep, group, np.uint64(0), state)
+                    if fast:
+                        xoshiro.draw8(state, 0, words, 0)
+                    else:
+                        philox.draw8(
+                            words, 0, keys[0], keys[1], np.uint64(i), sweep, group, np.uint64(0)
+                        )
                     update(
                         s, i, rows, signs, words, masks, kinds[i], events, row, flips,
                         z, symmetric, rule,
@@ -137,12 +143,9 @@ def sweeps(z: int, symmetric: int, rule: int, fast: int) -> Any:
     return run
 
 
-@njit(inline="always", **CONTRACT)
-def _draw_philox(words, start, keys, c0, c1, group, c3, state):
-    philox.draw8(words, start, keys[0], keys[1], c0, c1, group, c3)
-
-
-@njit(inline="always", **CONTRACT)
-def _draw_fast(words, start, keys, c0, c1, group, c3, state):
-    xoshiro.draw8(state, 0, words, start)
-
+@njit(**CONTRACT)
+def _draw_events(words, start, keys, chunk, sweep, group, call, state, fast):
+    if fast:
+        xoshiro.draw8(state, 0, words, start)
+    else:
+        philox.draw8(words, start, keys[0], keys[1], chunk, sweep, group, call)

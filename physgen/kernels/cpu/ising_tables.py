@@ -3,9 +3,11 @@ r"""Thresholds of the bit-sliced Ising kernels.
 For every kind of site (degree d, reduced field H) and number n of neighbours up, local field
 :math:`b = K(2n - d) + H`, the excitation probability
 
-.. math:: P = \frac{1}{1 + e^{2|b|}} \;(\text{heat bath}), \qquad P = e^{-2|b|} \;(\text{Metropolis})
+.. math:: P = \frac{1}{1 + e^{2|b|}} \;(\text{heat bath}), \qquad
+          P = e^{-2|b|} \;(\text{Metropolis}) ;
 
-(at :math:`b = 0` Metropolis takes 1/2, or 1 where ties are to be accepted) is split into 8 bits and a remainder, as :mod:`physgen.kernels.cpu.ising_logic` and
+at :math:`b = 0` Metropolis takes 1/2, or 1 where ties are to be accepted.  P is split into 8 bits
+and a remainder, as :mod:`physgen.kernels.cpu.ising_logic` and
 :mod:`physgen.kernels.cpu.ising_events` say.
 """
 

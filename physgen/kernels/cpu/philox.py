@@ -31,7 +31,6 @@ from typing import Any
 
 import numpy as np
 from numba import njit, types
-from numba.extending import intrinsic
 
 from physgen.kernels.cpu import simd
 from physgen.kernels.cpu.vecmath import CONTRACT
@@ -108,7 +107,7 @@ def _emit_calls(n_calls):
         c = [simd.Vector(builder, i) for i in (c0, c1, group, c3)]
         c[2] = simd.Vector(builder, simd.lane_numbers()) + c[2]
         for j in range(n_calls):
-            pair = joined(rounds([*c[:3], c[3] + j], *keys))
+            pair = joined(rounds([*c[:3], c[3] + j], keys[0], keys[1]))
             for i, word in enumerate(pair):
                 at = builder.add(start, start.type(16 * j + 8 * i))
                 simd.store(builder, out, at, word)
@@ -117,7 +116,7 @@ def _emit_calls(n_calls):
     return codegen
 
 
-@intrinsic
+@simd.intrinsic
 def draw8(typingctx, buffer, start, k0, k1, c0, c1, group, c3):
     """Write eight vectors of words to ``buffer[start:]``: calls c3 .. c3 + 3 of eight groups.
 

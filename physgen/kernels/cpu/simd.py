@@ -8,7 +8,7 @@ a formula is a Python function of objects with ``+ * ^ & | ~ << >>``, and the sa
   512-bit registers LLVM splits each into two or four), and
 * NumPy uint64 arrays, which is how the tests check it.
 
-Shift counts are constants.  :func:`load`, :func:`store` and :func:`splat` connect vectors to arrays.
+:func:`load`, :func:`store` and :func:`splat` connect vectors to arrays.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from llvmlite import binding, ir
-from numba import njit
+from numba import extending, njit
 from numba.core import cgutils, config
 
 from physgen.kernels.cpu.vecmath import CONTRACT
@@ -28,6 +28,7 @@ __all__ = [
     "Vector",
     "aligned",
     "broadcast_load",
+    "intrinsic",
     "lane_numbers",
     "load",
     "pointer",
@@ -36,6 +37,7 @@ __all__ = [
 ]
 
 LANES = 8
+intrinsic: Any = extending.intrinsic  # its decorated functions lose their first parameter
 _I64 = ir.IntType(64)
 _V = ir.VectorType(_I64, LANES)
 _ONES = (1 << 64) - 1
@@ -53,7 +55,7 @@ class Vector:
         a, b = self.value, other
         if isinstance(other, Vector):
             b = other.value
-            # What is equal in all lanes stays scalar as long as it can: those instructions are free.
+            # What is equal in all lanes stays scalar as long as it can: that is nearly free.
             if a.type != b.type:
                 a, b = (v if v.type == _V else splat(self.builder, v).value for v in (a, b))
         else:
@@ -126,7 +128,7 @@ class Vector:
 @cache
 def _has_ternary_logic() -> bool:
     # Another CPU may have been named by NUMBA_CPU_NAME: then the plain formula is safe.
-    own = not (config.CPU_NAME or config.CPU_FEATURES)
+    own = not (config.CPU_NAME or config.CPU_FEATURES)  # pyright: ignore[reportAttributeAccessIssue]
     return own and bool(binding.get_host_cpu_features().get("avx512f"))
 
 

@@ -19,7 +19,6 @@ from __future__ import annotations
 from typing import Any
 
 from numba import types
-from numba.extending import intrinsic
 
 from physgen.kernels.cpu import simd
 
@@ -37,7 +36,7 @@ def advance(s: list[Any]) -> Any:
     return out
 
 
-@intrinsic
+@simd.intrinsic
 def draw8(typingctx, state, at, buffer, start):
     """Write eight vectors of random words to ``buffer[start:]`` (64 words).
 
