@@ -33,12 +33,17 @@ lint: install  ## formatting, style, types, and the one-way arrows between rooms
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
-bench: install  ## the fast figures, written to workflows/benchmarks/RESULTS.md
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
-	$(BIN)/python workflows/benchmarks/quantum.py --fast --json workflows/benchmarks/quantum.json
+bench: install .venv/.bench  ## the fast figures, written to workflows/benchmarks/RESULTS.md
+	$(BIN)/python workflows/benchmarks/quantum.py --fast
+	$(BIN)/python workflows/benchmarks/mcmc.py --fast
 
-bench-train: install  ## the training figures (tens of minutes), cached by key and commit
-	$(BIN)/python workflows/benchmarks/quantum.py --train --json workflows/benchmarks/quantum.json
+bench-train: install .venv/.bench  ## the slow figures (tens of minutes), kept until their sources change
+	$(BIN)/python workflows/benchmarks/quantum.py --train
+	$(BIN)/python workflows/benchmarks/mcmc.py --train
+
+.venv/.bench: .venv/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
+	@touch $@
 
 clean:  ## remove the environment and generated runs
 	rm -rf .venv runs

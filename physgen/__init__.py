@@ -14,49 +14,102 @@ __version__ = "0.1.0"
 
 # name -> module that defines it
 _EXPORTS = {
-    "TFIM": "physgen.quantum",
+    # quantum states and their measurement
+    "Born": "physgen.quantum",
     "MPS": "physgen.quantum",
+    "MeasurementData": "physgen.quantum",
+    "TFIM": "physgen.quantum",
+    "estimate_observables": "physgen.quantum",
     "ground_state": "physgen.quantum",
     "povm": "physgen.quantum",
-    "Born": "physgen.quantum",
-    "MeasurementData": "physgen.quantum",
-    "estimate_observables": "physgen.quantum",
+    # lattice targets
+    "FreeField": "physgen.targets",
+    "Graph": "physgen.lattice",
+    "Hypercubic": "physgen.lattice",
+    "Ising": "physgen.targets",
+    "Phi4": "physgen.targets",
+    "as_target": "physgen.targets",
+    # samplers
+    "Emcee": "physgen.samplers",
+    "ExactDraws": "physgen.samplers",
+    "HMC": "physgen.samplers",
+    "HeatBath": "physgen.samplers",
+    "Independence": "physgen.samplers",
+    "MALA": "physgen.samplers",
+    "Metropolis": "physgen.samplers",
+    "Overrelaxation": "physgen.samplers",
+    "ParallelTempering": "physgen.samplers",
+    "Phi4Cluster": "physgen.samplers",
+    "SwendsenWang": "physgen.samplers",
+    "ULA": "physgen.samplers",
+    "Wolff": "physgen.samplers",
+    "estimates": "physgen.samplers",
+    "run": "physgen.samplers",
+    "smc": "physgen.samplers",
+    # models and their training
+    "FitSettings": "physgen.training",
     "GRU": "physgen.models",
     "LSTM": "physgen.models",
-    "RNN": "physgen.models",
     "NegativeLogLikelihood": "physgen.training",
-    "FitSettings": "physgen.training",
+    "RNN": "physgen.models",
     "fit": "physgen.training",
     "validate": "physgen.validation",
-    "open_run": "physgen.results",
-    "format_estimate": "physgen.analysis.format",
+    # results
     "Stream": "physgen.core.random",
+    "exact_values": "physgen.exact",
+    "format_estimate": "physgen.analysis.format",
+    "open_run": "physgen.results",
 }
 
 __all__ = [
     "Born",
+    "Emcee",
+    "ExactDraws",
     "FitSettings",
+    "FreeField",
     "GRU",
+    "Graph",
+    "HMC",
+    "HeatBath",
+    "Hypercubic",
+    "Independence",
+    "Ising",
     "LSTM",
+    "MALA",
     "MPS",
     "MeasurementData",
+    "Metropolis",
     "NegativeLogLikelihood",
+    "Overrelaxation",
+    "ParallelTempering",
+    "Phi4",
+    "Phi4Cluster",
     "RNN",
     "Stream",
+    "SwendsenWang",
     "TFIM",
+    "ULA",
+    "Wolff",
     "__version__",
+    "as_target",
     "estimate_observables",
+    "estimates",
+    "exact_values",
     "fit",
     "format_estimate",
     "ground_state",
     "open_run",
     "povm",
+    "run",
+    "smc",
     "validate",
 ]
 
 if TYPE_CHECKING:
     from physgen.analysis.format import format_estimate
     from physgen.core.random import Stream
+    from physgen.exact import exact_values
+    from physgen.lattice import Graph, Hypercubic
     from physgen.models import GRU, LSTM, RNN
     from physgen.quantum import (
         MPS,
@@ -68,6 +121,25 @@ if TYPE_CHECKING:
         povm,
     )
     from physgen.results import open_run
+    from physgen.samplers import (
+        HMC,
+        MALA,
+        ULA,
+        Emcee,
+        ExactDraws,
+        HeatBath,
+        Independence,
+        Metropolis,
+        Overrelaxation,
+        ParallelTempering,
+        Phi4Cluster,
+        SwendsenWang,
+        Wolff,
+        estimates,
+        run,
+        smc,
+    )
+    from physgen.targets import FreeField, Ising, Phi4, as_target
     from physgen.training import FitSettings, NegativeLogLikelihood, fit
     from physgen.validation import validate
 
