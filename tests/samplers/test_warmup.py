@@ -11,13 +11,8 @@ from scipy import stats
 from physgen.core.errors import ChainTooShortError, InputError
 from physgen.core.random import Stream
 from physgen.samplers import AutoWarmup, blocks, diagnose, run
-from physgen.samplers.diagnostics import (
-    chains_apart,
-    drift_p,
-    even_observables,
-    hot_cold_p,
-    stuck_chains,
-)
+from physgen.samplers.agreement import chains_apart, drift_p, even_observables, hot_cold_p
+from physgen.samplers.diagnostics import stuck_chains
 from physgen.samplers.state import State
 from physgen.samplers.warmup import warm_up
 
