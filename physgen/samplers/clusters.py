@@ -18,12 +18,14 @@ from physgen.core.errors import InputError
 from physgen.core.protocols import Compilable, Target
 from physgen.core.random import Stream
 from physgen.kernels.cpu.clusters_rows import row_moments, sweep_rows
+from physgen.samplers._threads import over_blocks
 from physgen.samplers.plain import default_observables, first_configurations
 from physgen.samplers.state import Info, State
 
 __all__ = ["Couplings", "GraphChains", "RowChains", "couplings", "thresholds"]
 
 _ALL, _NONE = np.uint64(2**64 - 1), np.uint64(0)
+_SITE = 5e-9  # seconds that a site takes, about
 
 
 class Couplings(NamedTuple):
@@ -122,7 +124,12 @@ class GraphChains:
     def step(self, rng: Stream, state: State, n: int = 1) -> tuple[State, Info]:
         """Return the chains after n sweeps (clusters, for Wolff)."""
         x, out = state.x.copy(), np.empty((2, len(state.x)))
-        self.kernel(x, *self.tables, n, rng.philox_key(), out)
+        key = rng.philox_key()
+        over_blocks(
+            lambda *part: self.kernel(part, x, *self.tables, n, key, out),
+            len(x),
+            _SITE * n * x.size,
+        )
         return State(x), Info(metrics=dict(zip(self.metrics, out, strict=True)))
 
     def measure(self, state: State) -> Mapping[str, np.ndarray]:
@@ -179,7 +186,13 @@ class RowChains:
     def step(self, rng: Stream, state: State, n: int = 1) -> tuple[State, Info]:
         """Return the chains after n sweeps."""
         x, out = state.x.copy(), np.empty((2, len(state.x)))
-        sweep_rows(x, self.L, *self._lattice, *self._thresholds, n, rng.philox_key(), out)
+        lattice, key = (self.L, *self._lattice, *self._thresholds), rng.philox_key()
+        n_sites = math.prod(self.target.event_shape)
+        over_blocks(
+            lambda *part: sweep_rows(part, x, *lattice, n, key, out),
+            len(x),
+            _SITE * n * len(x) * n_sites,
+        )
         return State(x), Info(metrics={"n_clusters": out[0], "mean_cluster_size": out[1]})
 
     def measure(self, state: State) -> Mapping[str, np.ndarray]:
@@ -200,7 +213,7 @@ class RowChains:
         n_chains, n_sites = len(state.x), math.prod(self.target.event_shape)
         products = np.empty((n_chains, len(self.target.event_shape)), np.int64)
         ups = np.empty(n_chains, np.int64)
-        row_moments(state.x, self.L, *self._lattice, products, ups)
+        row_moments((0, 1), state.x, self.L, *self._lattice, products, ups)
         total = 2.0 * ups - n_sites
         action = -(products @ self.table.K[0, ::2]) - self.table.H[0] * total
         return {"energy": action / self.target.beta, "magnetization": total / n_sites}

@@ -16,6 +16,7 @@ from physgen.lattice import Hypercubic
 from physgen.samplers.clusters import thresholds
 
 ALL = np.uint64(2**64 - 1)
+ALONE = (0, 1)  # one call does all chains
 
 
 def tables(neighbours, K, H):
@@ -63,7 +64,7 @@ def test_the_distribution_is_stationary(name, algorithm):
 def run_graph(kernel):
     def step(system, x, rng):
         x = x.copy()
-        kernel(x, *tables(*system), 1, rng.philox_key(), np.empty((2, len(x))))
+        kernel(ALONE, x, *tables(*system), 1, rng.philox_key(), np.empty((2, len(x))))
         return x
 
     return step
@@ -82,7 +83,7 @@ def run_rows(system, x, rng):
     up = ALL if H[0] > 0 else np.uint64(0)
     wraps = bool(ahead[L - 1, -1] >= 0)
     sweep_rows(
-        bits, L, np.ascontiguousarray(forward), wraps, strength, np.full(axes, anti),
+        ALONE, bits, L, np.ascontiguousarray(forward), wraps, strength, np.full(axes, anti),
         thresholds(H)[0], up, 1, rng.philox_key(), np.empty((2, len(x))),
     )  # fmt: skip
     spins = (bits >> np.arange(L, dtype=np.uint64)) & np.uint64(1)
@@ -147,9 +148,11 @@ def test_rows_of_several_words_against_the_transfer_matrix(L, rows):
             for k in range(n + 1):
                 key, out = Stream(seed).at(k).philox_key(), np.empty((2, n_chains))
                 sweeps = 2 if k else 60
-                sweep_rows(x, L, forward, True, thresholds(np.full(2, K)), none, none[0], none[0],
-                           sweeps, key, out)  # fmt: skip
-                row_moments(x, L, forward, True, products, ups)
+                sweep_rows(
+                    ALONE, x, L, forward, True, thresholds(np.full(2, K)), none, none[0], none[0],
+                    sweeps, key, out,
+                )  # fmt: skip
+                row_moments(ALONE, x, L, forward, True, products, ups)
                 total += products.sum(1) if k else 0
             mean = total / n
             return normal_p((mean.mean() - exact) / (mean.std(ddof=1) / math.sqrt(n_chains)))
@@ -168,7 +171,7 @@ def test_moments_of_rows_count_bonds_and_spins():
     products, ups = np.empty((5, 2), np.int64), np.empty(5, np.int64)
     forward = np.array([[1], [2], [3], [-1]], np.int32)  # open between the last row and the first
     for wraps in (True, False):
-        row_moments(words, L, forward, wraps, products, ups)
+        row_moments(ALONE, words, L, forward, wraps, products, ups)
         along = (x * np.roll(x, -1, 2))[:, :, : L if wraps else L - 1]
         np.testing.assert_array_equal(products[:, 1], along.sum((1, 2)))
         np.testing.assert_array_equal(products[:, 0], (x[:, 1:] * x[:, :-1]).sum((1, 2)))
@@ -182,12 +185,12 @@ def test_mean_cluster_size_of_certain_bonds():
     x[0, :12] = -1  # domains of 12 and 52 sites
     neighbours, K, H = hypercubic((L, L), K=50.0)
     out = np.empty((2, 1))
-    sweep_graph(x.copy(), *tables(neighbours, K, H), 1, Stream(1).philox_key(), out)
+    sweep_graph(ALONE, x.copy(), *tables(neighbours, K, H), 1, Stream(1).philox_key(), out)
     assert out[:, 0].tolist() == [2, (12**2 + 52**2) / 64]
     words = np.packbits(x.reshape(1, L, L) > 0, axis=-1, bitorder="little").astype(np.uint64)
     forward = ((np.arange(L, dtype=np.int32) + 1) % L)[:, None]
     none = np.zeros(2, np.uint64)
-    sweep_rows(words, L, forward, True, np.full(2, ALL), none, none[0], none[0], 1,
+    sweep_rows(ALONE, words, L, forward, True, np.full(2, ALL), none, none[0], none[0], 1,
                Stream(1).philox_key(), out)  # fmt: skip
     assert out[:, 0].tolist() == [2, (12**2 + 52**2) / 64]
 
@@ -197,8 +200,9 @@ def test_a_chain_does_not_depend_on_its_neighbours(kernel):
     system = hypercubic((4, 4))
     x = np.ones((7, 16), np.int8)
     alone = x[:3].copy()
-    kernel(x, *tables(*system), 5, Stream(1).philox_key(), np.empty((2, 7)))
-    kernel(alone, *tables(*system), 5, Stream(1).philox_key(), np.empty((2, 3)))
+    for first in range(2):
+        kernel((first, 2), x, *tables(*system), 5, Stream(1).philox_key(), np.empty((2, 7)))
+    kernel(ALONE, alone, *tables(*system), 5, Stream(1).philox_key(), np.empty((2, 3)))
     np.testing.assert_array_equal(x[:3], alone)
     assert len(np.unique(x, axis=0)) > 1
 

@@ -3,14 +3,14 @@ r"""Sums over bonds, chain by chain: :math:`\sum_{b = (i, j)} \phi_i \phi_j` in 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from physgen.kernels.cpu.vecmath import CONTRACT
 
 __all__ = ["bond_products"]
 
 
-@njit(parallel=True, **CONTRACT)
+@njit(**CONTRACT)
 def bond_products(x, bonds, out):
     """Sum the products of the ends of all bonds.
 
@@ -23,7 +23,7 @@ def bond_products(x, bonds, out):
     out : float64 array (n_chains,)
         Out: the sums.
     """
-    for chain in prange(x.shape[0]):
+    for chain in range(x.shape[0]):
         total = 0.0
         for b in range(bonds.shape[0]):
             total += np.float64(x[chain, bonds[b, 0]]) * np.float64(x[chain, bonds[b, 1]])

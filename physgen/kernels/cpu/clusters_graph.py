@@ -14,7 +14,7 @@ int8 in {-1, +1}; a bond is drawn by comparing 64 random bits with :math:`2^{64}
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from physgen.kernels.cpu.clusters_words import ONE, ZERO, join, next_word, seed_chain, unit
 from physgen.kernels.cpu.vecmath import CONTRACT
@@ -22,12 +22,14 @@ from physgen.kernels.cpu.vecmath import CONTRACT
 __all__ = ["grow_clusters", "sweep_graph"]
 
 
-@njit(parallel=True, **CONTRACT)
-def grow_clusters(x, neighbours, threshold, sign, field, field_sign, n, key, metrics):
-    """Flip n Wolff clusters in every chain, in place.
+@njit(**CONTRACT)
+def grow_clusters(part, x, neighbours, threshold, sign, field, field_sign, n, key, metrics):
+    """Flip n Wolff clusters in each chain, in place.
 
     Parameters
     ----------
+    part : (int, int)
+        First chain and stride: which chains this call does.
     x : int8 array (n_chains, n_sites)
         Spins.
     neighbours : int32 array (n_sites, z)
@@ -49,7 +51,7 @@ def grow_clusters(x, neighbours, threshold, sign, field, field_sign, n, key, met
     No loop of bonds may be frustrated: only then is a bond to a site that has already joined
     satisfied for sure, and that site recognised by its being flipped.
     """
-    for chain in prange(x.shape[0]):
+    for chain in range(part[0], x.shape[0], part[1]):
         _grow(x[chain], chain, neighbours, threshold, sign, field, field_sign, n, key, metrics)
 
 
@@ -97,13 +99,13 @@ def _grow(x, chain, neighbours, threshold, sign, field, field_sign, n, key, metr
     metrics[1, chain] = sites / n
 
 
-@njit(parallel=True, **CONTRACT)
-def sweep_graph(x, neighbours, threshold, sign, field, field_sign, n, key, metrics):
-    """Sweep every chain n times by Swendsen-Wang, in place.
+@njit(**CONTRACT)
+def sweep_graph(part, x, neighbours, threshold, sign, field, field_sign, n, key, metrics):
+    """Sweep chains n times by Swendsen-Wang, in place.
 
     Parameters
     ----------
-    x, neighbours, threshold, sign, field, field_sign, key
+    part, x, neighbours, threshold, sign, field, field_sign, key
         As in :func:`grow_clusters`.
     n : int
         Sweeps.
@@ -111,7 +113,7 @@ def sweep_graph(x, neighbours, threshold, sign, field, field_sign, n, key, metri
         Out: mean number of clusters a sweep (that of the ghost not counted), and in the last sweep
         sum_c n_c^2 / n_sites.
     """
-    for chain in prange(x.shape[0]):
+    for chain in range(part[0], x.shape[0], part[1]):
         _sweeps(x[chain], chain, neighbours, threshold, sign, field, field_sign, n, key, metrics)
 
 

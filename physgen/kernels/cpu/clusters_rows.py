@@ -20,7 +20,7 @@ What is left is the random walk through the forest: one mispredicted branch a jo
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from physgen.kernels.cpu.clusters_words import (
     ALL,
@@ -54,12 +54,14 @@ def _valid(w, n_words, L):
     return (ALL >> _U((64 - L) & 63)) if w == n_words - 1 else ALL
 
 
-@njit(parallel=True, **CONTRACT)
-def sweep_rows(x, L, forward, wraps, threshold, anti, field, field_up, n, key, metrics):
-    """Sweep every chain n times, in place.
+@njit(**CONTRACT)
+def sweep_rows(part, x, L, forward, wraps, threshold, anti, field, field_up, n, key, metrics):
+    """Sweep chains n times, in place.
 
     Parameters
     ----------
+    part : (int, int)
+        First chain and stride: which chains this call does.
     x : uint64 array (n_chains, n_rows, n_words)
         Spins: bit i of word w is site 64 w + i of the row, 1 for up; bits beyond L are 0.
     L : int
@@ -84,7 +86,7 @@ def sweep_rows(x, L, forward, wraps, threshold, anti, field, field_up, n, key, m
         Out: mean number of clusters a sweep, and in the last sweep sum_c n_c^2 / n_sites, the
         mean size of the cluster of a site.
     """
-    for chain in prange(x.shape[0]):
+    for chain in range(part[0], x.shape[0], part[1]):
         _sweeps(
             x[chain], chain, L, forward, wraps, threshold, anti, field, field_up, n, key, metrics
         )
@@ -208,13 +210,13 @@ def _mean_size(parent, starts, before, L, n_runs):
     return total / (n_rows * L)
 
 
-@njit(parallel=True, **CONTRACT)
-def row_moments(x, L, forward, wraps, products, ups):
-    """Count equal and unequal neighbours and spins up, of every chain.
+@njit(**CONTRACT)
+def row_moments(part, x, L, forward, wraps, products, ups):
+    """Count equal and unequal neighbours and spins up.
 
     Parameters
     ----------
-    x, L, forward, wraps
+    part, x, L, forward, wraps
         As in :func:`sweep_rows`.
     products : int64 array (n_chains, dim)
         Out: sum of s s' over the bonds of each axis, the axis of the row last.
@@ -222,7 +224,7 @@ def row_moments(x, L, forward, wraps, products, ups):
         Out: number of spins up.
     """
     n_rows, n_words, axes = x.shape[1], x.shape[2], forward.shape[1]
-    for chain in prange(x.shape[0]):
+    for chain in range(part[0], x.shape[0], part[1]):
         up = 0
         products[chain, :] = 0
         for y in range(n_rows):
