@@ -13,7 +13,7 @@ from physgen.core.errors import InputError
 from physgen.core.protocols import Target
 from physgen.core.random import Stream, as_stream
 from physgen.samplers.memory import check_memory, format_bytes
-from physgen.samplers.recording import KEPT, Observables, Recorder
+from physgen.samplers.recording import KEPT, Observables, Recorder, named
 from physgen.samplers.state import BoundSampler
 from physgen.samplers.warmup import AutoWarmup
 
@@ -101,8 +101,8 @@ def make_plan(
         quiet=bool(quiet),
         n_bytes=_check_size(recorder, counts, n_held),
         identity={
-            "sampler": repr(sampler),
-            "target": repr(target),
+            "sampler": named(sampler),
+            "target": named(target),
             "rng": repr(stream),
             "warmup": repr(warmup),
             "n_chains": counts["n_chains"],

@@ -7,6 +7,7 @@ lowest bit; :func:`unpack_configurations` brings them back.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -163,11 +164,16 @@ def unpack_configurations(ds: xr.Dataset) -> xr.DataArray:
 def target_attrs(target: Target) -> dict[str, Any]:
     """Return what analysis must know of the target."""
     return {
-        "target": repr(target),
+        "target": named(target),
         "event_shape": [int(n) for n in target.event_shape],
         "support": target.support.kind,
         "symmetries": " ".join(sorted(getattr(target, "symmetries", ()))),
     }
+
+
+def named(thing: object) -> str:
+    """Return the repr of something, without the memory addresses that change from run to run."""
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(thing))
 
 
 def check_finite_values(

@@ -29,8 +29,8 @@ from physgen.samplers.diagnostics import check
 from physgen.samplers.plan import Plan, make_plan
 from physgen.samplers.progress import Progress, Reporter
 from physgen.samplers.recording import KEPT, Observables, check_finite_values
-from physgen.samplers.state import BoundSampler, State
-from physgen.samplers.warmup import AutoWarmup, WarmupLook, warm_up
+from physgen.samplers.starts import first_checkpoint, tuned, warm_checkpoints
+from physgen.samplers.warmup import AutoWarmup
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -223,14 +223,16 @@ def _loop(
     max_steps = plan.warmup if isinstance(plan.warmup, int) else plan.warmup.max_steps
     if now is None:
         reporter.report("warmup", 0, max_steps, final=True)
-        now = _first(plan)
+        now = first_checkpoint(plan)
     plan.recorder.prepare(now.state)
     if not now.warm:
-        looks = _warm(plan, now, lambda done, total: reporter.report("warmup", done, total))
+        looks = warm_checkpoints(
+            plan, now, lambda done, total: reporter.report("warmup", done, total)
+        )
         for look in looks:
             now = look
             yield Block(None, now.to_dataset())
-    bound = _tuned(plan.bound, now)
+    bound = tuned(plan.bound, now)
     attrs = plan.attrs() | {f"tuning_{k}": v for k, v in now.tuning.items()}
     failed = plan.quiet and now.record.get("converged") is False
     attrs["warnings"] = "\n".join(now.record["complaints"]) if failed else ""
@@ -257,58 +259,6 @@ def _loop(
         trimmed = {k: np.ascontiguousarray(a[:, : i - first]) for k, a in arrays.items()}
         data = plan.recorder.dataset(trimmed, first, plan.starts)
         yield Block(data.assign_attrs(attrs), now.to_dataset())
-
-
-def _first(plan: Plan) -> Checkpoint:
-    """Return the state before the first step."""
-    bound, rng, n, starts = plan.bound, plan.rng.child("init"), plan.n_chains, plan.starts
-    if not isinstance(plan.start, str):
-        state = bound.init(rng, n, plan.start)
-    elif len(set(starts)) == 1:
-        state = bound.init(rng, n, str(starts[0]))
-    else:
-        n_hot = int(np.sum(starts == "hot"))
-        halves = [
-            bound.configurations(bound.init(rng.child(kind), count, kind))
-            for kind, count in (("hot", n_hot), ("cold", n - n_hot))
-        ]
-        state = bound.init(rng, n, np.concatenate(halves))
-    check_finite_values(bound.measure(state), 0, state, warmup=True)
-    identity = plan.identity
-    record = {"mode": "none", "steps": 0, "converged": None, "complaints": []}
-    # Independent draws need no warm-up.
-    exact = bound.exactness == "exact"
-    return Checkpoint(state, exact, 0, {}, record if exact else {}, {}, identity)
-
-
-def _warm(plan: Plan, now: Checkpoint, report: Callable[[int, int], None]) -> Iterator[Checkpoint]:
-    """Yield a checkpoint after each look of the warm-up; the last one is warm."""
-
-    def measure(state: State) -> dict[str, np.ndarray]:
-        return {**plan.bound.measure(state), **plan.recorder.measure(state)}
-
-    bound = _tuned(plan.bound, now)
-    resume = WarmupLook(bound, now.state, now.index, False, now.record) if now.record else None
-    for look in warm_up(
-        bound,
-        now.state,
-        plan.rng.child("warmup"),
-        plan.warmup,
-        measure=measure,
-        starts=plan.starts,
-        symmetries=" ".join(getattr(bound.target, "symmetries", ())),
-        thin=plan.thin,
-        quiet=plan.quiet,
-        resume=resume,
-        report=report,
-    ):
-        tuning = dict(getattr(look.bound, "tuning", {}))
-        index = 0 if look.done else look.look
-        yield Checkpoint(look.state, look.done, index, tuning, look.record, {}, plan.identity)
-
-
-def _tuned(bound: BoundSampler, now: Checkpoint) -> BoundSampler:
-    return bound.with_tuning(now.tuning) if now.tuning else bound  # type: ignore[attr-defined]
 
 
 def _write(
