@@ -1,0 +1,12 @@
+import os
+import sys
+
+from numba import cuda
+
+# The tests in on_device run on a device if there is one, else in the simulator, which must be
+# chosen before numba is imported: test_simulator.py starts a process of its own for them.
+if os.environ.get("NUMBA_ENABLE_CUDASIM") == "1":
+    # CUDA threads are threads of Python that wait for one another.
+    sys.setswitchinterval(1e-5)
+elif not cuda.is_available():
+    collect_ignore = ["on_device"]

@@ -1,0 +1,24 @@
+import numpy as np
+
+from physgen.samplers import blocks, run
+from physgen.samplers.heat_bath import HeatBath
+from physgen.samplers.hmc import HMC
+from physgen.targets import Ising, Phi4
+
+ISING, PHI4 = Ising(L=(2, 3), beta=0.4), Phi4.from_halved(L=(2, 3), m2=1.0, lam=1.0)
+COUNTS = {"n_chains": 4, "n_draws": 4, "warmup": 2, "seed": 1, "quiet": True}
+
+
+def test_a_run_is_that_of_the_cpu():
+    host, device = (run(HeatBath(device=d), ISING, **COUNTS) for d in ("cpu", "cuda"))
+    for name in ("energy", "magnetization"):
+        np.testing.assert_array_equal(device[name], host[name])
+
+
+def test_a_run_resumes_from_a_checkpoint():
+    sampler = HMC(step_size=0.2, n_leapfrog=2, device="cuda")
+    parts = list(blocks(sampler, PHI4, block_size=2, **COUNTS))
+    middle = parts[-2].checkpoint
+    assert all(type(v.data) is np.ndarray for v in middle.variables.values())  # fit for a file
+    rest = run(sampler, PHI4, checkpoint=middle, **COUNTS)
+    np.testing.assert_array_equal(rest["action"], parts[-1].data["action"])

@@ -1,0 +1,69 @@
+"""What a user without a device, or with settings that it cannot take, is told."""
+
+import sys
+
+import numba
+import pytest
+
+from physgen.core.errors import InputError, MissingDependencyError
+from physgen.kernels.cuda import launch
+from physgen.samplers.heat_bath import HeatBath
+from physgen.samplers.hmc import HMC
+from physgen.samplers.mala import MALA
+from physgen.samplers.metropolis import Metropolis
+from physgen.samplers.ula import ULA
+from physgen.targets import Ising, Phi4, as_target
+
+ISING, PHI4 = Ising(L=4, beta=0.4), Phi4.from_halved(4, m2=1.0, lam=1.0)
+HAS_DEVICE = numba.cuda.is_available()
+
+
+@pytest.mark.skipif(HAS_DEVICE, reason="there is a device")
+@pytest.mark.parametrize(
+    ("sampler", "target"),
+    [(HeatBath, ISING), (Metropolis, ISING), (HMC, PHI4), (MALA, PHI4), (ULA, PHI4)],
+)
+def test_without_a_device(sampler, target):
+    sampler().bind(target)
+    with pytest.raises(InputError, match=r"got 'cuda' .*; use device='cpu', .*physgen\[cuda\]"):
+        sampler(device="cuda").bind(target)
+
+
+def test_without_the_package(monkeypatch):
+    monkeypatch.delattr(numba, "cuda")
+    monkeypatch.setitem(sys.modules, "numba.cuda", None)
+    with pytest.raises(MissingDependencyError, match=r"numba-cuda.*pip install 'physgen\[cuda\]'"):
+        launch.require_device()
+
+
+def test_with_a_driver_but_no_compiler(monkeypatch):
+    monkeypatch.setattr(numba.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(numba.cuda, "cuda_error", lambda: None)
+    with pytest.raises(MissingDependencyError, match=r"without them; pip install"):
+        launch.require_device()
+
+
+@pytest.mark.parametrize("sampler", [HeatBath, Metropolis, HMC, MALA, ULA])
+def test_settings(sampler):
+    with pytest.raises(InputError, match="device must be one of 'cpu', 'cuda', got 'gpu'"):
+        sampler(device="gpu")
+    with pytest.raises(InputError, match="runs on rng='philox' only, got rng='fast'"):
+        sampler(device="cuda", rng="fast").bind(ISING)
+
+
+def test_targets():
+    with pytest.raises(InputError, match="layout='chains' only, got layout='int8'"):
+        HeatBath(device="cuda", layout="int8").bind(ISING)
+    with pytest.raises(InputError, match="one magnitude"):
+        HeatBath(device="cuda").bind(Ising(L=2, beta=0.4, J=[1, 2, 3, 4, 5, 6, 7, 8]))
+    with pytest.raises(InputError, match="Ising targets only"):
+        Metropolis(device="cuda").bind(PHI4)
+    plain = as_target(lambda x: (x**2).sum(-1) / 2, (3,), force=lambda x: -x)
+    with pytest.raises(InputError, match=r"HMC on device='cuda' needs a phi\^4"):
+        HMC(device="cuda").bind(plain)
+
+
+def test_schedule_of_the_threads():
+    assert launch.parts(8, 16) == 16
+    assert launch.parts(8, 1000) == 64
+    assert launch.parts(256, 1) == 1

@@ -1,0 +1,84 @@
+"""A build check: every kernel compiles for a real device, without one."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from numba import cuda, float32, float64, int64, uint32, uint64
+from numba.cuda.cudadrv import nvvm
+
+from physgen.kernels.cuda import counting, phi4_hmc
+from physgen.kernels.cuda.ising_sweeps import sweeps
+
+CC = (9, 0)  # H100, H200
+PTXAS = shutil.which("ptxas") or "/usr/local/cuda/bin/ptxas"
+
+
+def available():
+    try:
+        return nvvm.is_available() and nvvm.NVVM() is not None
+    except Exception:  # whatever a half-installed toolkit raises
+        return False
+
+
+pytestmark = pytest.mark.skipif(
+    not available(), reason="compiling to PTX needs libnvvm: a CUDA toolkit, or numba-cuda[cu13]"
+)
+
+WORDS, COUNTERS = uint64[:, ::1], uint32[::1]
+ISING = (
+    WORDS, uint32[:, ::1], WORDS, COUNTERS, WORDS, WORDS, uint64[::1], COUNTERS, COUNTERS,
+    COUNTERS, int64, WORDS, WORDS, uint32, uint32, int64,
+)  # fmt: skip
+
+
+def fields(real):
+    return (real[:, ::1], uint32[:, ::1], COUNTERS, real, real, real, real)
+
+
+def hmc(real):
+    x, *rest = fields(real)
+    key, work, stats = (uint32, uint32), real[:, :, ::1], float64[:, :, ::1]
+    return (x, float64[:, ::1], *rest, float64, work, *key, real[::1], int64, stats)
+
+
+def ula(real):
+    return (*fields(real), real[:, :, ::1], uint32, uint32, real, real, int64)
+
+
+KERNELS = {
+    "heat bath": (lambda: sweeps(-4, 1, 0), ISING),
+    "Metropolis, signs, fields": (lambda: sweeps(4, 0, 1), ISING),
+    "HMC": (lambda: phi4_hmc.trajectories("float32"), hmc(float32)),
+    "ULA": (lambda: phi4_hmc.langevin("float32"), ula(float32)),
+    "ULA, float64": (lambda: phi4_hmc.langevin("float64"), ula(float64)),
+    "actions": (lambda: phi4_hmc.actions, (*fields(float32), float64, float64[:, ::1])),
+    "sums": (lambda: phi4_hmc.sums, (float32[:, ::1], int64, float64[:, :, ::1])),
+    "tally": (lambda: counting.tally, (WORDS, COUNTERS, COUNTERS, uint64[::1], WORDS)),
+    "flush": (lambda: counting.flush, (WORDS, int64, int64[:, ::1])),
+}
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_kernel_compiles(name, monkeypatch, tmp_path):
+    kernel, signature = KERNELS[name]
+    # Functions that a kernel calls are compiled for the current device: pretend that it is there.
+    device = SimpleNamespace(compute_capability=CC)
+    monkeypatch.setattr("numba.cuda.dispatcher.get_current_device", lambda: device)
+    ptx, _ = cuda.compile_ptx(kernel().py_func, signature, cc=CC)
+    assert not re.search(r"\bcall", ptx)  # everything is inlined
+    if name == "ULA":
+        assert ".f64" not in ptx  # no constant has turned float32 into float64
+    if signature is ISING:
+        # Four calls of Philox for a spin and two for the rare events: 20 products each.
+        assert ptx.count("mul.wide.u32") == 6 * 20
+    if Path(PTXAS).exists():
+        source = tmp_path / "kernel.ptx"
+        source.write_text(ptx)
+        command = [PTXAS, "-arch=sm_90", "-v", str(source), "-o", str(tmp_path / "kernel")]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert "0 bytes spill stores, 0 bytes spill loads" in done.stderr
+        assert int(re.search(r"Used (\d+) registers", done.stderr)[1]) <= 128
