@@ -24,6 +24,7 @@ from physgen.core.checks import check_positive, check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
 from physgen.core.random import Stream
+from physgen.samplers.buffer import Buffer
 from physgen.samplers.checkpoint import Checkpoint, add_info, chain_statistics
 from physgen.samplers.diagnostics import check
 from physgen.samplers.plan import Plan, make_plan
@@ -239,8 +240,8 @@ def _loop(
     draws, i = plan.rng.child("draws"), now.index
     while i < plan.n_draws:
         first, begun, state, sums = i, time.monotonic(), now.state, now.sums
-        arrays: dict[str, np.ndarray] = {}
         last = plan.n_draws if block_size is None else min(first + block_size, plan.n_draws)
+        buffer = Buffer(last - first if block_size else None)
         while i < last:
             before = state
             state, info = bound.step(draws.at(i), state, plan.thin)
@@ -248,7 +249,7 @@ def _loop(
             check_finite_values(values, i, before)
             if plan.recorder.keep:
                 values[KEPT] = plan.recorder.configurations(state)
-            _write(arrays, values, i - first, last - first if block_size else None)
+            buffer.add(values)
             reporter.record({k: v for k, v in values.items() if k != KEPT})
             sums = add_info(sums, info)
             i += 1
@@ -256,20 +257,5 @@ def _loop(
             if block_size is None and time.monotonic() - begun > block_seconds:
                 break
         now = replace(now, state=state, index=i, sums=sums)
-        trimmed = {k: np.ascontiguousarray(a[:, : i - first]) for k, a in arrays.items()}
-        data = plan.recorder.dataset(trimmed, first, plan.starts)
+        data = plan.recorder.dataset(buffer.arrays(), first, plan.starts)
         yield Block(data.assign_attrs(attrs), now.to_dataset())
-
-
-def _write(
-    arrays: dict[str, np.ndarray], values: dict[str, np.ndarray], place: int, size: int | None
-) -> None:
-    """Put one draw at its place; without a `size` the arrays grow by doubling."""
-    for name, value in values.items():
-        array = arrays.get(name)
-        if array is None:
-            shape = (len(value), size or 64, *value.shape[1:])
-            array = arrays[name] = np.empty(shape, dtype=value.dtype)
-        elif place == array.shape[1]:
-            array = arrays[name] = np.concatenate([array, np.empty_like(array)], axis=1)
-        array[:, place] = value
