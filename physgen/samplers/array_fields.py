@@ -23,7 +23,8 @@ from physgen.samplers.state import State
 
 __all__ = ["ArrayFields"]
 
-_ACCEPT, _DIVERGED, _WIDTH = 0xFFFFFFFF, 1000.0, 16  # as in kernels.cpu.phi4_hmc
+_ACCEPT, _DIVERGED = np.uint64(0xFFFFFFFF), 1000.0  # as in kernels.cpu.phi4_hmc
+_WIDTH = 16
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class ArrayFields:
                 finite = np.isfinite(change) & whole
                 p = np.where(finite, np.exp(-np.maximum(change, 0.0)), 0.0)
             u = np.empty(len(x))
-            uniforms(_ACCEPT, t, 1, _key(rng), u)
+            uniforms(_ACCEPT, np.uint64(t), np.uint64(0), np.uint64(1), *_key(rng), u)
             taken = u < p
             x = np.where(taken.reshape(-1, *(1,) * (x.ndim - 1)), new, x)
             action = np.where(taken, moved, action)

@@ -139,7 +139,8 @@ def test_the_tests_see_what_is_not_normal(p, sabotage):
 def test_uniform_deviates():
     def p(n, seed):
         u = np.empty(n)
-        uniforms(0xFFFFFFFF, 0, 1, np.array(split_key(int(Stream(seed).philox_key()[0]))), u)
+        key = split_key(int(Stream(seed).philox_key()[0]))
+        uniforms(*np.array([2**32 - 1, 0, 0, 1], np.uint64), *key, u)
         assert np.all((u > 0) & (u < 1))
         return min(ks_uniform(u), normal_p((u.mean() - 0.5) * np.sqrt(12 * n)))
 

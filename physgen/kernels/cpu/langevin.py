@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 
 from physgen.kernels.cpu.normals import CHUNK, fill_normals
-from physgen.kernels.cpu.phi4_hmc import arena, couplings_like
+from physgen.kernels.cpu.phi4_hmc import arena, couplings_like, log2, padded_items
 from physgen.kernels.cpu.phi4_rows import kick_drift
 from physgen.kernels.cpu.vecmath import CONTRACT
 
@@ -29,13 +29,9 @@ def langevin(blocks, x, runs, couplings, key, lanes, eps, n_steps):
     Arguments as in :func:`.phi4_hmc.trajectories`.
     """
     n_sites, width = x.shape[1], x.shape[2]
-    n = n_sites * width
-    shift = 0
-    while 1 << shift < width:
-        shift += 1
-    m = 4 if x.itemsize == 4 else 2
-    padded = -(-n_sites // m) * m * width
-    memory, d = arena(3, padded, x)
+    n, padded = n_sites * width, padded_items(n_sites, width, x.itemsize)
+    memory = arena(3, padded, x)
+    d = memory.size // 3
     one, two = memory[:n], memory[d : d + n]
     noise, pi = memory[2 * d : 2 * d + padded], memory[2 * d : 2 * d + n]
     total = np.empty(runs[:, 1].max() * width, x.dtype)
@@ -46,7 +42,7 @@ def langevin(blocks, x, runs, couplings, key, lanes, eps, n_steps):
     for b in range(blocks[0], x.shape[0], blocks[1]):
         one[:] = x[b].reshape(n)
         for t in range(n_steps):
-            fill_normals(noise, shift, b * width, t, 0, key, lanes[b], words)
+            fill_normals(noise, log2(width), b * width, t, 0, key, lanes[b], words)
             kick_drift(one, pi, two, total, runs, width, c[0], c[3], c[4], half, h)
             one, two = two, one
         x[b].reshape(n)[:] = one

@@ -43,7 +43,6 @@ __all__ = [
     "fill_normals",
     "fill_words",
     "padded_sites",
-    "uniform",
     "uniforms",
 ]
 
@@ -262,13 +261,6 @@ def fill_words(first, second, shift, chain0, step, call, key, lanes, words):
 
 
 @njit(**CONTRACT)
-def uniform(c0, step, chain, call, key):
-    """Return one deviate uniform in (0, 1), from 53 bits of a Philox call."""
-    a, b, _, _ = philox4x32(_U64(c0), _U64(step), _U64(chain), _U64(call), key[0], key[1])
-    return (_D((a | (b << _U64(32))) >> _U64(11)) + 0.5) * 2.0**-53
-
-
-@njit(**CONTRACT)
 def draw_normals(z, step, call, key, lanes):
     """Fill ``z[block, site, chain]``, sites padded (:func:`padded_sites`), with normal deviates.
 
@@ -285,7 +277,12 @@ def draw_normals(z, step, call, key, lanes):
 
 
 @njit(**CONTRACT)
-def uniforms(c0, step, call, key, out):
-    """Fill out[chain] with the deviates of :func:`uniform`."""
-    for chain in range(out.size):
-        out[chain] = uniform(c0, step, chain, call, key)
+def uniforms(c0, step, chain0, call, k0, k1, out):
+    """Fill out[chain - chain0] with deviates uniform in (0, 1), 53 bits of a Philox call each.
+
+    All arguments but `out` are uint64.
+    """
+    restrict()
+    for j in range(out.size):
+        a, b, _, _ = philox4x32(c0, step, chain0 + _U64(j), call, k0, k1)
+        out[j] = (_D((a | (b << _U64(32))) >> _U64(11)) + 0.5) * 2.0**-53

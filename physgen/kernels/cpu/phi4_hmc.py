@@ -18,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from physgen.kernels.cpu.normals import CHUNK, fill_normals, uniform
+from physgen.kernels.cpu.normals import CHUNK, fill_normals, uniforms
 from physgen.kernels.cpu.phi4_rows import force_row, kick_drift, neighbour_sum, sum_energies
 from physgen.kernels.cpu.restrict import restrict
 from physgen.kernels.cpu.vecmath import CONTRACT
@@ -31,8 +31,24 @@ _DIVERGED = 1000.0  # abs(Delta H) beyond this is no fluctuation
 
 
 @njit(**CONTRACT)
+def log2(width):
+    """Return s of width = 2^s."""
+    shift = 0
+    while 1 << shift < width:
+        shift += 1
+    return shift
+
+
+@njit(**CONTRACT)
+def padded_items(n_sites, width, itemsize):
+    """Return the items of a buffer of normal deviates (`normals.padded_sites`)."""
+    m = 4 if itemsize == 4 else 2
+    return -(-n_sites // m) * m * width
+
+
+@njit(**CONTRACT)
 def arena(n_arrays, n, like):
-    """Return scratch for `n_arrays` arrays of n items, and the distance between their starts.
+    """Return scratch for `n_arrays` arrays of n items: array i begins at i size / n_arrays.
 
     Each starts at a cache line, and at another place within its page than the one before: stores
     to equal places of two pages delay later loads from them.
@@ -41,39 +57,64 @@ def arena(n_arrays, n, like):
     stride = -(-n // (64 * line)) * (64 * line) + 5 * line
     memory = np.empty(n_arrays * stride + line, like.dtype)
     start = (-memory.ctypes.data % 64) // like.itemsize
-    return memory[start : start + n_arrays * stride], stride
+    return memory[start : start + n_arrays * stride]
 
 
 @njit(**CONTRACT)
-def _sum_squares(pi, o, width, k):
+def _sum_squares(pi, n_sites, width, k):
+    """Add up pi^2 of each chain; sites in fours, for every sum to be loaded and stored less."""
     restrict()
-    for j in range(width):
-        m = np.float64(pi[o + _U(j)])
-        k[j] += m * m
+    w = _U(width)
+    fours = n_sites // 4
+    for i in range(fours):
+        o = _U(4 * i) * w
+        for j in range(width):
+            t = o + _U(j)
+            a, b = np.float64(pi[t]), np.float64(pi[t + w])
+            c, d = np.float64(pi[t + w + w]), np.float64(pi[t + w + w + w])
+            k[j] += (a * a + b * b) + (c * c + d * d)
+    for i in range(4 * fours, n_sites):
+        for j in range(width):
+            a = np.float64(pi[_U(i) * w + _U(j)])
+            k[j] += a * a
 
 
 @njit(**CONTRACT)
-def _select(new, keep, phi, o, width):
-    """Overwrite the chains that do not keep their place."""
+def _select(new, keep, phi, n_sites, width):
+    """Overwrite the chains that do not keep their place (keep = 0)."""
     restrict()
-    for j in range(width):
-        t = o + _U(j)
-        phi[t] = phi[t] if keep[j] else new[t]
+    for i in range(n_sites):
+        o = _U(i) * _U(width)
+        for j in range(width):
+            t = o + _U(j)
+            old, moved = phi[t], new[t]  # both are read in any case, so that this can be a blend
+            phi[t] = moved if keep[j] == 0 else old
 
 
 @njit(**CONTRACT)
-def _decide(action, moved, k0, k1, keep, chain0, step, key, stats):
+def _copy(a, b):
+    restrict()
+    for j in range(a.size):
+        b[j] = a[j]
+
+
+@njit(**CONTRACT)
+def _decide(action, moved, k0, k1, u, keep, stats):
     """Accept or reject each chain; return how many keep their place."""
     n_kept = 0
     for j in range(action.size):
         change = moved[j] - action[j] + 0.5 * (k1[j] - k0[j])
-        finite = np.isfinite(change)
-        p = min(1.0, np.exp(-change)) if finite else 0.0
-        keep[j] = uniform(_ACCEPT, step, chain0 + j, 1, key) >= p
+        p = 1.0
+        if not np.isfinite(change):
+            p = 0.0
+        elif change > 0.0:
+            p = np.exp(-change)
+        kept = u[j] >= p
+        keep[j] = 1 if kept else 0
         stats[1, j] += p
-        stats[3, j] += not finite or abs(change) > _DIVERGED
-        stats[2, j] += change if finite else 0.0
-        if keep[j]:
+        stats[2, j] += change if np.isfinite(change) else 0.0
+        stats[3, j] += not abs(change) <= _DIVERGED
+        if kept:
             n_kept += 1
         else:
             action[j] = moved[j]
@@ -83,53 +124,40 @@ def _decide(action, moved, k0, k1, keep, chain0, step, key, stats):
 
 @njit(**CONTRACT)
 def couplings_like(couplings, x):
-    """Return hop, quad, quart, 2 quad, 4 quart in the type of x."""
-    c = np.empty(5, x.dtype)
+    """Return hop, quad, quart, 2 quad, 4 quart, hop / 2 in the type of x."""
+    c = np.empty(6, x.dtype)
     c[:3] = couplings[:3]
-    c[3], c[4] = 2 * couplings[1], 4 * couplings[2]
+    c[3], c[4], c[5] = 2 * couplings[1], 4 * couplings[2], couplings[0] / 2
     return c
 
 
 @njit(**CONTRACT)
-def _block(x, action, runs, couplings, chain0, key, lanes, steps, n_leapfrog, stats):
+def _block(
+    x, action, runs, c, constant, chain0, key, lanes, steps, n_leapfrog, stats, memory, words
+):  # fmt: skip
     """All trajectories of one block; arguments as in `trajectories`, without the block axis."""
     n_sites, width = x.shape
-    n = n_sites * width
-    shift = 0
-    while 1 << shift < width:
-        shift += 1
-    m = 4 if x.itemsize == 4 else 2
-    padded = -(-n_sites // m) * m * width
-    memory, d = arena(4, padded, x)
-    phi, one, two = memory[:n], memory[d : d + n], memory[2 * d : 2 * d + n]
-    momenta, pi = memory[3 * d : 3 * d + padded], memory[3 * d : 3 * d + n]
+    n, d = n_sites * width, memory.size // 3
+    phi, one, two, pi = x.reshape(n), memory[:n], memory[d : d + n], memory[2 * d : 2 * d + n]
+    momenta = memory[2 * d : 2 * d + padded_items(n_sites, width, x.itemsize)]
     total = np.empty(runs[:, 1].max() * width, x.dtype)
-    words = np.empty(2 * CHUNK, np.uint64)
-    k0, k1, moved = np.empty(width), np.empty(width), np.empty(width)
-    keep = np.empty(width, np.bool_)
-    c = couplings_like(couplings, x)
-    constant = couplings[3] * n_sites
-    phi[:] = x.reshape(n)
+    k0, k1, moved, u = np.empty(width), np.empty(width), np.empty(width), np.empty(width)
+    keep = np.empty(width, x.dtype)
     for t in range(steps.size):
-        fill_normals(momenta, shift, chain0, t, 0, key, lanes, words)
+        fill_normals(momenta, log2(width), chain0, t, 0, key, lanes, words)
         k0[:] = 0
-        for i in range(n_sites):
-            _sum_squares(pi, _U(i * width), width, k0)
+        _sum_squares(pi, n_sites, width, k0)
         eps = c.dtype.type(steps[t])
         half = eps * c.dtype.type(0.5)
         kick_drift(phi, pi, one, total, runs, width, c[0], c[3], c[4], half, eps)
         for _ in range(n_leapfrog - 1):
             kick_drift(one, pi, two, total, runs, width, c[0], c[3], c[4], eps, eps)
             one, two = two, one
-        sum_energies(one, pi, total, runs, width, c[0], c[1], c[2], half, moved, k1)
+        sum_energies(one, pi, two, runs, width, c[5], c[1], c[2], half, moved, k1)
         moved += constant
-        n_kept = _decide(action, moved, k0, k1, keep, chain0, t, key, stats)
-        if n_kept == 0:
-            phi, one = one, phi
-        elif n_kept < width:
-            for i in range(n_sites):
-                _select(one, keep, phi, _U(i * width), width)
-    x.reshape(n)[:] = phi
+        uniforms(_ACCEPT, _U(t), _U(chain0), _U(1), key[0], key[1], u)
+        if _decide(action, moved, k0, k1, u, keep, stats) < width:
+            _select(one, keep, phi, n_sites, width)
 
 
 @njit(**CONTRACT)
@@ -159,45 +187,49 @@ def trajectories(blocks, x, action, runs, couplings, key, lanes, steps, n_leapfr
     stats : float64 array (n_blocks, 4, W)
         Sums over trajectories are added: accepted, min(1, e^-dH), dH, divergent.
     """
+    n_sites, width = x.shape[1], x.shape[2]
+    memory = arena(3, padded_items(n_sites, width, x.itemsize), x)
+    words = np.empty(2 * CHUNK, np.uint64)
+    c = couplings_like(couplings, x)
     for b in range(blocks[0], x.shape[0], blocks[1]):
         _block(
-            x[b], action[b], runs, couplings, b * x.shape[2], key, lanes[b], steps, n_leapfrog,
-            stats[b],
+            x[b], action[b], runs, c, couplings[3] * n_sites, b * width, key, lanes[b], steps,
+            n_leapfrog, stats[b], memory, words,
         )  # fmt: skip
 
 
 @njit(**CONTRACT)
 def leapfrog(blocks, x, momenta, runs, couplings, eps, n_steps):
     """Move fields and momenta, both (n_blocks, n_sites, W), by leapfrog steps in place."""
+    width, n = x.shape[2], x.shape[1] * x.shape[2]
+    memory = arena(3, n, x)
+    d = memory.size // 3
+    one, two, pi = memory[:n], memory[d : d + n], memory[2 * d : 2 * d + n]
+    total = np.empty(runs[:, 1].max() * width, x.dtype)
+    c = couplings_like(couplings, x)
+    step = c.dtype.type(eps)
+    half, zero = step * c.dtype.type(0.5), c.dtype.type(0)
     for b in range(blocks[0], x.shape[0], blocks[1]):
-        width, n = x.shape[2], x.shape[1] * x.shape[2]
-        memory, d = arena(3, n, x)
-        one, two, pi = memory[:n], memory[d : d + n], memory[2 * d : 2 * d + n]
-        total = np.empty(runs[:, 1].max() * width, x.dtype)
-        c = couplings_like(couplings, x)
-        step = c.dtype.type(eps)
-        half, zero = step * c.dtype.type(0.5), c.dtype.type(0)
-        one[:] = x[b].reshape(n)
-        pi[:] = momenta[b].reshape(n)
-        kick_drift(one, pi, two, total, runs, width, c[0], c[3], c[4], half, step)
+        phi = x[b].reshape(n)
+        _copy(momenta[b].reshape(n), pi)
+        kick_drift(phi, pi, one, total, runs, width, c[0], c[3], c[4], half, step)
         for _ in range(n_steps - 1):
-            one, two = two, one
             kick_drift(one, pi, two, total, runs, width, c[0], c[3], c[4], step, step)
-        kick_drift(two, pi, one, total, runs, width, c[0], c[3], c[4], half, zero)
-        x[b].reshape(n)[:] = one
-        momenta[b].reshape(n)[:] = pi
+            one, two = two, one
+        kick_drift(one, pi, phi, total, runs, width, c[0], c[3], c[4], half, zero)
+        _copy(pi, momenta[b].reshape(n))
 
 
 @njit(**CONTRACT)
 def actions(blocks, x, runs, couplings, out):
     """Write the action of each chain, float64 (n_blocks, W)."""
+    width, n = x.shape[2], x.shape[1] * x.shape[2]
+    total, k = np.empty(n, x.dtype), np.empty(width)
+    c = couplings_like(couplings, x)
+    zero = c.dtype.type(0)
     for b in range(blocks[0], x.shape[0], blocks[1]):
-        width, n = x.shape[2], x.shape[1] * x.shape[2]
         phi = x[b].reshape(n)
-        total = np.empty(runs[:, 1].max() * width, x.dtype)
-        c = couplings_like(couplings, x)
-        k = np.empty(width)
-        sum_energies(phi, phi, total, runs, width, c[0], c[1], c[2], c.dtype.type(0), out[b], k)
+        sum_energies(phi, phi, total, runs, width, c[5], c[1], c[2], zero, out[b], k)
         out[b] += couplings[3] * x.shape[1]
 
 
@@ -210,7 +242,7 @@ def forces(blocks, x, runs, couplings, out):
         total = np.empty(runs[:, 1].max() * width, x.dtype)
         c = couplings_like(couplings, x)
         for r in range(runs.shape[0]):
-            neighbour_sum(phi, total, runs[r], width)
+            neighbour_sum(phi, total, _U(0), runs, r, width)
             force_row(
                 phi, total, force, _U(runs[r, 0] * width), runs[r, 1] * width, c[0], c[3], c[4]
             )

@@ -21,7 +21,7 @@ import numpy as np
 __all__ = ["MIN_WIDTH", "block_width", "pack", "runs", "unpack"]
 
 MIN_WIDTH, _MAX_WIDTH = 16, 256
-_BLOCK_BYTES = 32768  # of one field: three of them share the second-level cache with ease
+_BLOCK_BYTES = 65536  # of one field: three of them share the second-level cache with ease
 
 
 def block_width(n_chains: int, n_sites: int, itemsize: int, least: int = MIN_WIDTH) -> int:

@@ -55,43 +55,52 @@ def _kick_drift(phi, total, pi, out, o, n, hop, quad2, quart4, kick, drift):
 
 
 @njit(**CONTRACT)
-def _sum4(phi, total, a, b, c, d, n):
+def _sum4(phi, total, at, a, b, c, d, n):
     restrict()
     for j in range(n):
         t = _U(j)
-        total[j] = (phi[a + t] + phi[b + t]) + (phi[c + t] + phi[d + t])
+        total[at + t] = (phi[a + t] + phi[b + t]) + (phi[c + t] + phi[d + t])
 
 
 @njit(**CONTRACT)
-def _add2(phi, total, a, b, n):
+def _add2(phi, total, at, a, b, n):
     restrict()
     for j in range(n):
         t = _U(j)
-        total[j] += phi[a + t] + phi[b + t]
+        total[at + t] += phi[a + t] + phi[b + t]
 
 
 @njit(**CONTRACT)
-def _add1(phi, total, a, n):
+def _add1(phi, total, at, a, n):
     restrict()
     for j in range(n):
-        total[j] += phi[a + _U(j)]
+        total[at + _U(j)] += phi[a + _U(j)]
 
 
 @njit(**CONTRACT)
-def neighbour_sum(phi, total, run, width):
-    """Sum the neighbours of each site of a run into total[:length * width]."""
-    w, n, z = _U(width), run[1] * width, run[2]
+def _zero(total, at, n):
+    for j in range(n):
+        total[at + _U(j)] = 0
+
+
+@njit(**CONTRACT)
+def neighbour_sum(phi, total, at, runs, r, width):
+    """Sum the neighbours of each site of run r into total[at : at + length * width]."""
+    w, n, z = _U(width), runs[r, 1] * width, runs[r, 2]
     k = 0
     if z >= 4:
-        _sum4(phi, total, _U(run[3]) * w, _U(run[4]) * w, _U(run[5]) * w, _U(run[6]) * w, n)
+        _sum4(
+            phi, total, at, _U(runs[r, 3]) * w, _U(runs[r, 4]) * w, _U(runs[r, 5]) * w,
+            _U(runs[r, 6]) * w, n,
+        )  # fmt: skip
         k = 4
     else:
-        total[:n] = 0
+        _zero(total, at, n)
     while k + 1 < z:
-        _add2(phi, total, _U(run[3 + k]) * w, _U(run[4 + k]) * w, n)
+        _add2(phi, total, at, _U(runs[r, 3 + k]) * w, _U(runs[r, 4 + k]) * w, n)
         k += 2
     if k < z:
-        _add1(phi, total, _U(run[3 + k]) * w, n)
+        _add1(phi, total, at, _U(runs[r, 3 + k]) * w, n)
 
 
 @njit(**CONTRACT)
@@ -110,16 +119,15 @@ def kick_drift(phi, pi, out, total, runs, width, hop, quad2, quart4, kick, drift
         2 quad and 4 quart, of the type of phi; as hop, kick and drift.
     """
     w = _U(width)
-    for r in range(runs.shape[0]):
-        run = runs[r]
-        o, n = _U(run[0]) * w, run[1] * width
-        if run[2] == 4:
+    for r in range(runs.shape[0]):  # no slices of runs: each would cost two atomic operations
+        o, n = _U(runs[r, 0]) * w, runs[r, 1] * width
+        if runs[r, 2] == 4:
             _kick_drift4(
-                phi, pi, out, o, _U(run[3]) * w, _U(run[4]) * w, _U(run[5]) * w, _U(run[6]) * w,
-                n, hop, quad2, quart4, kick, drift,
+                phi, pi, out, o, _U(runs[r, 3]) * w, _U(runs[r, 4]) * w, _U(runs[r, 5]) * w,
+                _U(runs[r, 6]) * w, n, hop, quad2, quart4, kick, drift,
             )  # fmt: skip
         else:
-            neighbour_sum(phi, total, run, width)
+            neighbour_sum(phi, total, _U(0), runs, r, width)
             _kick_drift(phi, total, pi, out, o, n, hop, quad2, quart4, kick, drift)
 
 
@@ -133,27 +141,52 @@ def force_row(phi, total, force, o, n, hop, quad2, quart4):
         force[o + t] = hop * total[j] - p * (quad2 + quart4 * (p * p))
 
 
+@njit(inline="always", **CONTRACT)
+def _densities(p, y, m, half_hop, quad, quart, kick):
+    """Return the action of a site, its bonds halved, and the square of its kicked momentum."""
+    b, q = half_hop * y, p * p
+    v = p * (quad + quart * q)
+    m += kick * (b - v - quart * (q * p))  # half of the force
+    return np.float64(p * (v - b)), np.float64(m * m)
+
+
 @njit(**CONTRACT)
-def _sum_site(phi, total, pi, o, i, n, hop, quad, quart, quad2, quart4, kick, s, k):
+def _sum_sites(phi, total, pi, n_sites, width, half_hop, quad, quart, kick, s, k):
     restrict()
-    for j in range(n):
-        t = _U(j)
-        p, y = phi[o + t], total[i + t]
-        q, b = p * p, hop * y
-        m = pi[o + t] + kick * (b - p * (quad2 + quart4 * q))
-        s[j] += np.float64(q * (quad + quart * q)) - 0.5 * np.float64(b * p)
-        k[j] += np.float64(m) * np.float64(m)
+    w = _U(width)
+    fours = n_sites // 4
+    for x in range(fours):  # four sites at a time: the sums are loaded and stored less often
+        i0 = _U(4 * x) * w
+        i1, i2, i3 = i0 + w, i0 + w + w, i0 + w + w + w
+        for j in range(width):
+            t = _U(j)
+            a, b, c, d = i0 + t, i1 + t, i2 + t, i3 + t
+            s0, k0 = _densities(phi[a], total[a], pi[a], half_hop, quad, quart, kick)
+            s1, k1 = _densities(phi[b], total[b], pi[b], half_hop, quad, quart, kick)
+            s2, k2 = _densities(phi[c], total[c], pi[c], half_hop, quad, quart, kick)
+            s3, k3 = _densities(phi[d], total[d], pi[d], half_hop, quad, quart, kick)
+            s[j] += (s0 + s1) + (s2 + s3)
+            k[j] += (k0 + k1) + (k2 + k3)
+    for x in range(4 * fours, n_sites):
+        for j in range(width):
+            a = _U(x) * w + _U(j)
+            s0, k0 = _densities(phi[a], total[a], pi[a], half_hop, quad, quart, kick)
+            s[j] += s0
+            k[j] += k0
 
 
 @njit(**CONTRACT)
-def sum_energies(phi, pi, total, runs, width, hop, quad, quart, kick, s, k):
+def sum_energies(phi, pi, total, runs, width, half_hop, quad, quart, kick, s, k):
     """Add up the action of each chain, and sum pi^2 after a last kick, in float64.
 
     Parameters
     ----------
-    phi, pi, total, runs, width : as in `kick_drift`
-        pi is not changed.
-    hop, quad, quart, kick : float, of the type of phi
+    phi, pi, runs, width : as in `kick_drift`
+        Not changed.
+    total : float array (n_sites * width,)
+        Scratch.
+    half_hop, quad, quart, kick : float, of the type of phi
+        hop / 2, and the couplings.
     s, k : float64 arrays (width,)
         Out: sum over sites of -hop/2 phi sum_y phi_y + quad phi^2 + quart phi^4 (the action
         without its constant), and sum over sites of (pi + kick F)^2.
@@ -161,13 +194,7 @@ def sum_energies(phi, pi, total, runs, width, hop, quad, quart, kick, s, k):
     w = _U(width)
     s[:] = 0
     k[:] = 0
-    quad2 = quad + quad
-    quart4 = (quart + quart) + (quart + quart)
     for r in range(runs.shape[0]):
-        run = runs[r]
-        neighbour_sum(phi, total, run, width)
-        for x in range(run[1]):
-            _sum_site(
-                phi, total, pi, _U(run[0] + x) * w, _U(x) * w, width,
-                hop, quad, quart, quad2, quart4, kick, s, k,
-            )  # fmt: skip
+        neighbour_sum(phi, total, _U(runs[r, 0]) * w, runs, r, width)
+    n_sites = phi.size // width
+    _sum_sites(phi, total, pi, n_sites, width, half_hop, quad, quart, kick + kick, s, k)
