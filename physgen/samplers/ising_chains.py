@@ -60,13 +60,13 @@ class IsingChains:
     def step(self, rng: Stream, state: State, n: int = 1) -> tuple[State, Info]:
         """Return the state after `n` sweeps, and the acceptance rate of Metropolis."""
         from physgen.kernels.cpu.ising_sweeps import sweeps
-        from physgen.kernels.cpu.philox import split_key
+        from physgen.kernels.cpu.philox import key_schedule
 
         check_positive_int("n", n)
         n_blocks, n_sites = state.x.shape[:2]
         x, out = np.ascontiguousarray(state.x), empty_words(state.x.shape)
         run = sweeps(*self.model.variant, self.rule, int(self.fast))
-        keys = np.array(split_key(rng.philox_key()[0]), dtype=np.uint64)
+        schedule = key_schedule(rng.philox_key()[0])
         flipped = np.zeros((n_blocks, CHAINS_PER_BLOCK), dtype=np.int64)
         edges = np.zeros(n_sites + 1, dtype=np.int64)
         model = self.model
@@ -74,7 +74,7 @@ class IsingChains:
         def work(first: int, stride: int) -> None:
             run(
                 x.reshape(n_blocks, -1), out.reshape(n_blocks, -1), model.rows, model.signs,
-                model.kinds, *model.tables, edges, _NO_EDGES, keys, first, stride, n, flipped,
+                model.kinds, *model.tables, edges, _NO_EDGES, schedule, first, stride, n, flipped,
             )  # fmt: skip
 
         over_blocks(work, n_blocks, seconds=5e-8 * n_blocks * n_sites * n)

@@ -61,17 +61,17 @@ class IsingInt8:
     def step(self, rng: Stream, state: State, n: int = 1) -> tuple[State, Info]:
         """Return the state after `n` sweeps, and the acceptance rate of Metropolis."""
         from physgen.kernels.cpu.ising_scalar import sweeps
-        from physgen.kernels.cpu.philox import split_key
+        from physgen.kernels.cpu.philox import key_schedule
 
         check_positive_int("n", n)
         x = np.ascontiguousarray(state.x)
         out, (n_blocks, n_sites) = np.empty_like(x), x.shape[:2]
         run = sweeps(self.rule, int(self.fast))
-        keys = np.array(split_key(rng.philox_key()[0]), dtype=np.uint64)
+        schedule = key_schedule(rng.philox_key()[0])
         flipped = np.zeros((n_blocks, _WIDTH), dtype=np.int64)
 
         def work(first: int, stride: int) -> None:
-            run(x, out, *self._arrays, keys, first, stride, n, flipped)
+            run(x, out, *self._arrays, schedule, first, stride, n, flipped)
 
         over_blocks(work, n_blocks, seconds=1e-7 * n_blocks * n_sites * n)
         accepted = None

@@ -121,21 +121,22 @@ class IsingLattice:
     def step(self, rng: Stream, state: State, n: int = 1) -> tuple[State, Info]:
         """Return the state after `n` sweeps, and the acceptance rate of Metropolis."""
         from physgen.kernels.cpu.ising_sweeps import sweeps
-        from physgen.kernels.cpu.philox import split_key
+        from physgen.kernels.cpu.philox import key_schedule
 
         check_positive_int("n", n)
         n_chains, n_rows = state.x.shape[:2]
         x, out = np.ascontiguousarray(state.x), empty_words(state.x.shape)
         model = self.model
         run = sweeps(*model.variant, self.rule, int(self.fast))
-        keys = np.array(split_key(rng.philox_key()[0]), dtype=np.uint64)
+        schedule = key_schedule(rng.philox_key()[0])
         flipped = np.zeros((n_chains, 512), dtype=np.int64)
         kinds = np.zeros(n_rows, dtype=np.int64)
 
         def work(first: int, stride: int) -> None:
             run(
                 x.reshape(n_chains, -1), out.reshape(n_chains, -1), model.rows, model.signs,
-                kinds, *model.tables, model.edges, model.moves, keys, first, stride, n, flipped,
+                kinds, *model.tables, model.edges, model.moves, schedule, first, stride, n,
+                flipped,
             )  # fmt: skip
 
         over_blocks(work, n_chains, seconds=5e-8 * n_chains * n_rows * n)

@@ -25,8 +25,8 @@ def scalar_call(c0, c1, c2, c3, k0, k1):
 
 
 @njit
-def vector_calls(buffer, k0, k1, c0, c1, group, c3):
-    philox.draw8(buffer, 0, k0, k1, c0, c1, group, c3)
+def vector_calls(buffer, schedule, c0, c1, group, c3):
+    philox.draw8(buffer, 0, schedule, c0, c1, group, c3)
 
 
 @pytest.mark.parametrize(("counter", "key", "result"), KNOWN)
@@ -40,7 +40,7 @@ def test_known_answers(counter, key, result):
 def test_vector_words_are_those_of_the_counters():
     key, site, sweep, group = 0xFEDCBA9876543210, 2**32 - 1, 77, 2**31
     buffer = np.empty(64, dtype=np.uint64)
-    vector_calls(buffer, *philox.split_key(key), *np.array([site, sweep, group, 4], np.uint64))
+    vector_calls(buffer, philox.key_schedule(key), *np.array([site, sweep, group, 4], np.uint64))
     lanes = group + np.arange(8)
     expected = [philox.words(key, site, sweep, lanes, 4 + call) for call in range(4)]
     np.testing.assert_array_equal(buffer.reshape(4, 2, 8), expected)

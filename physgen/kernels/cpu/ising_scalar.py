@@ -116,12 +116,12 @@ def sweeps(rule: int, fast: int) -> Any:
     """Return the compiled sweeps.
 
     The function returned takes x and out, int8 (n_blocks, n_sites, 64), neighbours (n_sites, z),
-    K (n_sites, z), H (n_sites,), keys (2,), first, stride, n_sweeps as the bit-sliced ones do, and
-    flipped, int64 (n_blocks, 64), to which Metropolis adds the flips of each chain.
+    K (n_sites, z), H (n_sites,), schedule (20,), first, stride and n_sweeps as the bit-sliced
+    ones do, and flipped, int64 (n_blocks, 64), to which Metropolis adds the flips of each chain.
     """
 
     @njit(**CONTRACT)
-    def run(x, out, neighbours, K, H, keys, first, stride, n_sweeps, flipped):
+    def run(x, out, neighbours, K, H, schedule, first, stride, n_sweeps, flipped):
         n_sites = H.shape[0]
         words, state = simd.aligned(64), simd.aligned(32)
         b, new = np.empty(WIDTH), np.empty(WIDTH, np.int8)
@@ -133,16 +133,14 @@ def sweeps(rule: int, fast: int) -> Any:
             s = out[block]
             if fast:
                 seed_call = np.uint64(_SEED_CALL)
-                philox.draw8(words, 0, keys[0], keys[1], zero, zero, group, seed_call)
+                philox.draw8(words, 0, schedule, zero, zero, group, seed_call)
                 state[:] = words[:32]
             for t in range(n_sweeps):
                 for i in range(n_sites):
                     if fast:
                         xoshiro.draw8(state, 0, words, 0)
                     else:
-                        philox.draw8(
-                            words, 0, keys[0], keys[1], np.uint64(i), np.uint64(t), group, zero
-                        )
+                        philox.draw8(words, 0, schedule, np.uint64(i), np.uint64(t), group, zero)
                     _fields(s, neighbours[i], K[i], H[i], b)
                     old = s[i]
                     if rule == 0:

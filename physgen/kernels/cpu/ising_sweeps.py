@@ -54,8 +54,8 @@ def sweeps(z: int, symmetric: int, rule: int, fast: int) -> Any:
     edges : int64 (n_sites + 1,), moves : int64 (n_moves, 4)
         Before site i is updated, rows ``moves[edges[i]:edges[i + 1]]`` = (row, source, bits,
         lanes) are made: source with its bits and lanes rotated.
-    keys : uint64 (2,)
-        Philox key.
+    schedule : uint64 (20,)
+        Philox keys.
     first, stride : int
         Blocks first, first + stride, ... are done: the share of one thread.
     n_sweeps : int
@@ -66,7 +66,7 @@ def sweeps(z: int, symmetric: int, rule: int, fast: int) -> Any:
 
     @njit(**CONTRACT)
     def block_sweeps(
-        x, out, rows, signs, kinds, masks, kept, poisson, edges, moves, keys, block, n_sweeps,
+        x, out, rows, signs, kinds, masks, kept, poisson, edges, moves, schedule, block, n_sweeps,
         flipped,
     ):  # fmt: skip
         n_sites = kinds.shape[0]
@@ -85,21 +85,21 @@ def sweeps(z: int, symmetric: int, rule: int, fast: int) -> Any:
         group, n_added = np.uint64(8 * block), 0
         if fast:
             none, seed_call = np.uint64(0), np.uint64(_SEED_CALL)
-            philox.draw8(words, 0, keys[0], keys[1], none, none, group, seed_call)
+            philox.draw8(words, 0, schedule, none, none, group, seed_call)
             state[:] = words[:32]
         for t in range(n_sweeps):
             sweep = np.uint64(t)
             for start in range(0, n_sites, CHUNK):
                 chunk = np.uint64(start // CHUNK)
                 call = np.uint64(CALL)
-                _draw_events(words, 0, keys, chunk, sweep, group, call, state, fast)
+                _draw_events(words, 0, schedule, chunk, sweep, group, call, state, fast)
                 most = np.uint64(0)
                 for lane in range(8):
                     counts[lane] = number_of_points(words[lane], poisson)
                     most = max(most, counts[lane])
                 for k in range(1, (np.int64(most) + 8) // 8):
                     call = np.uint64(CALL + 4 * k)
-                    _draw_events(words, 64 * k, keys, chunk, sweep, group, call, state, fast)
+                    _draw_events(words, 64 * k, schedule, chunk, sweep, group, call, state, fast)
                 events[:] = np.uint64(0)
                 n_rows = min(CHUNK, n_sites - start)
                 here = kinds[start : start + n_rows]
@@ -115,9 +115,7 @@ def sweeps(z: int, symmetric: int, rule: int, fast: int) -> Any:
                     if fast:
                         xoshiro.draw8(state, 0, words, 0)
                     else:
-                        philox.draw8(
-                            words, 0, keys[0], keys[1], np.uint64(i), sweep, group, np.uint64(0)
-                        )
+                        philox.draw8(words, 0, schedule, np.uint64(i), sweep, group, np.uint64(0))
                     update(
                         s, i, rows, signs, words, masks, kinds[i], events, row, flips,
                         z, symmetric, rule,
@@ -131,21 +129,21 @@ def sweeps(z: int, symmetric: int, rule: int, fast: int) -> Any:
 
     @njit(**CONTRACT)
     def run(
-        x, out, rows, signs, kinds, masks, kept, poisson, edges, moves, keys, first, stride,
+        x, out, rows, signs, kinds, masks, kept, poisson, edges, moves, schedule, first, stride,
         n_sweeps, flipped,
     ):  # fmt: skip
         for block in range(first, x.shape[0], stride):
             block_sweeps(
                 x[block], out[block], rows, signs, kinds, masks, kept, poisson, edges, moves,
-                keys, block, n_sweeps, flipped[block],
+                schedule, block, n_sweeps, flipped[block],
             )  # fmt: skip
 
     return run
 
 
 @njit(**CONTRACT)
-def _draw_events(words, start, keys, chunk, sweep, group, call, state, fast):
+def _draw_events(words, start, schedule, chunk, sweep, group, call, state, fast):
     if fast:
         xoshiro.draw8(state, 0, words, start)
     else:
-        philox.draw8(words, start, keys[0], keys[1], chunk, sweep, group, call)
+        philox.draw8(words, start, schedule, chunk, sweep, group, call)

@@ -35,7 +35,16 @@ from numba import njit, types
 from physgen.kernels.cpu import simd
 from physgen.kernels.cpu.vecmath import CONTRACT
 
-__all__ = ["N_ROUNDS", "draw8", "draw_pair", "philox4x32", "rounds", "split_key", "words"]
+__all__ = [
+    "N_ROUNDS",
+    "draw8",
+    "draw_pair",
+    "key_schedule",
+    "philox4x32",
+    "rounds",
+    "split_key",
+    "words",
+]
 
 N_ROUNDS = 10
 _M0, _M1 = 0xD2511F53, 0xCD9E8D57
@@ -43,17 +52,22 @@ _W0, _W1 = 0x9E3779B9, 0xBB67AE85
 _LOW = 0xFFFFFFFF
 
 
-def rounds(c: list[Any], k0: Any, k1: Any, n_rounds: int = N_ROUNDS) -> list[Any]:
-    """Return the four words (low halves) after `n_rounds` rounds.
+def rounds(c: list[Any], keys: list[tuple[Any, Any]]) -> list[Any]:
+    """Return the four words (low halves) after a round with each pair of keys.
 
     `c` and the keys are lanes of 64 bits: vectors, or NumPy uint64 arrays.
     """
     c0, c1, c2, c3 = c
-    for r in range(n_rounds):
+    for k0, k1 in keys:
         p0, p1 = (c0 & _LOW) * _M0, (c2 & _LOW) * _M1
-        c0, c1 = (p1 >> 32) ^ c1 ^ (k0 + r * _W0), p1
-        c2, c3 = (p0 >> 32) ^ c3 ^ (k1 + r * _W1), p0
+        c0, c1 = _high(p1) ^ c1 ^ k0, p1
+        c2, c3 = _high(p0) ^ c3 ^ k1, p0
     return [c0, c1, c2, c3]
+
+
+def _high(product: Any) -> Any:
+    is_vector = isinstance(product, simd.Vector) and product.is_vector
+    return product.high() if is_vector else product >> 32
 
 
 def joined(x: list[Any]) -> tuple[Any, Any]:
@@ -68,12 +82,21 @@ def split_key(key: int | np.integer) -> tuple[np.uint64, np.uint64]:
     return np.uint64(int(key) & _LOW), np.uint64(int(key) >> 32)
 
 
+def key_schedule(key: int | np.integer) -> np.ndarray:
+    """Return the keys of the ten rounds, k0 and k1 of the first and so on, uint64 (20,)."""
+    r = np.arange(N_ROUNDS, dtype=np.uint64)[:, None]
+    first, step = np.array(split_key(key)), np.array([_W0, _W1], dtype=np.uint64)
+    return ((first + r * step) & np.uint64(_LOW)).reshape(-1)
+
+
 def words(key: int | np.integer, c0: Any, c1: Any, c2: Any, c3: Any) -> tuple[Any, Any]:
     """Return the two 64-bit words of each call, as arrays over the broadcast counters."""
     c = [np.atleast_1d(np.asarray(i, dtype=np.uint64)) for i in (c0, c1, c2, c3)]
-    k0, k1 = (np.atleast_1d(k) for k in split_key(key))
-    c = list(np.broadcast_arrays(*c))
-    return joined(rounds(c, k0, k1))
+    return joined(rounds(list(np.broadcast_arrays(*c)), _pairs(key_schedule(key))))
+
+
+def _pairs(schedule: Any) -> list[tuple[Any, Any]]:
+    return [(schedule[2 * r], schedule[2 * r + 1]) for r in range(N_ROUNDS)]
 
 
 @njit(inline="always", **CONTRACT)
@@ -97,30 +120,26 @@ def draw_pair(c0, c1, c2, c3, k0, k1):
     return x0 | (x1 << np.uint64(32)), x2 | (x3 << np.uint64(32))
 
 
-def _emit_calls(n_calls):
-    """Return the code generator that writes `n_calls` consecutive calls of eight lanes."""
+@simd.intrinsic
+def draw8(typingctx, buffer, start, schedule, c0, c1, group, c3):
+    """Write eight vectors of words to ``buffer[start:]``: calls c3 .. c3 + 3 of eight groups.
+
+    Lane l belongs to counter word c2 = group + l; `schedule` is that of :func:`key_schedule`.
+    """
 
     def codegen(context, builder, signature, args):
-        out = simd.pointer(context, builder, signature.args[0], args[0])
-        start, k0, k1, c0, c1, group, c3 = args[1:]
-        keys = [simd.Vector(builder, k) for k in (k0, k1)]
-        c = [simd.Vector(builder, i) for i in (c0, c1, group, c3)]
+        out, table = (simd.pointer(context, builder, signature.args[i], args[i]) for i in (0, 2))
+        start = args[1]
+        # The keys stay in memory, from where instructions take them in passing.
+        keys = [simd.broadcast_load(builder, table, start.type(i)) for i in range(2 * N_ROUNDS)]
+        c = [simd.Vector(builder, i) for i in args[3:]]
         c[2] = simd.Vector(builder, simd.lane_numbers()) + c[2]
-        for j in range(n_calls):
-            pair = joined(rounds([*c[:3], c[3] + j], keys[0], keys[1]))
+        for j in range(4):
+            pair = joined(rounds([*c[:3], c[3] + j], _pairs(keys)))
             for i, word in enumerate(pair):
                 at = builder.add(start, start.type(16 * j + 8 * i))
                 simd.store(builder, out, at, word)
         return context.get_dummy_value()
 
-    return codegen
-
-
-@simd.intrinsic
-def draw8(typingctx, buffer, start, k0, k1, c0, c1, group, c3):
-    """Write eight vectors of words to ``buffer[start:]``: calls c3 .. c3 + 3 of eight groups.
-
-    Lane l belongs to counter word c2 = group + l.
-    """
     u = types.uint64
-    return types.void(buffer, types.intp, u, u, u, u, u, u), _emit_calls(4)
+    return types.void(buffer, types.intp, schedule, u, u, u, u), codegen

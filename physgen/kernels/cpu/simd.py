@@ -51,6 +51,11 @@ class Vector:
     def __init__(self, builder: Any, value: Any) -> None:
         self.builder, self.value = builder, value
 
+    @property
+    def is_vector(self) -> bool:
+        """Whether lanes can differ."""
+        return self.value.type == _V
+
     def _apply(self, operation: str, other: Any) -> Vector:
         a, b = self.value, other
         if isinstance(other, Vector):
@@ -94,6 +99,16 @@ class Vector:
     def shifted_right(self, counts: Vector) -> Vector:
         """Return each lane shifted by its own count."""
         return self._apply("lshr", counts)
+
+    def high(self) -> Vector:
+        """Return ``self >> 32`` in the low half of each lane; the high half may be anything."""
+        # As a shuffle, which goes to another port than multiplications and shifts.
+        half = ir.VectorType(ir.IntType(32), 2 * LANES)
+        order = ir.Constant(half, [i | 1 for i in range(2 * LANES)])
+        a = self.builder.bitcast(self.value, half)
+        return Vector(
+            self.builder, self.builder.bitcast(self.builder.shuffle_vector(a, a, order), _V)
+        )
 
     def popcount(self) -> Vector:
         """Return the number of set bits of each lane."""
