@@ -23,9 +23,11 @@ import numpy as np
 
 from physgen.analysis.autocorrelation import tau_int
 from physgen.analysis.convergence import r_hat
-from physgen.analysis.errors import Estimate, mean_estimate
+from physgen.analysis.errors import mean_estimate
 from physgen.analysis.format import pull
 from physgen.analysis.jackknife import jackknife
+from physgen.analysis.reweighting import reweight
+from physgen.core.checks import check_finite
 from physgen.core.errors import InputError
 from physgen.observables.moments import (
     binder,
@@ -55,7 +57,10 @@ class _Quantity(NamedTuple):
 
 
 def estimates(
-    ds: xr.Dataset, exact: Mapping[str, float | tuple[float, float]] | xr.Dataset | None = None
+    ds: xr.Dataset,
+    exact: Mapping[str, float | tuple[float, float]] | xr.Dataset | None = None,
+    *,
+    beta: float | None = None,
 ) -> xr.Dataset:
     """Return the quantities of a run with standard errors.
 
@@ -66,6 +71,9 @@ def estimates(
     exact : mapping of name to value or (value, error), or Dataset, optional
         References to stand beside; adds ``reference``, ``reference_error`` and ``pull``.  Of a
         Dataset, as the oracles of `physgen.exact` give it, what has the name of a quantity.
+    beta : float, optional
+        Reweight to this inverse temperature, near that of the run, whose energy was recorded; ess
+        then counts the draws that still matter (:mod:`physgen.analysis.reweighting`).
 
     Returns
     -------
@@ -79,20 +87,22 @@ def estimates(
     Raises
     ------
     InputError
-        If the Dataset is no run, or has a dim beside chain and draw.
+        If the Dataset is no run, or has a dim beside chain and draw, or `beta` is too far away.
     """
     import xarray as xr
 
     rows: dict[str, list[Any]] = {key: [] for key in (*_NUMBERS, "unit", "estimator")}
     names = []
+    delta = None if beta is None else _delta_action(ds, beta)
+    if beta is not None:
+        ds = ds.assign_coords(beta=float(beta))
     for q in _quantities(ds):
-        found = _estimate(q)
+        found = _estimate(q, delta)
         names.append(q.name)
         tau = tau_int(q.slow)
-        for key, value in zip(
-            _NUMBERS,
-            (*found[:2], tau.value, tau.error, q.slow.size / (2 * tau.value), r_hat(q.slow)),
-        ):
+        ess = q.slow.size / (2 * tau.value) if found.ess is None else found.ess
+        numbers = (found.value, found.error, tau.value, tau.error, ess, r_hat(q.slow))
+        for key, value in zip(_NUMBERS, numbers):
             rows[key].append(float(value))
         rows["unit"].append(q.unit)
         rows["estimator"].append(f"{q.estimator}; {found.method}")
@@ -108,11 +118,31 @@ def estimates(
     return table if exact is None else _with_reference(table, exact)
 
 
-def _estimate(q: _Quantity) -> Estimate:
+class _Found(NamedTuple):
+    value: float
+    error: float
+    method: str
+    ess: float | None = None
+
+
+def _estimate(q: _Quantity, delta: np.ndarray | None) -> _Found:
+    if delta is not None:
+        found = reweight(delta, *q.series, function=q.function)
+        return _Found(found.value, found.error, "reweighted, jackknife", found.ess)
     if q.function is None:
-        return mean_estimate(q.series[0])
-    found = jackknife(q.function, *q.series)
-    return found._replace(method=f"jackknife over {found.method.replace('binning', 'blocks')}")
+        return _Found(*mean_estimate(q.series[0]))
+    value, error, how = jackknife(q.function, *q.series)
+    return _Found(value, error, f"jackknife over {how.replace('binning', 'blocks')}")
+
+
+def _delta_action(ds: xr.Dataset, beta: float) -> np.ndarray:
+    """Return S' - S of every draw, for another inverse temperature."""
+    if "energy" not in ds or "beta" not in ds.coords or ds.attrs.get("chains") == "coupled":
+        raise InputError(
+            "reweighting in beta needs the energy of independent chains and the coord beta, got "
+            f"variables {', '.join(map(str, ds.data_vars))}"
+        )
+    return (check_finite("beta", beta) - float(ds["beta"])) * _series(ds)["energy"]
 
 
 def _quantities(ds: xr.Dataset) -> Iterator[_Quantity]:

@@ -75,6 +75,26 @@ def test_coverage_of_every_estimate(shape):
     assert joint_p(pulls(5, 1, wrong)[:, 0]) < 1e-4
 
 
+@pytest.mark.statistical
+def test_reweighted_estimates():
+    """From beta = 0.35 to 0.38 and 0.3, every quantity against enumeration."""
+    ds = run(ExactDraws(), ISING, n_chains=200, n_draws=400, seed=1, observables=RECORDED)
+    for beta in (0.30, 0.38):
+        exact = references(Ising(L=4, beta=beta))
+        found = estimates(ds, exact, beta=beta)
+        assert float(found["beta"]) == beta
+        assert np.abs(found["pull"]).max() < 4
+        assert np.abs(estimates(ds, exact)["pull"]).max() > 20  # saboteur: not reweighted
+        assert np.all(found["ess"] < 80_000)
+    same, plain = estimates(ds, beta=0.35), estimates(ds)
+    np.testing.assert_allclose(same["value"], plain["value"], rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(same["error"], plain["error"], rtol=1e-6)
+    with pytest.raises(InputError, match="effective draws"):
+        estimates(ds, beta=-2.0)
+    with pytest.raises(InputError, match="needs the energy"):
+        estimates(ds.drop_vars("energy"), beta=0.36)
+
+
 def test_names_units_and_labels():
     ds = run(ExactDraws(), ISING, n_chains=100, n_draws=30, seed=1, observables=RECORDED)
     found = estimates(ds, exact_ising(ISING))
