@@ -92,7 +92,8 @@ class ArrayFields:
                 finite = np.isfinite(change) & whole
                 p = np.where(finite, np.exp(-np.maximum(change, 0.0)), 0.0)
             u = np.empty(len(x))
-            uniforms(_ACCEPT, np.uint64(t), np.uint64(0), np.uint64(1), *_key(rng), u)
+            k0, k1 = _key(rng)
+            uniforms(_ACCEPT, np.uint64(t), np.uint64(0), np.uint64(1), k0, k1, u)
             taken = u < p
             x = np.where(taken.reshape(-1, *(1,) * (x.ndim - 1)), new, x)
             action = np.where(taken, moved, action)
