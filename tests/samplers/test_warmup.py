@@ -5,16 +5,18 @@ import json
 import numpy as np
 import pytest
 from helpers.chains import BoundChain, Chain, Gaussian, TunedChain, ar1
-from helpers.statistics import accepts, unit_variance_p
+from helpers.statistics import accepts, normal_p, unit_variance_p
 from scipy import stats
 
+from physgen.analysis import mean_estimate
 from physgen.core.errors import ChainTooShortError, InputError
 from physgen.core.random import Stream
-from physgen.samplers import AutoWarmup, blocks, diagnose, run
+from physgen.samplers import AutoWarmup, HeatBath, blocks, diagnose, run
 from physgen.samplers.agreement import chains_apart, drift_p, even_observables, hot_cold_p
 from physgen.samplers.diagnostics import stuck_chains
 from physgen.samplers.state import State
 from physgen.samplers.warmup import warm_up
+from physgen.targets import Ising
 
 HOT = np.arange(64) < 32
 
@@ -141,6 +143,33 @@ def test_draws_right_after_the_warm_up_are_unbiased():
 
     assert accepts(lambda n, seed: p_value(n, seed, "auto"), 60)
     assert not accepts(lambda n, seed: p_value(n, seed, 40), 60)
+
+
+@pytest.mark.slow
+@pytest.mark.statistical
+def test_stripes_after_a_quench(monkeypatch):
+    """16 x 16 Ising at beta = 0.6: the energy is not above Kaufman's for a few striped chains."""
+
+    def mean_pull(n, seed):
+        pulls = []
+        for s in range(n):
+            ds = run(
+                HeatBath(rng="fast"),
+                Ising(L=16, beta=0.6),
+                n_chains=64,
+                n_draws=100,
+                rng=Stream(seed).child(s),
+            )
+            found = mean_estimate(ds["energy"].values / 256)
+            pulls.append((found.value + 1.9090861748517) / found.error)
+        return np.mean(pulls) * np.sqrt(n)
+
+    assert accepts(lambda n, seed: normal_p(mean_pull(n, seed)), 60)
+    # saboteur: agreement of the means alone
+    monkeypatch.setattr(
+        "physgen.samplers.warmup.chains_apart", lambda x, hot: np.empty(0, dtype=int)
+    )
+    assert not accepts(lambda n, seed: normal_p(mean_pull(n, seed)), 60)
 
 
 @pytest.mark.parametrize("n_chains", [64, 8])
