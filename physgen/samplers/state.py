@@ -58,6 +58,12 @@ class BoundSampler(Protocol):
 
     ``exactness`` is "exact" (independent draws), "asymptotic" (the target is the limit of long
     chains) or "approximate" (it is not: ULA).
+
+    Three things beside the members below are heard by `run` where they are present:
+    ``coupled_chains`` = True (the chains are walkers of one ensemble, and are judged as one),
+    ``replicas``, a mapping of one name to values (``measure`` returns (n_chains, n_values) arrays,
+    which get that dim), and entries ``stat.*`` of `State.aux`, shape (n_chains, ...), which are
+    reported as they stand at the end (round trips).
     """
 
     @property
