@@ -64,6 +64,7 @@ class CudaIsingChains:
         """Return the state after `n` sweeps, and the acceptance rate of Metropolis."""
         from physgen.kernels.cpu.philox import split_key
         from physgen.kernels.cuda.ising_sweeps import sweeps
+        from physgen.kernels.cuda.launch import configured
 
         check_positive_int("n", n)
         n_blocks, n_sites = state.x.shape[:2]
@@ -73,8 +74,8 @@ class CudaIsingChains:
         n_planes = _digits(n * n_sites) if self.rule else 1
         planes = self._buffer("planes", (n_blocks, threads * n_planes * _LANES))
         events = self._buffer("events", (n_blocks, self._n_events))
-        run = sweeps(*self.model.variant, self.rule)
-        run[n_blocks, (_LANES, threads)](x, *tables, n_periods, events, planes, k0, k1, n)
+        run = configured(sweeps(*self.model.variant, self.rule), n_blocks, (_LANES, threads))
+        run(x, *tables, n_periods, events, planes, k0, k1, n)
         accepted = None
         if self.rule:
             n_chains = int(state.aux["n_chains"])
@@ -170,21 +171,23 @@ class CudaIsingChains:
 
     def _tally(self, state: State, first: Any, second: Any, signs: Any) -> np.ndarray:
         from physgen.kernels.cuda.counting import PARTS, tally
+        from physgen.kernels.cuda.launch import configured
 
         n_blocks, n_sites = state.x.shape[:2]
         n_planes = _digits(first.size)
         x = on_device(state.x, (n_blocks, n_sites * _LANES))
         planes = self._buffer("tally", (n_blocks, PARTS * n_planes * _LANES))
-        tally[n_blocks, (_LANES, PARTS)](x, first, second, signs, planes)
+        configured(tally, n_blocks, (_LANES, PARTS))(x, first, second, signs, planes)
         return self._counts(planes, n_planes)
 
     def _counts(self, planes: Any, n_planes: int) -> np.ndarray:
         """Return the counts of all chains, int64."""
         from physgen.kernels.cuda.counting import flush
+        from physgen.kernels.cuda.launch import configured
 
         shape = (planes.shape[0], CHAINS_PER_BLOCK)
         out = self._buffer("counts", shape, np.int64)
-        flush[shape](planes, n_planes, out)
+        configured(flush, *shape)(planes, n_planes, out)
         return out.copy_to_host().reshape(-1)
 
     def _buffer(self, name: str, shape: tuple[int, ...], dtype: Any = np.uint64) -> Any:

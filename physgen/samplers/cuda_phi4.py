@@ -89,8 +89,8 @@ class CudaPhi4Fields:
         x = copied(state.x, _flat(shape))
         action = copied(state.aux["action"], (n_blocks, width))
         stats = cuda.to_device(np.zeros((n_blocks, 4, width)))
-        run = trajectories(self.dtype)
-        run[self._launch(shape)](
+        run = self._configured(trajectories(self.dtype), shape)
+        run(
             x, action, *self._lattice, *self._couplings, self._constant, self._work(shape),
             *_key(rng), cuda.to_device(np.asarray(steps, self.dtype)), n_leapfrog, stats,
         )  # fmt: skip
@@ -106,8 +106,8 @@ class CudaPhi4Fields:
         shape, real = state.x.shape, np.dtype(self.dtype).type
         x = copied(state.x, _flat(shape))
         h = real(np.sqrt(2 * float(step_size)))
-        run = langevin(self.dtype)
-        run[self._launch(shape)](
+        run = self._configured(langevin(self.dtype), shape)
+        run(
             x, *self._lattice, *self._couplings, self._work(shape), *_key(rng),
             h, h * real(0.5), n,
         )  # fmt: skip
@@ -140,10 +140,10 @@ class CudaPhi4Fields:
     def _constant(self) -> float:
         return float(self.target.kernel[1][1][3]) * self._n_sites
 
-    def _launch(self, shape: tuple[int, ...]) -> tuple[int, tuple[int, int]]:
-        from physgen.kernels.cuda.launch import parts
+    def _configured(self, kernel: Any, shape: tuple[int, ...]) -> Any:
+        from physgen.kernels.cuda.launch import configured, parts
 
-        return shape[0], (shape[2], parts(shape[2], shape[1]))
+        return configured(kernel, shape[0], (shape[2], parts(shape[2], shape[1])))
 
     def _work(self, shape: tuple[int, ...]) -> Any:
         wanted = (3, shape[0], padded_sites(shape[1], self.dtype) * shape[2])
@@ -156,7 +156,9 @@ class CudaPhi4Fields:
         from physgen.kernels.cuda.phi4_hmc import actions
 
         action = empty((shape[0], shape[2]), np.float64)
-        actions[self._launch(shape)](x, *self._lattice, *self._couplings, self._constant, action)
+        self._configured(actions, shape)(
+            x, *self._lattice, *self._couplings, self._constant, action
+        )
         aux: Any = {
             "action": DeviceArray(action, (shape[0], shape[2])),
             "n_chains": np.array(n_chains),
@@ -173,7 +175,7 @@ class CudaPhi4Fields:
 
         shape = state.x.shape
         out = empty((shape[0], 2, shape[2]), np.float64)
-        sums[self._launch(shape)](on_device(state.x, _flat(shape)), shape[1], out)
+        self._configured(sums, shape)(on_device(state.x, _flat(shape)), shape[1], out)
         n = int(state.aux["n_chains"])
         return out.copy_to_host().transpose(1, 0, 2).reshape(2, -1)[:, :n] / shape[1]
 

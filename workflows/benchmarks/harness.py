@@ -29,6 +29,7 @@ HERE = Path(__file__).parent
 AREAS = {
     "quantum": "state reconstruction",
     "mcmc": "Markov chains",
+    "gpu": "kernels on a GPU",
 }
 
 

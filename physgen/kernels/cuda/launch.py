@@ -6,9 +6,12 @@ imported, runs the kernels in numba's simulator, for tests: a CUDA thread is a t
 
 from __future__ import annotations
 
+import warnings
+from typing import Any
+
 from physgen.core.errors import InputError, MissingDependencyError
 
-__all__ = ["parts", "require_device", "require_memory"]
+__all__ = ["configured", "parts", "require_device", "require_memory"]
 
 _MOST_THREADS = 512  # of a block: enough to hide latencies, few enough for 128 registers each
 _MOST_SIMULATED = 32
@@ -60,6 +63,16 @@ def parts(lanes: int, useful: int) -> int:
 
     most = _MOST_SIMULATED if SIMULATED else _MOST_THREADS
     return max(1, min(useful, most // lanes))
+
+
+def configured(kernel: Any, n_blocks: int, threads: tuple[int, ...] | int) -> Any:
+    """Return the kernel with its launch configuration."""
+    from numba.core.errors import NumbaPerformanceWarning
+
+    with warnings.catch_warnings():
+        # How many chains there are is for the user to say: no advice on small grids.
+        warnings.simplefilter("ignore", NumbaPerformanceWarning)
+        return kernel[n_blocks, threads]
 
 
 def require_memory(n_bytes: int, what: str) -> None:

@@ -1,8 +1,9 @@
 import os
 import sys
 
-from numba import cuda
+from numba import config, cuda
 
+config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # tests are small
 # The tests in on_device run on a device if there is one, else in the simulator, which must be
 # chosen before numba is imported: test_simulator.py starts a process of its own for them.
 if os.environ.get("NUMBA_ENABLE_CUDASIM") == "1":

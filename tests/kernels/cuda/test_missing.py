@@ -1,6 +1,8 @@
 """What a user without a device, or with settings that it cannot take, is told."""
 
+import subprocess
 import sys
+from pathlib import Path
 
 import numba
 import pytest
@@ -67,3 +69,12 @@ def test_schedule_of_the_threads():
     assert launch.parts(8, 16) == 16
     assert launch.parts(8, 1000) == 64
     assert launch.parts(256, 1) == 1
+
+
+@pytest.mark.skipif(HAS_DEVICE, reason="there is a device")
+def test_figures_need_a_device():
+    script = Path(__file__).parents[3] / "workflows/benchmarks/gpu.py"
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("gpu.py: device must name one that is there")
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,162 @@
+"""Figures of the CUDA kernels, on the device of this machine: wall time, rooflines beside them.
+
+python workflows/benchmarks/gpu.py [--only KEY ...] [--json FILE]
+
+A call of `step` is timed as a user makes it, launches and copies included, until the device is
+idle; medians of seven.  Rooflines are for the memory bandwidth that copying a large array shows on
+this device (an H200 has 4.8 TB/s by its data sheet).
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+from harness import Figure, Row, main
+
+from physgen.core.errors import InputError, PhysgenError
+from physgen.core.random import Stream
+from physgen.exact.kaufman import energy_per_site
+from physgen.kernels.cuda._numba import SIMULATED, cuda
+from physgen.kernels.cuda.launch import require_device
+from physgen.samplers.heat_bath import HeatBath
+from physgen.samplers.hmc import HMC
+from physgen.samplers.metropolis import Metropolis
+from physgen.samplers.ula import ULA
+from physgen.targets import Ising, Phi4
+
+KC = math.log(1 + math.sqrt(2)) / 2
+# Enough blocks (of 512 chains of spins, of 16-32 chains of fields) to fill 132 multiprocessors.
+N_SPIN_CHAINS, N_FIELD_CHAINS = 2**20, 2**16
+PHI4 = Phi4.from_halved(L=16, m2=-0.5, lam=0.3)
+# Own value, one neighbour that no other site has fetched, and the value written.
+SPIN_BYTES, STEP_BYTES = 24 / 64, 20
+DATA_SHEET = 4.8  # TB/s, H200
+
+
+def seconds(call: Callable[[], Any], repeats: int = 7) -> float:
+    """Return the median wall time of a call, the device idle before and after."""
+    call()
+    times = []
+    for _ in range(repeats):
+        cuda.synchronize()
+        start = time.perf_counter()
+        call()
+        cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+@cache
+def bandwidth() -> float:
+    """Return TB/s of a copy within the device, reads and writes counted."""
+    n = 2**31
+    source, out = (cuda.device_array(n // 8, np.float64) for _ in range(2))
+    return 2 * n / seconds(lambda: out.copy_to_device(source)) / 1e12
+
+
+def beside(n_bytes: float) -> dict[str, Any]:
+    """Return the device and its rooflines for a figure that needs `n_bytes` a unit."""
+    name = cuda.get_current_device().name
+    return {
+        "device": name.decode() if isinstance(name, bytes) else str(name),
+        "copy bandwidth": f"{bandwidth():.2f} TB/s",
+        "memory roofline": f"{1e3 * bandwidth() / n_bytes:,.0f} a ns",
+        f"roofline at {DATA_SHEET} TB/s": f"{1e3 * DATA_SHEET / n_bytes:,.0f} a ns",
+    }
+
+
+def ising(sampler: Any) -> Row:
+    """Flips a ns at Kc, the worst size, and the energy at L=16 against Kaufman."""
+    rates, detail = {}, {}
+    for L in (16, 32, 64):
+        chains = sampler.bind(Ising(L=L, beta=KC))
+        n_chains, n = N_SPIN_CHAINS * 16 // L, 100
+        state = chains.init(Stream(1), n_chains, "cold")
+
+        def call(chains=chains, state=state, n=n) -> None:
+            chains.step(Stream(2), state, n)
+
+        rates[L] = n_chains * L**2 * n / seconds(call) / 1e9
+        detail[f"L={L}, {n_chains} chains"] = f"{rates[L]:.0f} flips/ns"
+        if L == 16:
+            for i in range(80):
+                state, _ = chains.step(Stream(3).at(i), state, n)
+            e = chains.measure(state)["energy"] / L**2
+            error = e.std(ddof=1) / math.sqrt(n_chains)
+            pull = (e.mean() - float(energy_per_site(KC, (L, L)))) / error
+            detail["energy pull after 8000 sweeps"] = f"{pull:.1f}"
+    return Row(min(rates.values()), "flips/ns", detail=detail | beside(SPIN_BYTES))
+
+
+def measure_overhead() -> Row:
+    chains = HeatBath(device="cuda").bind(Ising(L=16, beta=KC))
+    state = chains.init(Stream(1), N_SPIN_CHAINS, "cold")
+    sweep = seconds(lambda: chains.step(Stream(2), state, 100)) / 100
+    look = seconds(lambda: chains.measure(state))
+    detail = {"sweep": f"{1e3 * sweep:.3f} ms", "measurement": f"{1e3 * look:.3f} ms"}
+    return Row(look / sweep, "of a sweep", detail=detail | beside(SPIN_BYTES))
+
+
+def leapfrog(dtype: str) -> Row:
+    """Site-steps a ns of long trajectories, momenta and acceptance included."""
+    n_leapfrog, n_sites, size = 100, 256, np.dtype(dtype).itemsize
+    sampler = HMC(device="cuda", dtype=dtype, n_leapfrog=n_leapfrog, step_size=0.02)
+    chains = sampler.bind(PHI4)
+    state = chains.init(Stream(1), N_FIELD_CHAINS)
+    rate = N_FIELD_CHAINS * n_sites * n_leapfrog * 4 / 1e9
+    rate /= seconds(lambda: chains.step(Stream(2), state, 4))
+    _, info = chains.step(Stream(2), state, 4)
+    accepted = info.metrics["acceptance_probability"].mean()
+    detail = {"chains": N_FIELD_CHAINS, "acceptance": f"{accepted:.3f}"}
+    return Row(rate, "site-steps/ns", detail=detail | beside(STEP_BYTES * size / 4))
+
+
+def ula() -> Row:
+    chains = ULA(device="cuda", step_size=0.01).bind(PHI4)
+    state = chains.init(Stream(1), N_FIELD_CHAINS)
+    rate = N_FIELD_CHAINS * 256 * 100 / 1e9
+    rate /= seconds(lambda: chains.step(Stream(2), state, 100))
+    return Row(rate, "site-updates/ns", detail={"chains": N_FIELD_CHAINS} | beside(STEP_BYTES))
+
+
+FIGURES = [
+    Figure(
+        "gpu_heat_bath", "Ising heat bath at Kc, Philox, L=16-64, worst size", 150,
+        lambda: ising(HeatBath(device="cuda")), stretch=700,
+    ),
+    Figure(
+        "gpu_metropolis", "Ising Metropolis at Kc, Philox, L=16-64, worst size", 150,
+        lambda: ising(Metropolis(device="cuda")), stretch=700,
+    ),
+    Figure(
+        "gpu_measure", "energy and magnetization, L=16, copied to the host", 1.0,
+        measure_overhead, at_most=True, stretch=0.3,
+    ),
+    Figure(
+        "gpu_leapfrog_f32", "phi^4 leapfrog L=16, float32", 100,
+        lambda: leapfrog("float32"), stretch=240,
+    ),
+    Figure(
+        "gpu_leapfrog_f64", "phi^4 leapfrog L=16, float64", 50,
+        lambda: leapfrog("float64"), stretch=120,
+    ),
+    Figure("gpu_ula", "unadjusted Langevin of phi^4, L=16, float32", 50, ula, stretch=150),
+]  # fmt: skip
+
+if __name__ == "__main__":
+    try:
+        require_device()
+        if SIMULATED:
+            raise InputError("figures are those of a device, got numba's simulator; unset "
+                             "NUMBA_ENABLE_CUDASIM")  # fmt: skip
+    except PhysgenError as error:
+        sys.exit(f"gpu.py: {error}")
+    sources = ["core/random.py", "kernels/cpu/normals.py", "kernels/cuda", "samplers"]
+    main("gpu", FIGURES, ["physgen", "numpy", "numba"], sources)
