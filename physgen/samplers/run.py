@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from physgen.core.checks import check_positive, check_positive_int
-from physgen.core.errors import InputError
+from physgen.core.errors import InputError, NonFiniteActionError
 from physgen.core.protocols import Target
 from physgen.core.random import Stream
 from physgen.samplers.buffer import Buffer
@@ -244,7 +244,11 @@ def _loop(
         buffer = Buffer(last - first if block_size else None)
         while i < last:
             before = state
-            state, info = bound.step(draws.at(i), state, plan.thin)
+            try:
+                state, info = bound.step(draws.at(i), state, plan.thin)
+            except NonFiniteActionError as error:  # a sampler knows the chain, not the draw
+                message = f"{error}, at draw {i}; the state before it is kept"
+                raise NonFiniteActionError(message, error.chain, i, before) from None
             values = plan.recorder.measure(state)
             check_finite_values(values, i, before)
             if plan.recorder.keep:

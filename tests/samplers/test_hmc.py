@@ -183,3 +183,14 @@ def test_wrong_and_missing_forces_are_refused():
             sampler.bind(as_target(action, 4))
         with pytest.raises(InputError, match="-dS/dx"):
             sampler.bind(as_target(action, 4, force=lambda x: x))
+
+
+def test_a_run_says_at_which_draw_an_action_stopped_being_a_number():
+    def action(x):
+        return np.where(x[:, 0] > 3, np.nan, 0.5 * np.sum(x**2, axis=1))
+
+    target = as_target(action, 2, force=lambda x: -x)
+    with pytest.raises(NonFiniteActionError, match=r"chain \d+ .* at draw") as caught:
+        run(HMC(step_size=0.5), target, n_chains=8, n_draws=5000, warmup=0, seed=1, start="cold")
+    assert caught.value.draw > 0
+    assert np.all(np.isfinite(caught.value.state.x))
