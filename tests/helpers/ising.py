@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from physgen.kernels.cpu import ising_logic as logic
+from physgen.kernels.cpu import philox
 from physgen.kernels.cpu.ising_tables import HEAT_BATH, METROPOLIS, METROPOLIS_ACCEPT_TIES
 from physgen.samplers._ising_model import chains_model
 
@@ -68,3 +70,46 @@ def sweep_matrix(target, rule):
         other = number ^ 1 << i
         P = P * (1 - flip[:, i]) + P[:, other] * flip[other, i]
     return P
+
+
+def reference_sweeps(model, rule, x, key, block, n_sweeps):
+    """Sweeps of a block of chains, uint64 (n_sites, 8), word for word as documented."""
+    z, symmetric = abs(model.variant[0]), model.variant[1]
+    s = np.concatenate([x, np.zeros((1, 8), dtype=np.uint64)])
+    group = 8 * block + np.arange(8)
+    for sweep in range(n_sweeps):
+        for i in range(len(x)):
+            if i % 64 == 0:
+                events = _rare_events(model, key, i // 64, sweep, group, len(x))
+            calls = [philox.words(key, i, sweep, group, call) for call in range(4)]
+            words = [w for pair in calls for w in pair]
+            digits = logic.counted([s[r // 8] ^ m for r, m in zip(model.rows[i], model.signs[i])])
+            excited, favours = [], []
+            for c, masks in enumerate(model.tables.masks[model.kinds[i]]):
+                r = logic.compare(words, list(masks[:8])) | events[i % 64, c]
+                excited.append(r ^ masks[8])
+                favours.append(masks[9] | (masks[10] & s[i]))
+            if symmetric:
+                none, every = np.zeros(8, np.uint64), np.full(8, 2**64 - 1, np.uint64)
+                tie = [words[7] if rule != METROPOLIS_ACCEPT_TIES else every] if z % 2 == 0 else []
+                excited = [*excited, *tie, *excited[::-1]]
+                favours = [none if 2 * n < z else every for n in range(z + 1)]
+                if tie:
+                    favours[z // 2] = s[i]
+            s[i] = logic.new_spin(s[i], digits, excited, favours, rule)
+    return s[:-1]
+
+
+def _rare_events(model, key, chunk, sweep, group, n_sites):
+    """Masks [site, class, lane] of a chunk of 64 sites."""
+    masks = np.zeros((64, model.tables.kept.shape[1], 8), dtype=np.uint64)
+    calls = [philox.words(key, chunk, sweep, group, 256 + call) for call in range(64)]
+    words = np.array([w for pair in calls for w in pair])
+    for lane in range(8):
+        n_points = np.searchsorted(model.tables.poisson, words[0, lane], side="right")
+        for word in words[1 : 1 + n_points, lane].tolist():
+            site, bit = word % 64, word >> 6 & 63
+            if 64 * chunk + site < n_sites:
+                kept = model.tables.kept[model.kinds[64 * chunk + site]]
+                masks[site, word >> 12 < kept, lane] |= np.uint64(1 << bit)
+    return masks

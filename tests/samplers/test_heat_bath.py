@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from helpers.ising import RULES, distribution, states, sweep_matrix
+from helpers.ising import RULES, distribution, reference_sweeps, states, sweep_matrix
 from helpers.statistics import accepts, chi_square_p, joint_p, normal_p, unit_variance_p
 from numba import config
 
@@ -17,6 +17,7 @@ from physgen.samplers.heat_bath import HeatBath
 from physgen.samplers.ising_chains import IsingChains
 from physgen.samplers.ising_int8 import IsingInt8
 from physgen.samplers.ising_lattice import IsingLattice
+from physgen.samplers.metropolis import Metropolis
 from physgen.samplers.state import BoundSampler
 from physgen.targets.ising import Ising
 from physgen.targets.phi4 import Phi4
@@ -220,6 +221,27 @@ def test_same_chains_for_any_number_of_threads(monkeypatch):
             results.append(chains.step(Stream(2), state, 3)[0].x)
         np.testing.assert_array_equal(results[0], results[1])
         np.testing.assert_array_equal(results[0], results[2])
+
+
+WORDS = {
+    "torus of 81 sites": Ising(L=9, beta=0.44),
+    "glass": CASES["glass"],
+    "field on some sites": CASES["field on some sites"],
+}
+
+
+@pytest.mark.parametrize("sampler", [HeatBath(), Metropolis()])
+@pytest.mark.parametrize("name", list(WORDS))
+def test_kernel_does_what_its_documentation_says(name, sampler):
+    """Bit for bit, of two blocks; sweep t of a call does not depend on how many there are."""
+    chains = sampler.bind(WORDS[name])
+    state = chains.init(Stream(1), 600)
+    key = Stream(2).philox_key()[0]
+    for n in (1, 3):
+        after = chains.step(Stream(2), state, n)[0].x
+        for block in range(2):
+            expected = reference_sweeps(chains.model, chains.rule, state.x[block], key, block, n)
+            np.testing.assert_array_equal(after[block], expected)
 
 
 @pytest.mark.parametrize("layout", ["chains", "lattice", "int8"])
