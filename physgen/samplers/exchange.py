@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from physgen.core.random import Stream
+from physgen.kernels.cpu.bond_sums import gather_lanes
 from physgen.samplers.state import State
 
-__all__ = ["exchange", "regroup"]
+__all__ = ["exchange", "interleaved", "regroup"]
 
 
 def exchange(
@@ -44,8 +45,20 @@ def regroup(bound: Any, state: State, source: np.ndarray | None) -> State:
         if state.aux:
             return State(_gathered(state.x, source), state.aux)
         return State(state.x[source])
+    if interleaved(bound):
+        n_chains = int(state.aux["n_chains"])
+        source = np.arange(n_chains) if source is None else source
+        x = np.empty_like(state.x)
+        gather_lanes(state.x, source, x)
+        return bound.fields.state(x, n_chains)
     x = bound.configurations(state)
     return _restarted(bound, x if source is None else x[source])
+
+
+def interleaved(bound: Any) -> bool:
+    """Whether the fields of its chains lie interleaved, (n_blocks, n_sites, W)."""
+    fields = getattr(bound, "fields", None)
+    return fields is not None and hasattr(fields, "state")
 
 
 def _restarted(bound: Any, x: np.ndarray) -> State:

@@ -22,11 +22,13 @@ from physgen.core.arrays import to_numpy
 from physgen.core.errors import InputError
 from physgen.core.protocols import Density, Support, Target
 from physgen.core.random import Stream
-from physgen.kernels.cpu.bond_sums import bond_products
+from physgen.kernels.cpu.bond_sums import bond_products, lane_products
+from physgen.samplers.exchange import interleaved
 from physgen.samplers.state import State
 from physgen.targets.ising import Ising
 from physgen.targets.phi4 import Phi4
 from physgen.targets.phi4_site import site_weight
+from physgen.targets.site_draws import draw_sites
 
 __all__ = ["DensityPath", "IsingPath", "Path", "Phi4Path", "path_to"]
 
@@ -119,7 +121,8 @@ class Phi4Path:
 
     def sample(self, rng: Stream, n: int) -> np.ndarray:
         """Return fields of independent sites."""
-        return self.target.hot(rng, n)
+        t = self.target
+        return draw_sites(n * t.n_sites, t.quad, t.quart, rng).reshape(n, *t.event_shape)
 
     def at(self, fraction: float) -> Phi4:
         """Return the theory with this fraction of its hopping."""
@@ -128,10 +131,15 @@ class Phi4Path:
 
     def slope(self, bound: Any, state: State) -> np.ndarray:
         """Return the hopping term."""
+        bonds = self.target.lattice.bonds
+        if interleaved(bound):
+            sums = np.empty((state.x.shape[0], state.x.shape[2]))
+            lane_products(state.x, bonds, sums)
+            return -self.target.hop * sums.reshape(-1)[: int(state.aux["n_chains"])]
         x = bound.configurations(state)
-        out = np.empty(len(x))
-        bond_products(x.reshape(len(x), -1), self.target.lattice.bonds, out)
-        return -self.target.hop * out
+        sums = np.empty(len(x))
+        bond_products(x.reshape(len(x), -1), bonds, sums)
+        return -self.target.hop * sums
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
-"""Figures of cluster algorithms, against mcising (Rust)."""
+"""Figures of cluster algorithms, against mcising (Rust), and of sequential Monte Carlo."""
 
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 from harness import Figure, Row, interleaved
@@ -10,9 +11,11 @@ from mcising import IsingSimulation
 
 from physgen.core.random import Stream
 from physgen.exact.kaufman import energy_per_site
+from physgen.samplers.sequential import smc
 from physgen.samplers.swendsen_wang import SwendsenWang
 from physgen.samplers.wolff import Wolff
 from physgen.targets.ising import Ising
+from physgen.targets.phi4 import Phi4
 
 KC = math.log(1 + math.sqrt(2)) / 2
 SIZES = (32, 64, 128, 256, 512)
@@ -99,7 +102,29 @@ def wolff_ratio() -> Row:
     return Row(ratios[worst], "ratio", "mcising Wolff", None, ratios[worst], detail)
 
 
+def smc_log_z() -> Row:
+    """Worst error of log Z at ten CPU seconds, phi^4 on 4x4 sites; pulls against quadrature."""
+    cases = {
+        "m2=-4 lam=8": (Phi4.from_unhalved(4, m2=-4.0, lam=8.0), 2.405138962),
+        "m2=-4 lam=6.975": (Phi4.from_unhalved(4, m2=-4.0, lam=6.975), 3.218328923),
+        "kappa=0.2705 lam=0.022": (Phi4.from_hopping(4, kappa=0.2705, lam=0.022), 12.1540),
+    }
+    smc(cases["m2=-4 lam=8"][0], n_particles=16, seed=1)
+    detail, errors = {}, []
+    for name, (target, exact) in cases.items():
+        start = time.process_time()
+        ds = smc(target, n_particles=8192, n_islands=64, seed=1)
+        seconds = time.process_time() - start
+        value, error = ds["log_z"].item(), ds["log_z_error"].item()
+        errors.append(error * math.sqrt(seconds / 10))
+        detail[name] = (
+            f"{value:.4f} +- {error:.4f} in {seconds:.1f} s, pull {(value - exact) / error:.1f}"
+        )
+    return Row(max(errors), "error of log Z at 10 CPU s", detail=detail)
+
+
 FIGURES = [
     Figure("sw_ratio", "Swendsen-Wang, L=32-512 at Kc, worst size", 1.5, sw_ratio),
+    Figure("smc_log_z", "SMC, phi^4 4x4, worst of three couplings", 2e-3, smc_log_z, at_most=True),
     Figure("wolff_ratio", "Wolff, L=32-512 at Kc, worst size", 1.0, wolff_ratio),
 ]

@@ -1,4 +1,4 @@
-r"""Sums over bonds, chain by chain: :math:`\sum_{b = (i, j)} \phi_i \phi_j` in float64."""
+r"""Sums over bonds, :math:`\sum_{b = (i, j)} \phi_i \phi_j`, and chains in a new order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from numba import njit
 
 from physgen.kernels.cpu.vecmath import CONTRACT
 
-__all__ = ["bond_products"]
+__all__ = ["bond_products", "gather_lanes", "lane_products"]
 
 
 @njit(**CONTRACT)
@@ -28,3 +28,31 @@ def bond_products(x, bonds, out):
         for b in range(bonds.shape[0]):
             total += np.float64(x[chain, bonds[b, 0]]) * np.float64(x[chain, bonds[b, 1]])
         out[chain] = total
+
+
+@njit(**CONTRACT)
+def lane_products(x, bonds, out):
+    """Do the same for interleaved chains, x of shape (n_blocks, n_sites, W), out (n_blocks, W)."""
+    for block in range(x.shape[0]):
+        total = out[block]
+        for w in range(x.shape[2]):
+            total[w] = 0.0
+        for b in range(bonds.shape[0]):
+            one, two = x[block, bonds[b, 0]], x[block, bonds[b, 1]]
+            for w in range(x.shape[2]):
+                total[w] += np.float64(one[w]) * np.float64(two[w])
+
+
+@njit(**CONTRACT)
+def gather_lanes(x, source, out):
+    """Make chain i of `out` chain ``source[i]`` of `x`, both (n_blocks, n_sites, W).
+
+    Lanes after the last chain repeat it.
+    """
+    n_blocks, n_sites, width = x.shape
+    for block in range(n_blocks):
+        for s in range(n_sites):
+            row = out[block, s]
+            for w in range(width):
+                k = source[min(block * width + w, source.shape[0] - 1)]
+                row[w] = x[k // width, s, k % width]
