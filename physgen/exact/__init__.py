@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from physgen.exact.free_fermions import exact_observables, zz_matrix
     from physgen.exact.free_field import free_field_observables, ula_observables
     from physgen.exact.oracles import exact_ising, exact_phi4, exact_values, torus_observables
+    from physgen.exact.phi4_levels import phi4_spectrum
     from physgen.exact.phi4_quadrature import phi4_torus
     from physgen.exact.transfer_matrix import strip_observables
 
@@ -30,6 +31,7 @@ __all__ = [
     "exact_values",
     "free_field_observables",
     "ground_state_vector",
+    "phi4_spectrum",
     "phi4_torus",
     "probabilities",
     "strip_observables",
@@ -50,6 +52,7 @@ __getattr__, __dir__ = lazy_exports(
         "exact_values": "oracles",
         "free_field_observables": "free_field",
         "ground_state_vector": "diagonalisation",
+        "phi4_spectrum": "phi4_levels",
         "phi4_torus": "phi4_quadrature",
         "probabilities": "enumeration",
         "strip_observables": "transfer_matrix",

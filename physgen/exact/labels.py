@@ -31,6 +31,7 @@ _LABELS = {
     "action_per_site": ("1", "<S> / V"),
     "phi2": ("1", "<phi^2>, mean over sites"),
     "phi4": ("1", "<phi^4>, mean over sites"),
+    "mass_gap": ("1 / lattice spacing", "log(lambda_0 / lambda_1) of the transfer matrix"),
     "two_point": ("1", "G(r) = <phi_x phi_{x+r}>, mean over x"),
 }
 

@@ -5,7 +5,7 @@
 | Ising, any | enumeration | 25 sites |
 | Ising, uniform J, no field | Kaufman | two-dimensional tori of any size |
 | Ising, any | transfer matrix | layers of 20 sites (open), 12 (periodic) |
-| Phi4 | transfer matrix and quadrature | tori 4 sites wide, 32 long |
+| Phi4 | transfer matrix and quadrature | tori 4 sites wide, 32 long (8 wide: `phi4_spectrum`) |
 | FreeField, Phi4 with quart = 0 | Gaussian modes | none |
 """
 

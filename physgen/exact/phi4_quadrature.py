@@ -33,7 +33,7 @@ from physgen.lattice.hypercubic import Hypercubic
 if TYPE_CHECKING:
     from physgen.targets.phi4 import Phi4
 
-__all__ = ["gauss_rule", "phi4_torus"]
+__all__ = ["Numbers", "best_weight", "gauss_rule", "phi4_torus", "torus_extents"]
 
 _MAX_WIDTH, _MAX_LENGTH = 4, 32
 _MAX_NODES = 24
@@ -42,7 +42,7 @@ _PROBE = 7  # order at which the weight of the quadrature is chosen
 _FRACTIONS = (0.1, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)  # of the pull of the neighbours that a takes in
 
 
-class _Numbers(NamedTuple):
+class Numbers(NamedTuple):
     """The action, see :class:`physgen.targets.Phi4`."""
 
     hop: float
@@ -81,11 +81,11 @@ def phi4_torus(target: Phi4, n_nodes: int = 12) -> xr.Dataset:
     >>> round(float(ds.log_z), 8), round(float(ds.phi2), 8)
     (2.40513896, 0.14774621)
     """
-    width, length = _extents(target)
+    width, length = torus_extents(target, _MAX_WIDTH)
     if check_positive_int("n_nodes", n_nodes, minimum=6) > _MAX_NODES:
         raise InputError(f"n_nodes must be at most {_MAX_NODES}, got {n_nodes}")
-    numbers = _Numbers(target.hop, target.quad, target.quart, target.const)
-    a = _best_weight(numbers, width, length)
+    numbers = Numbers(target.hop, target.quad, target.quart, target.const)
+    a = best_weight(numbers, width, length)
     fine = _observables(numbers, width, length, a, n_nodes)
     coarse = _observables(numbers, width, length, a, n_nodes - _STEPS_DOWN)
     ds = labelled(
@@ -128,19 +128,20 @@ def gauss_rule(a: float, quart: float, n: int) -> tuple[np.ndarray, np.ndarray]:
     return nodes, np.log(share) + np.log(total) + depth
 
 
-def _extents(target: Phi4) -> tuple[int, int]:
+def torus_extents(target: Phi4, max_width: int) -> tuple[int, int]:
+    """Return the narrower and the wider extent (1 and L in one dimension), or raise."""
     lattice = target.lattice
     ok = isinstance(lattice, Hypercubic) and lattice.is_periodic and lattice.dim <= 2
     width, length = sorted((1, *lattice.shape))[-2:] if ok else (0, 0)
-    if not ok or width > _MAX_WIDTH or not 2 <= length <= _MAX_LENGTH:
+    if not ok or width > max_width or not 2 <= length <= _MAX_LENGTH:
         raise InputError(
-            f"quadrature must have a torus at most {_MAX_WIDTH} sites wide and {_MAX_LENGTH} "
-            f"long, got {lattice}; for other lattices use a sampler"
+            f"a transfer matrix of fields must have a torus at most {max_width} sites wide and "
+            f"{_MAX_LENGTH} long, got {lattice}; up to 8 wide: phi4_spectrum; else a sampler"
         )
     return width, length
 
 
-def _best_weight(numbers: _Numbers, width: int, length: int) -> float:
+def best_weight(numbers: Numbers, width: int, length: int) -> float:
     """Return the a for which neighbouring low orders agree best."""
     spread = {}
     for fraction in _FRACTIONS:
@@ -153,7 +154,7 @@ def _best_weight(numbers: _Numbers, width: int, length: int) -> float:
     return min(spread, key=lambda a: spread[a])
 
 
-def _observables(numbers: _Numbers, width: int, length: int, a: float, n: int) -> dict[str, float]:
+def _observables(numbers: Numbers, width: int, length: int, a: float, n: int) -> dict[str, float]:
     """Return log Z and expectation values with n nodes for the weight with constant a."""
     hop, quad, quart, const = numbers
     x, log_weight = gauss_rule(a, quart, n)

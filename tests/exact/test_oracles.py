@@ -64,7 +64,9 @@ def test_free_energy_of_infinite_temperature_is_not_given():
     assert float(ds.entropy_per_site) == pytest.approx(np.log(2))
 
 
-@pytest.mark.parametrize("name", ["kaufman", "enumeration", "oracles", "phi4_quadrature"])
+@pytest.mark.parametrize(
+    "name", ["kaufman", "enumeration", "oracles", "phi4_quadrature", "phi4_levels"]
+)
 def test_examples(name):
     results = doctest.testmod(importlib.import_module(f"physgen.exact.{name}"))
     assert results.attempted > 0
