@@ -126,25 +126,33 @@ def measure(name: str, point: Point, n_draws: int) -> list[Reference]:
 
 
 def functions(target: Any) -> dict[str, Any]:
-    """Return what is measured of fields, functions of configurations (n_chains, *shape)."""
+    """Return what is measured of fields: each a function of configurations (n_chains, L, L)."""
+    names = ("magnetization", "phi2", "phi4", "bonds")
+    last: list[Any] = [None, None]
 
-    def sites(x: np.ndarray) -> np.ndarray:
-        return x.reshape(len(x), -1).astype(np.float64)
+    def sums(x: np.ndarray) -> dict[str, np.ndarray]:
+        if last[0] is not x:  # one pass for all functions of a draw
+            phi = np.asarray(x, dtype=np.float64)
+            square = phi * phi
+            neighbours = np.roll(phi, 1, 1) + np.roll(phi, 1, 2)
+            values = (
+                phi.sum(axis=(1, 2)),
+                square.sum(axis=(1, 2)),
+                np.einsum("cxy,cxy->c", square, square),
+                np.einsum("cxy,cxy->c", phi, neighbours),
+            )
+            last[:] = x, {n: v / target.n_sites for n, v in zip(names, values)}
+        return last[1]
 
-    return {
-        "action": target.action,
-        "magnetization": lambda x: sites(x).mean(axis=1),
-        "phi2": lambda x: np.square(sites(x)).mean(axis=1),
-        "phi4": lambda x: np.square(np.square(sites(x))).mean(axis=1),
-    }
+    return {name: lambda x, name=name: sums(x)[name] for name in names}
 
 
 def with_control(ds: xr.Dataset, target: Any) -> dict[str, tuple[float, float]]:
     """Return <S>/V and <phi^2> with errors, by chain means and the control variate D."""
-    mean = {name: ds[name].mean("draw").values for name in ("action", "phi2", "phi4")}
-    action = mean["action"] / target.n_sites
-    # phi dS/dphi = 2 (terms of second order) + 4 quart phi^4
-    D = 2 * (action - target.const) + 2 * target.quart * mean["phi4"] - 1
+    mean = {name: ds[name].mean("draw").values for name in ("bonds", "phi2", "phi4")}
+    quadratic = target.quad * mean["phi2"] - target.hop * mean["bonds"]
+    quartic = target.quart * mean["phi4"]
+    action, D = quadratic + quartic + target.const, 2 * quadratic + 4 * quartic - 1
     found = {}
     for name, series in (("action_per_site", action), ("phi2", mean["phi2"])):
         b = np.cov(series, D)[0, 1] / D.var(ddof=1)
