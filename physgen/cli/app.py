@@ -11,8 +11,9 @@ app = typer.Typer(
     name="physgen",
     help="Samples, and numbers with honest error bars, from lattice systems.",
     epilog=(
-        "Start with: physgen workflows copy state_reconstruction, then "
-        "physgen run state_reconstruction/config.toml --out my_run"
+        "Start with: physgen workflows list, then physgen workflows copy ising_criticality and "
+        "physgen run ising_criticality/config.toml --out my_run. A config with \\[target] samples "
+        "a lattice system; one with \\[system] or \\[data] reconstructs a quantum state."
     ),
     no_args_is_help=True,
     add_completion=False,
@@ -27,7 +28,10 @@ DO, LOOK, FIND = "Do the work", "Look at results", "Find out"
 ConfigPath = Annotated[
     Path,
     typer.Argument(
-        metavar="CONFIG", help="The TOML config; every key has a default except \\[system] L."
+        metavar="CONFIG",
+        help="The TOML config: \\[target] and \\[sampler] to sample a lattice system, "
+        "\\[system] or \\[data] to reconstruct a quantum state. `physgen workflows copy` gives "
+        "one to start from.",
     ),
 ]
 Out = Annotated[
@@ -45,7 +49,7 @@ Set = Annotated[
         "--set",
         "-s",
         metavar="KEY=VALUE",
-        help="Change one value, e.g. --set system.L=20. Repeatable.",
+        help="Change one value, e.g. --set system.L=20 or --set target.L=\\[8,16]. Repeatable.",
     ),
 ]
 Force = Annotated[
@@ -69,22 +73,24 @@ def _stages(last: str, config: Path, out: Path, overrides: list[str] | None, for
 
 @app.command(rich_help_panel=DO)
 def run(config: ConfigPath, out: Out, set_: Set = None, force: Force = False) -> None:
-    """Do everything: generate, train, sample, validate, report.
+    """Do everything, up to the report.
 
-    Whatever DIR already holds is kept, so the same command finishes an interrupted run.
+    A lattice system: sample, validate, report.  A reconstruction: generate,
+    train, sample, validate, report.  Whatever DIR already holds is kept, so
+    the same command finishes an interrupted run.
     """
     _stages("report", config, out, set_, force)
 
 
 @app.command(rich_help_panel=DO)
 def generate(config: ConfigPath, out: Out, set_: Set = None, force: Force = False) -> None:
-    """Find the ground state and measure it, or import a data file."""
+    """Reconstruction: find the ground state and measure it, or import a data file."""
     _stages("generate", config, out, set_, force)
 
 
 @app.command(rich_help_panel=DO)
 def train(config: ConfigPath, out: Out, set_: Set = None, force: Force = False) -> None:
-    """Fit the model to the outcomes by maximum likelihood.
+    """Reconstruction: fit the model to the outcomes by maximum likelihood.
 
     Generates the data first if need be.  SIGTERM or Ctrl-C writes a checkpoint and stops;
     `physgen resume DIR` continues.
@@ -94,13 +100,28 @@ def train(config: ConfigPath, out: Out, set_: Set = None, force: Force = False) 
 
 @app.command(rich_help_panel=DO)
 def sample(config: ConfigPath, out: Out, set_: Set = None, force: Force = False) -> None:
-    """Draw outcomes from the trained model (trains it if need be)."""
+    r"""Run Markov chains on a lattice system, or draw outcomes from a trained model.
+
+    With \[target]: every lattice size, coupling and sampler of the scan in
+    turn, streamed to DIR/run.h5; progress tells site updates a second,
+    tau_int and R-hat as they come.  SIGTERM or Ctrl-C writes a checkpoint and
+    stops; the same command, or `physgen resume DIR`, goes on to the identical
+    draws, also after kill -9.
+
+    With \[system] or \[data]: draws from the network, which is trained first
+    if need be.
+    """
     _stages("sample", config, out, set_, force)
 
 
 @app.command(rich_help_panel=DO)
 def validate(config: ConfigPath, out: Out, set_: Set = None, force: Force = False) -> None:
-    """Compare model and state: fidelity, divergences, observables."""
+    """Turn draws into numbers with errors, beside exact values.
+
+    A lattice system: estimates at every point, pulls, Binder crossings,
+    samplers side by side.  A reconstruction: fidelity, divergences and
+    observables of model and state.
+    """
     _stages("validate", config, out, set_, force)
 
 

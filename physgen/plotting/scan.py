@@ -61,7 +61,7 @@ def plot_scan(
             if lower is not None:
                 dots = {"color": style["color"], "marker": style["marker"], "mfc": style["mfc"]}
                 lower.plot(x, series[pull], ls="", ms=3.6, mew=0.9, **dots)
-        _lines(ax, quantity, exact)
+        _lines(ax, quantity, estimates, exact)
         if critical is not None:
             for each in (ax, lower) if lower is not None else (ax,):
                 each.axvline(critical, color=COLOR["faint"], lw=1.0, ls=":", zorder=0)
@@ -115,7 +115,7 @@ def coupling_label(estimates: xr.Dataset) -> str:
     return str(estimates[name].attrs.get("symbol", name))
 
 
-def _lines(ax: Axes, quantity: str, exact: xr.Dataset | None) -> None:
+def _lines(ax: Axes, quantity: str, estimates: xr.Dataset, exact: xr.Dataset | None) -> None:
     if exact is None:
         return
     x = exact["coupling"].values
@@ -124,9 +124,10 @@ def _lines(ax: Axes, quantity: str, exact: xr.Dataset | None) -> None:
             ax.plot(x, y, color=color, lw=1.2, zorder=2)
     infinite = f"{quantity}_infinite"
     if infinite in exact:
-        ax.autoscale(enable=False, axis="y")  # it may diverge
-        bottom, top = ax.get_ylim()
-        ax.set_ylim(bottom, top + 0.12 * (top - bottom))
+        seen = estimates[quantity].values
+        seen = seen[np.isfinite(seen)]
+        pad = 0.08 * (float(np.ptp(seen)) or 1.0)  # the infinite lattice may diverge
+        ax.set_ylim(float(seen.min()) - pad, float(seen.max()) + pad)
         ax.plot(x, exact[infinite], color=COLOR["exact"], lw=1.2, ls=(0, (5, 2)),
                 label="exact, infinite", zorder=2)  # fmt: skip
 

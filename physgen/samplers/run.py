@@ -26,7 +26,7 @@ from physgen.core.protocols import Target
 from physgen.core.random import Stream
 from physgen.samplers.buffer import Buffer
 from physgen.samplers.checkpoint import Checkpoint, add_info, chain_statistics
-from physgen.samplers.diagnostics import check
+from physgen.samplers.diagnostics import check, even_observables
 from physgen.samplers.plan import Plan, make_plan
 from physgen.samplers.progress import Progress, Reporter
 from physgen.samplers.recording import KEPT, Observables, check_finite_values
@@ -237,6 +237,7 @@ def _loop(
     attrs = plan.attrs() | {f"tuning_{k}": v for k, v in now.tuning.items()}
     failed = plan.quiet and now.record.get("converged") is False
     attrs["warnings"] = "\n".join(now.record["complaints"]) if failed else ""
+    symmetries = " ".join(getattr(bound.target, "symmetries", ()))
     draws, i = plan.rng.child("draws"), now.index
     while i < plan.n_draws:
         first, begun, state, sums = i, time.monotonic(), now.state, now.sums
@@ -254,7 +255,8 @@ def _loop(
             if plan.recorder.keep:
                 values[KEPT] = plan.recorder.configurations(state)
             buffer.add(values)
-            reporter.record({k: v for k, v in values.items() if k != KEPT})
+            numbers = {k: v for k, v in values.items() if k != KEPT}
+            reporter.record(even_observables(numbers, symmetries))
             sums = add_info(sums, info)
             i += 1
             reporter.report("draws", i, plan.n_draws, final=i == plan.n_draws)

@@ -166,7 +166,7 @@ def test_sample_alone_draws_and_tells_how_far_it_is(scan_config, tmp_path, capsy
     assert main([*argv, "--set", "target.beta=0.3"]) == 0
     assert "/estimates" not in open_run(out).groups
     told = capsys.readouterr()
-    assert "2 points of the Ising model, 64 chains x 60 draws each" in told.err
+    assert "2 points (Ising model), 64 chains x 60 draws each" in told.err
     assert "run.h5" in told.out
     assert main(["resume", str(out)]) == 0
     assert "/estimates" in open_run(out).groups

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from physgen.workflow.sampling.families import FAMILIES, couplings_of
+from physgen.workflow.sampling.families import FAMILIES, couplings_known, couplings_of
 from physgen.workflow.sampling.methods import LABEL_RULE, checked_settings
 from physgen.workflow.sampling.values import extents, numbers
 from physgen.workflow.sections import (
@@ -65,6 +65,10 @@ class TargetSection(Section):
                 f"own, got {'both' if named else 'neither'}"
             )
         if file is not None:
+            for key in couplings_known() & set(values):
+                raise ValueError(
+                    f"[target] {key} is no key of an own action; give it in parameters"
+                )
             return {"name": None, "object": "target", **values}
         return couplings_of(values)
 

@@ -147,46 +147,35 @@ def _cross(
     mesh: np.ndarray, curves: dict[tuple[int, int], np.ndarray], a: int, b: int, j: int
 ) -> tuple[float, float, float] | None:
     """Return the crossing, its error, and U there."""
-
-    def curve(i: int, left: int, right: int) -> np.ndarray:
-        return _curve(mesh, curves, i, j, left, right)
-
-    at = _root(mesh, curve(b, 0, 0) - curve(a, 0, 0))
-    if at is None:
+    difference = _curve(mesh, curves, b, j) - _curve(mesh, curves, a, j)
+    (at,) = _roots(mesh, difference[None])
+    if np.isnan(at):
         return None
     variance = 0.0
-    for i, k in curves:
-        n = len(curves[i, k]) - 1
-        if n < 2:
-            return at, np.nan, float(np.interp(at, mesh, curve(b, 0, 0)))
-        moved = []
-        for chain in range(1, n + 1):
-            left_out = {(i, k): chain}
-            big = curve(b, left_out.get((b, j), 0), left_out.get((b, j + 1), 0))
-            small = curve(a, left_out.get((a, j), 0), left_out.get((a, j + 1), 0))
-            found = _root(mesh, big - small)
-            moved.append(at if found is None else found)
-        variance += (n - 1) / n * float(np.sum((np.array(moved) - np.mean(moved)) ** 2))
-    return at, float(np.sqrt(variance)), float(np.interp(at, mesh, curve(b, 0, 0)))
+    for (i, k), all_rows in curves.items():
+        n = len(all_rows) - 1
+        share = (mesh[-1] - mesh if k == j else mesh - mesh[0]) / (mesh[-1] - mesh[0])
+        change = share * (all_rows[1:] - all_rows[0])  # of the curve, without each chain in turn
+        moved = _roots(mesh, difference + (change if i == b else -change))
+        moved = np.where(np.isnan(moved), at, moved)
+        variance += (n - 1) / n * float(np.sum((moved - moved.mean()) ** 2)) if n > 1 else np.nan
+    return at, float(np.sqrt(variance)), float(np.interp(at, mesh, _curve(mesh, curves, b, j)))
 
 
 def _curve(
-    mesh: np.ndarray,
-    curves: dict[tuple[int, int], np.ndarray],
-    i: int,
-    j: int,
-    left: int = 0,
-    right: int = 0,
+    mesh: np.ndarray, curves: dict[tuple[int, int], np.ndarray], i: int, j: int
 ) -> np.ndarray:
-    """Return U of size i on the mesh, without chain `left` at j and `right` at j + 1 (0: all)."""
+    """Return U of size i on the mesh."""
     w = (mesh[-1] - mesh) / (mesh[-1] - mesh[0])
-    return w * curves[i, j][left] + (1 - w) * curves[i, j + 1][right]
+    return w * curves[i, j][0] + (1 - w) * curves[i, j + 1][0]
 
 
-def _root(x: np.ndarray, y: np.ndarray) -> float | None:
-    """Return the first zero of y from below, linear between the points of x."""
-    up = np.flatnonzero((y[:-1] <= 0) & (y[1:] > 0))
-    if not up.size:
-        return None
-    i = int(up[0])
-    return float(x[i] - y[i] * (x[i + 1] - x[i]) / (y[i + 1] - y[i]))
+def _roots(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return the first zero from below of every row of y, linear between the points of x."""
+    up = (y[:, :-1] <= 0) & (y[:, 1:] > 0)
+    i = np.argmax(up, axis=1)
+    rows = np.arange(len(y))
+    low, high = y[rows, i], y[rows, i + 1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        at = x[i] - low * (x[i + 1] - x[i]) / (high - low)
+    return np.where(up.any(axis=1), at, np.nan)

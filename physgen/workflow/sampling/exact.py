@@ -40,8 +40,9 @@ def lines(scan: Scan) -> xr.Dataset | None:
     x = np.linspace(values.min(), values.max(), N_CURVE)
     critical = critical_coupling(scan)
     if critical is not None and x[0] < critical < x[-1]:
-        # The infinite lattice is singular here: a point on either side, and none at it.
-        x = np.sort(np.append(x[x != critical], critical * (1 + np.array([-1e-7, 1e-7]))))
+        # The infinite lattice is singular here: points ever closer on either side, none at it.
+        near = float(np.ptp(x)) * np.logspace(-6, -2, 17)
+        x = np.unique(np.concatenate([x[x != critical], critical - near, critical + near]))
     J = scan.fixed["J"]
     found = {name: (("L", "curve"), y) for name, y in _torus(scan, x).items()}
     infinite = {

@@ -31,7 +31,7 @@ from typing import Any
 
 from physgen.core.protocols import Target
 
-__all__ = ["FAMILIES", "Family", "build", "couplings_of"]
+__all__ = ["FAMILIES", "Family", "build", "couplings_known", "couplings_of"]
 
 REQUIRED = None
 _HOPPING = {"kappa": REQUIRED, "lam": REQUIRED}
@@ -74,7 +74,11 @@ FAMILIES: Mapping[str, Family] = {
     ),
     "free-field": Family("free field", {None: {"m2": REQUIRED}}),
 }
-_ALL = {c for f in FAMILIES.values() for names in f.couplings.values() for c in names}
+
+
+def couplings_known() -> set[str]:
+    """Return the couplings of all families."""
+    return {c for f in FAMILIES.values() for names in f.couplings.values() for c in names}
 
 
 def couplings_of(values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -96,7 +100,7 @@ def couplings_of(values: Mapping[str, Any]) -> Mapping[str, Any]:
         raise ValueError(f"[target] convention must be {rule}, got {convention!r}")
     wanted = family.couplings[convention]
     of = name if convention is None else f"{name} in the convention {convention!r}"
-    for key in sorted(_ALL - set(wanted)):
+    for key in sorted(couplings_known() - set(wanted)):
         if values.get(key) is not None:
             listed = ", ".join(wanted)
             raise ValueError(f"[target] {key} is no coupling of {of}, which takes {listed}")

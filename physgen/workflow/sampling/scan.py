@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from physgen.core.errors import InputError
@@ -76,7 +77,9 @@ class Scan:
     def title(self) -> str:
         """What is sampled, in a word or two."""
         target = self.config.target
-        return FAMILIES[target.name].title if target.name else str(target.object)
+        if target.name is not None:
+            return FAMILIES[target.name].title
+        return f"{target.object} of {Path(str(target.file)).name}"
 
     @property
     def extents(self) -> list[int | None]:

@@ -59,7 +59,7 @@ def _sample(context: Context) -> str:
     store.commit({"scan": with_units(record), chains.CHECKPOINT: over})
     counts = {f"{s.n_chains} chains x {s.n_draws:,} draws" for s in scan.samplers}
     listed = " or ".join(sorted(counts))
-    return f"{len(points)} point{'s' * (len(points) > 1)} of the {scan.title}, {listed} each"
+    return f"{len(points)} point{'s' * (len(points) > 1)} ({scan.title}), {listed} each"
 
 
 def _validate(context: Context) -> str:

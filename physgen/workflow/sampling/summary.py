@@ -72,9 +72,10 @@ def _points(scan: Scan, estimates: xr.Dataset) -> Table:
     several, coupling = len(scan.samplers) > 1, scan.coupling
     columns = [Column("sampler", "name")] if several else []
     columns += [Column("L"), Column(coupling)] if coupling else [Column("L")]
-    with_pull = next((n for n in names if n in TERMINAL and f"{n}_pull" in estimates), None)
+    terminal = TERMINAL if not several else [n for n in TERMINAL if n != "phi2"]  # no room
+    with_pull = next((n for n in names if n in terminal and f"{n}_pull" in estimates), None)
     for name in names:
-        brief, head = name in TERMINAL or name not in HEADS, HEADS.get(name, name)
+        brief, head = name in terminal or name not in HEADS, HEADS.get(name, name)
         columns.append(Column(head, page_only=not brief))
         if f"{name}_pull" in estimates:
             columns.append(Column(f"pull\n{head}", page_only=several or name != with_pull))
@@ -161,14 +162,14 @@ def _checks(estimates: xr.Dataset, side_by_side: xr.Dataset | None) -> Iterator[
             chi2, n, p = joint(estimates[f"{name}_pull"].values)
             if n:
                 what = f"{estimates[name].attrs['long_name']}, exact"
-                yield what, f"{chi2 / n:.2f}", f"chi^2 per point, {n} points, p = {p:.2g}", str(p)
+                yield what, f"{chi2 / n:.2f}", f"chi^2 / {n}, p = {p:.2g}", str(p)
     if side_by_side is not None:
         for q, name in enumerate(side_by_side["quantity"].values):
             for o, other in enumerate(side_by_side["other"].values):
                 chi2, n, p = joint(side_by_side["pull"].values[q, o])
                 what = f"{estimates[str(name)].attrs['long_name']}, {other}"
-                how = f"chi^2 per point against {side_by_side.attrs['first']}"
-                yield what, f"{chi2 / n:.2f}", f"{how}, {n} points, p = {p:.2g}", str(p)
+                how = f"chi^2 / {n} against {side_by_side.attrs['first']}, p = {p:.2g}"
+                yield what, f"{chi2 / n:.2f}", how, str(p)
     for name, what, worst, form in (
         ("r_hat", "largest R-hat", np.nanargmax, ".4f"),
         ("tau_int", "longest tau_int", np.nanargmax, ".3g"),
@@ -194,7 +195,7 @@ def _check_table(checks: list[tuple[str, ...]]) -> Table:
 def _warnings(scan: Scan, estimates: xr.Dataset, checks: list[tuple[str, ...]]) -> Iterator[str]:
     for what, value, _, p in checks:
         if p and float(p) < ALARM:
-            yield f"{what}: chi^2 per point {value}, p = {float(p):.1g}; do not trust this run"
+            yield f"{what}: chi^2 per point is {value}, p = {float(p):.1g}; do not trust this run"
     told = [line for line in str(estimates.attrs.get("warnings", "")).split("\n") if line]
     yield from told[:MANY_WARNINGS]
     if len(told) > MANY_WARNINGS:
