@@ -64,49 +64,37 @@ def sweeps(z: int, symmetric: int, rule: int, fast: int) -> Any:
     """
     n_classes = np.uint64(classes(abs(z), bool(symmetric)))
 
+    # One function, with nothing but numbers in its closure: Numba's cache keys on what is there.
     @njit(**CONTRACT)
-    def block_sweeps(
-        x, out, rows, signs, kinds, masks, kept, poisson, edges, moves, schedule, block, n_sweeps,
-        flipped,
+    def run(
+        x, out, rows, signs, kinds, masks, kept, poisson, edges, moves, schedule, first, stride,
+        n_sweeps, flipped,
     ):  # fmt: skip
         n_sites = kinds.shape[0]
         s = simd.aligned(8 * (n_sites + 1 + abs(z)))
-        s[: 8 * n_sites] = x
         s[8 * n_sites :] = np.uint64(0)
-        words = simd.aligned(64 * 17)
-        state = simd.aligned(32)
         events = simd.aligned(CHUNK * 8 * kept.shape[1])
         kept = kept.reshape(-1)
-        flips = simd.aligned(8 * CHUNK)
-        planes = simd.aligned(8 * PLANES)
+        words, state, flips = simd.aligned(64 * 17), simd.aligned(32), simd.aligned(8 * CHUNK)
+        planes, chunk_rows = simd.aligned(8 * PLANES), 8 * np.arange(CHUNK)
         planes[:] = np.uint64(0)
-        chunk_rows = 8 * np.arange(CHUNK)
         counts = np.empty(8, np.uint64)
-        group, n_added = np.uint64(8 * block), 0
-        if fast:
-            none, seed_call = np.uint64(0), np.uint64(_SEED_CALL)
-            philox.draw8(words, 0, schedule, none, none, group, seed_call)
-            state[:] = words[:32]
-        for t in range(n_sweeps):
-            sweep = np.uint64(t)
-            for start in range(0, n_sites, CHUNK):
-                chunk = np.uint64(start // CHUNK)
-                call = np.uint64(CALL)
-                _draw_events(words, 0, schedule, chunk, sweep, group, call, state, fast)
-                most = np.uint64(0)
-                for lane in range(8):
-                    counts[lane] = number_of_points(words[lane], poisson)
-                    most = max(most, counts[lane])
-                for k in range(1, (np.int64(most) + 8) // 8):
-                    call = np.uint64(CALL + 4 * k)
-                    _draw_events(words, 64 * k, schedule, chunk, sweep, group, call, state, fast)
-                events[:] = np.uint64(0)
+        for block in range(first, x.shape[0], stride):
+            s[: 8 * n_sites] = x[block]
+            group, n_added = np.uint64(8 * block), 0
+            if fast:
+                none, seed_call = np.uint64(0), np.uint64(_SEED_CALL)
+                philox.draw8(words, 0, schedule, none, none, group, seed_call)
+                state[:] = words[:32]
+            for t, start in np.ndindex((n_sweeps, -(-n_sites // CHUNK))):
+                sweep, chunk, start = np.uint64(t), np.uint64(start), start * CHUNK
                 n_rows = min(CHUNK, n_sites - start)
-                here = kinds[start : start + n_rows]
+                _draw_points(words, counts, poisson, schedule, chunk, sweep, group, state, fast)
+                events[:] = np.uint64(0)
                 for lane in range(8):
                     scatter(
-                        words, np.uint64(lane), counts[lane], kept, here, np.uint64(n_rows),
-                        events, n_classes,
+                        words, np.uint64(lane), counts[lane], kept, kinds[start : start + n_rows],
+                        np.uint64(n_rows), events, n_classes,
                     )  # fmt: skip
                 for row in range(n_rows):
                     i = start + row
@@ -122,28 +110,28 @@ def sweeps(z: int, symmetric: int, rule: int, fast: int) -> Any:
                     )  # fmt: skip
                 if rule > 0:
                     flips[8 * n_rows :] = np.uint64(0)
-                    n_added = tally(planes, flips, chunk_rows, None, None, CHUNK, n_added, flipped)
-        if rule > 0:
-            flush(planes, flipped, n_added)
-        out[:] = s[: 8 * n_sites]
-
-    @njit(**CONTRACT)
-    def run(
-        x, out, rows, signs, kinds, masks, kept, poisson, edges, moves, schedule, first, stride,
-        n_sweeps, flipped,
-    ):  # fmt: skip
-        for block in range(first, x.shape[0], stride):
-            block_sweeps(
-                x[block], out[block], rows, signs, kinds, masks, kept, poisson, edges, moves,
-                schedule, block, n_sweeps, flipped[block],
-            )  # fmt: skip
+                    n_added = tally(
+                        planes, flips, chunk_rows, None, None, CHUNK, n_added, flipped[block]
+                    )
+            if rule > 0:
+                flush(planes, flipped[block], n_added)
+            out[block] = s[: 8 * n_sites]
 
     return run
 
 
 @njit(**CONTRACT)
-def _draw_events(words, start, schedule, chunk, sweep, group, call, state, fast):
-    if fast:
-        xoshiro.draw8(state, 0, words, start)
-    else:
-        philox.draw8(words, start, schedule, chunk, sweep, group, call)
+def _draw_points(words, counts, poisson, schedule, chunk, sweep, group, state, fast):
+    """Write the words of the rare events of a chunk, and how many points each lane has."""
+    most = np.uint64(0)
+    for k in range(17):
+        if k > 0 and most < np.uint64(8 * k):
+            break
+        if fast:
+            xoshiro.draw8(state, 0, words, 64 * k)
+        else:
+            philox.draw8(words, 64 * k, schedule, chunk, sweep, group, np.uint64(CALL + 4 * k))
+        if k == 0:
+            for lane in range(8):
+                counts[lane] = number_of_points(words[lane], poisson)
+                most = max(most, counts[lane])
