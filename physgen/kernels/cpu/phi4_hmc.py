@@ -242,7 +242,7 @@ def forces(blocks, x, runs, couplings, out):
         total = np.empty(runs[:, 1].max() * width, x.dtype)
         c = couplings_like(couplings, x)
         for r in range(runs.shape[0]):
-            neighbour_sum(phi, total, _U(0), runs, r, width)
+            neighbour_sum(phi, total, _U(0), runs, r, runs[r, 2], width)
             force_row(
                 phi, total, force, _U(runs[r, 0] * width), runs[r, 1] * width, c[0], c[3], c[4]
             )

@@ -24,6 +24,7 @@ from numba import njit
 
 from physgen.kernels.cpu.normals import CHUNK, fill_words
 from physgen.kernels.cpu.phi4_hmc import couplings_like
+from physgen.kernels.cpu.phi4_rows import site_sum
 from physgen.kernels.cpu.restrict import restrict
 from physgen.kernels.cpu.vecmath import CONTRACT, exp2
 
@@ -49,13 +50,6 @@ def _change(p, new, b, quad, quart):
 
 
 @njit(**CONTRACT)
-def _add(phi, o, total, n):
-    restrict()
-    for j in range(n):
-        total[j] += phi[o + _U(j)]
-
-
-@njit(**CONTRACT)
 def _metropolis(phi, o, total, n, hop, quad, quart, width, proposal, acceptance, accepted):
     restrict()
     for j in range(n):
@@ -77,15 +71,6 @@ def _reflect(phi, o, total, n, hop, quad, quart, inverse, acceptance, accepted):
         passes = _passes(_change(p, new, b, quad, quart), acceptance[t])
         phi[t] = new if passes else p
         accepted[j] += _F(1.0) if passes else _F(0.0)
-
-
-@njit(**CONTRACT)
-def _around(phi, neighbours, site, total, width):
-    total[:] = 0
-    for k in range(neighbours.shape[1]):
-        y = neighbours[site, k]
-        if y >= 0:
-            _add(phi, _U(y) * _U(width), total, width)
 
 
 @njit(**CONTRACT)
@@ -136,7 +121,7 @@ def sweeps(
                     fill_words(first, second, shift, b * lane_count, call, 2, key, lanes[b], words)
                 reflected[:] = 0
                 for site in order:
-                    _around(phi, neighbours, site, total, lane_count)
+                    site_sum(phi, total, neighbours, site, lane_count)
                     _reflect(
                         phi, _U(site) * _U(lane_count), total, lane_count, c[0], c[1], c[2],
                         inverse, first if r % 2 == 0 else second, reflected,
@@ -148,7 +133,7 @@ def sweeps(
             )  # fmt: skip
             moved[:] = 0
             for site in order:
-                _around(phi, neighbours, site, total, lane_count)
+                site_sum(phi, total, neighbours, site, lane_count)
                 _metropolis(
                     phi, _U(site) * _U(lane_count), total, lane_count, c[0], c[1], c[2],
                     half_width, first, second, moved,

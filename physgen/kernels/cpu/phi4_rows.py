@@ -25,7 +25,7 @@ from numba import njit
 from physgen.kernels.cpu.restrict import restrict
 from physgen.kernels.cpu.vecmath import CONTRACT
 
-__all__ = ["force_row", "kick_drift", "neighbour_sum", "sum_energies"]
+__all__ = ["force_row", "kick_drift", "neighbour_sum", "site_sum", "sum_energies"]
 
 _U = np.uint64
 
@@ -44,12 +44,28 @@ def _kick_drift4(phi, pi, out, o, a, b, c, d, n, hop, quad2, quart4, kick, drift
 
 
 @njit(**CONTRACT)
-def _kick_drift(phi, total, pi, out, o, n, hop, quad2, quart4, kick, drift):
+def _kick_drift_more(
+    phi, total, pi, out, o, a, b, c, d, n, hop, quad2, quart4, kick, drift
+):  # fmt: skip
+    """Four neighbours, and more that are summed in total."""
     restrict()
     for j in range(n):
         t = _U(j)
         p = phi[o + t]
-        m = pi[o + t] + kick * (hop * total[j] - p * (quad2 + quart4 * (p * p)))
+        force = hop * (total[t] + ((phi[a + t] + phi[b + t]) + (phi[c + t] + phi[d + t])))
+        m = pi[o + t] + kick * (force - p * (quad2 + quart4 * (p * p)))
+        pi[o + t] = m
+        out[o + t] = p + drift * m
+
+
+@njit(**CONTRACT)
+def _kick_drift_few(phi, total, pi, out, o, n, hop, quad2, quart4, kick, drift):
+    """Fewer than four neighbours, summed in total."""
+    restrict()
+    for j in range(n):
+        t = _U(j)
+        p = phi[o + t]
+        m = pi[o + t] + kick * (hop * total[t] - p * (quad2 + quart4 * (p * p)))
         pi[o + t] = m
         out[o + t] = p + drift * m
 
@@ -60,6 +76,14 @@ def _sum4(phi, total, at, a, b, c, d, n):
     for j in range(n):
         t = _U(j)
         total[at + t] = (phi[a + t] + phi[b + t]) + (phi[c + t] + phi[d + t])
+
+
+@njit(**CONTRACT)
+def _sum2(phi, total, at, a, b, n):
+    restrict()
+    for j in range(n):
+        t = _U(j)
+        total[at + t] = phi[a + t] + phi[b + t]
 
 
 @njit(**CONTRACT)
@@ -84,23 +108,41 @@ def _zero(total, at, n):
 
 
 @njit(**CONTRACT)
-def neighbour_sum(phi, total, at, runs, r, width):
-    """Sum the neighbours of each site of run r into total[at : at + length * width]."""
-    w, n, z = _U(width), runs[r, 1] * width, runs[r, 2]
-    k = 0
+def neighbour_sum(phi, total, at, runs, r, z, width):
+    """Sum the first z neighbours of each site of run r into total[at : at + length * width]."""
+    w, n = _U(width), runs[r, 1] * width
+    a, b = _U(runs[r, 3]) * w, _U(runs[r, 4 if z > 1 else 3]) * w
     if z >= 4:
-        _sum4(
-            phi, total, at, _U(runs[r, 3]) * w, _U(runs[r, 4]) * w, _U(runs[r, 5]) * w,
-            _U(runs[r, 6]) * w, n,
-        )  # fmt: skip
-        k = 4
+        _sum4(phi, total, at, a, b, _U(runs[r, 5]) * w, _U(runs[r, 6]) * w, n)
+    elif z >= 2:
+        _sum2(phi, total, at, a, b, n)
     else:
         _zero(total, at, n)
+    k = 4 if z >= 4 else 2 if z >= 2 else 0
     while k + 1 < z:
         _add2(phi, total, at, _U(runs[r, 3 + k]) * w, _U(runs[r, 4 + k]) * w, n)
         k += 2
     if k < z:
         _add1(phi, total, at, _U(runs[r, 3 + k]) * w, n)
+
+
+@njit(**CONTRACT)
+def site_sum(phi, total, neighbours, site, width):
+    """Sum the neighbours of one site into total[:width]; neighbours -1 where absent."""
+    w, z, k = _U(width), neighbours.shape[1], 0
+    if z >= 4:
+        a, b, c, d = (
+            neighbours[site, 0], neighbours[site, 1], neighbours[site, 2], neighbours[site, 3],
+        )  # fmt: skip
+        if min(min(a, b), min(c, d)) >= 0:
+            _sum4(phi, total, _U(0), _U(a) * w, _U(b) * w, _U(c) * w, _U(d) * w, width)
+            k = 4
+    if k == 0:
+        _zero(total, _U(0), width)
+    for i in range(k, z):
+        y = neighbours[site, i]
+        if y >= 0:
+            _add1(phi, total, _U(0), _U(y) * w, width)
 
 
 @njit(**CONTRACT)
@@ -120,15 +162,20 @@ def kick_drift(phi, pi, out, total, runs, width, hop, quad2, quart4, kick, drift
     """
     w = _U(width)
     for r in range(runs.shape[0]):  # no slices of runs: each would cost two atomic operations
-        o, n = _U(runs[r, 0]) * w, runs[r, 1] * width
-        if runs[r, 2] == 4:
-            _kick_drift4(
-                phi, pi, out, o, _U(runs[r, 3]) * w, _U(runs[r, 4]) * w, _U(runs[r, 5]) * w,
-                _U(runs[r, 6]) * w, n, hop, quad2, quart4, kick, drift,
-            )  # fmt: skip
+        o, n, z = _U(runs[r, 0]) * w, runs[r, 1] * width, runs[r, 2]
+        if z < 4:
+            neighbour_sum(phi, total, _U(0), runs, r, z, width)
+            _kick_drift_few(phi, total, pi, out, o, n, hop, quad2, quart4, kick, drift)
+            continue
+        a, b = _U(runs[r, z - 1]) * w, _U(runs[r, z]) * w  # the last four neighbours
+        c, d = _U(runs[r, z + 1]) * w, _U(runs[r, z + 2]) * w
+        if z == 4:
+            _kick_drift4(phi, pi, out, o, a, b, c, d, n, hop, quad2, quart4, kick, drift)
         else:
-            neighbour_sum(phi, total, _U(0), runs, r, width)
-            _kick_drift(phi, total, pi, out, o, n, hop, quad2, quart4, kick, drift)
+            neighbour_sum(phi, total, _U(0), runs, r, z - 4, width)
+            _kick_drift_more(
+                phi, total, pi, out, o, a, b, c, d, n, hop, quad2, quart4, kick, drift
+            )
 
 
 @njit(**CONTRACT)
@@ -195,6 +242,6 @@ def sum_energies(phi, pi, total, runs, width, half_hop, quad, quart, kick, s, k)
     s[:] = 0
     k[:] = 0
     for r in range(runs.shape[0]):
-        neighbour_sum(phi, total, _U(runs[r, 0]) * w, runs, r, width)
+        neighbour_sum(phi, total, _U(runs[r, 0]) * w, runs, r, runs[r, 2], width)
     n_sites = phi.size // width
     _sum_sites(phi, total, pi, n_sites, width, half_hop, quad, quart, kick + kick, s, k)
