@@ -1,7 +1,6 @@
 """Draws of one site against its density."""
 
 import math
-import time
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ from helpers.statistics import accepts
 from scipy import stats
 
 from physgen.core.random import Stream
-from physgen.targets.phi4_decimation import draw_site
 from physgen.targets.phi4_site import site_cumulants
 from physgen.targets.site_draws import draw_sites
 
@@ -58,15 +56,3 @@ def test_any_number_and_the_same_again():
         x = draw_sites(n, -1.0, 1.0, Stream(3))
         assert x.shape == (n,)
         np.testing.assert_array_equal(x, draw_sites(n, -1.0, 1.0, Stream(3)))
-
-
-def test_faster_than_draws_in_any_field():
-    n, seconds = 200_000, []
-    for function in (
-        lambda: draw_site(np.zeros(n), 0.956, 0.022, 1),
-        lambda: draw_sites(n, 0.956, 0.022, Stream(1)),
-    ):
-        start = time.process_time()
-        function()
-        seconds.append(time.process_time() - start)
-    assert seconds[1] < 0.7 * seconds[0]
