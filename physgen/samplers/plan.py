@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from physgen.core.checks import check_choice, check_positive_int
 from physgen.core.errors import InputError
-from physgen.core.protocols import Target
+from physgen.core.protocols import Compilable, Target
 from physgen.core.random import Stream, as_stream
 from physgen.samplers.memory import check_memory, format_bytes
 from physgen.samplers.recording import KEPT, Observables, Recorder, named
@@ -103,11 +104,12 @@ def make_plan(
         identity={
             "sampler": named(sampler),
             "target": named(target),
+            "couplings": _digest(*target.kernel[1]) if isinstance(target, Compilable) else "",
             "rng": repr(stream),
             "warmup": repr(warmup),
             "n_chains": counts["n_chains"],
             "thin": counts["thin"],
-            "start": start if isinstance(start, str) else "given",
+            "start": start if isinstance(start, str) else _digest(start),
         },
         **counts,
     )
@@ -120,6 +122,15 @@ def _warmup_settings(warmup: Any) -> AutoWarmup | int:
         check_choice("warmup", warmup, ("auto",))
         return AutoWarmup()
     return check_positive_int("warmup", warmup, 0)
+
+
+def _digest(*arrays: Any) -> str:
+    """Return a hash of arrays: names and shapes alone do not tell two disorders apart."""
+    digest = hashlib.blake2b(digest_size=16)
+    for array in map(np.ascontiguousarray, arrays):
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def _check_start(start: Any, target: Target, n_chains: int) -> None:

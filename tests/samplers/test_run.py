@@ -9,8 +9,9 @@ from helpers.statistics import accepts, joint_p, normal_p
 from physgen.core.errors import ChainTooShortError, InputError, NonFiniteActionError
 from physgen.core.protocols import SPINS
 from physgen.core.random import Stream
-from physgen.samplers import blocks, chain_statistics, run, unpack_configurations
+from physgen.samplers import HeatBath, blocks, chain_statistics, run, unpack_configurations
 from physgen.samplers.state import Info, State
+from physgen.targets import Ising
 
 
 def joined(parts):
@@ -95,6 +96,17 @@ def test_checkpoint_of_another_run_is_refused():
         run(Chain(), Gaussian(), **arguments, checkpoint=last.checkpoint)
     with pytest.raises(InputError, match="blocks"):
         run(Chain(), Gaussian(), **arguments, checkpoint=xr.Dataset())
+
+
+def test_checkpoint_of_other_disorder_is_refused():
+    """Two spin glasses of one size print alike; their couplings differ."""
+    arguments = dict(n_chains=4, n_draws=2, seed=1, warmup=0, quiet=True)
+    one, other = (Ising.spin_glass(L=4, beta=0.5, rng=seed) for seed in (1, 2))
+    *_, last = blocks(HeatBath(), one, **arguments)
+    longer = arguments | {"n_draws": 3}
+    assert next(blocks(HeatBath(), one, **longer, checkpoint=last.checkpoint)).data is not None
+    with pytest.raises(InputError, match="changed: couplings"):
+        next(blocks(HeatBath(), other, **longer, checkpoint=last.checkpoint))
 
 
 def test_observables_by_name_and_by_function():
