@@ -6,12 +6,13 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
 
 __all__ = ["DeviceArray", "copied", "empty", "on_device"]
 
 
-class DeviceArray:
-    """An array on the device; NumPy gets a copy when it asks for one (``np.asarray``).
+class DeviceArray(NDArrayOperatorsMixin):
+    """An array on the device; whoever treats it as a NumPy array works on a copy on the host.
 
     Parameters
     ----------
@@ -43,8 +44,18 @@ class DeviceArray:
         host = np.array(self.data.copy_to_host()).reshape(self.shape)
         return host if dtype is None else host.astype(dtype, copy=False)
 
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        host = [np.asarray(i) if isinstance(i, DeviceArray) else i for i in inputs]
+        return getattr(ufunc, method)(*host, **kwargs)
+
     def __getitem__(self, index: Any) -> np.ndarray:
         return np.asarray(self)[index]
+
+    def __getattr__(self, name: str) -> Any:
+        # Not the protocols that hand out memory: that of the copy would be gone.
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(np.asarray(self), name)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return np.array, (np.asarray(self),)

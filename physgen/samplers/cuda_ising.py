@@ -183,11 +183,11 @@ class CudaIsingChains:
     def _counts(self, planes: Any, n_planes: int) -> np.ndarray:
         """Return the counts of all chains, int64."""
         from physgen.kernels.cuda.counting import flush
-        from physgen.kernels.cuda.launch import configured
+        from physgen.kernels.cuda.launch import configured, parts
 
         shape = (planes.shape[0], CHAINS_PER_BLOCK)
         out = self._buffer("counts", shape, np.int64)
-        configured(flush, *shape)(planes, n_planes, out)
+        configured(flush, shape[0], parts(1, shape[1]))(planes, n_planes, out)
         return out.copy_to_host().reshape(-1)
 
     def _buffer(self, name: str, shape: tuple[int, ...], dtype: Any = np.uint64) -> Any:

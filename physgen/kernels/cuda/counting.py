@@ -107,7 +107,7 @@ def tally(x, first, second, signs, planes):
 
 @cuda.jit
 def flush(planes, n_planes, out):
-    """Write the counts in the planes of part 0; launch 512 threads for each block of 512 chains.
+    """Write the counts in the planes of part 0; any number of threads for each block of chains.
 
     Parameters
     ----------
@@ -115,9 +115,11 @@ def flush(planes, n_planes, out):
     n_planes : int
     out : int64 array (n_blocks, 512)
     """
-    block, chain = cuda.blockIdx.x, _U32(cuda.threadIdx.x)
-    lane, bit = chain >> _SIX, _U64(chain & _LOW)
-    total = 0
-    for p in range(n_planes):
-        total += np.int64((planes[block, 8 * p + lane] >> bit) & _ONE) << p
-    out[block, chain] = total
+    block = cuda.blockIdx.x
+    for i in range(cuda.threadIdx.x, out.shape[1], cuda.blockDim.x):
+        chain = _U32(i)
+        lane, bit = chain >> _SIX, _U64(chain & _LOW)
+        total = 0
+        for p in range(n_planes):
+            total += np.int64((planes[block, 8 * p + lane] >> bit) & _ONE) << p
+        out[block, chain] = total

@@ -13,7 +13,9 @@ from physgen.core.errors import InputError, MissingDependencyError
 
 __all__ = ["configured", "parts", "require_device", "require_memory"]
 
-_MOST_THREADS = 512  # of a block: enough to hide latencies, few enough for 128 registers each
+# Of a block: with 70-88 registers a thread, three blocks share a multiprocessor (65536 registers)
+# and hide one another's waits at barriers; two of 512 threads would not fit.
+_MOST_THREADS = 256
 _MOST_SIMULATED = 32
 _REMEDY = "pip install 'physgen[cuda]'"
 

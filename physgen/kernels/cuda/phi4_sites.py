@@ -21,7 +21,7 @@ from physgen.kernels.cuda._numba import cuda
 
 __all__ = ["MOST_THREADS", "add_up", "copy", "energies", "kick_drift", "moments"]
 
-MOST_THREADS = 512  # of a CUDA block: the size of the shared arrays of sums
+MOST_THREADS = 256  # of a CUDA block: the size of the shared arrays of sums
 
 _U32, _D = np.uint32, np.float64
 

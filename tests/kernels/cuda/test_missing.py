@@ -67,7 +67,7 @@ def test_targets():
 
 def test_schedule_of_the_threads():
     assert launch.parts(8, 16) == 16
-    assert launch.parts(8, 1000) == 64
+    assert launch.parts(8, 1000) == 32
     assert launch.parts(256, 1) == 1
 
 

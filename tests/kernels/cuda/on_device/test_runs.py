@@ -1,8 +1,10 @@
 import numpy as np
 
+from physgen.core.random import Stream
 from physgen.samplers import blocks, run
 from physgen.samplers.heat_bath import HeatBath
 from physgen.samplers.hmc import HMC
+from physgen.samplers.tempering import ParallelTempering
 from physgen.targets import Ising, Phi4
 
 ISING, PHI4 = Ising(L=(2, 3), beta=0.4), Phi4.from_halved(L=(2, 3), m2=1.0, lam=1.0)
@@ -22,3 +24,14 @@ def test_a_run_resumes_from_a_checkpoint():
     assert all(type(v.data) is np.ndarray for v in middle.variables.values())  # fit for a file
     rest = run(sampler, PHI4, checkpoint=middle, **COUNTS)
     np.testing.assert_array_equal(rest["action"], parts[-1].data["action"])
+
+
+def test_chains_are_tempered_on_the_device():
+    energies = []
+    for device in ("cpu", "cuda"):
+        chains = ParallelTempering(HeatBath(device=device), betas=[0.3, 0.4]).bind(ISING)
+        state = chains.init(Stream(1), 8)
+        for i in range(2):
+            state, _ = chains.step(Stream(2).at(i), state)
+        energies.append(chains.measure(state)["energy"])
+    np.testing.assert_array_equal(*energies)
