@@ -46,8 +46,13 @@ class IsingInt8:
     @cached_property
     def _arrays(self) -> tuple[np.ndarray, ...]:
         neighbours, K, H = self.target.kernel[1]
-        dtypes = (np.int64, np.float64, np.float64)
-        return tuple(np.ascontiguousarray(a, dtype=t) for a, t in zip((neighbours, K, H), dtypes))
+        odd = ((0, 0), (0, neighbours.shape[1] % 2))  # the kernel takes neighbours in pairs
+        present = neighbours >= 0
+        return (
+            np.pad(np.where(present, neighbours, 0).astype(np.int64), odd),
+            np.pad(np.where(present, K, 0.0), odd),
+            np.ascontiguousarray(H, dtype=np.float64),
+        )
 
     def init(self, rng: Stream, n_chains: int, start: str | np.ndarray = "hot") -> State:
         """Return a first state of `n_chains` chains; they need not fill the last block."""

@@ -88,12 +88,12 @@ def test_exact_starts_stay_exact(name, rng):
 
 
 @pytest.mark.statistical
-def test_exact_starts_stay_exact_with_arbitrary_couplings():
-    sampler = HeatBath()
-    assert isinstance(sampler.bind(COUPLINGS), IsingInt8)
-    hotter = COUPLINGS.at(beta=0.45)
-    assert accepts(lambda n, seed: invariance_p(sampler, COUPLINGS, COUPLINGS, n, seed), 60_000)
-    assert not accepts(lambda n, seed: invariance_p(sampler, COUPLINGS, hotter, n, seed), 60_000)
+@pytest.mark.parametrize("target", [COUPLINGS, CASES["open"], CASES["tree"]])
+def test_exact_starts_stay_exact_as_int8(target):
+    assert isinstance(HeatBath().bind(COUPLINGS), IsingInt8)
+    sampler, hotter = HeatBath(layout="int8"), target.at(beta=0.9 * target.beta)
+    assert accepts(lambda n, seed: invariance_p(sampler, target, target, n, seed), 60_000)
+    assert not accepts(lambda n, seed: invariance_p(sampler, target, hotter, n, seed), 60_000)
 
 
 def kaufman_pulls(sampler, n_chains, seed, shift=1.0):

@@ -83,12 +83,11 @@ def _fields(x, neighbours, K, H, b):
     """Write the local fields of one site of 64 chains to b."""
     for j in range(WIDTH):
         b[j] = H
-    for m in range(neighbours.shape[0]):
-        k = K[m]
-        if neighbours[m] >= 0 and k != 0.0:
-            row = x[neighbours[m]]
-            for j in range(WIDTH):
-                b[j] += k * row[j]
+    for m in range(0, neighbours.shape[0], 2):
+        k0, k1 = K[m], K[m + 1]
+        row0, row1 = x[neighbours[m]], x[neighbours[m + 1]]
+        for j in range(WIDTH):
+            b[j] += k0 * row0[j] + k1 * row1[j]
 
 
 @njit(**CONTRACT)
@@ -115,9 +114,10 @@ def _metropolis(words, b, old, at_tie, new):
 def sweeps(rule: int, fast: int) -> Any:
     """Return the compiled sweeps.
 
-    The function returned takes x and out, int8 (n_blocks, n_sites, 64), neighbours (n_sites, z),
-    K (n_sites, z), H (n_sites,), schedule (20,), first, stride and n_sweeps as the bit-sliced
-    ones do, and flipped, int64 (n_blocks, 64), to which Metropolis adds the flips of each chain.
+    The function returned takes x and out, int8 (n_blocks, n_sites, 64); neighbours and K
+    (n_sites, z), z even and K = 0 where there is no neighbour; H (n_sites,); schedule (20,),
+    first, stride and n_sweeps as the bit-sliced ones do; and flipped, int64 (n_blocks, 64), to
+    which Metropolis adds the flips of each chain.
     """
 
     @njit(**CONTRACT)
