@@ -94,7 +94,7 @@ def log_z_derivatives(
             f"Kaufman's formula must have a torus of two extents, got {tuple(shape)}; "
             "other lattices: exact.enumeration or exact.transfer_matrix"
         )
-    n, m = (check_positive_int("an extent of the torus", int(L), minimum=2) for L in shape)
+    n, m = (check_positive_int("an extent of the torus", L, minimum=2) for L in shape)
     K = np.asarray(K, dtype=np.float64)
     if not np.all(np.isfinite(K)):
         raise InputError(f"K must be finite, got {K}")
@@ -104,9 +104,8 @@ def log_z_derivatives(
     small = np.abs(K) < _SMALL
     positive = np.where(small, 1.0, np.abs(K))[..., None]
     value, first, second = _mixture(positive, n, m, twisted & ~small, both=m % 2 == 1)
-    squares = float(
-        n * m * (2 + (n == 2) + (m == 2))
-    )  # sum of the squared multiplicities of bonds
+    # at K = 0 the variance of H/J is the number of bonds, double ones counting four times
+    squares = float(n * m * (2 + (n == 2) + (m == 2)))
     return (
         np.where(small, n * m * np.log(2.0), value),
         np.where(small, squares * K, np.where(K < 0, -first, first)),
