@@ -16,7 +16,7 @@ import numpy as np
 
 from physgen.core.random import Stream
 from physgen.kernels.cpu.langevin import langevin
-from physgen.kernels.cpu.phi4_hmc import actions, trajectories
+from physgen.kernels.cpu.phi4_hmc import actions, moments, trajectories
 from physgen.kernels.cpu.phi4_layout import MIN_WIDTH, block_width, pack, runs, unpack
 from physgen.kernels.cpu.philox import split_key, words
 from physgen.samplers._threads import over_blocks
@@ -99,16 +99,16 @@ class Phi4Fields:
 
     def measure(self, state: State) -> Mapping[str, np.ndarray]:
         """Return the observables of the target."""
-        n, x, found = int(state.aux["n_chains"]), None, {}
+        found: dict[str, np.ndarray] = {}
+        means = np.empty((len(state.x), 2, state.x.shape[2]))
+        in_parts(lambda part: moments(part, state.x, means), state.x, 1)
         for name, function in self.target.observables.items():
             if name == "action":
                 found[name] = self.actions(state)
             elif name in ("magnetization", "phi2"):
-                moment = np.mean if name == "magnetization" else _mean_square
-                found[name] = moment(state.x, axis=1, dtype=np.float64).reshape(-1)[:n]
+                found[name] = per_chain(state, means[:, int(name == "phi2")])
             else:
-                x = self.configurations(state) if x is None else x
-                found[name] = np.asarray(function(x), np.float64)
+                found[name] = np.asarray(function(self.configurations(state)), np.float64)
         return found
 
     def lanes(self, rng: Stream, n_blocks: int) -> np.ndarray:
@@ -169,7 +169,3 @@ def key_words(rng: Stream) -> np.ndarray:
 def per_chain(state: State, values: np.ndarray) -> np.ndarray:
     """Return values (n_blocks, W) as (n_chains,)."""
     return values.reshape(-1)[: int(state.aux["n_chains"])].copy()
-
-
-def _mean_square(x: np.ndarray, axis: int, dtype: Any) -> np.ndarray:
-    return np.einsum("bsw,bsw->bw", x, x, dtype=dtype) / x.shape[axis]

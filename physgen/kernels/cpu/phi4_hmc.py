@@ -23,7 +23,7 @@ from physgen.kernels.cpu.phi4_rows import force_row, kick_drift, neighbour_sum, 
 from physgen.kernels.cpu.restrict import restrict
 from physgen.kernels.cpu.vecmath import CONTRACT
 
-__all__ = ["actions", "forces", "leapfrog", "trajectories"]
+__all__ = ["actions", "forces", "leapfrog", "moments", "trajectories"]
 
 _U = np.uint64
 _ACCEPT = _U(0xFFFFFFFF)  # counter word c0 of the uniform deviates: no site has this number
@@ -231,6 +231,34 @@ def actions(blocks, x, runs, couplings, out):
         phi = x[b].reshape(n)
         sum_energies(phi, phi, total, runs, width, c[5], c[1], c[2], zero, out[b], k)
         out[b] += couplings[3] * x.shape[1]
+
+
+@njit(**CONTRACT)
+def _sum_moments(phi, n_sites, width, first, second):
+    restrict()
+    w = _U(width)
+    pairs = n_sites // 2
+    for i in range(pairs):
+        for j in range(width):
+            t = _U(2 * i) * w + _U(j)
+            a, b = np.float64(phi[t]), np.float64(phi[t + w])
+            first[j] += a + b
+            second[j] += a * a + b * b
+    for i in range(2 * pairs, n_sites):
+        for j in range(width):
+            a = np.float64(phi[_U(i) * w + _U(j)])
+            first[j] += a
+            second[j] += a * a
+
+
+@njit(**CONTRACT)
+def moments(blocks, x, out):
+    """Write the means over sites of phi and phi^2 of each chain, float64 (n_blocks, 2, W)."""
+    n_sites, width = x.shape[1], x.shape[2]
+    for b in range(blocks[0], x.shape[0], blocks[1]):
+        out[b] = 0
+        _sum_moments(x[b].reshape(n_sites * width), n_sites, width, out[b, 0], out[b, 1])
+        out[b] /= n_sites
 
 
 @njit(**CONTRACT)
