@@ -3,7 +3,9 @@ import sys
 
 from numba import config, cuda
 
-config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # tests are small
+# Tests are small, and hand over arrays as they are.
+config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
+config.CUDA_WARN_ON_IMPLICIT_COPY = 0
 # The tests in on_device run on a device if there is one, else in the simulator, which must be
 # chosen before numba is imported: test_simulator.py starts a process of its own for them.
 if os.environ.get("NUMBA_ENABLE_CUDASIM") == "1":

@@ -1,0 +1,163 @@
+"""The CUDA kernels with the types that numba gives them, compiled for the CPU.
+
+The simulator computes with NumPy scalars, whose types promote in another way than numba's.  With
+one thread for the sites, the threads of a block are independent: their sources, with the names of
+a thread as arguments and barriers left out, run one thread after the other.
+"""
+
+import importlib.util
+import re
+import sys
+from types import ModuleType, SimpleNamespace
+
+import numba
+import numpy as np
+import pytest
+
+from physgen.core.random import Stream
+from physgen.kernels.cpu.normals import padded_sites
+from physgen.kernels.cpu.philox import split_key
+from physgen.kernels.cuda.schedule import schedule
+from physgen.lattice import Hypercubic
+from physgen.samplers.heat_bath import HeatBath
+from physgen.samplers.hmc import HMC
+from physgen.samplers.metropolis import Metropolis
+from physgen.targets import Ising, Phi4
+
+pytestmark = pytest.mark.slow
+
+PACKAGE = "physgen.kernels.cuda."
+MODULES = (
+    "philox", "counting", "ising_logic", "ising_events", "ising_sweeps", "normals", "phi4_sites",
+    "phi4_hmc",
+)  # fmt: skip
+CHANGES = [
+    (re.escape(PACKAGE), "serial_"),
+    (r"product: Any = .*", "product = cuda.jit(device=True)(_product)"),
+    (r"cuda\.syncthreads\(\)", "pass"),
+    (r"cuda\.threadIdx\.x", "X"),
+    (r"cuda\.blockDim\.x", "W"),
+    (r"cuda\.blockIdx\.x", "B"),
+    (r"cuda\.threadIdx\.y", "np.int32(0)"),
+    (r"cuda\.blockDim\.y", "np.int32(1)"),
+    (r"cuda\.(local|shared)\.array\((\w+), _U64\)", r"np.empty(\2, np.uint64)"),
+    (r"cuda\.(local|shared)\.array\((\w+), _D\)", r"np.empty(\2, np.float64)"),
+    (r"cuda\.(local|shared)\.array\((\w+), np\.int32\)", r"np.empty(\2, np.int32)"),
+    (r"(@cuda\.jit\n\s*def \w+\()", r"\1X, B, W, "),
+]
+
+
+def jit(function=None, device=False):
+    compiled = numba.njit(error_model="numpy")
+    return compiled if function is None else compiled(function)
+
+
+@pytest.fixture(scope="module")
+def kernels():
+    stub = ModuleType("serial__numba")
+    stub.__dict__.update(cuda=SimpleNamespace(jit=jit), SIMULATED=True)
+    sys.modules[stub.__name__] = stub
+    found = {}
+    for name in MODULES:
+        module = sys.modules[f"serial_{name}"] = ModuleType(f"serial_{name}")
+        path = importlib.util.find_spec(PACKAGE + name).origin
+        with open(path) as file:
+            source = file.read()
+        for pattern, replacement in CHANGES:
+            source = re.sub(pattern, replacement, source)
+        exec(compile(source, f"serial {name}", "exec"), module.__dict__)
+        found[name] = module
+    yield SimpleNamespace(**found)
+    for name in ("_numba", *MODULES):
+        del sys.modules[f"serial_{name}"]
+
+
+def launch(kernel, n_blocks, width, *arguments):
+    for block in range(n_blocks):
+        for lane in range(width):
+            kernel(np.int32(lane), np.int32(block), np.int32(width), *arguments)
+
+
+def key(rng):
+    return [np.uint32(k) for k in split_key(rng.philox_key()[0])]
+
+
+STRIP = Hypercubic((4, 3), ("periodic", "open"))
+SIGNS = np.random.default_rng(1).choice([-1.0, 1.0], len(STRIP.bonds))
+
+
+@pytest.mark.parametrize(
+    ("sampler", "target"),
+    [
+        (HeatBath(), Ising(L=(9, 8), beta=0.44)),
+        (HeatBath(), Ising(lattice=STRIP, beta=0.5, J=SIGNS, h=0.3)),
+        (Metropolis(), Ising(L=3, beta=0.5, h=2.0)),
+        (Metropolis(), Ising(L=16, beta=0.44)),
+    ],
+)
+def test_spins(kernels, sampler, target):
+    chains, n = sampler.bind(target), 20
+    state = chains.init(Stream(1), 600)
+    expected, info = chains.step(Stream(2), state, n)
+    model, (n_blocks, n_sites) = chains.model, state.x.shape[:2]
+    rows = (model.rows // 8).astype(np.uint32)
+    plan, codes = schedule(rows), kernels.ising_logic.class_codes(model.tables.masks)
+    n_planes = max(3, (n * n_sites).bit_length())
+    x = np.ascontiguousarray(state.x).reshape(n_blocks, -1).copy()
+    events = np.empty((n_blocks, plan.n_periods * n_sites * codes.shape[1] * 8), np.uint64)
+    planes = np.empty((n_blocks, n_planes * 8), np.uint64)
+    kinds, (_, kept, poisson) = model.kinds.astype(np.uint32), model.tables
+    launch(
+        kernels.ising_sweeps.sweeps(*model.variant, chains.rule), n_blocks, 8,
+        x, rows, model.signs, kinds, codes, kept, poisson, *plan, plan.n_periods, events, planes,
+        *key(Stream(2)), n,
+    )  # fmt: skip
+    np.testing.assert_array_equal(x.reshape(state.x.shape), expected.x)
+    if chains.rule:
+        flips = np.empty((n_blocks, 512), np.int64)
+        launch(kernels.counting.flush, n_blocks, 1, planes, n_planes, flips)
+        np.testing.assert_array_equal(flips.ravel()[:600] / (n * n_sites), info.accepted)
+
+
+@pytest.mark.parametrize(("dtype", "atol"), [("float32", 1e-5), ("float64", 5e-14)])
+def test_fields(kernels, dtype, atol):
+    target, real = Phi4.from_halved(L=(4, 6), m2=-1.0, lam=0.5), np.dtype(dtype).type
+    chains = HMC(n_leapfrog=5, step_size=0.15, jitter=0.0, dtype=dtype).bind(target)
+    state = chains.init(Stream(1), 40)
+    n_blocks, n_sites, width = state.x.shape
+    neighbours, couplings = target.kernel[1]
+    table, degrees = neighbours.astype(np.uint32), np.full(n_sites, 4, np.uint32)
+    lattice = (table, degrees, *(real(c) for c in (*couplings[:3], 0.0)))
+    constant = float(couplings[3]) * n_sites
+    work = np.empty((3, n_blocks, padded_sites(n_sites, dtype) * width), dtype)
+
+    x, action = state.x.reshape(n_blocks, -1).copy(), state.aux["action"].copy()
+    stats, steps = np.zeros((n_blocks, 4, width)), np.full(4, 0.15, dtype)
+    launch(
+        kernels.phi4_hmc.trajectories(dtype), n_blocks, width,
+        x, action, *lattice, constant, work, *key(Stream(2)), steps, 5, stats,
+    )  # fmt: skip
+    expected, info = chains.step(Stream(2), state, 4)
+    np.testing.assert_allclose(x.reshape(state.x.shape), expected.x, rtol=0, atol=atol)
+    np.testing.assert_allclose(action, expected.aux["action"], rtol=0, atol=atol)
+    np.testing.assert_array_equal(stats[:, 0].ravel()[:40] / 4, info.accepted)
+
+    x, h = state.x.reshape(n_blocks, -1).copy(), real(0.2)
+    langevin = kernels.phi4_hmc.langevin(dtype)
+    launch(langevin, n_blocks, width, x, *lattice, work, *key(Stream(3)), h, h * real(0.5), 3)
+    expected = chains.fields.langevin(Stream(3), state, 0.02, 3)
+    np.testing.assert_allclose(x.reshape(state.x.shape), expected.x, rtol=0, atol=atol)
+
+
+def test_counts(kernels):
+    rng = np.random.default_rng(1)
+    x = rng.integers(0, 2**63, (2, 8 * 10), dtype=np.uint64)
+    ends = rng.integers(0, 11, (2, 21)).astype(np.uint32)  # 10 stands for a word of zeros
+    signs = rng.choice(np.array([0, 2**64 - 1], np.uint64), 21)
+    planes, counts = np.empty((2, 5 * 8), np.uint64), np.empty((2, 512), np.int64)
+    launch(kernels.counting.tally, 2, 8, x, *ends, signs, planes)
+    launch(kernels.counting.flush, 2, 1, planes, 5, counts)
+    rows = np.concatenate([x.reshape(2, 10, 8), np.zeros((2, 1, 8), np.uint64)], axis=1)
+    words = rows[:, ends[0]] ^ rows[:, ends[1]] ^ signs[:, None]
+    bits = words[..., None] >> np.arange(64, dtype=np.uint64) & np.uint64(1)
+    np.testing.assert_array_equal(counts, bits.sum(axis=1).reshape(2, 512))
