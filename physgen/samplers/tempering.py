@@ -125,6 +125,11 @@ class Replicas:
         return "asymptotic" if inner == "exact" else inner
 
     @property
+    def coupled_chains(self) -> bool:
+        """Whether the chains of the sampler inside are one ensemble."""
+        return bool(getattr(self.bounds[0], "coupled_chains", False))
+
+    @property
     def replicas(self) -> Mapping[str, np.ndarray]:
         """Name and values of the dimension that observables have beside chain and draw."""
         return {self.settings.coupling: np.array(self.settings.betas)}

@@ -34,8 +34,8 @@ def test_16_sites_agree_with_quadrature(moves):
 
         return test
 
-    assert accepts(p_value(A), 1600)
-    assert not accepts(p_value(Phi4.from_unhalved(4, m2=-3.5, lam=8.0)), 1600)
+    assert accepts(p_value(A), 960)
+    assert not accepts(p_value(Phi4.from_unhalved(4, m2=-3.5, lam=8.0)), 480)
 
 
 def test_walkers_are_one_ensemble():

@@ -69,7 +69,7 @@ def test_error_bars_cover(resample_below, monkeypatch):
 
     assert accepts(p_value, 24)
     monkeypatch.setattr(module, "Islands", Dropped)
-    assert not accepts(p_value, 24)
+    assert not accepts(p_value, 6)
 
 
 @pytest.mark.statistical
