@@ -33,12 +33,13 @@ def plot_agreement(estimates: xr.Dataset, agreement: xr.Dataset) -> Figure:
         x = agreement[name].values
         shifts = np.linspace(-0.25, 0.25, agreement.sizes["quantity"])
         step = float(np.min(np.diff(x))) if len(x) > 1 else 1.0
-        for q, quantity in enumerate(agreement["quantity"].values):
+        names = [str(name) for name in agreement["quantity"].values]
+        for q, name_of in enumerate(names):
+            label = estimates[name_of].attrs.get("long_name", name_of)
             pulls = agreement["pull"].isel(quantity=q).values.reshape(-1, len(x))
             at = np.broadcast_to(x + shifts[q] * step, pulls.shape)
             left.plot(at.ravel(), pulls.ravel(), "o", ms=3.4, mew=0, alpha=0.8,
-                      color=OUTCOME_COLORS[q % len(OUTCOME_COLORS)],
-                      label=str(quantity).replace("_", " "))  # fmt: skip
+                      color=OUTCOME_COLORS[q % len(OUTCOME_COLORS)], label=label)  # fmt: skip
         left.axhspan(-1, 1, color="#E6E8EB", zorder=0)
         left.axhline(0, color=COLOR["exact"], lw=0.8)
         pair = " and ".join([str(agreement.attrs.get("first", "first")),

@@ -8,7 +8,9 @@ from rich.console import Console
 
 from physgen.cli import console
 from physgen.cli.console import LineReporter, RichReporter
+from physgen.samplers.progress import Progress as ChainProgress
 from physgen.training import Progress
+from physgen.workflow.sampling.progress import ScanProgress
 
 
 def progress(step=50, validation=1.2961, floor=1.2876):
@@ -71,3 +73,46 @@ def test_the_live_bar_fits_the_terminal(width):
 )
 def test_durations(seconds, text):
     assert console._duration(seconds) == text
+
+
+def scan_progress(phase="draws", done=400, tau=4.2, hat=1.0031, rate=3.1e7):
+    now = ChainProgress(phase, done, 1000, 12.0, 50.0, tau, hat, 1000)
+    return ScanProgress("wolff, L = 32, beta = 0.44", 3, 52, now, rate, 130.0)
+
+
+def test_a_line_of_a_scan_tells_point_rate_and_how_well_the_chains_mix(capsys):
+    LineReporter().sampled(scan_progress())
+    assert capsys.readouterr().err == (
+        "sample    3/52 wolff, L = 32, beta = 0.44: draw 400/1,000, 31 M updates/s, "
+        "tau_int 4.2, R-hat 1.0031; ETA 2:10\n"
+    )
+
+
+def test_what_is_not_known_of_a_scan_is_not_said(capsys):
+    LineReporter().sampled(scan_progress("warmup", 64, math.nan, math.nan, math.nan))
+    assert capsys.readouterr().err == (
+        "sample    3/52 wolff, L = 32, beta = 0.44: warm-up, 64 steps; ETA 2:10\n"
+    )
+
+
+@pytest.mark.parametrize("width", [60, 120])
+def test_the_live_bar_of_a_scan_fits_the_terminal(width):
+    reporter = RichReporter()
+    screen = io.StringIO()
+    reporter._console = Console(file=screen, force_terminal=True, width=width)
+    reporter.start("sample", "Markov chains at every point")
+    reporter.update("sample", "52 points")
+    reporter.sampled(scan_progress("warmup", 64, math.nan, math.nan, math.nan))
+    reporter.sampled(scan_progress())
+    reporter.finish("sample", "52 points", 1.0)
+    text = screen.getvalue()
+    assert "point 3/52" in text
+    assert "R-hat 1.0031" in text or width < 80
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"),
+    [(0.0, ""), (math.nan, ""), (12.0, "12 updates/s"), (4.21e5, "421 k"), (2e9, "2 G updates/s")],
+)
+def test_rates(rate, text):
+    assert console._updates(rate).startswith(text)

@@ -159,6 +159,12 @@ class Config(JobConfig):
                 )
         return self
 
+    @property
+    def device(self) -> str:
+        """What the chains run on."""
+        devices = {str(sampler.settings().get("device", "cpu")) for sampler in self.sampler}
+        return ", ".join(sorted(devices))
+
     def canonical(self) -> dict[str, Any]:
         """Return the JSON-able form that identifies the run, without what was not given."""
         table = super().canonical()

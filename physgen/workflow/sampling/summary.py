@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import xarray as xr
 
-from physgen.analysis.format import format_estimate, is_zero_error, pull
+from physgen.analysis.format import format_estimate
 from physgen.workflow.loading import config_of_run
 from physgen.workflow.sampling.exact import critical_coupling
 from physgen.workflow.sampling.grid import joint, quantities
@@ -137,7 +137,7 @@ def _crossings(scan: Scan, found: xr.Dataset | None) -> Table | None:
         return None
     critical = critical_coupling(scan)
     columns = [Column("", "name"), Column(scan.coupling, "strong")]
-    columns += [Column("exact"), Column("pull")] if critical is not None else []
+    columns += [Column("L = inf\nexact"), Column("difference")] if critical is not None else []
     columns += [Column("U there")]
     rows = []
     for k in range(found.sizes["pair"]):
@@ -145,8 +145,7 @@ def _crossings(scan: Scan, found: xr.Dataset | None) -> Table | None:
         pair = f"U_{int(found['L_small'][k])} = U_{int(found['L_large'][k])}"
         row = [pair, format_estimate(at, error)]
         if critical is not None:
-            known = np.isfinite(error) and not is_zero_error(at, error)
-            row += [f"{critical:.6f}", f"{pull(at, critical, error):+.1f}" if known else ""]
+            row += [f"{critical:.6f}", f"{at - critical:+.5f}"]
         rows.append((*row, f"{float(found['binder'][k]):.4f}"))
     notes = (
         "Curves of two sizes cross at the critical point of the infinite lattice, but for "

@@ -113,3 +113,29 @@ def test_the_action_in_the_readme_runs(tmp_path):
     config = load_config(tmp_path / "config.toml")
     check(config)
     assert Scan(config).n_points == 4
+
+
+def test_an_action_that_is_not_finite_is_told_and_the_draws_before_it_are_kept(config, capsys):
+    """Its NaN lies five standard deviations out, so the warm-up does not find it."""
+    text = GAUSS + (
+        "\ndef hole(L, m2):\n"
+        "    def action(x):\n"
+        "        S = (x**2).sum((1, 2)) / 2\n"
+        "        return np.where(np.abs(x).max((1, 2)) > 4.8, np.nan, S)\n"
+        "    return physgen.as_target(action, (L, L), lambda x: -x)\n"
+    )
+    (config.parent / "my_action.py").write_text(text)
+    out = config.parent / "run"
+    argv = ["sample", str(config), "--out", str(out), "--set", "target.object=hole"]
+    argv += ["--set", "sampler.n_draws=3000", "--set", "sample.checkpoint_every=0.05"]
+    argv += ["--set", "sampler.warmup=20", "--set", "sampler.step_size=0.5"]
+    assert main(argv) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert re.search(
+        r"hmc, L = 2, m2 = 1: the action must be finite, got nan .*at draw \d+", error
+    )
+    assert f"the draws before it are in {out}" in error
+    kept = open_run(out)["chains/hmc/L2/m21"]
+    draw = int(re.search(r"at draw (\d+)", error)[1])
+    assert 0 < kept.sizes["draw"] <= draw
+    assert bool((abs(kept["action"]) < 1e6).all())
