@@ -48,8 +48,8 @@ def sw_ratio() -> Row:
     worst = min(ratios, key=lambda L: ratios[L])
     detail["energy pulls at L=32, ours and theirs"] = "{:.1f}, {:.1f}".format(*_pulls())
     detail["limit"] = (
-        "2.5-3 ns/site: 0.43 joins a site, each about one mispredicted branch (5 ns), and 16 "
-        "random words for 128 bonds"
+        "about 3 ns/site by estimate: 0.43 joins a site at one mispredicted branch each (2 ns), half "
+        "a run a site to flip (0.5 ns), 16 random words for 128 bonds (0.5 ns, measured)"
     )
     return Row(ratios[worst], "ratio", "mcising SW", None, ratios[worst], detail)
 
