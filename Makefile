@@ -6,7 +6,7 @@ export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help install demo test test-slow lint bench bench-train clean
+.PHONY: help install demo test test-slow lint bench bench-train clean clean-kernels
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,6 +44,9 @@ bench-train: install .venv/.bench  ## the slow figures (tens of minutes), kept u
 .venv/.bench: .venv/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
 	@touch $@
+
+clean-kernels:  ## forget compiled kernels (after editing a function that others inline)
+	find physgen -name '*.nb[ci]' -delete
 
 clean:  ## remove the environment and generated runs
 	rm -rf .venv runs
