@@ -73,9 +73,7 @@ def measure(sampler: Any, target: Any, n_chains: int, seconds: float) -> dict[st
     thin = max(1, round(first / 8))
     step = time_step(sampler, target, n_chains)
     n_draws = int(min(4000, max(200, seconds / (step * n_chains * thin))))
-    ds = run(
-        sampler, target, n_chains=n_chains, n_draws=n_draws, thin=thin, seed=3, quiet=True
-    )
+    ds = run(sampler, target, n_chains=n_chains, n_draws=n_draws, thin=thin, seed=3, quiet=True)
     energy = "energy" if "energy" in ds else "action"
     m, e = tau_int(abs(ds[slow].values)), tau_int(ds[energy].values)
     # tau_int in steps from draws that are `thin` apart: the sum over lags becomes an integral,
