@@ -66,10 +66,7 @@ def sweeps(z: int, symmetric: int, rule: int) -> Any:
         Philox key.
     n_sweeps : int
     """
-    degree, signed = abs(z), z > 0
-    classes = n_classes(degree, bool(symmetric))
-    has_tie = symmetric and degree % 2 == 0
-    middle = _U64(degree // 2)
+    update, classes = _update(z, symmetric, rule), n_classes(abs(z), bool(symmetric))
 
     @cuda.jit
     def run(
@@ -102,48 +99,13 @@ def sweeps(z: int, symmetric: int, rule: int) -> Any:
                     sweep = period - np.int64(late[j])
                     if sweep < 0 or sweep >= n_sweeps:
                         continue
-                    site, t = order[j], _U32(sweep)
-                    d0, d1, d2, d3, d4 = _NONE, _NONE, _NONE, _NONE, _NONE
-                    for m in range(degree):
-                        row, bit = rows[site, m], _NONE
-                        if row < n_sites:
-                            bit = spins[8 * row + lane]
-                        if signed:
-                            bit ^= signs[site, m]
-                        d0, d1, d2, d3, d4 = add_bit(d0, d1, d2, d3, d4, bit)
-                    a, b = draw_pair(site, t, group, _U32(0), k0, k1)
-                    c, d = draw_pair(site, t, group, _U32(1), k0, k1)
-                    e, f = draw_pair(site, t, group, _U32(2), k0, k1)
-                    g, h = draw_pair(site, t, group, _U32(3), k0, k1)
-                    spin = spins[8 * site + lane]
-                    excited, favoured = _NONE, _NONE
-                    at = ((_U32(sweep % n_periods) * n_sites + site) * classes) * 8 + lane
-                    for n in range(classes):
-                        code = codes[kinds[site], n]
-                        event = rare[at + 8 * n]
-                        if event != _NONE:
-                            rare[at + 8 * n] = _NONE
-                        drawn = below(code, a, b, c, d, e, f, g, h) | event
-                        drawn ^= mask(code, COMPLEMENT)
-                        here = selector(d0, d1, d2, d3, d4, _U64(n))
-                        if symmetric:
-                            above = selector(d0, d1, d2, d3, d4, _U64(degree - n))
-                            here |= above
-                            favoured |= above
-                        else:
-                            tied = mask(code, TIE) & spin
-                            favoured |= here & (mask(code, FAVOURED) | tied)
-                        excited |= here & drawn
-                    if has_tie:
-                        here = selector(d0, d1, d2, d3, d4, middle)
-                        favoured |= here & spin
-                        excited |= here & (h if rule < 2 else _ALL)
+                    at = (_U32(sweep % n_periods) * n_sites + order[j]) * classes * 8 + lane
+                    flip = update(
+                        spins, order[j], lane, rows, signs, codes, kinds[order[j]], rare, at,
+                        _U32(sweep), group, k0, k1,
+                    )  # fmt: skip
                     if rule > 0:
-                        excited &= (spin ^ favoured) ^ _ALL
-                    new = favoured ^ excited
-                    spins[8 * site + lane] = new
-                    if rule > 0:
-                        flips[n_flips] = spin ^ new
+                        flips[n_flips] = flip
                         n_flips += 1
                         if n_flips == 7:
                             add_seven(counts, own, n_planes, flips)
@@ -156,3 +118,57 @@ def sweeps(z: int, symmetric: int, rule: int) -> Any:
             merge(counts, n_planes, part, n_parts, lane)
 
     return run
+
+
+def _update(z: int, symmetric: int, rule: int) -> Any:
+    """Return the device function that updates one site of 64 chains and returns who flipped.
+
+    Beside arguments of the kernel it takes the site and its kind, the place of its rare events
+    (class n at ``at + 8 n``; they are consumed), the sweep and the group.
+    """
+    degree, signed = abs(z), z > 0
+    classes = n_classes(degree, bool(symmetric))
+    has_tie, middle = symmetric and degree % 2 == 0, _U64(degree // 2)
+
+    @cuda.jit(device=True)
+    def update(
+        spins, site, lane, rows, signs, codes, kind, rare, at, sweep, group, k0, k1
+    ):  # fmt: skip
+        d0, d1, d2, d3, d4 = _NONE, _NONE, _NONE, _NONE, _NONE
+        for m in range(degree):
+            row, bit = rows[site, m], _NONE
+            if row < rows.shape[0]:
+                bit = spins[8 * row + lane]
+            if signed:
+                bit ^= signs[site, m]
+            d0, d1, d2, d3, d4 = add_bit(d0, d1, d2, d3, d4, bit)
+        a, b = draw_pair(site, sweep, group, _U32(0), k0, k1)
+        c, d = draw_pair(site, sweep, group, _U32(1), k0, k1)
+        e, f = draw_pair(site, sweep, group, _U32(2), k0, k1)
+        g, h = draw_pair(site, sweep, group, _U32(3), k0, k1)
+        spin = spins[8 * site + lane]
+        excited, favoured = _NONE, _NONE
+        for n in range(classes):
+            code, event = codes[kind, n], rare[at + 8 * n]
+            if event != _NONE:
+                rare[at + 8 * n] = _NONE
+            drawn = (below(code, a, b, c, d, e, f, g, h) | event) ^ mask(code, COMPLEMENT)
+            here = selector(d0, d1, d2, d3, d4, _U64(n))
+            if symmetric:
+                above = selector(d0, d1, d2, d3, d4, _U64(degree - n))
+                here |= above
+                favoured |= above
+            else:
+                favoured |= here & (mask(code, FAVOURED) | (mask(code, TIE) & spin))
+            excited |= here & drawn
+        if has_tie:
+            here = selector(d0, d1, d2, d3, d4, middle)
+            favoured |= here & spin
+            excited |= here & (h if rule < 2 else _ALL)
+        if rule > 0:
+            excited &= (spin ^ favoured) ^ _ALL
+        new = favoured ^ excited
+        spins[8 * site + lane] = new
+        return spin ^ new
+
+    return update

@@ -13,7 +13,7 @@ from physgen.core.errors import InputError, MissingDependencyError
 
 __all__ = ["configured", "parts", "require_device", "require_memory"]
 
-# Of a block: with 70-88 registers a thread, three blocks share a multiprocessor (65536 registers)
+# Of a block: with 64-80 registers a thread, three blocks share a multiprocessor (65536 registers)
 # and hide one another's waits at barriers; two of 512 threads would not fit.
 _MOST_THREADS = 256
 _MOST_SIMULATED = 32
