@@ -1,4 +1,4 @@
-"""A toy run: 4 sites, 300 shots, a few seconds."""
+"""Toy runs, a few seconds each: 4 sites and 300 shots; a scan of two small lattices."""
 
 import pytest
 
@@ -24,6 +24,22 @@ n_samples = 200
 """
 
 
+SCAN = """
+seed = 3
+[target]
+name = "ising-2d"
+L = [4, 8]
+beta = [0.3, 0.44, 0.6]
+[[sampler]]
+name = "heat-bath"
+n_draws = 60
+thin = 2
+[[sampler]]
+name = "swendsen-wang"
+n_draws = 60
+"""
+
+
 @pytest.fixture(scope="session")
 def toy_text():
     return TOY
@@ -43,3 +59,19 @@ def finished(tmp_path_factory, toy_text):
     (folder / "config.toml").write_text(toy_text)
     assert main(["run", str(folder / "config.toml"), "--out", str(folder / "run")]) == 0
     return folder / "run"
+
+
+@pytest.fixture(scope="session")
+def scanned(tmp_path_factory):
+    """One finished toy scan; tests must not change it."""
+    folder = tmp_path_factory.mktemp("scanned")
+    (folder / "config.toml").write_text(SCAN)
+    assert main(["run", str(folder / "config.toml"), "--out", str(folder / "run")]) == 0
+    return folder / "run"
+
+
+@pytest.fixture
+def scan_config(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text(SCAN)
+    return path

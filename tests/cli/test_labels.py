@@ -23,7 +23,7 @@ def imported(tmp_path_factory, toy_text):
     return folder / "run"
 
 
-@pytest.fixture(params=["finished", "imported"])
+@pytest.fixture(params=["finished", "imported", "scanned"])
 def groups(request):
     tree = open_run(request.getfixturevalue(request.param))
     found = {node.path.strip("/"): node.to_dataset(inherit=False) for node in tree.subtree}
@@ -31,13 +31,17 @@ def groups(request):
 
 
 def test_every_group_is_in_the_schema(groups):
-    assert set(groups) <= set(GROUPS)
+    assert {"chains" if name.startswith("chains/") else name for name in groups} <= set(GROUPS)
 
 
 def test_every_group_says_how_exact_it_is_and_for_what(groups):
     for name, ds in groups.items():
         assert ds.attrs["exactness"] in ("exact", "asymptotic", "approximate"), name
         assert ds.attrs["exactness_for"], name
+    if "estimates" in groups:
+        assert groups["estimates"].attrs["exactness"] == "asymptotic"
+        assert groups["exact"].attrs["exactness"] == "exact"
+        return
     assert groups["model"].attrs["exactness"] == "approximate"
     assert groups["samples"].attrs["exactness_for"] == "the model"
     assert groups["validation"].attrs["exactness"] == "asymptotic"
@@ -74,8 +78,9 @@ def test_every_variable_of_the_history_is_explained(finished):
         assert len(array.attrs["long_name"]) > len(str(name)), name
 
 
-def test_the_schema_lists_no_group_that_is_never_written(finished, imported):
-    written = {g.strip("/") for run in (finished, imported) for g in open_run(run).groups}
+def test_the_schema_lists_no_group_that_is_never_written(finished, imported, scanned):
+    runs = (finished, imported, scanned)
+    written = {g.strip("/") for run in runs for g in open_run(run).groups}
     assert set(GROUPS) <= written
 
 

@@ -13,37 +13,6 @@ from physgen.cli import main
 from physgen.exact import kaufman
 from physgen.results import open_run
 
-SCAN = """
-seed = 3
-[target]
-name = "ising-2d"
-L = [4, 8]
-beta = [0.3, 0.44, 0.6]
-[[sampler]]
-name = "heat-bath"
-n_draws = 60
-thin = 2
-[[sampler]]
-name = "swendsen-wang"
-n_draws = 60
-"""
-
-
-@pytest.fixture(scope="session")
-def scanned(tmp_path_factory):
-    """One finished toy scan; tests must not change it."""
-    folder = tmp_path_factory.mktemp("scanned")
-    (folder / "config.toml").write_text(SCAN)
-    assert main(["run", str(folder / "config.toml"), "--out", str(folder / "run")]) == 0
-    return folder / "run"
-
-
-@pytest.fixture
-def scan_config(tmp_path):
-    path = tmp_path / "config.toml"
-    path.write_text(SCAN)
-    return path
-
 
 def test_a_scan_leaves_one_file_a_report_and_figures(scanned):
     names = {p.name for p in scanned.iterdir() if not p.name.startswith(".")}

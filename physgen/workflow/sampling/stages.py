@@ -15,7 +15,7 @@ import xarray as xr
 
 from physgen.workflow.context import Context
 from physgen.workflow.job import Stage
-from physgen.workflow.labels import labelled, with_units
+from physgen.workflow.labels import labelled
 from physgen.workflow.sampling.exact import is_square_ising, lines
 from physgen.workflow.sampling.grid import agreement, assemble
 from physgen.workflow.sampling.methods import METHODS
@@ -56,7 +56,8 @@ def _sample(context: Context) -> str:
     )
     # The last checkpoint says nothing any more; without it every finished file is alike.
     over = xr.Dataset(attrs={"group": ""})
-    store.commit({"scan": with_units(record), chains.CHECKPOINT: over})
+    record = labelled(record, "exact", "the work: what the chains took")
+    store.commit({"scan": record, chains.CHECKPOINT: over})
     counts = {f"{s.n_chains} chains x {s.n_draws:,} draws" for s in scan.samplers}
     listed = " or ".join(sorted(counts))
     return f"{len(points)} point{'s' * (len(points) > 1)} ({scan.title}), {listed} each"
