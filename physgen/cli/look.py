@@ -61,7 +61,7 @@ def print_result(run_dir: Path) -> None:
     run_dir = run_directory(run_dir)
     console = stdout()
     summary = summarize(open_run(run_dir))
-    for table in tables(summary):
+    for table in tables(summary) or [Text(summary.title, style="bold")]:
         console.print(table)
     for text in summary.warnings:
         console.print(Text("! ", style="yellow") + Text(text, style="default"))

@@ -136,6 +136,7 @@ def test_sample_alone_draws_and_tells_how_far_it_is(scan_config, tmp_path, capsy
     assert "/estimates" not in open_run(out).groups
     told = capsys.readouterr()
     assert "2 points (Ising model), 64 chains x 60 draws each" in told.err
+    assert "2 of 2 points drawn" in told.out
     assert "run.h5" in told.out
     assert main(["resume", str(out)]) == 0
     assert "/estimates" in open_run(out).groups
@@ -188,3 +189,19 @@ def test_force_takes_the_directory_of_a_run_of_the_other_kind(scanned, toy_text,
     assert main([*argv, "--force"]) == 0
     assert [p.name for p in out.iterdir()] == ["run.h5"]
     assert "system" in json.loads(open_run(out).attrs["config"])
+
+
+@pytest.mark.parametrize(
+    ("name", "coupling"),
+    [("ising_criticality", "beta=[0.4, 0.45]"), ("phi4_phase_diagram", "kappa=[0.25, 0.28]")],
+)
+def test_the_shipped_workflows_run_at_toy_size(name, coupling, tmp_path):
+    from physgen.workflow.shipped import find_workflow
+
+    argv = ["run", str(find_workflow(name) / "config.toml"), "--out", str(tmp_path / "run")]
+    toy = ["target.L=[4, 6]", f"target.{coupling}", "sampler.n_draws=30", "sampler.warmup=40"]
+    assert main([*argv, *(part for each in toy for part in ("--set", each))]) == 0
+    tree = open_run(tmp_path / "run")
+    assert tree.attrs["complete"] == 1
+    assert tree["estimates"].sizes["L"] == 2
+    assert "<h1>" in (tmp_path / "run" / "report.html").read_text()

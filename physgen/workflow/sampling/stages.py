@@ -37,7 +37,8 @@ def _sample(context: Context) -> str:
     store.cite(*METHODS_ALWAYS, *(METHODS[sampler.name].cite for sampler in scan.samplers))
     meter = Meter(points)
     size = format_bytes(result_bytes(scan))
-    context.reporter.update("sample", f"{len(points)} points, about {size}")
+    counted = f"{len(points)} point{'s' * (len(points) > 1)}"
+    context.reporter.update("sample", f"{counted}, about {size}")
     seconds = np.full(len(points), np.nan)  # NaN where an earlier process drew a part
     for index, point in enumerate(points):
         if chains.is_complete(context, point):
@@ -60,7 +61,7 @@ def _sample(context: Context) -> str:
     store.commit({"scan": record, chains.CHECKPOINT: over})
     counts = {f"{s.n_chains} chains x {s.n_draws:,} draws" for s in scan.samplers}
     listed = " or ".join(sorted(counts))
-    return f"{len(points)} point{'s' * (len(points) > 1)} ({scan.title}), {listed} each"
+    return f"{counted} ({scan.title}), {listed} each"
 
 
 def _validate(context: Context) -> str:

@@ -38,8 +38,9 @@ def summarize(tree: xr.DataTree) -> Summary:
     scan = Scan(config_of_run(tree.attrs))  # type: ignore[arg-type]
     estimates = dataset_of(tree, "estimates")
     if estimates is None:
-        done = sum("complete" in node.attrs for node in tree.subtree)
-        return Summary(f"{_title(scan)}; {done} of {scan.n_points} points done")
+        chains = (node for node in tree.subtree if node.path.startswith("/chains/"))
+        done = sum("complete" in node.attrs for node in chains)
+        return Summary(f"{_title(scan)}; {done} of {scan.n_points} points drawn")
     points = _points(scan, estimates)
     crossings = _crossings(scan, dataset_of(tree, "crossings"))
     checks = list(_checks(estimates, dataset_of(tree, "agreement")))
