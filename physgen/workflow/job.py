@@ -87,9 +87,8 @@ class Job:
             return self.stages
         if last not in names:
             listed = ", ".join(repr(name) for name in [*names, LAST])
-            kind = kind_of_class(self.config)
             raise InputError(
-                f"a config with {KINDS[kind]} has the stages {listed}, got {last!r}; use one of "
+                f"a config with {KINDS[self.config.KIND]} has the stages {listed}, got {last!r}; use one of "
                 "them, or `physgen run` for all"
             )
         return self.stages[: names.index(last) + 1]
@@ -100,15 +99,10 @@ def kind_of(table: Mapping[str, Any]) -> str:
     return "sampling" if "target" in table else "reconstruction"
 
 
-def kind_of_class(config: type[JobConfig]) -> str:
-    """Return the kind of run that a config class belongs to."""
-    return config.__module__.split(".")[-2]
-
-
 def job_of(config: Mapping[str, Any] | JobConfig | str) -> Job:
     """Return the job of a config (a table or a checked one), or of a kind by its name."""
     if isinstance(config, JobConfig):
-        kind = kind_of_class(type(config))
+        kind = config.KIND
     else:
         kind = config if isinstance(config, str) else kind_of(config)
     return import_module(f"physgen.workflow.{kind}.job").JOB

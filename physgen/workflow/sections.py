@@ -66,10 +66,13 @@ class JobConfig(Section):
 
     Attributes
     ----------
+    KIND : str
+        The kind of run, a key of :data:`physgen.workflow.job.KINDS`.
     FILE_SECTIONS : tuple of str
         Sections that may name a file (keys ``file`` and ``sha256``).
     """
 
+    KIND: ClassVar[str]
     FILE_SECTIONS: ClassVar[tuple[str, ...]] = ()
 
     seed: Seed = 1

@@ -153,6 +153,7 @@ class TrainSection(Section):
 class Config(JobConfig):
     """A whole run.  Either [system] (and [state]) or [data] file says what is reconstructed."""
 
+    KIND: ClassVar[str] = "reconstruction"
     FILE_SECTIONS: ClassVar[tuple[str, ...]] = ("state", "data")
 
     system: SystemSection | None = None

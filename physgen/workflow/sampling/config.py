@@ -135,6 +135,7 @@ class ValidateSection(Section):
 class Config(JobConfig):
     """A whole scan."""
 
+    KIND: ClassVar[str] = "sampling"
     FILE_SECTIONS: ClassVar[tuple[str, ...]] = ("target",)
 
     target: TargetSection

@@ -203,3 +203,11 @@ def test_the_shipped_config_is_valid_and_its_remarks_tell_the_defaults(name):
             fields = {f.alias or n: f for n, f in Config.model_fields.items()}
             assert fields[section].default.model_dump()[key] == value, line
     assert told >= 4
+
+
+def test_every_sampler_of_one_target_can_be_named_in_a_config():
+    """A density, a ladder of temperatures or particles are no settings that a table can hold."""
+    from physgen import samplers
+
+    classes = {n for n in samplers.__all__ if hasattr(getattr(samplers, n), "bind")}
+    assert classes - {m.cls for m in METHODS.values()} <= {"Independence", "ParallelTempering"}
