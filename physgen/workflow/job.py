@@ -88,8 +88,8 @@ class Job:
         if last not in names:
             listed = ", ".join(repr(name) for name in [*names, LAST])
             raise InputError(
-                f"a config with {KINDS[self.config.KIND]} has the stages {listed}, got {last!r}; use one of "
-                "them, or `physgen run` for all"
+                f"a config with {KINDS[self.config.KIND]} has the stages {listed}, got {last!r}; "
+                "use one of them, or `physgen run` for all"
             )
         return self.stages[: names.index(last) + 1]
 
