@@ -199,7 +199,7 @@ def main() -> None:
         print(name, flush=True)
         entries = measure(name, point, point.n_draws // (30 if arguments.trial else 1))
         if not arguments.trial:
-            merge(point.system, entries, replace_exact=False)
+            merge(point.system, entries)
         print(f"  {time.process_time() - begun:.0f} s CPU", flush=True)
 
 

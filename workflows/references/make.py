@@ -1,8 +1,8 @@
 """Make the exact entries of `systems/*/reference.toml` again.
 
-    python workflows/references/make.py [SYSTEM ...]
+    python workflows/references/make.py [SYSTEM ...]     a minute; phi4-2d-wide: ten, and 3 GB
 
-Everything comes from `physgen.exact`, to rounding; a file is rewritten only when an entry changes.
+Everything comes from `physgen.exact`; a file is rewritten only when an entry changes.
 The entries from Monte Carlo are made by `chains.py`, and published ones are typed by hand.
 """
 
@@ -22,6 +22,7 @@ from physgen.exact import (
     free_field_observables,
     kaufman,
     onsager,
+    phi4_spectrum,
     phi4_torus,
     ula_observables,
 )
@@ -51,6 +52,7 @@ PHI4 = [
         for kappa in (0.21, 0.26, 0.27, 0.2705, 0.28, 0.3)
     ),
 ]
+WIDE = [(6, 6.975), (8, 8.0), (8, 6.008)]  # L, lam at m2 = -4
 QUADRATURE = ("log_z", "action_per_site", "phi2", "m2", "susceptibility")
 PHI4_DIGITS = 1e-9  # relative change from two nodes fewer; what is left is smaller by far
 
@@ -112,6 +114,23 @@ def phi4() -> Iterator[Reference]:
             yield exact(quantity, at, float(f"{float(ds[quantity]):.11g}"), source)
 
 
+def wide() -> Iterator[Reference]:
+    """Yield what the leading levels of the transfer matrix give on wider tori."""
+    system = load_system("phi4-2d")
+    for L, lam in WIDE:
+        at = {"L": L, "convention": "unhalved", "m2": -4.0, "lam": lam}
+        ds = phi4_spectrum(system.target(**at))
+        yield from wide_entries(at, {str(q): float(ds[q]) for q in ds.data_vars})
+
+
+def wide_entries(at: dict[str, Any], values: dict[str, float]) -> Iterator[Reference]:
+    """Yield the entries of one torus, with the digits that its errors leave."""
+    for quantity in (*QUADRATURE, "mass_gap"):
+        digits = math.floor(-math.log10(2 * values[f"{quantity}_error"] + 1e-12))
+        source = "leading levels of the transfer matrix, physgen.exact.phi4_levels"
+        yield exact(quantity, at, round(values[quantity], digits), source)
+
+
 def free_field() -> Iterator[Reference]:
     """Yield closed forms."""
     system = load_system("free-field")
@@ -136,21 +155,16 @@ def exact(quantity: str, parameters: dict[str, Any], value: Any, source: str) ->
     return Reference(quantity, dict(parameters), float(value), 0.0, "exact", source)
 
 
-def merge(system: str, made: list[Reference], replace_exact: bool = True) -> bool:
-    """Put entries in the place of those they are about, and tell whether anything changed.
-
-    `replace_exact`: `made` holds all exact entries, so that others are out of date.
-    """
+def merge(system: str, made: list[Reference]) -> bool:
+    """Put entries in the place of those they are about, and tell whether anything changed."""
     path = ROOT / system / "reference.toml"
     header, old = "", []
     if path.exists():
         header = "".join(itertools.takewhile(lambda s: s.startswith("#"), path.open()))
         old = list(load_system(system).references)
     names = {key(entry) for entry in made}
-    dated = {"exact"} if replace_exact else set()
-    entries = made + [e for e in old if e.kind not in dated and key(e) not in names]
-    entries.sort(key=lambda e: (KINDS.index(e.kind), order(e) if e.kind == "computed" else ()))
-    text = header + "".join("\n" + toml(entry) for entry in entries)
+    entries = made + [entry for entry in old if key(entry) not in names]
+    text = header + "".join("\n" + toml(entry) for entry in sorted(entries, key=order))
     changed = not path.exists() or path.read_text() != text
     if changed:
         path.write_text(text)
@@ -163,8 +177,9 @@ def key(entry: Reference) -> tuple[Any, ...]:
 
 
 def order(entry: Reference) -> tuple[Any, ...]:
-    """Return where a computed entry stands in the file, however it came there."""
-    return (repr(sorted(entry.parameters.items())), entry.quantity)
+    """Return where an entry stands in the file: by kind, extent, couplings and quantity."""
+    p = entry.parameters
+    return (KINDS.index(entry.kind), p.get("L", 0), repr(list(p.items())), entry.quantity)
 
 
 def toml(entry: Reference) -> str:
@@ -188,16 +203,16 @@ def literal(value: Any) -> str:
     return repr(float(value)) if isinstance(value, float) else repr(value)
 
 
-MAKERS = {"ising-2d": ising, "phi4-2d": phi4, "free-field": free_field}
+MAKERS = {"ising-2d": ising, "phi4-2d": phi4, "phi4-2d-wide": wide, "free-field": free_field}
 
 
 def main() -> None:
     """Rewrite what changed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("system", nargs="*", choices=[[], *MAKERS], help="default: all")
-    for system in parser.parse_args().system or MAKERS:
+    parser.add_argument("system", nargs="*", choices=[[], *MAKERS], help="default: all but wide")
+    for system in parser.parse_args().system or [s for s in MAKERS if not s.endswith("wide")]:
         made = list(MAKERS[system]())
-        changed = merge(system, made)
+        changed = merge(system.removesuffix("-wide"), made)
         print(f"{system}: {len(made)} exact entries, {'rewritten' if changed else 'unchanged'}")
 
 
