@@ -38,7 +38,10 @@ def plot(runs: Sequence[Path], kind: str) -> None:
     for run_dir in runs:
         paths = write_figures(run_dir, kind)
         if not paths:
-            raise StoreError(f"{run_dir} holds no trained model or samples yet; resume it first")
+            raise StoreError(
+                f"{run_dir} holds nothing yet that a figure could show; resume it, or see its table "
+                "with `physgen report`"
+            )
         for path in paths.values():
             print(path)
 

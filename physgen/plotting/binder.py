@@ -76,7 +76,10 @@ def _zoom(ax: Axes, one: xr.Dataset, crossings: xr.Dataset | None) -> None:
             color = colors[int(crossings[f"L_{size}"][k])]
             x, y = crossings["at"].values[k], crossings[f"binder_{size}"].values[k]
             ax.plot(x, y, color=color, lw=1.3)
-    reach = 2.5 * max(float(np.nanmax(error)), float(np.ptp(at)) / 2, 1e-9)
+    known = error[np.isfinite(error)]
+    spacing = float(np.ptp(crossings["at"].values[0]))
+    least = float(known.max()) if known.size else 0.2 * spacing
+    reach = 2.5 * max(least, float(np.ptp(at)) / 2, 0.01 * spacing)
     middle = (float(at.min()) + float(at.max())) / 2
     low, high = middle - 1.6 * reach, middle + 1.6 * reach
     low, high = max(low, float(crossings["at"].min())), min(high, float(crossings["at"].max()))

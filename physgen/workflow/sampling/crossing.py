@@ -9,7 +9,8 @@ Between two neighbouring points of the scan each curve is
 where :math:`U_j(\beta)` is the estimate from the chains at :math:`\beta_j`, reweighted to
 :math:`\beta` by :math:`e^{-(\beta - \beta_j) E}` for the Ising model (Ferrenberg and Swendsen,
 Phys. Rev. Lett. 61 (1988) 2635) and as it stands, so that U is linear in between, for others.  The
-error is that of the jackknife over chains: every chain of the four sets is left out once.
+error is that of the jackknife over chains, or over blocks of fewer than 64: every one of the four
+sets is left out once.
 """
 
 from __future__ import annotations
@@ -21,27 +22,39 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from physgen.analysis.errors import choose_blocks
+
 __all__ = ["Moments", "crossings", "moments"]
 
 N_MESH = 33  # points between two of the scan, at which U is evaluated
 
 
 class Moments(NamedTuple):
-    """Sums over the draws of each chain, on the mesh: shape (n_mesh, n_chains) each."""
+    """Sums over the draws of each block, on the mesh: shape (n_mesh, n_blocks) each.
+
+    A block is a chain, or a stretch of one; `inflation` is the factor on errors for what
+    neighbouring stretches share.
+    """
 
     weight: np.ndarray
     m2: np.ndarray
     m4: np.ndarray
+    inflation: float = 1.0
 
     def binder(self) -> np.ndarray:
-        """Return U on the mesh: from all chains (row 0), and without each of them in turn."""
-        kept = [np.concatenate([s.sum(1)[:, None], s.sum(1)[:, None] - s], 1) for s in self]
-        weight, m2, m4 = kept
-        return (1 - m4 * weight / (3 * m2**2)).T
+        """Return U on the mesh: from all blocks (row 0), and without each of them in turn.
+
+        The rows after the first are moved away from it by the factor `inflation`.
+        """
+        weight, m2, m4 = (
+            np.concatenate([s.sum(1)[:, None], s.sum(1)[:, None] - s], 1) for s in self[:3]
+        )
+        U = (1 - m4 * weight / (3 * m2**2)).T
+        return np.concatenate([U[:1], U[0] + self.inflation * (U[1:] - U[0])])
 
 
 def moments(ds: xr.Dataset, shifts: np.ndarray) -> Moments:
-    """Return the moments of the chains of a point, reweighted by ``e^{-shift E}``.
+    """Return the moments of the draws of a point, reweighted by ``e^{-shift E}``.
 
     Parameters
     ----------
@@ -51,14 +64,17 @@ def moments(ds: xr.Dataset, shifts: np.ndarray) -> Moments:
         beta - beta_j on the mesh.
     """
     m2 = ds["magnetization"].values ** 2
-    found = []
+    blocks = choose_blocks([m2, m2 * m2])
+    first = m2.shape[1] - blocks.per_chain * blocks.length
     energy = ds["energy"].values if np.any(shifts) else np.zeros_like(m2)
+    m2, energy = (x[:, first:].reshape(-1, blocks.length) for x in (m2, energy))
+    found = []
     centred = energy - energy.mean()
     for shift in shifts:
         exponent = -shift * centred
         w = np.exp(exponent - exponent.max())
         found.append((w.sum(1), (w * m2).sum(1), (w * m2 * m2).sum(1)))
-    return Moments(*(np.array(column) for column in zip(*found)))
+    return Moments(*(np.array(column) for column in zip(*found)), inflation=blocks.inflation)
 
 
 def crossings(
@@ -119,7 +135,7 @@ def crossings(
             "binder_large": (("pair", "mesh"), columns[7]),
         },
         {"L_small": ("pair", columns[0].astype(int)), "L_large": ("pair", columns[1].astype(int))},
-        {"estimator": "Binder crossing, jackknife over chains" + (", reweighted" * reweight)},
+        {"estimator": "Binder crossing, jackknife" + (", reweighted" * reweight)},
     )
 
 
@@ -155,7 +171,7 @@ def _cross(
     for (i, k), all_rows in curves.items():
         n = len(all_rows) - 1
         share = (mesh[-1] - mesh if k == j else mesh - mesh[0]) / (mesh[-1] - mesh[0])
-        change = share * (all_rows[1:] - all_rows[0])  # of the curve, without each chain in turn
+        change = share * (all_rows[1:] - all_rows[0])  # of the curve, without each block in turn
         moved = _roots(mesh, difference + (change if i == b else -change))
         moved = np.where(np.isnan(moved), at, moved)
         variance += (n - 1) / n * float(np.sum((moved - moved.mean()) ** 2)) if n > 1 else np.nan

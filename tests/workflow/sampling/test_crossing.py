@@ -67,6 +67,22 @@ def test_the_error_of_a_crossing_covers_and_would_not_for_copied_chains():
     assert not accepts(p(4), 100)
 
 
+def test_one_long_chain_gives_the_error_of_many_short_ones():
+    """... by blocks of it, which are longer than it remembers."""
+    rng = np.random.default_rng(5)
+    many = chains(0.3, 0.2, rng, n_chains=64, n_draws=200)
+    one = xr.Dataset(
+        {"magnetization": (("chain", "draw"), many["magnetization"].values.reshape(1, -1))}
+    )
+
+    def error(ds):
+        u = moments(ds, np.zeros(1)).binder()[:, 0]
+        n = len(u) - 1
+        return np.sqrt((n - 1) / n * np.sum((u[1:] - u[1:].mean()) ** 2))
+
+    assert error(one) == pytest.approx(error(many), rel=0.4)
+
+
 def test_curves_that_do_not_cross_give_nothing():
     rng = np.random.default_rng(1)
     draws = {(i, j): chains(0.6, x, rng) for i in range(2) for j, x in enumerate(VALUES)}
