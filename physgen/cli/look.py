@@ -39,8 +39,8 @@ def plot(runs: Sequence[Path], kind: str) -> None:
         paths = write_figures(run_dir, kind)
         if not paths:
             raise StoreError(
-                f"{run_dir} holds nothing yet that a figure could show; resume it, or see its table "
-                "with `physgen report`"
+                f"{run_dir} holds nothing yet that a figure could show; resume it, or see its "
+                "table with `physgen report`"
             )
         for path in paths.values():
             print(path)
