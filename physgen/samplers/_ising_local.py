@@ -48,6 +48,12 @@ def bind_ising(target: Any, rule: int, rng: str, layout: str, device: str = "cpu
     if layout in ("chains", "auto"):
         neighbours, K, H = target.kernel[1]
         model = chains_model(neighbours, K, H, rule)
+        if layout == "auto" and target.beta == 0 and not isinstance(model, str):
+            # Without couplings every layout fits.  Take that of the other temperatures: replicas
+            # and annealed particles hand their spins on as they lie.
+            neighbours, K, H = target.at(beta=1.0).kernel[1]
+            other = chains_model(neighbours, K, H, rule)
+            model = other if isinstance(other, str) else model
         if not isinstance(model, str):
             return IsingChains(target, model, rule, fast)
         reasons["chains"] = model

@@ -26,7 +26,7 @@ def exchange(
     swap : bool ndarray (n_chains,)
     """
     a, b = states
-    if a.aux.keys() <= {"n_chains"}:  # nothing beside the spins depends on the target
+    if _is_bare(a):
         mask = _mask(a, swap)
         change = (a.x ^ b.x) & mask
         return State(a.x ^ change, a.aux), State(b.x ^ change, b.aux)
@@ -39,12 +39,13 @@ def exchange(
 
 def regroup(bound: Any, state: State, source: np.ndarray | None) -> State:
     """Return a state of `bound` whose chain i is chain ``source[i]`` of `state`, or chain i."""
-    if state.aux.keys() <= {"n_chains"}:  # nothing beside the spins depends on the target
+    if _is_bare(state):
         if source is None:
             return state
-        if state.aux:
-            return State(_gathered(state.x, source), state.aux)
-        return State(state.x[source])
+        if not state.aux:
+            return State(state.x[source])
+        gathered = _gathered if _is_bits(state) else _gathered_int8
+        return State(gathered(state.x, source), state.aux)
     if interleaved(bound):
         n_chains = int(state.aux["n_chains"])
         source = np.arange(n_chains) if source is None else source
@@ -61,16 +62,30 @@ def interleaved(bound: Any) -> bool:
     return fields is not None and hasattr(fields, "state")
 
 
+def _is_bare(state: State) -> bool:
+    """Whether nothing beside the configurations depends on the target."""
+    return state.aux.keys() <= {"n_chains"}
+
+
+def _is_bits(state: State) -> bool:
+    """Whether spins lie as bits of words, and not side by side as int8."""
+    return state.x.dtype == np.uint64
+
+
 def _restarted(bound: Any, x: np.ndarray) -> State:
     return bound.init(Stream(0), len(x), x)  # given configurations need no randomness
 
 
 def _mask(state: State, chains: np.ndarray) -> np.ndarray:
     """Return words with all bits of these chains set, in the layout of Ising spins."""
-    if "n_chains" in state.aux:  # 64 chains a word
-        from physgen.samplers.ising_bits import pack
+    if "n_chains" in state.aux:
+        if _is_bits(state):  # 64 chains a word
+            from physgen.samplers.ising_bits import pack
 
-        return pack(np.where(chains, 1, -1).astype(np.int8)[:, None])
+            return pack(np.where(chains, 1, -1).astype(np.int8)[:, None])
+        blocks = np.zeros((len(state.x), 1, state.x.shape[2]), state.x.dtype)
+        blocks.reshape(-1)[: len(chains)] = np.where(chains, -1, 0)
+        return blocks
     full = np.where(chains, -1, 0).astype(state.x.dtype if state.x.dtype.kind == "i" else np.int64)
     words = full if state.x.dtype.kind == "i" else full.view(np.uint64)
     return words.reshape(-1, *[1] * (state.x.ndim - 1))
@@ -84,3 +99,11 @@ def _gathered(x: np.ndarray, source: np.ndarray) -> np.ndarray:
     bits[:, : len(source)] = np.take(bits, source, axis=1)
     words = np.packbits(bits, axis=1, bitorder="little").view(np.uint64)
     return np.ascontiguousarray(words.reshape(n_sites, n_blocks, n_words).swapaxes(0, 1))
+
+
+def _gathered_int8(x: np.ndarray, source: np.ndarray) -> np.ndarray:
+    """Do the same for Ising chains side by side (n_blocks, n_sites, W)."""
+    n_blocks, n_sites, width = x.shape
+    chains = x.swapaxes(1, 2).reshape(-1, n_sites)  # a copy
+    chains[: len(source)] = chains[source]
+    return np.ascontiguousarray(chains.reshape(n_blocks, width, n_sites).swapaxes(1, 2))

@@ -8,6 +8,7 @@ critical point of the square lattice a few sweeps forget the past, at any L.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from physgen.core.protocols import Target
 from physgen.kernels.cpu.clusters_graph import sweep_graph
@@ -47,7 +48,11 @@ class SwendsenWang:
             If the target is no Ising model, or frustrated.
         """
         table = couplings(target, "SwendsenWang")
-        if RowChains.fit(table, target.event_shape):
+        # At beta = 0 all couplings are alike; the layout is that of the other temperatures, so
+        # that replicas and annealed particles can hand their spins on.
+        model: Any = target
+        shown = table if model.beta > 0 else couplings(model.at(beta=1.0), "SwendsenWang")
+        if RowChains.fit(shown, target.event_shape):
             return RowChains(target, table)
         metrics = ("n_clusters", "mean_cluster_size")
         return GraphChains(target, table.tables(), sweep_graph, metrics)
