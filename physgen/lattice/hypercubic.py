@@ -13,6 +13,7 @@ are the momenta and the eigenvalues of minus the lattice Laplacian.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -25,6 +26,8 @@ from physgen.lattice.sublattices import Sublattices
 from physgen.lattice.sums import axis_bond_sum, axis_neighbour_sum
 
 __all__ = ["Hypercubic"]
+
+MAX_SITES = 2**31 - 1  # neighbour tables are int32
 
 _BOUNDARIES = ("periodic", "open")
 
@@ -56,7 +59,14 @@ class Hypercubic(Sublattices):
         shape = tuple(check_positive_int("each extent of a lattice", n) for n in self.shape)
         if not shape:
             raise InputError("shape must have at least one extent, got ()")
+        if math.prod(shape) > MAX_SITES:
+            raise InputError(
+                f"a lattice must have at most 2^31 - 1 sites, got {math.prod(shape)}: sites are "
+                "numbered in 32 bits"
+            )
         given = self.boundary
+        if not isinstance(given, str | tuple | list):
+            raise InputError(f"boundary must be 'periodic', 'open' or a tuple, got {given!r}")
         each = (given,) * len(shape) if isinstance(given, str) else tuple(given)
         if len(each) != len(shape):
             raise InputError(
@@ -81,7 +91,7 @@ class Hypercubic(Sublattices):
     @property
     def n_sites(self) -> int:
         """Number of sites V."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
     @property
     def n_bonds(self) -> int:

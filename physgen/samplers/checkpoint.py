@@ -83,6 +83,8 @@ class Checkpoint:
         InputError
             If it is no checkpoint, or belongs to a run of another `identity`.
         """
+        if not hasattr(stored, "attrs"):
+            raise InputError(f"checkpoint must be a Dataset that `blocks` gave, got {stored!r}")
         try:
             kept = json.loads(stored.attrs["identity"])
             arrays = {str(name): v.values.copy() for name, v in stored.data_vars.items()}

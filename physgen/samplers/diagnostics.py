@@ -103,15 +103,11 @@ def check(ds: xr.Dataset, *, quiet: bool = False) -> xr.Dataset:
             ds[name].attrs |= {key: row[key] for key in keys}
             ds[name].attrs["tau_int_is_lower_bound"] = int(row["lower_bound"])
     if warnings and not quiet:
-        tau = _slowest(table)
-        n_draws = ds.sizes["draw"]
-        # Few chains: R-hat of 1.01 takes about 200 tau_int.
-        needed = 2 * n_draws if ds.sizes["chain"] >= MANY_CHAINS else math.ceil(200 * tau)
         raise ChainTooShortError(
             f"{'; '.join(warnings)}. Draw more, take a sampler that decorrelates faster, or pass "
             "quiet=True to keep the draws with these words as warnings",
-            tau,
-            max(needed, n_draws + 1),
+            _slowest(table),
+            _draws_needed(ds.sizes["chain"], ds.sizes["draw"], table),
         )
     return ds
 
@@ -158,6 +154,17 @@ def _complaints(ds: xr.Dataset, table: Mapping[str, Mapping[str, float]]) -> lis
                 f"{len(stuck)} of {len(rate)} chains never moved, the first is {stuck[0]}"
             )
     return lines
+
+
+def _draws_needed(n_chains: int, n: int, table: Mapping[str, Mapping[str, float]]) -> int:
+    """Return draws a chain that would probably do, from n of them that did not."""
+    tau = _slowest(table)
+    if n_chains >= MANY_CHAINS or math.isnan(tau):
+        return 2 * n
+    # R-hat^2 - 1 falls as 1 / n, and is 4 tau_int / n; half as many again for its noise.
+    excess = [row["r_hat"] ** 2 - 1 for row in table.values() if math.isfinite(row["r_hat"])]
+    by_r_hat = 1.5 * n * max(excess, default=0.0) / (MAX_R_HAT**2 - 1)
+    return max(math.ceil(200 * tau), math.ceil(min(by_r_hat, 100 * n)), n + 1)
 
 
 def _slowest(table: Mapping[str, Mapping[str, float]]) -> float:

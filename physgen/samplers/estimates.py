@@ -6,17 +6,20 @@ Means, and functions of means (the jackknife over chains, or over blocks of fewe
           c = \beta^2 \frac{\langle E^2 \rangle - \langle E \rangle^2}{V}, \quad
           \langle m \rangle, \quad \langle |m| \rangle, \quad
           \chi = V (\langle m^2 \rangle - \langle m \rangle^2), \quad
-          \chi_{\rm abs} = V (\langle m^2 \rangle - \langle |m| \rangle^2), \quad
-          U = 1 - \frac{\langle m^4 \rangle}{3 \langle m^2 \rangle^2}, \quad \xi .
+          \chi_{\rm abs} = V (\langle m^2 \rangle - \langle |m| \rangle^2), \\
+          U = 1 - \frac{\langle m^4 \rangle}{3 \langle m^2 \rangle^2}, \quad
+          \xi = \frac{1}{2 \sin(\pi / L)} \sqrt{\frac{\chi}{\langle S(k_{\min}) \rangle} - 1} .
 
 Where a symmetry of the target makes :math:`\langle m \rangle = 0`, that is what :math:`\chi` uses:
-the measured one is noise, and in a broken phase it is the sign of the chains.
+the measured one is noise, and in a broken phase it is the sign of the chains (chi and xi then
+count the order itself: they are those of the symmetric phase).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -211,18 +214,28 @@ def _magnetic(
     how = "1 - <m^4> / (3 <m^2>^2)"
     yield _Quantity("binder", "1", how, (m2, m2**2), m2, binder)
     if kmin is not None:
-        yield _Quantity(
-            "correlation_length",
-            "lattice spacing",
-            "sqrt(V <m^2> / <S(k_min)> - 1) / (2 sin(pi / L)), not connected",
-            (V * m2, kmin),
-            m2,
-            lambda S0, S: second_moment_correlation_length(S0, S, L),
-        )
+        how = "sqrt(chi / <S(k_min)> - 1) / (2 sin(pi / L))"
+
+        def xi(chi: Any, S: Any) -> Any:
+            return second_moment_correlation_length(chi, S, L)
+
+        if z2:
+            yield _Quantity("correlation_length", "lattice spacing", how, (V * m2, kmin), m2, xi)
+        else:
+            yield _Quantity(
+                "correlation_length",
+                "lattice spacing",
+                how,
+                (m, m2, kmin),
+                m2,
+                lambda m, m2, S: xi(susceptibility(m, m2, V), S),
+            )
 
 
 def _series(ds: xr.Dataset) -> dict[str, np.ndarray]:
     """Return the observables, each of shape (n_chains, n_draws)."""
+    if not hasattr(ds, "data_vars"):
+        raise InputError(f"estimates needs a Dataset as `run` returns it, got {ds!r}")
     if not {"chain", "draw"} <= set(ds.sizes) or "event_shape" not in ds.attrs:
         raise InputError(
             "estimates needs a Dataset as `run` returns it, with dims chain and draw and the attr "
@@ -258,6 +271,10 @@ def _with_reference(
     for name in names:
         given = exact.get(name, math.nan)
         value, error = given if isinstance(given, tuple) else (given, 0.0)
+        if not all(isinstance(number, Real) for number in (value, error)):
+            raise InputError(
+                f"exact must be numbers or (value, error), got {given!r} for {name!r}"
+            )
         row = table.sel(quantity=name)
         total = math.hypot(float(row["error"]), error)
         known = math.isfinite(value)

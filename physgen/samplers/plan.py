@@ -17,6 +17,7 @@ from physgen.samplers.memory import check_memory, format_bytes
 from physgen.samplers.recording import KEPT, Observables, Recorder, named
 from physgen.samplers.state import BoundSampler
 from physgen.samplers.warmup import AutoWarmup
+from physgen.targets.function import as_target
 
 __all__ = ["Plan", "make_plan"]
 
@@ -90,7 +91,8 @@ def make_plan(
     stream = as_stream(rng if rng is not None else seed)  # type: ignore[arg-type]
     counts = {"n_chains": n_chains, "n_draws": n_draws, "thin": thin}
     counts = {name: check_positive_int(name, value) for name, value in counts.items()}
-    bound = sampler.bind(target)
+    target = _checked_target(target)
+    bound = _checked_sampler(sampler).bind(target)
     recorder = Recorder(bound, observables, keep)
     _check_start(start, target, counts["n_chains"])
     return Plan(
@@ -112,6 +114,30 @@ def make_plan(
             "start": start if isinstance(start, str) else _digest(start),
         },
         **counts,
+    )
+
+
+def _checked_sampler(sampler: Any) -> Any:
+    if isinstance(sampler, type):
+        raise InputError(
+            f"sampler must be an object, got the class {sampler.__name__}; write "
+            f"{sampler.__name__}()"
+        )
+    if not hasattr(sampler, "bind"):
+        raise InputError(f"sampler must come first, e.g. HeatBath(), got {sampler!r}")
+    return sampler
+
+
+def _checked_target(target: Any) -> Any:
+    """Return the target; an object that has but an action (a force) and a shape is made one."""
+    whole = not isinstance(target, type)
+    if whole and isinstance(target, Target):
+        return target
+    if whole and hasattr(target, "action") and hasattr(target, "event_shape"):
+        return as_target(target)
+    raise InputError(
+        "target must be an object with action and event_shape, e.g. Ising(L=8, beta=0.4) or "
+        f"as_target(function, event_shape=(8, 8)), got {target!r}"
     )
 
 

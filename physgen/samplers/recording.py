@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from physgen.core.errors import InputError, NonFiniteActionError
 from physgen.core.protocols import Target
+from physgen.lattice.graph import Graph
 from physgen.samplers.memory import configuration_bytes
 from physgen.samplers.state import BoundSampler, State
 
@@ -27,6 +29,8 @@ Observables = Iterable[str] | Mapping[str, Callable[[np.ndarray], np.ndarray]] |
 
 _COUPLINGS = ("beta", "J", "h", "kappa", "lam", "m2", "hop", "quad", "quart", "const")
 KEPT = "configurations"
+# Of physgen.observables: functions of one configuration, with one value.
+_SHELF = ("magnetization", "mean_square", "structure_factor_kmin")
 
 
 class Recorder:
@@ -36,9 +40,9 @@ class Recorder:
     ----------
     bound : BoundSampler
     observables : None, names, or mapping of name to callable
-        None: what ``bound.measure`` returns.  Names: of those, of ``target.observables``, or of
-        functions in `physgen.observables`.  Callables take configurations of shape
-        (n_chains, *event_shape) and return (n_chains,).
+        None: what ``bound.measure`` returns.  Names: of those, of ``target.observables``, or
+        magnetization, mean_square or structure_factor_kmin of `physgen.observables`.  Callables
+        take configurations of shape (n_chains, *event_shape) and return (n_chains,).
     keep : None or "configurations"
     """
 
@@ -58,7 +62,14 @@ class Recorder:
                     f"{self._functions[wrong[0]]!r} for {wrong[0]!r}"
                 )
         elif observables is not None:
-            self._names = [observables] if isinstance(observables, str) else list(observables)
+            given = [observables] if isinstance(observables, str) else observables
+            if not isinstance(given, Iterable):
+                raise InputError(
+                    f"observables must be names, or a mapping of names to functions, got {given!r}"
+                )
+            self._names = [str(name) for name in given]
+        if self._names == []:
+            raise InputError("observables must be at least one, or None for the target's own")
 
     @property
     def n_observables(self) -> int:
@@ -195,6 +206,16 @@ def check_finite_values(
             )
 
 
+@contextmanager
+def locating(where: str, draw: int, before: State) -> Iterator[None]:
+    """Add to a :class:`NonFiniteActionError` of a sampler, which knows the chain, where it was."""
+    try:
+        yield
+    except NonFiniteActionError as error:
+        message = f"{error}, {where}; the state before it is kept (attribute `state`)"
+        raise NonFiniteActionError(message, error.chain, draw, before) from None
+
+
 def _named_observable(
     target: Target, name: str, ready: set[str]
 ) -> Callable[[np.ndarray], np.ndarray]:
@@ -204,13 +225,15 @@ def _named_observable(
     own = getattr(target, "observables", {})
     if name in own:
         return own[name].function
-    function = getattr(shelf, str(name), None) if name in getattr(shelf, "__all__", ()) else None
-    if function is None:
-        known = ", ".join(sorted(ready | set(own)))
+    if name not in _SHELF:
+        known = ", ".join(sorted(ready | set(own) | set(_SHELF)))
         raise InputError(
-            f"observable must be one of {known}, or a function of configurations in "
-            f"physgen.observables, got {name!r}"
+            f"observable must be one of {known}, got {name!r}; others can be given as functions "
+            "of configurations, observables={name: function}"
         )
+    if isinstance(getattr(target, "lattice", None), Graph) and name == "structure_factor_kmin":
+        raise InputError(f"{name} needs a Hypercubic lattice, got {target!r}: a graph has no k")
+    function = getattr(shelf, name)
     dim = len(target.event_shape)
     return lambda x: function(x, dim)
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from physgen.core.checks import check_positive, check_positive_int
-from physgen.core.errors import InputError, NonFiniteActionError
+from physgen.core.errors import InputError
 from physgen.core.protocols import Target
 from physgen.core.random import Stream
 from physgen.samplers.buffer import Buffer
@@ -29,7 +29,7 @@ from physgen.samplers.checkpoint import Checkpoint, add_info, chain_statistics
 from physgen.samplers.diagnostics import check, even_observables
 from physgen.samplers.plan import Plan, make_plan
 from physgen.samplers.progress import Progress, Reporter
-from physgen.samplers.recording import KEPT, Observables, check_finite_values
+from physgen.samplers.recording import KEPT, Observables, check_finite_values, locating
 from physgen.samplers.starts import first_checkpoint, tuned, warm_checkpoints
 from physgen.samplers.warmup import AutoWarmup
 
@@ -79,7 +79,7 @@ def run(
     sampler : Sampler
         E.g. ``HeatBath()``.
     target : Target
-        E.g. ``Ising(L=32, beta=0.44)``.
+        E.g. ``Ising(L=32, beta=0.44)``, or an object with action, force and event_shape.
     n_chains, n_draws : int
         Independent chains, and draws of each, >= 1.  With 64 chains or more, n_draws may be of
         the order of tau_int: errors come from the spread of the chains.
@@ -90,9 +90,9 @@ def run(
     seed, rng : int, Stream
         One of the two.
     observables : None, names, or mapping of name to callable
-        None: the target's own.  Names: of the target, or of functions in `physgen.observables`
-        (``structure_factor_kmin``).  Callables take configurations (n_chains, *event_shape) and
-        return (n_chains,).
+        None: the target's own.  Names: of the target, or magnetization, mean_square and
+        structure_factor_kmin of `physgen.observables`.  Callables take configurations
+        (n_chains, *event_shape) and return (n_chains,).
     keep : None or "configurations"
         Keep the configuration of every draw too, spins as bits (`unpack_configurations`).
     start : "hot/cold", "hot", "cold" or ndarray (n_chains, *event_shape)
@@ -139,7 +139,7 @@ def run(
         quiet=quiet,
         progress=progress,
         checkpoint=checkpoint,
-        block_size=n_draws,
+        block_size=check_positive_int("n_draws", n_draws),
     ):
         last = block.checkpoint
         if block.data is not None:
@@ -245,11 +245,8 @@ def _loop(
         buffer = Buffer(last - first if block_size else None)
         while i < last:
             before = state
-            try:
+            with locating(f"at draw {i}", i, before):
                 state, info = bound.step(draws.at(i), state, plan.thin)
-            except NonFiniteActionError as error:  # a sampler knows the chain, not the draw
-                message = f"{error}, at draw {i}; the state before it is kept"
-                raise NonFiniteActionError(message, error.chain, i, before) from None
             values = plan.recorder.measure(state)
             check_finite_values(values, i, before)
             if plan.recorder.keep:

@@ -30,7 +30,7 @@ from physgen.core.random import Stream
 from physgen.samplers.agreement import chains_apart, drift_p, even_observables, hot_cold_p
 from physgen.samplers.checkpoint import add_info
 from physgen.samplers.diagnostics import MIN_LENGTH, stuck_chains
-from physgen.samplers.recording import check_finite_values
+from physgen.samplers.recording import check_finite_values, locating
 from physgen.samplers.state import BoundSampler, State, Tunable
 
 __all__ = ["AutoWarmup", "WarmupLook", "warm_up"]
@@ -140,7 +140,8 @@ def warm_up(
         bound, state, k = now.bound, now.state, now.look
         tuned, steps = int(now.record["tuned"]), int(now.record["steps"])
         if isinstance(bound, Tunable) and tuned == 0:
-            bound, state = bound.tune(rng.child("tune", 0), state, TUNE_STEPS)
+            with locating("in warm-up", -1, state):
+                bound, state = bound.tune(rng.child("tune", 0), state, TUNE_STEPS)
             tuned = 1
         n = FIRST_LOOK if k == 0 else steps
         points = _POINTS_MANY if len(starts) >= MANY_CHAINS else _POINTS_FEW
@@ -151,7 +152,8 @@ def warm_up(
         stream = rng.child("look", k)
         for i in range(n_points):
             before = state
-            state, info = bound.step(stream.at(i), state, stride)
+            with locating("in warm-up", -1, before):
+                state, info = bound.step(stream.at(i), state, stride)
             values = measure(state)
             check_finite_values(values, 0, before, warmup=True)
             sums = add_info(sums, info)
@@ -171,7 +173,8 @@ def warm_up(
             and tuned == 1
             and 2 * steps <= settings.max_steps
         ):
-            bound, state = bound.tune(rng.child("tune", 1), state, TUNE_STEPS)
+            with locating("in warm-up", -1, state):
+                bound, state = bound.tune(rng.child("tune", 1), state, TUNE_STEPS)
             tuned, passed = 2, False
         done = passed or 2 * steps > settings.max_steps
         record = {
@@ -211,13 +214,14 @@ def _fixed(
     record |= resume.record if resume else {}
     while record["steps"] < n_steps:
         before, steps = state, int(record["steps"])
-        if isinstance(bound, Tunable) and not record["tuned"] and n_steps > 1:
-            n = n_steps // 2
-            bound, state = bound.tune(rng.child("tune", 0), state, n)
-            record = record | {"tuned": 1}
-        else:
-            n = min(256, n_steps - steps)
-            state, _ = bound.step(rng.child("look", k), state, n)
+        with locating("in warm-up", -1, before):
+            if isinstance(bound, Tunable) and not record["tuned"] and n_steps > 1:
+                n = n_steps // 2
+                bound, state = bound.tune(rng.child("tune", 0), state, n)
+                record = record | {"tuned": 1}
+            else:
+                n = min(256, n_steps - steps)
+                state, _ = bound.step(rng.child("look", k), state, n)
         check_finite_values(measure(state), 0, before, warmup=True)
         record = record | {"steps": steps + n}
         k += 1

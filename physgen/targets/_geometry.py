@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from physgen.core.checks import check_positive_int
 from physgen.core.errors import InputError
 from physgen.lattice.graph import Graph
@@ -32,7 +34,7 @@ def lattice_of(L: Any, dim: int, lattice: Any = None) -> Any:
         if not isinstance(lattice, Hypercubic | Graph):
             raise InputError(f"lattice must be a Hypercubic or a Graph, got {lattice!r}")
         return lattice
-    if isinstance(L, tuple | list):
+    if isinstance(L, tuple | list | np.ndarray) and np.ndim(L) > 0:
         return Hypercubic(tuple(L))
     return Hypercubic((check_positive_int("L", L),) * check_positive_int("dim", dim))
 
@@ -47,7 +49,9 @@ def lattice_text(lattice: Any) -> str:
 
 
 def check_configurations(x: Any, event_shape: tuple[int, ...]) -> None:
-    """Raise unless x ends in `event_shape`."""
+    """Raise unless x is an array that ends in `event_shape`."""
+    if not hasattr(x, "shape"):
+        raise InputError(f"configurations must be an array or a tensor, got {type(x).__name__}")
     shape = tuple(x.shape)
     if len(shape) < len(event_shape) or shape[len(shape) - len(event_shape) :] != event_shape:
         text = ", ".join(str(n) for n in event_shape)

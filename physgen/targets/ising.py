@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
+from numbers import Integral
 from types import MappingProxyType
 from typing import Any, final
 
@@ -170,7 +171,7 @@ class Ising(IsingStarts, IsingDecimation):
     def symmetries(self) -> frozenset[str]:
         """Which of "z2", "translations" and "point_group" leave the action as it is."""
         found = set() if np.any(self.h) else {"z2"}
-        uniform = np.ptp(self.bond_couplings) == 0 and np.ptp(self.site_fields) == 0
+        uniform = all(len(np.unique(a)) < 2 for a in (self.bond_couplings, self.site_fields))
         if uniform and isinstance(self.lattice, Hypercubic):
             if self.lattice.is_periodic:
                 found.add("translations")
@@ -233,7 +234,7 @@ class Ising(IsingStarts, IsingDecimation):
             Number of the site, in C order of the shape, 0 <= site < n_sites.
         """
         check_configurations(x, self.event_shape)
-        if not 0 <= site < self.n_sites:
+        if not (isinstance(site, Integral) and 0 <= site < self.n_sites):
             raise InputError(f"site must be in 0..{self.n_sites - 1}, got {site}")
         xp = array_namespace(x)
         lead = tuple(x.shape)[: x.ndim - self.lattice.dim]
@@ -258,7 +259,10 @@ def _couplings(name: str, given: Any, n: int, meaning: str) -> float | np.ndarra
     """Return a finite float, or a read-only float64 array of shape (n,)."""
     if np.ndim(given) == 0 and not isinstance(given, np.ndarray):
         return check_finite(name, given)
-    values = np.array(to_numpy(given), dtype=np.float64)
+    values = to_numpy(given)
+    if values.dtype.kind not in "iuf":
+        raise InputError(f"{name} must be real numbers, got an array of {values.dtype}")
+    values = np.array(values, dtype=np.float64)
     if values.ndim == 0:
         return check_finite(name, float(values))
     if values.shape != (n,):

@@ -1,4 +1,4 @@
-r"""Starts of Ising models: independent spins, ground states, local minima.
+r"""Starts of Ising models: independent spins, ground states, annealed local minima.
 
 Couplings are unfrustrated if some spins satisfy all of them, :math:`J_b s_x s_y \ge 0` and
 :math:`h_x s_x \ge 0`; those spins are then a ground state, found along a spanning forest.
@@ -16,7 +16,10 @@ from physgen.core.errors import InputError
 from physgen.core.random import Stream, as_stream
 from physgen.lattice.colouring import spread_signs
 
-__all__ = ["IsingStarts", "quench", "satisfying_spins"]
+__all__ = ["IsingStarts", "anneal", "quench", "satisfying_spins"]
+
+_SPINS, _UPDATES = 1 << 14, 1 << 23  # of an annealing: together, and in all (seconds)
+_COLDEST = 3.0  # beta J at the end of the annealing
 
 
 class IsingStarts:
@@ -26,6 +29,7 @@ class IsingStarts:
     bond_couplings: Any
     site_fields: Any
     event_shape: Any
+    energy: Any
     symmetries: Any
 
     @cached_property
@@ -61,16 +65,27 @@ class IsingStarts:
     def cold(self, rng: Stream | int, n: int) -> np.ndarray:
         """Return n ground states, each of random sign if there is no field, int8.
 
-        Of a frustrated model: local minima of the energy, reached from independent spins.
+        Of a frustrated model: the lowest quarter of up to 32 local minima that simulated
+        annealing finds, repeated.  They lie below the energies of samples, so that hot and cold
+        starts approach these from both sides; minima of a quench lie above, like hot starts.
         """
         check_positive_int("n", n)
-        if self._satisfying is None:
-            return quench(self, self.hot(rng, n))
-        state = np.broadcast_to(self.ground_state(), (n, *self.event_shape)).copy()
+        stream = as_stream(rng)
+        lowest = self._annealed(stream) if self._satisfying is None else self.ground_state()[None]
+        state = np.resize(lowest, (n, *self.event_shape))
         if "z2" in self.symmetries:
-            sign = 2 * as_stream(rng).numpy().integers(0, 2, size=n, dtype=np.int8) - 1
+            sign = 2 * stream.numpy().integers(0, 2, size=n, dtype=np.int8) - 1
             state *= sign.reshape((n,) + (1,) * self.lattice.dim)
         return state
+
+    def _annealed(self, rng: Stream) -> np.ndarray:
+        """Return the lowest minima that annealing finds, shape (1 to 8, *event_shape)."""
+        n_sites = self.lattice.n_sites
+        copies = min(max(_SPINS // n_sites, 1), 32)
+        n_sweeps = min(max(_UPDATES // (copies * n_sites), 20), 1000)
+        found = anneal(self, self.hot(rng.child("hot"), copies), rng.child("anneal"), n_sweeps)
+        found = quench(self, found)
+        return found[np.argsort(self.energy(found), kind="stable")[: max(copies // 4, 1)]]
 
 
 def satisfying_spins(lattice: Any, J: np.ndarray, h: np.ndarray) -> np.ndarray | None:
@@ -87,6 +102,23 @@ def satisfying_spins(lattice: Any, J: np.ndarray, h: np.ndarray) -> np.ndarray |
         return np.ones(lattice.n_sites, dtype=np.int8)
     s = spread_signs(lattice.neighbours, np.append(J, 0.0)[lattice.bond_index], h)
     return s if np.all(J * s[i] * s[j] >= 0) and np.all(h * s >= 0) else None
+
+
+def anneal(target: Any, x: np.ndarray, rng: Stream, n_sweeps: int) -> np.ndarray:
+    """Return spins of low energy: heat-bath sweeps from x while beta rises linearly to 3 / J.
+
+    J is the root mean square of the couplings and fields that are not zero.
+    """
+    x, generator = x.copy(), rng.numpy()
+    numbers = np.concatenate([target.bond_couplings, target.site_fields])
+    scale = float(np.sqrt(np.mean(numbers[numbers != 0] ** 2)))
+    colour = target.lattice.colouring().reshape(target.event_shape)
+    for beta in np.linspace(0.0, _COLDEST / scale, n_sweeps + 1)[1:]:
+        for c in range(int(colour.max()) + 1):
+            p_up = 0.5 + 0.5 * np.tanh(beta * target.local_field(x))
+            drawn = np.where(generator.random(x.shape) < p_up, 1, -1)
+            x = np.where(colour == c, drawn, x).astype(np.int8)
+    return x
 
 
 def quench(target: Any, x: np.ndarray) -> np.ndarray:

@@ -32,6 +32,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
+from numbers import Integral
 from types import MappingProxyType
 from typing import Any, final
 
@@ -205,7 +206,7 @@ class Phi4(Phi4Conventions, Phi4Decimation):
             The new field there.
         """
         check_configurations(x, self.event_shape)
-        if not 0 <= site < self.n_sites:
+        if not (isinstance(site, Integral) and 0 <= site < self.n_sites):
             raise InputError(f"site must be in 0..{self.n_sites - 1}, got {site}")
         xp = array_namespace(x)
         lead = tuple(x.shape)[: x.ndim - self.lattice.dim]

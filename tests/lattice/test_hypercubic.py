@@ -169,6 +169,8 @@ def test_a_lattice_is_a_value():
         (4, "periodic", "must be a tuple of extents, got 4"),
         ((4, 4), "twisted", "'periodic', 'open', got 'twisted'"),
         ((4, 4), ("open",), "one for each of 2 axes"),
+        ((4, 4), None, "boundary must be 'periodic', 'open' or a tuple, got None"),
+        ((10**10,) * 4, "open", "at most 2\\^31 - 1 sites, got 1" + 40 * "0"),
     ],
 )
 def test_bad_input(shape, boundary, message):

@@ -152,6 +152,16 @@ def test_a_field_breaks_the_symmetry_and_the_susceptibility_is_connected():
     assert str(found["estimator"].sel(quantity="susceptibility").values).startswith("V (<m^2> - ")
 
 
+def test_a_field_leaves_the_connected_correlation_length():
+    target = Ising(L=4, beta=0.35, h=0.3)
+    p, x = probabilities(target), spins_of(np.arange(1 << 16), (4, 4))
+    S = float(p @ structure_factor_kmin(x, 2))
+    exact = float(second_moment_correlation_length(exact_ising(target)["susceptibility"], S, 4))
+    ds = run(ExactDraws(), target, n_chains=200, n_draws=200, seed=1, observables=RECORDED)
+    xi = estimates(ds).sel(quantity="correlation_length")
+    assert abs(float(xi["value"]) - exact) < 4.5 * float(xi["error"]) < 0.1 * exact
+
+
 def test_scalar_fields():
     x = Stream(1).numpy().standard_normal((100, 4, 4))
     target = Phi4.from_hopping(4, kappa=0.1, lam=0.02)
@@ -191,6 +201,10 @@ def test_bad_input():
     ds = run(ExactDraws(), ISING, n_chains=4, n_draws=20, seed=1)
     with pytest.raises(InputError, match=r"exact must name quantities among .* got 'energie'"):
         estimates(ds, {"energie": 1.0})
+    with pytest.raises(InputError, match=r"exact must be numbers .* got None for 'energy_per"):
+        estimates(ds, {"energy_per_site": None})
+    with pytest.raises(InputError, match=r"estimates needs a Dataset .* got 3"):
+        estimates(3)
     with pytest.raises(InputError, match="as `run` returns it"):
         estimates(xr.Dataset({"energy": ("draw", [1.0])}))
     replicas = ds.expand_dims(beta=[0.1, 0.2]).transpose("chain", "draw", "beta", ...)

@@ -9,9 +9,17 @@ from helpers.statistics import accepts, joint_p, normal_p
 from physgen.core.errors import ChainTooShortError, InputError, NonFiniteActionError
 from physgen.core.protocols import SPINS
 from physgen.core.random import Stream
-from physgen.samplers import HeatBath, blocks, chain_statistics, run, unpack_configurations
+from physgen.lattice import Graph
+from physgen.samplers import (
+    HMC,
+    HeatBath,
+    blocks,
+    chain_statistics,
+    run,
+    unpack_configurations,
+)
 from physgen.samplers.state import Info, State
-from physgen.targets import Ising
+from physgen.targets import Ising, as_target
 
 
 def joined(parts):
@@ -220,6 +228,10 @@ def test_spread_of_chain_means_against_shared_random_numbers():
         ({"n_chains": -1}, "n_chains must be a positive integer, got -1"),
         ({"n_chains": 0}, "n_chains must be a positive integer, got 0"),
         ({"n_draws": 0}, "n_draws must be a positive integer, got 0"),
+        ({"checkpoint": 3}, "checkpoint must be a Dataset that `blocks` gave, got 3"),
+        ({"observables": 3}, "observables must be names, or a mapping .* got 3"),
+        ({"observables": []}, "observables must be at least one"),
+        ({"observables": ["two_point"]}, "structure_factor_kmin, got 'two_point'; others"),
         ({"n_draws": 2.5}, "n_draws must be a positive integer"),
         ({"thin": 0}, "thin must be a positive integer, got 0"),
         ({"warmup": -1}, "warmup must be an integer >= 0, got -1"),
@@ -244,3 +256,47 @@ def test_bad_input(wrong, message):
     arguments = dict(n_chains=4, n_draws=5, seed=1, block_size=10**13) | wrong
     with pytest.raises(InputError, match=message):
         list(blocks(Chain(), Gaussian(), **arguments))
+
+
+def test_the_sampler_and_the_target_are_what_they_should_be():
+    arguments = dict(n_chains=4, n_draws=0, seed=1)
+    with pytest.raises(InputError, match="n_draws must be a positive integer, got 0"):
+        run(Chain(), Gaussian(), **arguments)
+    arguments["n_draws"] = 5
+    with pytest.raises(InputError, match=r"got the class HeatBath; write HeatBath\(\)"):
+        run(HeatBath, Ising(L=4), **arguments)
+    with pytest.raises(InputError, match=r"sampler must come first.* got Ising"):
+        run(Ising(L=4), Ising(L=4), **arguments)
+    for wrong in (Ising, HeatBath(), lambda x: x):
+        with pytest.raises(InputError, match="target must be an object with action and event_"):
+            run(HeatBath(), wrong, **arguments)
+    on_graph = Ising(Graph(3, [(0, 1), (1, 2)]))
+    with pytest.raises(InputError, match="needs a Hypercubic lattice"):
+        run(HeatBath(), on_graph, **arguments, observables=["structure_factor_kmin"])
+
+
+def test_an_object_with_an_action_a_force_and_a_shape_is_enough():
+    class Well:
+        event_shape = (4,)
+
+        def action(self, x):
+            return 0.5 * (x**2).sum(axis=1)
+
+        def force(self, x):
+            return -x
+
+    arguments = dict(n_chains=64, n_draws=5, seed=1)
+    ds = run(HMC(), Well(), **arguments)
+    np.testing.assert_array_equal(
+        ds["action"], run(HMC(), as_target(Well()), **arguments)["action"]
+    )
+
+
+def test_errors_inside_a_step_of_the_warm_up_say_so_and_keep_the_state():
+    broken = as_target(
+        lambda x: 0.5 * (x**2).sum(1) + np.where(x[:, 0] > 2, np.nan, 0), 3, force=lambda x: -x
+    )
+    with pytest.raises(NonFiniteActionError, match="in warm-up; the state before") as caught:
+        run(HMC(), broken, n_chains=64, n_draws=100, seed=1)
+    assert caught.value.draw == -1
+    assert np.all(np.isfinite(caught.value.state.x))

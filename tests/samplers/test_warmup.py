@@ -210,6 +210,20 @@ def test_few_chains_must_be_long_and_many_need_not():
     assert run(Chain(0.9), Gaussian(), n_chains=256, n_draws=10, seed=1).attrs["warnings"] == ""
 
 
+def test_the_draws_that_are_asked_for_do():
+    """Whatever is wrong, there is a number; and a run of that length passes."""
+    for n_chains in (1, 4):
+        with pytest.raises(ChainTooShortError) as caught:
+            run(Chain(0.5), Gaussian(), n_chains=n_chains, n_draws=1, seed=1)
+        assert caught.value.n_draws_needed > 1
+    arguments = dict(n_chains=63, seed=3)
+    with pytest.raises(ChainTooShortError, match="r_hat") as caught:
+        run(Chain(0.5), Gaussian(), n_draws=150, **arguments)
+    needed = caught.value.n_draws_needed
+    assert 200 < needed < 1000
+    assert run(Chain(0.5), Gaussian(), n_draws=needed, **arguments).attrs["warnings"] == ""
+
+
 def test_coupled_chains_are_judged_as_one(monkeypatch):
     """However many walkers an ensemble has, it must be long."""
     monkeypatch.setattr(BoundChain, "coupled_chains", True, raising=False)

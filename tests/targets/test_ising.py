@@ -16,8 +16,10 @@ from physgen.core.protocols import (
     Target,
 )
 from physgen.core.random import Stream
+from physgen.exact import density_of_states, exact_ising
 from physgen.lattice import Graph, Hypercubic
 from physgen.targets import Ising
+from physgen.targets.ising_starts import quench
 
 DRAW = np.random.default_rng(1)
 LATTICES = [
@@ -184,6 +186,28 @@ def test_ground_states_and_frustration(model):
         assert (len(set(signs)) == 2) == (not np.any(h))
 
 
+def test_cold_glasses_are_below_equilibrium_where_quenched_ones_are_above():
+    """Hot and cold starts must enclose what is sampled, or no test of them says anything."""
+    for seed in range(2):
+        glass = Ising.spin_glass(L=8, beta=1.2, rng=seed)
+        exact = 64 * float(exact_ising(glass)["energy_per_site"])
+        cold = glass.energy(glass.cold(Stream(seed), 64))
+        assert cold.max() < exact < glass.energy(quench(glass, glass.hot(seed, 64))).mean()
+    small = Ising.spin_glass(L=4, beta=1.0, rng=1)
+    assert np.all(
+        small.energy(small.cold(1, 9)) == density_of_states(small)["energy"].min().item()
+    )
+    signs = small.cold(1, 50)[:, 0, 0]
+    assert 10 < np.sum(signs == 1) < 40
+
+
+def test_lattices_without_bonds():
+    field = Ising(Graph(3, []), beta=1.0, h=0.5)
+    assert field.symmetries == frozenset()
+    assert field.energy(np.ones(3)) == -1.5
+    assert Ising(L=1).symmetries == {"z2", "translations", "point_group"}
+
+
 def test_antiferromagnet_and_gauge_transformed_ground_states():
     neel = Ising(L=4, beta=1.0, J=-1).ground_state()
     assert np.all(neel == -np.roll(neel, 1, 0))
@@ -212,6 +236,8 @@ def test_hot_starts_are_independent_fair_spins():
         ({"L": 4, "J": np.full(32, np.nan)}, "J must be finite, got nan at position 0"),
         ({"L": 4, "h": np.ones(3)}, r"h must be a number or an array of shape \(16,\)"),
         ({"L": 4, "h": np.inf}, "h must be a finite number, got inf"),
+        ({"L": 4, "J": np.full(32, 1j)}, "J must be real numbers, got an array of complex128"),
+        ({"L": 4, "J": ["a"] * 32}, "J must be real numbers, got an array of <U1"),
         ({"L": 0}, "L must be a positive integer, got 0"),
         ({"beta": 0.4}, "give either L or lattice"),
         ({"L": 4, "lattice": Hypercubic((4, 4))}, "give either L or lattice"),
@@ -226,6 +252,11 @@ def test_bad_input(arguments, message):
 def test_configurations_of_another_shape():
     with pytest.raises(InputError, match=r"shape \(\.\.\., 4, 4\), got \(2, 16\)"):
         Ising(L=4, beta=0.4).action(np.ones((2, 16)))
+    with pytest.raises(InputError, match="must be an array or a tensor, got list"):
+        Ising(L=4, beta=0.4).action([[1] * 4] * 4)
+    with pytest.raises(InputError, match=r"site must be in 0..15, got 1.5"):
+        Ising(L=4, beta=0.4).local_change(np.ones((4, 4)), 1.5)
+    assert Ising(L=np.array([4, 6])).event_shape == (4, 6)
 
 
 def test_fields_may_have_the_shape_of_the_lattice():
