@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from physgen.core.checks import check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.protocols import Compilable, Target
 from physgen.core.random import Stream
 from physgen.kernels.cpu.clusters_rows import row_moments, sweep_rows
 from physgen.samplers._threads import over_blocks
 from physgen.samplers.plain import default_observables, first_configurations
-from physgen.samplers.state import Info, State
+from physgen.samplers.state import Info, State, check_layout
 
 __all__ = ["Couplings", "GraphChains", "RowChains", "couplings", "thresholds"]
 
@@ -123,6 +124,8 @@ class GraphChains:
 
     def step(self, rng: Stream, state: State, n: int = 1) -> tuple[State, Info]:
         """Return the chains after n sweeps (clusters, for Wolff)."""
+        check_positive_int("n", n)
+        check_layout(state, np.int8, math.prod(self.target.event_shape))
         x, out = state.x.copy(), np.empty((2, len(state.x)))
         key = rng.philox_key()
         over_blocks(
@@ -185,6 +188,8 @@ class RowChains:
 
     def step(self, rng: Stream, state: State, n: int = 1) -> tuple[State, Info]:
         """Return the chains after n sweeps."""
+        check_positive_int("n", n)
+        self._check(state)
         x, out = state.x.copy(), np.empty((2, len(state.x)))
         lattice, key = (self.L, *self._lattice, *self._thresholds), rng.philox_key()
         n_sites = math.prod(self.target.event_shape)
@@ -197,6 +202,7 @@ class RowChains:
 
     def measure(self, state: State) -> Mapping[str, np.ndarray]:
         """Return the observables of the target; energy and magnetization by counting bits."""
+        self._check(state)
         functions = self.target.observables
         known = self._moments(state) if self.target.beta > 0 else {}
         if set(functions) <= set(known):
@@ -208,6 +214,10 @@ class RowChains:
         """Return the spins, int8 (n_chains, *event_shape)."""
         bits = np.unpackbits(state.x.view(np.uint8), axis=-1, count=self.L, bitorder="little")
         return (2 * bits.view(np.int8) - 1).reshape(-1, *self.target.event_shape)
+
+    def _check(self, state: State) -> None:
+        n_rows = math.prod(self.target.event_shape[:-1])
+        check_layout(state, np.uint64, n_rows, -(-self.L // 64))
 
     def _moments(self, state: State) -> dict[str, np.ndarray]:
         n_chains, n_sites = len(state.x), math.prod(self.target.event_shape)

@@ -18,7 +18,7 @@ import emcee
 import numpy as np
 
 from physgen.core.arrays import to_numpy
-from physgen.core.checks import check_choice
+from physgen.core.checks import check_choice, check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
 from physgen.core.random import Stream
@@ -113,6 +113,7 @@ class EmceeWalkers:
 
     def step(self, rng: Stream, state: State, n: int = 1) -> tuple[State, Info]:
         """Return the walkers after n steps of the ensemble."""
+        check_positive_int("n", n)
         n_chains = len(state.x)
         made = emcee.EnsembleSampler(
             n_chains,

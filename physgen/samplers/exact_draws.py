@@ -109,6 +109,7 @@ class IndependentDraws:
 
     def step(self, rng: Stream, state: State, n: int = 1) -> tuple[State, Info]:
         """Return new draws."""
+        check_positive_int("n", n)
         return self.init(rng, len(state.x)), Info()
 
     def measure(self, state: State) -> Mapping[str, np.ndarray]:

@@ -157,6 +157,7 @@ class TrajectoryChains:
 
     def step(self, rng: Stream, state: State, n: int = 1) -> tuple[State, Info]:
         """Return the chains after n trajectories."""
+        check_positive_int("n", n)
         u = rng.child("jitter").numpy().random(n)
         steps = self._leap * (1 + self.sampler.jitter * (2 * u - 1))
         return self._move(rng, state, steps, self.n_leapfrog)

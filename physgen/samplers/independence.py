@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from physgen.core.arrays import to_numpy
+from physgen.core.checks import check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.protocols import Density, Target
 from physgen.core.random import Stream
@@ -96,6 +97,7 @@ class IndependenceChains:
 
     def step(self, rng: Stream, state: State, n: int = 1) -> tuple[State, Info]:
         """Return the chains after n proposals each."""
+        check_positive_int("n", n)
         x, n_chains = state.x.copy(), len(state.x)
         log_weight, run, longest = (state.aux[k].copy() for k in ("log_weight", "run", _LONGEST))
         accepted = np.zeros(n_chains)

@@ -23,7 +23,7 @@ from physgen.samplers._ising_model import BondCounts, ChainsModel, bond_counts
 from physgen.samplers._threads import over_blocks
 from physgen.samplers.ising_bits import CHAINS_PER_BLOCK, empty_words, pack, unpack
 from physgen.samplers.plain import first_configurations
-from physgen.samplers.state import Info, State
+from physgen.samplers.state import Info, State, check_layout
 
 __all__ = ["IsingChains"]
 
@@ -63,6 +63,7 @@ class IsingChains:
         from physgen.kernels.cpu.philox import key_schedule
 
         check_positive_int("n", n)
+        self._check(state)
         n_blocks, n_sites = state.x.shape[:2]
         x, out = np.ascontiguousarray(state.x), empty_words(state.x.shape)
         run = sweeps(*self.model.variant, self.rule, int(self.fast))
@@ -84,6 +85,9 @@ class IsingChains:
             accepted = flipped.reshape(-1)[:n_chains] / (n * n_sites)
         return State(out, state.aux), Info(accepted)
 
+    def _check(self, state: State) -> None:
+        check_layout(state, np.uint64, len(self.model.kinds), CHAINS_PER_BLOCK // 64)
+
     @cached_property
     def _counts(self) -> BondCounts | None:
         return bond_counts(self.target) if hasattr(self.target, "bond_couplings") else None
@@ -92,6 +96,7 @@ class IsingChains:
         """Return energy (total, in units of J) and magnetization (per site) of every chain."""
         from physgen.kernels.cpu.ising_counts import count_pairs, count_up
 
+        self._check(state)
         counts, n_chains = self._counts, int(state.aux["n_chains"])
         if counts is None:
             x = self.configurations(state)

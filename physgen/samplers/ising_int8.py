@@ -17,7 +17,7 @@ from physgen.core.checks import check_positive_int
 from physgen.core.random import Stream
 from physgen.samplers._threads import over_blocks
 from physgen.samplers.plain import first_configurations
-from physgen.samplers.state import Info, State
+from physgen.samplers.state import Info, State, check_layout
 
 __all__ = ["IsingInt8"]
 
@@ -69,6 +69,7 @@ class IsingInt8:
         from physgen.kernels.cpu.philox import key_schedule
 
         check_positive_int("n", n)
+        check_layout(state, np.int8, self.target.n_sites, _WIDTH)
         x = np.ascontiguousarray(state.x)
         out, (n_blocks, n_sites) = np.empty_like(x), x.shape[:2]
         run = sweeps(self.rule, int(self.fast))

@@ -20,7 +20,7 @@ from physgen.lattice.hypercubic import Hypercubic
 from physgen.samplers._threads import over_blocks
 from physgen.samplers.ising_bits import empty_words
 from physgen.samplers.plain import first_configurations
-from physgen.samplers.state import Info, State
+from physgen.samplers.state import Info, State, check_layout
 
 __all__ = ["IsingLattice", "StripsModel", "strips_model"]
 
@@ -124,6 +124,7 @@ class IsingLattice:
         from physgen.kernels.cpu.philox import key_schedule
 
         check_positive_int("n", n)
+        self._check(state)
         n_chains, n_rows = state.x.shape[:2]
         x, out = np.ascontiguousarray(state.x), empty_words(state.x.shape)
         model = self.model
@@ -149,6 +150,7 @@ class IsingLattice:
         """Return energy (total, in units of J) and magnetization (per site) of every lattice."""
         from physgen.kernels.cpu.ising_strips import unequal_pairs
 
+        self._check(state)
         n_chains, n_rows = state.x.shape[:2]
         x, model = np.ascontiguousarray(state.x).reshape(n_chains, -1), self.model
         unequal, up = np.zeros((2, n_chains), dtype=np.int64)
@@ -162,6 +164,9 @@ class IsingLattice:
         n_bonds = len(target.event_shape) * sites
         energy = -target.J * (n_bonds - 2.0 * unequal) - target.h * total
         return {"energy": energy, "magnetization": total / sites}
+
+    def _check(self, state: State) -> None:
+        check_layout(state, np.uint64, int(np.prod(self.model.shape)), _SLABS)
 
     def configurations(self, state: State) -> np.ndarray:
         """Return int8 spins, shape (n_chains, *event_shape)."""

@@ -131,6 +131,7 @@ class Phi4ClusterChains:
         ``accepted`` is that of Metropolis moves; metrics hold ``cluster_size``, the mean number
         of sites of a cluster, and ``reflected``.
         """
+        check_positive_int("n", n)
         accepted, metrics = 0.0, {}
         for i in range(n):
             state, info = self.local.step(rng.child("local").at(i), state, self.n_sweeps)

@@ -22,7 +22,7 @@ from physgen.kernels.cpu.philox import split_key, words
 from physgen.samplers._threads import over_blocks
 from physgen.samplers.fields import require_finite
 from physgen.samplers.plain import first_configurations
-from physgen.samplers.state import State
+from physgen.samplers.state import State, check_layout
 
 __all__ = ["Phi4Fields"]
 
@@ -88,6 +88,10 @@ class Phi4Fields:
         in_parts(lambda part: actions(part, x, self.runs, self.couplings, action), x, 1)
         return State(x, {"action": action, "n_chains": np.array(n_chains)})
 
+    def check(self, state: State) -> None:
+        """Raise InputError if the state is not one of these fields."""
+        check_layout(state, self.dtype, self.n_sites, -1)
+
     def actions(self, state: State) -> np.ndarray:
         """Return the actions of the chains, shape (n_chains,)."""
         return per_chain(state, state.aux["action"])
@@ -124,6 +128,7 @@ class Phi4Fields:
         self, rng: Stream, state: State, steps: np.ndarray, n_leapfrog: int
     ) -> tuple[State, np.ndarray]:
         """Run HMC trajectories; see `fields.Moves`."""
+        self.check(state)
         x, action = state.x.copy(), state.aux["action"].copy()
         stats = np.zeros((x.shape[0], 4, x.shape[2]))
         lanes = self.lanes(rng, x.shape[0])
@@ -142,6 +147,7 @@ class Phi4Fields:
 
     def langevin(self, rng: Stream, state: State, step_size: float, n: int) -> State:
         """Make unadjusted Langevin steps; see `fields.Moves`."""
+        self.check(state)
         x, key, lanes = state.x.copy(), key_words(rng), self.lanes(rng, len(state.x))
         in_parts(
             lambda part: langevin(

@@ -15,6 +15,7 @@ from typing import Any, final
 
 import numpy as np
 
+from physgen.core.checks import check_positive_int
 from physgen.core.protocols import Target
 from physgen.core.random import Stream
 from physgen.kernels.cpu.phi4_local import sweeps
@@ -108,6 +109,8 @@ class LocalChains:
 
     def step(self, rng: Stream, state: State, n: int = 1) -> tuple[State, Info]:
         """Return the chains after n rounds of sweeps."""
+        check_positive_int("n", n)
+        self.fields.check(state)
         x, key, lanes = state.x.copy(), key_words(rng), self.fields.lanes(rng, len(state.x))
         stats = np.zeros((len(x), 2, x.shape[2]))
         in_parts(

@@ -12,10 +12,11 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from physgen.core.errors import InputError
 from physgen.core.protocols import Target
 from physgen.core.random import Stream
 
-__all__ = ["BoundSampler", "Info", "State", "Tunable"]
+__all__ = ["BoundSampler", "Info", "State", "Tunable", "check_layout"]
 
 _EMPTY: Mapping[str, np.ndarray] = MappingProxyType({})
 
@@ -112,3 +113,29 @@ class Tunable(BoundSampler, Protocol):
     def with_tuning(self, tuning: Mapping[str, float]) -> Any:
         """Return this bound sampler with these values: how a resumed run gets them back."""
         ...
+
+
+def check_layout(state: State, dtype: Any, *shape: int) -> None:
+    """Raise InputError unless `state` is one of the sampler that asks.
+
+    Compiled loops go by the shape of the lattice: the state of another layout or lattice would
+    have them write beyond its end.
+
+    Parameters
+    ----------
+    state : State
+    dtype : dtype
+        Of ``state.x``.
+    *shape : int
+        ``state.x.shape`` without its first axis; -1 where any extent will do.
+    """
+    x = state.x
+    fits = len(x.shape) == 1 + len(shape) and all(
+        want in (-1, got) for want, got in zip(shape, x.shape[1:], strict=True)
+    )
+    if not fits or x.dtype != dtype:
+        wanted = ", ".join(["*", *("*" if n < 0 else str(n) for n in shape)])
+        raise InputError(
+            f"state must be one of this sampler, {np.dtype(dtype)} of shape ({wanted}), got "
+            f"{x.dtype} of shape {tuple(x.shape)}; begin with init(rng, n_chains, configurations)"
+        )

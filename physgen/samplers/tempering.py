@@ -149,6 +149,7 @@ class Replicas:
 
     def step(self, rng: Stream, state: State, n: int = 1) -> tuple[State, Info]:
         """Return the replicas after n times `swap_every` steps and a round of swaps."""
+        check_positive_int("n", n)
         states, aux = _unstack(state)
         n_chains, n_replicas = aux["walker"].shape
         swaps, accepted = np.zeros((n_chains, n_replicas - 1)), []

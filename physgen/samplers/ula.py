@@ -20,7 +20,7 @@ from typing import final
 
 import numpy as np
 
-from physgen.core.checks import check_positive
+from physgen.core.checks import check_positive, check_positive_int
 from physgen.core.protocols import Target
 from physgen.core.random import Stream
 from physgen.samplers.fields import Moves, check_settings, fields_of
@@ -89,6 +89,7 @@ class LangevinChains:
         NonFiniteActionError
             If a chain ran away: the step size is too large for the target.
         """
+        check_positive_int("n", n)
         return self.fields.langevin(rng, state, self.step_size, n), Info()
 
     def measure(self, state: State) -> Mapping[str, np.ndarray]:

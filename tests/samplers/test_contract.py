@@ -115,6 +115,14 @@ def test_keeps_the_contract(bound):
 
 
 @pytest.mark.parametrize("bound", CASES)
+def test_no_steps_are_refused(bound):
+    state = bound.init(Stream(1), N)
+    for n in (0, -1):
+        with pytest.raises(InputError, match=f"n must be a positive integer, got {n}"):
+            bound.step(Stream(2), state, n)
+
+
+@pytest.mark.parametrize("bound", CASES)
 def test_measures_the_observables_of_the_target(bound):
     state, _ = bound.step(Stream(2), bound.init(Stream(1), N), 3)
     measured = bound.measure(state)
