@@ -142,9 +142,10 @@ def _complaints(ds: xr.Dataset, table: Mapping[str, Mapping[str, float]]) -> lis
             lines.append(f"r_hat of {name} is {row['r_hat']:.3f} > {MAX_R_HAT}")
         if few and (row["lower_bound"] or n_draws < MIN_LENGTH * row["tau_int"]):
             at_least = ">= " if row["lower_bound"] else ""
+            known = f"{at_least}{row['tau_int']:.3g}" if row["tau_int"] > 0 else "unknown"
             lines.append(
                 f"{n_draws} draws a chain are fewer than {MIN_LENGTH} tau_int of {name} "
-                f"(tau_int {at_least}{row['tau_int']:.3g})"
+                f"(tau_int {known})"
             )
     if "acceptance_rate" in ds and ds.sizes["draw"]:
         rate = ds["acceptance_rate"].values

@@ -195,6 +195,8 @@ progress, checkpoint
     if block_size is not None:
         check_positive_int("block_size", block_size)
     check_positive("block_seconds", block_seconds)
+    if progress is not None and not callable(progress):
+        raise InputError(f"progress must be a function of a Progress, or None, got {progress!r}")
     plan = make_plan(
         sampler,
         target,

@@ -229,6 +229,7 @@ def test_spread_of_chain_means_against_shared_random_numbers():
         ({"n_chains": 0}, "n_chains must be a positive integer, got 0"),
         ({"n_draws": 0}, "n_draws must be a positive integer, got 0"),
         ({"checkpoint": 3}, "checkpoint must be a Dataset that `blocks` gave, got 3"),
+        ({"progress": 3}, "progress must be a function of a Progress, or None, got 3"),
         ({"observables": 3}, "observables must be names, or a mapping .* got 3"),
         ({"observables": []}, "observables must be at least one"),
         ({"observables": ["two_point"]}, "structure_factor_kmin, got 'two_point'; others"),

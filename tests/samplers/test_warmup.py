@@ -213,7 +213,7 @@ def test_few_chains_must_be_long_and_many_need_not():
 def test_the_draws_that_are_asked_for_do():
     """Whatever is wrong, there is a number; and a run of that length passes."""
     for n_chains in (1, 4):
-        with pytest.raises(ChainTooShortError) as caught:
+        with pytest.raises(ChainTooShortError, match=r"\(tau_int unknown\)") as caught:
             run(Chain(0.5), Gaussian(), n_chains=n_chains, n_draws=1, seed=1)
         assert caught.value.n_draws_needed > 1
     arguments = dict(n_chains=63, seed=3)
