@@ -58,7 +58,8 @@ def chains_model(
     taken = np.take_along_axis(present, order, axis=1)
     rows = np.where(taken, np.take_along_axis(neighbours, order, axis=1), n_sites)
     negative = taken & (np.take_along_axis(K, order, axis=1) < 0)
-    symmetric = bool(np.all(degrees == z) and not np.any(H))
+    # With a shared class every n but z / 2 has a favoured spin: at K = 0 Metropolis has ties only.
+    symmetric = bool(np.all(degrees == z) and not np.any(H)) and (magnitude > 0 or rule == 0)
     kind_rows = np.stack([degrees.astype(float), H], axis=1)
     unique, kinds = np.unique(kind_rows, axis=0, return_inverse=True)
     return ChainsModel(

@@ -57,7 +57,7 @@ def strips_model(target: Any, rule: int) -> StripsModel | str:
     shape = (full[0] // _SLABS, *full[1:-1], full[-1] // _STRIPS)
     rows, edges, moves = _moves(shape)
     z, K, H = rows.shape[1], target.beta * target.J, target.beta * target.h
-    symmetric = not H
+    symmetric = not H and (K != 0 or rule == 0)  # as in `_ising_model`: no ties beside n = z / 2
     signs = np.full(rows.shape, 2**64 - 1 if K < 0 else 0, dtype=np.uint64)
     kinds = tables(np.array([z]), abs(K), np.array([H]), z, symmetric, rule)
     variant = (z if K < 0 else -z, int(symmetric))

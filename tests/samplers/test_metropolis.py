@@ -1,6 +1,7 @@
 """Metropolis of Ising chains: what ties do to ergodicity, exact starts, acceptance, Kaufman."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from physgen.core.errors import InputError
 from physgen.core.random import Stream
 from physgen.exact.kaufman import energy_per_site
 from physgen.lattice import Hypercubic
+from physgen.samplers.heat_bath import HeatBath
 from physgen.samplers.metropolis import Metropolis
 from physgen.targets.ising import Ising
 
@@ -96,6 +98,27 @@ def test_exact_starts_stay_exact(name, rng):
     hotter = target.at(beta=0.95 * target.beta)
     assert accepts(lambda n, seed: p_value(target, n, seed), 60_000)
     assert not accepts(lambda n, seed: p_value(hotter, n, seed), 60_000)
+
+
+@pytest.mark.statistical
+@pytest.mark.parametrize("layout", ["chains", "int8"])
+def test_fair_spins_stay_fair_at_infinite_temperature(layout):
+    target = Ising(L=3, beta=0.0)
+    chains = Metropolis(layout=layout).bind(target)
+
+    def p_value(chains):
+        def test(n, seed):
+            state = chains.init(Stream(seed, ("hot",)), n)
+            x = chains.configurations(chains.step(Stream(seed), state, 2)[0]).reshape(n, 9) > 0
+            return chi_square_p(
+                np.bincount(x @ (1 << np.arange(9)), minlength=512), np.full(512, 1 / 512)
+            )
+
+        return test
+
+    assert accepts(p_value(chains), 20_000)
+    if layout == "chains":  # saboteur: a favoured spin where nothing favours one
+        assert not accepts(p_value(replace(chains, model=HeatBath().bind(target).model)), 20_000)
 
 
 @pytest.mark.statistical
