@@ -20,7 +20,7 @@ import numpy as np
 
 from physgen.core.arrays import to_numpy
 from physgen.core.checks import check_positive_int
-from physgen.core.errors import InputError
+from physgen.core.errors import InputError, NonFiniteActionError
 from physgen.core.protocols import Density, Target
 from physgen.core.random import Stream
 from physgen.samplers.plain import default_observables, first_configurations
@@ -107,6 +107,7 @@ class IndependenceChains:
             y, log_q = _drawn(self.density, count * n_chains, rng.child("proposals", first))
             proposed = -to_numpy(self.target.action(y)) - log_q
             y, proposed = y.reshape(count, *x.shape), proposed.reshape(count, n_chains)
+            _require_numbers(proposed, state)
             log_u = np.log1p(-rng.child("accept", first).numpy().random(proposed.shape))
             for k in range(count):
                 yes = log_u[k] <= proposed[k] - log_weight
@@ -125,6 +126,19 @@ class IndependenceChains:
     def configurations(self, state: State) -> np.ndarray:
         """Return the configurations, shape (n_chains, *event_shape)."""
         return state.x
+
+
+def _require_numbers(proposed: np.ndarray, state: State) -> None:
+    """Raise NonFiniteActionError for a NaN; an infinite action is a proposal never accepted."""
+    bad = np.flatnonzero(np.isnan(proposed).any(axis=0))
+    if bad.size:
+        raise NonFiniteActionError(
+            f"action and log_prob of a proposal must be numbers, got NaN, chain {bad[0]} "
+            f"({bad.size} of {proposed.shape[1]} chains)",
+            chain=int(bad[0]),
+            draw=-1,
+            state=state,
+        )
 
 
 def _drawn(density: Any, n: int, rng: Stream) -> tuple[np.ndarray, np.ndarray]:

@@ -42,6 +42,8 @@ def first_configurations(
         x = np.array(start)
         if x.shape != shape:
             raise InputError(f"start must have shape {shape}, got {x.shape}")
+        if x.dtype.kind not in "biuf":
+            raise InputError(f"start must be real numbers, got {x.dtype}")
         if kind == "spins" and np.any(np.abs(x) != 1):
             raise InputError("start must be spins, -1 or +1, got other values")
         return x.astype(_DTYPES[kind], copy=False)

@@ -27,7 +27,7 @@ import numpy as np
 
 from physgen.core.checks import check_finite, check_positive_int
 from physgen.core.errors import InputError
-from physgen.core.protocols import Density, Target
+from physgen.core.protocols import Density, Sampler, Target
 from physgen.core.random import Stream, as_stream
 from physgen.samplers.exchange import regroup
 from physgen.samplers.memory import check_memory
@@ -127,6 +127,8 @@ def smc(
         "lower n_particles",
     )
     move = _default_move(target) if move is None else move
+    if not isinstance(move, Sampler):
+        raise InputError(f"move must be a sampler, e.g. HeatBath(), got {move!r}")
     path = path_to(target, start)
     pilot = Islands(1, min(n, _PILOT))
     plan = _run(path, move, n_moves, pilot, max(resample_below, 0.5), stream.child("pilot"), cess)

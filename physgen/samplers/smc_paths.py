@@ -71,6 +71,11 @@ def path_to(target: Any, start: Density | None) -> Path:
                 f"start must live on configurations of shape {tuple(target.event_shape)}, got "
                 f"{tuple(start.event_shape)}"
             )
+        if start.support != target.support:
+            raise InputError(
+                f"start must draw {target.support.kind}, as the target has them, got "
+                f"{start.support.kind}"
+            )
         return DensityPath(start, target)
     if isinstance(target, Ising):
         return IsingPath(target)

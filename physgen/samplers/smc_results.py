@@ -174,7 +174,8 @@ def label(
     attrs = {
         "sampler": f"SMC with {move!r}",
         "target": repr(target),
-        "exactness": "asymptotic",
+        # A move that is off, as ULA is, leaves its bias in the weights.
+        "exactness": "approximate" if bound.exactness == "approximate" else "asymptotic",
         "exactness_of": "target",
         "n_particles": islands.shape[1],
         "n_islands": n_islands,

@@ -25,7 +25,7 @@ import numpy as np
 from physgen.core.arrays import to_numpy
 from physgen.core.checks import check_finite, check_positive_int
 from physgen.core.errors import InputError
-from physgen.core.protocols import Target
+from physgen.core.protocols import Sampler, Target
 from physgen.core.random import Stream
 from physgen.samplers.exchange import exchange
 from physgen.samplers.state import Info, State, Tunable
@@ -68,6 +68,12 @@ class ParallelTempering:
     swap_every: int = 1
 
     def __post_init__(self) -> None:
+        if not isinstance(self.sampler, Sampler):
+            raise InputError(
+                f"sampler must have a bind(target), e.g. HeatBath(), got {self.sampler!r}"
+            )
+        if np.ndim(self.betas) != 1:
+            raise InputError(f"betas must be a list of numbers, got {self.betas!r}")
         values = tuple(check_finite(f"{self.coupling} of a replica", b) for b in self.betas)
         if not values or any(b <= a for a, b in pairwise(values)):
             raise InputError(f"betas must be increasing, got {list(values)}")

@@ -7,12 +7,13 @@ import pytest
 from helpers.clusters import states
 from helpers.statistics import accepts, chi_square_p
 
-from physgen.core.errors import InputError
+from physgen.core.errors import InputError, NonFiniteActionError
 from physgen.core.protocols import REALS, SPINS, Density
 from physgen.core.random import Stream, as_stream
 from physgen.samplers.independence import Independence
 from physgen.samplers.run import run
 from physgen.samplers.state import BoundSampler
+from physgen.targets import as_target
 from physgen.targets.ising import Ising
 
 
@@ -111,3 +112,15 @@ def test_densities_of_something_else_are_refused():
     object.__setattr__(field, "support", REALS)
     with pytest.raises(InputError, match="spins of shape"):
         Independence(field).bind(TARGET)
+
+
+def test_an_action_that_is_no_number_names_the_chain():
+    def action(x):
+        return np.where(x.sum(axis=(1, 2)) == 9, np.nan, 0.0)
+
+    target = as_target(action, (3, 3), support=SPINS)
+    chains = Independence(Biased((3, 3), p=0.9)).bind(target)
+    state = chains.init(Stream(1), 5, states(9)[:5].reshape(-1, 3, 3))
+    with pytest.raises(NonFiniteActionError, match=r"got NaN, chain \d") as caught:
+        chains.step(Stream(2), state, 20)
+    assert caught.value.state is state

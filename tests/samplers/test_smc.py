@@ -14,6 +14,7 @@ from physgen.exact.kaufman import energy_per_site, log_z
 from physgen.samplers import sequential as module
 from physgen.samplers.sequential import smc
 from physgen.samplers.smc_results import Islands, jackknife
+from physgen.samplers.ula import ULA
 from physgen.samplers.wolff import Wolff
 from physgen.targets.free_field import FreeField
 from physgen.targets.ising import Ising
@@ -210,12 +211,21 @@ def test_jackknife_of_a_mean_is_the_textbook_error():
         ({"keep": "all"}, "keep must be None or 'configurations'"),
         ({"rng": 1}, "seed or rng must be given"),
         ({"start": 3}, "start must be a density, got int"),
+        ({"start": FreeField(4, m2=1.0)}, "start must draw spins, as the target has them"),
+        ({"move": "HMC"}, "move must be a sampler, e.g. HeatBath"),
         ({"start": FreeField(3, m2=1.0)}, r"of shape \(4, 4\), got \(3, 3\)"),
     ],
 )
 def test_bad_arguments_are_refused(arguments, message):
     with pytest.raises(InputError, match=message):
         smc(Ising(L=4, beta=0.4), seed=1, **arguments)
+
+
+def test_a_biased_move_makes_the_result_approximate():
+    target = Phi4.from_halved(3, m2=1.0, lam=0.5)
+    settings = {"n_particles": 16, "n_islands": 8, "n_moves": 1, "seed": 1}
+    assert smc(target, **settings).attrs["exactness"] == "asymptotic"
+    assert smc(target, move=ULA(step_size=0.01), **settings).attrs["exactness"] == "approximate"
 
 
 def test_targets_without_a_known_start_ask_for_one():

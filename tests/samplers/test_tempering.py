@@ -159,6 +159,10 @@ def test_tuning_is_one_a_replica():
 def test_what_makes_no_ladder_is_refused():
     with pytest.raises(InputError, match="betas must be increasing"):
         ParallelTempering(HeatBath(), [0.4, 0.3])
+    with pytest.raises(InputError, match=r"betas must be a list of numbers, got 0\.4"):
+        ParallelTempering(HeatBath(), 0.4)
+    with pytest.raises(InputError, match="sampler must have a bind"):
+        ParallelTempering("HeatBath", [0.4])
     with pytest.raises(InputError, match=r"must contain the beta of the target, 0\.5"):
         ParallelTempering(HeatBath(), [0.3, 0.4]).bind(Ising(L=4, beta=0.5))
     with pytest.raises(InputError, match=r"needs a target with at\(kappa=...\)"):
