@@ -81,7 +81,10 @@ def assert_same_draws(ours, theirs):
             xr.testing.assert_identical(one, two)
 
 
-@pytest.mark.parametrize("enough", [in_mid_point, in_second_size])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize("enough", [in_mid_point, pytest.param(in_second_size, marks=SLOW)])
 def test_kill_9_in_mid_run(config, tmp_path, uninterrupted, enough):
     out = tmp_path / "run"
     process = start(config, out)
@@ -94,7 +97,7 @@ def test_kill_9_in_mid_run(config, tmp_path, uninterrupted, enough):
     assert_same_draws(open_run(out), uninterrupted)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=SLOW)])
 def test_a_signal_keeps_what_was_drawn(config, tmp_path, uninterrupted, number):
     out = tmp_path / "run"
     process = start(config, out)

@@ -63,8 +63,8 @@ def test_the_error_of_a_crossing_covers_and_would_not_for_copied_chains():
     def p(copies):
         return lambda n, seed: unit_variance_p(pulls(n, seed, copies))
 
-    assert accepts(p(1), 100)
-    assert not accepts(p(4), 100)
+    assert accepts(p(1), 60)
+    assert not accepts(p(4), 60)
 
 
 def test_one_long_chain_gives_the_error_of_many_short_ones():
