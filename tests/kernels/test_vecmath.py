@@ -28,3 +28,8 @@ def test_saturation_is_finite():
     _apply(x, exp2, sigmoid, tanh)
     np.testing.assert_allclose(sigmoid, [0, 0, 1, 1], atol=1e-17)
     np.testing.assert_array_equal(tanh, [-1, -1, 1, 1])
+
+
+def test_two_to_the_zero_is_one():
+    # Clusters of fields rely on it: a bond that cannot be occupied never joins a site twice.
+    assert exp2(np.float32(0.0)) == exp2(np.float32(-0.0)) == np.float32(1.0)

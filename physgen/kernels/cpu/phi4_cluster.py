@@ -74,7 +74,7 @@ def grow_clusters(blocks, x, neighbours, hop, n, key, size):
                         at = max(j, 0)
                         there = field[at]
                         t = pull * _F(there)
-                        t = t if t > _F(0.0) else _F(0.0)
+                        t = t if t > _F(0.0) else _F(0.0)  # 2^-0 is exactly 1: never joins
                         t = t if t < _F(100.0) else _F(100.0)
                         word, s0, s1, s2, s3 = next_word(s0, s1, s2, s3)
                         joins = (j >= 0) & (unit(word) >= exp2(-t))
