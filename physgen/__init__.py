@@ -58,6 +58,7 @@ _EXPORTS = {
     "Stream": "physgen.core.random",
     "exact_values": "physgen.exact",
     "format_estimate": "physgen.analysis.format",
+    "format_table": "physgen.analysis",
     "open_run": "physgen.results",
 }
 
@@ -97,6 +98,7 @@ __all__ = [
     "exact_values",
     "fit",
     "format_estimate",
+    "format_table",
     "ground_state",
     "open_run",
     "povm",
@@ -106,6 +108,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from physgen.analysis import format_table
     from physgen.analysis.format import format_estimate
     from physgen.core.random import Stream
     from physgen.exact import exact_values

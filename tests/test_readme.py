@@ -1,4 +1,4 @@
-"""The Python example of the README runs, and is as short as it claims."""
+"""The Python examples of the README run, and are short."""
 
 import re
 from pathlib import Path
@@ -10,17 +10,25 @@ README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 TOY = {"50": "6", "10_000": "400", "20_000": "200", "100_000": "400", "100": "8", "24": "8"}
 
 
-def example():
-    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    return code
+RECONSTRUCTION, SAMPLING = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
-def test_the_example_has_at_most_12_lines():
-    assert len([line for line in example().splitlines() if line.strip()]) <= 12
+@pytest.mark.parametrize("code", [RECONSTRUCTION, SAMPLING])
+def test_an_example_has_at_most_12_lines(code):
+    assert len([line for line in code.splitlines() if line.strip()]) <= 12
 
 
-def test_the_example_runs_at_toy_size(capsys):
-    code = re.sub(r"(?<![\w.])\d[\d_]*(?![\w.])", lambda m: TOY.get(m[0], m[0]), example())
+def test_the_sampling_example_runs_at_toy_size(capsys):
+    toy = {"32": "8", "4096": "512", "1000": "20"}
+    code = re.sub(r"(?<![\w.])\d[\d_]*(?![\w.])", lambda m: toy.get(m[0], m[0]), SAMPLING)
+    exec(compile(code, "README.md", "exec"), {})
+    head, energy, *_ = capsys.readouterr().out.splitlines()
+    assert head.split() in [line.split() for line in README.splitlines()]
+    assert abs(float(energy.split()[-1])) < 5
+
+
+def test_the_reconstruction_example_runs_at_toy_size(capsys):
+    code = re.sub(r"(?<![\w.])\d[\d_]*(?![\w.])", lambda m: TOY.get(m[0], m[0]), RECONSTRUCTION)
     exec(compile(code, "README.md", "exec"), {})
     fidelity, energy = capsys.readouterr().out.splitlines()
     value = float(re.search(r"F_c = ([\d.]+)\(", fidelity)[1])
@@ -31,7 +39,17 @@ def test_the_example_runs_at_toy_size(capsys):
 
 def test_every_link_of_the_pages_leads_somewhere():
     root = Path(__file__).parents[1]
-    pages = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "paper/README.md"]
+    pages = [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "paper/README.md",
+        *(f"docs/{path.name}" for path in (root / "docs").glob("*.md")),
+        *(
+            f"workflows/{path.parent.name}/README.md"
+            for path in (root / "workflows").glob("*/README.md")
+        ),
+    ]
     for page in pages:
         text = (root / page).read_text(encoding="utf-8")
         for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
