@@ -70,10 +70,12 @@ class System:
     references: tuple[Reference, ...]
     data_files: tuple[Path, ...]
 
-    def reference(self, quantity: str, **parameters: Any) -> Reference:
+    def reference(self, quantity: str, kind: str | None = None, **parameters: Any) -> Reference:
         """Return the entry of that quantity at those parameters.
 
-        Parameters of the system that are not given have their defaults.
+        Parameters of the system that are not given have their defaults.  Where entries of several
+        kinds are known and none is asked for, an exact one comes before a published and that
+        before a computed one.
 
         Examples
         --------
@@ -86,6 +88,9 @@ class System:
             for entry in self.references
             if entry.quantity == quantity and wanted <= entry.parameters.items()
         ]
+        kinds = KINDS if kind is None else (check_choice("kind", kind, KINDS),)
+        best = next((k for k in kinds if any(entry.kind == k for entry in found)), None)
+        found = [entry for entry in found if entry.kind == best]
         if len(found) != 1:
             known = ", ".join(sorted({entry.quantity for entry in self.references}))
             raise InputError(
