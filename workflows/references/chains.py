@@ -1,6 +1,6 @@
 r"""Measure the computed entries of `systems/*/reference.toml` by Markov chains.
 
-    python workflows/references/chains.py [POINT ...]      all points: about 20 CPU minutes
+    python workflows/references/chains.py [POINT ...]      all points: about 15 CPU minutes
     python workflows/references/chains.py --list
 
 Each point is one run of `physgen.samplers.run`; its values replace those of the file.  Of a field
