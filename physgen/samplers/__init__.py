@@ -14,23 +14,23 @@ from physgen.samplers.estimates import estimates
 from physgen.samplers.run import blocks, run
 
 if TYPE_CHECKING:
-    from physgen.samplers.checkpoint import chain_statistics
-    from physgen.samplers.diagnostics import check, diagnose
     from physgen.samplers.emcee_adaptor import Emcee
     from physgen.samplers.exact_draws import ExactDraws
     from physgen.samplers.heat_bath import HeatBath
     from physgen.samplers.hmc import HMC
     from physgen.samplers.independence import Independence
+    from physgen.samplers.loop.checkpoint import chain_statistics
+    from physgen.samplers.loop.diagnostics import check, diagnose
+    from physgen.samplers.loop.recording import unpack_configurations
+    from physgen.samplers.loop.warmup import AutoWarmup
     from physgen.samplers.mala import MALA
     from physgen.samplers.metropolis import Metropolis
     from physgen.samplers.overrelaxation import Overrelaxation
     from physgen.samplers.phi4_cluster import Phi4Cluster
-    from physgen.samplers.recording import unpack_configurations
     from physgen.samplers.sequential import smc
     from physgen.samplers.swendsen_wang import SwendsenWang
     from physgen.samplers.tempering import ParallelTempering
     from physgen.samplers.ula import ULA
-    from physgen.samplers.warmup import AutoWarmup
     from physgen.samplers.wolff import Wolff
 
 __all__ = [
@@ -61,7 +61,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_exports(
     __name__,
     {
-        "AutoWarmup": "warmup",
+        "AutoWarmup": "loop.warmup",
         "Emcee": "emcee_adaptor",
         "ExactDraws": "exact_draws",
         "HMC": "hmc",
@@ -75,10 +75,10 @@ __getattr__, __dir__ = lazy_exports(
         "SwendsenWang": "swendsen_wang",
         "ULA": "ula",
         "Wolff": "wolff",
-        "chain_statistics": "checkpoint",
-        "check": "diagnostics",
-        "diagnose": "diagnostics",
+        "chain_statistics": "loop.checkpoint",
+        "check": "loop.diagnostics",
+        "diagnose": "loop.diagnostics",
         "smc": "sequential",
-        "unpack_configurations": "recording",
+        "unpack_configurations": "loop.recording",
     },
 )

@@ -80,7 +80,7 @@ def _mask(state: State, chains: np.ndarray) -> np.ndarray:
     """Return words with all bits of these chains set, in the layout of Ising spins."""
     if "n_chains" in state.aux:
         if _is_bits(state):  # 64 chains a word
-            from physgen.samplers.ising_bits import pack
+            from physgen.samplers.spins.bits import pack
 
             return pack(np.where(chains, 1, -1).astype(np.int8)[:, None])
         blocks = np.zeros((len(state.x), 1, state.x.shape[2]), state.x.dtype)

@@ -19,7 +19,7 @@ from typing import Any, final
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
-from physgen.samplers._ising_local import DEVICES, LAYOUTS, RNGS, bind_ising, kernel_name
+from physgen.samplers.spins.local import DEVICES, LAYOUTS, RNGS, bind_ising, kernel_name
 
 __all__ = ["HeatBath"]
 

@@ -15,7 +15,7 @@ from typing import ClassVar, final
 
 from physgen.core.checks import check_positive
 from physgen.core.protocols import Target
-from physgen.samplers.fields import check_settings, fields_of
+from physgen.samplers.fields.moves import check_settings, fields_of
 from physgen.samplers.hmc import TrajectoryChains, check_share
 
 __all__ = ["MALA"]

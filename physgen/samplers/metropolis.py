@@ -24,7 +24,7 @@ from typing import Any, final
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
-from physgen.samplers._ising_local import DEVICES, LAYOUTS, RNGS, bind_ising, kernel_name
+from physgen.samplers.spins.local import DEVICES, LAYOUTS, RNGS, bind_ising, kernel_name
 
 __all__ = ["Metropolis"]
 
@@ -71,7 +71,7 @@ class Metropolis:
                 "HMC(device='cuda'), or device='cpu'"
             )
         if name == "phi4":
-            from physgen.samplers.phi4_metropolis import bind_phi4
+            from physgen.samplers.fields.local import bind_phi4
 
             return bind_phi4(target, self.rng)
         raise InputError(

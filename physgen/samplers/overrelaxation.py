@@ -16,8 +16,8 @@ from typing import final
 from physgen.core.checks import check_positive, check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
-from physgen.samplers.fields import check_settings, kernel_name
-from physgen.samplers.phi4_metropolis import LocalChains, bind_phi4
+from physgen.samplers.fields.local import LocalChains, bind_phi4
+from physgen.samplers.fields.moves import check_settings, kernel_name
 
 __all__ = ["Overrelaxation"]
 

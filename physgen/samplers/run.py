@@ -7,8 +7,8 @@ Draw i of all chains is `thin` steps of the sampler, with randomness of its own,
 
 so the draws depend on the arguments alone, neither on the blocks in which they are computed nor
 on how often the run was stopped.  Half of the chains start hot, half cold; warm-up ends when they
-agree (:mod:`physgen.samplers.warmup`) and the draws are tested once more
-(:mod:`physgen.samplers.diagnostics`).
+agree (:mod:`physgen.samplers.loop.warmup`) and the draws are tested once more
+(:mod:`physgen.samplers.loop.diagnostics`).
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from physgen.core.checks import check_positive, check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
 from physgen.core.random import Stream
-from physgen.samplers.buffer import Buffer
-from physgen.samplers.checkpoint import Checkpoint, add_info, chain_statistics
-from physgen.samplers.diagnostics import check, even_observables
-from physgen.samplers.plan import Plan, make_plan
-from physgen.samplers.progress import Progress, Reporter
-from physgen.samplers.recording import KEPT, Observables, check_finite_values, locating
-from physgen.samplers.starts import first_checkpoint, tuned, warm_checkpoints
-from physgen.samplers.warmup import AutoWarmup
+from physgen.samplers.loop.buffer import Buffer
+from physgen.samplers.loop.checkpoint import Checkpoint, add_info, chain_statistics
+from physgen.samplers.loop.diagnostics import check, even_observables
+from physgen.samplers.loop.plan import Plan, make_plan
+from physgen.samplers.loop.progress import Progress, Reporter
+from physgen.samplers.loop.recording import KEPT, Observables, check_finite_values, locating
+from physgen.samplers.loop.starts import first_checkpoint, tuned, warm_checkpoints
+from physgen.samplers.loop.warmup import AutoWarmup
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -172,10 +172,9 @@ def blocks(
 ) -> Iterator[Block]:
     """Sample in blocks, each with what is needed to go on after it: `run` for a store.
 
-    The blocks are those of the draws alone: they are to be concatenated along ``draw``, given
-    :func:`~physgen.samplers.checkpoint.chain_statistics` of the last checkpoint, and tested by
-    :func:`~physgen.samplers.diagnostics.check`, as `run` does.  Every look of the warm-up is
-    followed by a block without data.
+    The blocks are those of the draws alone: they are to be concatenated along ``draw``, given the
+    `chain_statistics` of the last checkpoint, and tested by `check`, as `run` does.  Every look of
+    the warm-up is followed by a block without data.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ from physgen.core.errors import InputError
 from physgen.core.protocols import Density, Sampler, Target
 from physgen.core.random import Stream, as_stream
 from physgen.samplers.exchange import regroup
-from physgen.samplers.memory import check_memory
+from physgen.samplers.loop.memory import check_memory
 from physgen.samplers.smc_paths import Path, path_to
 from physgen.samplers.smc_results import Islands, label
 from physgen.samplers.state import State, Tunable

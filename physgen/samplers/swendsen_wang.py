@@ -12,7 +12,7 @@ from typing import Any
 
 from physgen.core.protocols import Target
 from physgen.kernels.cpu.clusters_graph import sweep_graph
-from physgen.samplers.clusters import GraphChains, RowChains, couplings
+from physgen.samplers.spins.clusters import GraphChains, RowChains, couplings
 
 __all__ = ["SwendsenWang"]
 

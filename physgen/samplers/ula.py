@@ -23,7 +23,7 @@ import numpy as np
 from physgen.core.checks import check_positive, check_positive_int
 from physgen.core.protocols import Target
 from physgen.core.random import Stream
-from physgen.samplers.fields import Moves, check_settings, fields_of
+from physgen.samplers.fields.moves import Moves, check_settings, fields_of
 from physgen.samplers.state import Info, State
 
 __all__ = ["ULA", "LangevinChains"]

@@ -20,7 +20,7 @@ from physgen.core.errors import InputError
 from physgen.core.protocols import Target
 from physgen.core.random import Stream
 from physgen.kernels.cpu.clusters_graph import grow_clusters
-from physgen.samplers.clusters import GraphChains, couplings
+from physgen.samplers.spins.clusters import GraphChains, couplings
 from physgen.samplers.state import Info, State
 
 __all__ = ["Wolff", "WolffChains"]

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from physgen.cli import console
 from physgen.cli.console import LineReporter, RichReporter
-from physgen.samplers.progress import Progress as ChainProgress
+from physgen.samplers.loop.progress import Progress as ChainProgress
 from physgen.training import Progress
 from physgen.workflow.sampling.progress import ScanProgress
 

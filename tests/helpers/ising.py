@@ -5,7 +5,7 @@ import numpy as np
 from physgen.kernels.cpu import ising_logic as logic
 from physgen.kernels.cpu import philox
 from physgen.kernels.cpu.ising_tables import HEAT_BATH, METROPOLIS, METROPOLIS_ACCEPT_TIES
-from physgen.samplers._ising_model import chains_model
+from physgen.samplers.spins.model import chains_model
 
 RULES = {"heat bath": HEAT_BATH, "fair": METROPOLIS, "accept": METROPOLIS_ACCEPT_TIES}
 

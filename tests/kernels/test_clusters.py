@@ -13,7 +13,7 @@ from physgen.kernels.cpu.clusters_graph import grow_clusters, sweep_graph
 from physgen.kernels.cpu.clusters_rows import row_moments, sweep_rows
 from physgen.kernels.cpu.clusters_words import biased_bits, join, popcount, seed_chain
 from physgen.lattice import Hypercubic
-from physgen.samplers.clusters import thresholds
+from physgen.samplers.spins.clusters import thresholds
 
 ALL = np.uint64(2**64 - 1)
 ALONE = (0, 1)  # one call does all chains

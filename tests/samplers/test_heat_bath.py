@@ -14,10 +14,10 @@ from physgen.core.random import Stream
 from physgen.exact.kaufman import energy_per_site
 from physgen.lattice import Graph, Hypercubic
 from physgen.samplers.heat_bath import HeatBath
-from physgen.samplers.ising_chains import IsingChains
-from physgen.samplers.ising_int8 import IsingInt8
-from physgen.samplers.ising_lattice import IsingLattice
 from physgen.samplers.metropolis import Metropolis
+from physgen.samplers.spins.chains import IsingChains
+from physgen.samplers.spins.int8 import IsingInt8
+from physgen.samplers.spins.lattice import IsingLattice
 from physgen.samplers.state import BoundSampler
 from physgen.targets.ising import Ising
 from physgen.targets.phi4 import Phi4

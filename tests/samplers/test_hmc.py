@@ -7,7 +7,7 @@ from helpers.statistics import accepts, joint_p, normal_p
 from physgen.core.errors import InputError, NonFiniteActionError
 from physgen.core.random import Stream
 from physgen.samplers import HMC, MALA, run
-from physgen.samplers.dual_averaging import DualAveraging
+from physgen.samplers.fields.dual_averaging import DualAveraging
 from physgen.targets import FreeField, Phi4, as_target
 
 FREE = FreeField(L=8, m2=0.5)

@@ -8,7 +8,8 @@ from helpers.statistics import accepts, joint_p, normal_p
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
 from physgen.lattice.hypercubic import Hypercubic
-from physgen.samplers import HMC, MALA, Metropolis, Overrelaxation, Phi4Cluster, phi4_fields
+from physgen.samplers import HMC, MALA, Metropolis, Overrelaxation, Phi4Cluster
+from physgen.samplers.fields import phi4 as phi4_fields
 from physgen.targets import FreeField, Ising, Phi4
 
 SAMPLERS = {

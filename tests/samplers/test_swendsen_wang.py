@@ -12,7 +12,7 @@ from physgen.core.protocols import Sampler
 from physgen.core.random import Stream
 from physgen.exact.kaufman import energy_per_site
 from physgen.lattice import Graph, Hypercubic
-from physgen.samplers.clusters import GraphChains, RowChains, couplings
+from physgen.samplers.spins.clusters import GraphChains, RowChains, couplings
 from physgen.samplers.state import BoundSampler
 from physgen.samplers.swendsen_wang import SwendsenWang
 from physgen.samplers.wolff import Wolff

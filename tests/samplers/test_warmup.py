@@ -12,10 +12,10 @@ from physgen.analysis import mean_estimate
 from physgen.core.errors import ChainTooShortError, InputError
 from physgen.core.random import Stream
 from physgen.samplers import AutoWarmup, HeatBath, blocks, diagnose, run
-from physgen.samplers.agreement import chains_apart, drift_p, even_observables, hot_cold_p
-from physgen.samplers.diagnostics import stuck_chains
+from physgen.samplers.loop.agreement import chains_apart, drift_p, even_observables, hot_cold_p
+from physgen.samplers.loop.diagnostics import stuck_chains
+from physgen.samplers.loop.warmup import warm_up
 from physgen.samplers.state import State
-from physgen.samplers.warmup import warm_up
 from physgen.targets import Ising
 
 HOT = np.arange(64) < 32
@@ -167,7 +167,7 @@ def test_stripes_after_a_quench(monkeypatch):
     assert accepts(lambda n, seed: normal_p(mean_pull(n, seed)), 60)
     # saboteur: agreement of the means alone
     monkeypatch.setattr(
-        "physgen.samplers.warmup.chains_apart", lambda x, hot: np.empty(0, dtype=int)
+        "physgen.samplers.loop.warmup.chains_apart", lambda x, hot: np.empty(0, dtype=int)
     )
     assert not accepts(lambda n, seed: normal_p(mean_pull(n, seed)), 60)
 

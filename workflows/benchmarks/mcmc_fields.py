@@ -16,8 +16,8 @@ from harness import Figure, Row, interleaved
 from physgen.core.random import Stream
 from physgen.kernels.cpu.normals import draw_normals
 from physgen.kernels.cpu.phi4_hmc import leapfrog
+from physgen.samplers.fields.phi4 import Phi4Fields, key_words
 from physgen.samplers.hmc import HMC
-from physgen.samplers.phi4_fields import Phi4Fields, key_words
 from physgen.samplers.ula import ULA
 from physgen.targets.phi4 import Phi4
 

@@ -12,9 +12,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from physgen.core.errors import InterruptedRunError, NonFiniteActionError
-from physgen.samplers.checkpoint import chain_statistics
-from physgen.samplers.diagnostics import check
-from physgen.samplers.progress import Progress
+from physgen.samplers.loop.checkpoint import chain_statistics
+from physgen.samplers.loop.diagnostics import check
+from physgen.samplers.loop.progress import Progress
 from physgen.samplers.run import blocks
 from physgen.workflow.context import Context
 from physgen.workflow.labels import with_units

@@ -21,7 +21,7 @@ def check(config: Config) -> None:
     Every sampler is bound to every target; a force of the user is compared with finite
     differences of the action, once.
     """
-    from physgen.samplers.memory import check_memory
+    from physgen.samplers.loop.memory import check_memory
 
     scan, checked = Scan(config), False
     for point in scan.points():

@@ -6,7 +6,7 @@ import math
 import time
 from dataclasses import dataclass
 
-from physgen.samplers.progress import Progress
+from physgen.samplers.loop.progress import Progress
 from physgen.workflow.sampling.scan import Point
 
 __all__ = ["Meter", "ScanProgress"]
@@ -22,7 +22,7 @@ class ScanProgress:
         The point in words.
     number, n_points : int
         Which one it is, from 1.
-    now : physgen.samplers.progress.Progress
+    now : physgen.samplers.loop.progress.Progress
         How the chains of this point go.
     updates_per_second : float
         Attempted updates of one site of one chain; NaN during the warm-up.

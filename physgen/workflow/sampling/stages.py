@@ -27,7 +27,7 @@ METHODS_ALWAYS = ("philox", "numpy", "numba", "xarray", "matplotlib", "r-hat", "
 
 
 def _sample(context: Context) -> str:
-    from physgen.samplers.memory import format_bytes
+    from physgen.samplers.loop.memory import format_bytes
     from physgen.workflow.sampling import chains
     from physgen.workflow.sampling.inputs import result_bytes
     from physgen.workflow.sampling.progress import Meter

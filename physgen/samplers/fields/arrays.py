@@ -17,7 +17,7 @@ from physgen.core.arrays import to_numpy
 from physgen.core.random import Stream
 from physgen.kernels.cpu.normals import draw_normals, padded_sites, uniforms
 from physgen.kernels.cpu.philox import split_key
-from physgen.samplers.fields import require_finite
+from physgen.samplers.fields.moves import require_finite
 from physgen.samplers.plain import first_configurations
 from physgen.samplers.state import State
 

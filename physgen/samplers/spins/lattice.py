@@ -2,7 +2,7 @@ r"""Large periodic Ising lattices, each on its own: layout "lattice", bit = part
 
 As fast for one lattice as layout "chains" is for 512: see :mod:`physgen.kernels.cpu.ising_strips`.
 The order of the sites within a sweep is that of the virtual lattice; otherwise what
-:mod:`physgen.samplers.ising_chains` says of ``step`` holds, with a block being one lattice.
+:mod:`physgen.samplers.spins.chains` says of ``step`` holds, with a block being one lattice.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from physgen.core.random import Stream
 from physgen.kernels.cpu.ising_tables import Tables, tables
 from physgen.lattice.hypercubic import Hypercubic
 from physgen.samplers._threads import over_blocks
-from physgen.samplers.ising_bits import empty_words
 from physgen.samplers.plain import first_configurations
+from physgen.samplers.spins.bits import empty_words
 from physgen.samplers.state import Info, State, check_layout
 
 __all__ = ["IsingLattice", "StripsModel", "strips_model"]

@@ -1,7 +1,7 @@
 r"""Warm-up that ends by itself: half of the chains start hot, half cold, until they agree.
 
 Looks at :math:`n_k = n_0 2^k` steps, k = 0, 1, ...; look k tests the last half of all steps so far
-(:mod:`physgen.samplers.agreement`), and passes if
+(:mod:`physgen.samplers.loop.agreement`), and passes if
 
 * hot and cold starts agree and nothing drifts, in every observable (all tests together reject
   converged chains with probability at most 5 %; that costs them a doubling),
@@ -27,10 +27,10 @@ from physgen.analysis.convergence import r_hat
 from physgen.core.checks import check_positive, check_positive_int
 from physgen.core.errors import ChainTooShortError, InputError
 from physgen.core.random import Stream
-from physgen.samplers.agreement import chains_apart, drift_p, even_observables, hot_cold_p
-from physgen.samplers.checkpoint import add_info
-from physgen.samplers.diagnostics import MIN_LENGTH, stuck_chains
-from physgen.samplers.recording import check_finite_values, locating
+from physgen.samplers.loop.agreement import chains_apart, drift_p, even_observables, hot_cold_p
+from physgen.samplers.loop.checkpoint import add_info
+from physgen.samplers.loop.diagnostics import MIN_LENGTH, stuck_chains
+from physgen.samplers.loop.recording import check_finite_values, locating
 from physgen.samplers.state import BoundSampler, State, Tunable
 
 __all__ = ["AutoWarmup", "WarmupLook", "warm_up"]

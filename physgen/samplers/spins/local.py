@@ -28,15 +28,15 @@ def bind_ising(target: Any, rule: int, rng: str, layout: str, device: str = "cpu
     "auto" is "lattice" for large lattices that can be cut into strips, else "chains" where the
     couplings allow it, else "int8".
     """
-    from physgen.samplers._ising_model import chains_model
-    from physgen.samplers.ising_chains import IsingChains
-    from physgen.samplers.ising_int8 import IsingInt8
-    from physgen.samplers.ising_lattice import IsingLattice, strips_model
+    from physgen.samplers.spins.chains import IsingChains
+    from physgen.samplers.spins.int8 import IsingInt8
+    from physgen.samplers.spins.lattice import IsingLattice, strips_model
+    from physgen.samplers.spins.model import chains_model
 
     fast = check_choice("rng", rng, RNGS) == "fast"
     check_choice("layout", layout, LAYOUTS)
     if check_choice("device", device, DEVICES) == "cuda":
-        from physgen.samplers.cuda_ising import bind_cuda_ising
+        from physgen.samplers.spins.cuda import bind_cuda_ising
 
         return bind_cuda_ising(target, rule, fast, layout)
     reasons = {}

@@ -1,6 +1,6 @@
 r"""Ising chains on a CUDA device: ``HeatBath(device="cuda")``, ``Metropolis(device="cuda")``.
 
-The same chains as on the CPU, bit for bit: :class:`~physgen.samplers.ising_chains.IsingChains`
+The same chains as on the CPU, bit for bit: :class:`~physgen.samplers.spins.chains.IsingChains`
 with its Philox words, its order of the sites and its layout, so that a run may go on on the other
 side.  Spins stay on the device; what comes back after a step is one number a chain.
 """
@@ -17,10 +17,10 @@ import numpy as np
 from physgen.core.checks import check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
-from physgen.samplers._ising_model import ChainsModel, bond_counts, chains_model
 from physgen.samplers.cuda_arrays import DeviceArray, copied, empty, on_device
-from physgen.samplers.ising_bits import CHAINS_PER_BLOCK, pack, unpack
 from physgen.samplers.plain import first_configurations
+from physgen.samplers.spins.bits import CHAINS_PER_BLOCK, pack, unpack
+from physgen.samplers.spins.model import ChainsModel, bond_counts, chains_model
 from physgen.samplers.state import Info, State
 
 __all__ = ["CudaIsingChains", "bind_cuda_ising"]

@@ -17,7 +17,7 @@ import numpy as np
 from physgen.core.errors import InputError, NonFiniteActionError
 from physgen.core.protocols import Target
 from physgen.lattice.graph import Graph
-from physgen.samplers.memory import configuration_bytes
+from physgen.samplers.loop.memory import configuration_bytes
 from physgen.samplers.state import BoundSampler, State
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """What is said of the convergence of a run, and when it is refused.
 
-The tests are those of :mod:`physgen.samplers.agreement`; what they cannot see is said there.
+The tests are those of :mod:`physgen.samplers.loop.agreement`; what they cannot see is said there.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from physgen.analysis.autocorrelation import MANY_CHAINS, tau_int
 from physgen.analysis.convergence import r_hat
 from physgen.core.errors import ChainTooShortError
-from physgen.samplers.agreement import ODD, drift_p, even_observables, hot_cold_p
+from physgen.samplers.loop.agreement import ODD, drift_p, even_observables, hot_cold_p
 
 if TYPE_CHECKING:
     import xarray as xr

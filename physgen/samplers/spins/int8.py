@@ -1,7 +1,7 @@
 """Ising chains as int8, for couplings that the bit-sliced kernels do not take.
 
 The state holds spins as int8 of shape (n_blocks, n_sites, 64): chain = 64 block + position, the
-last block padded.  What :mod:`physgen.samplers.ising_chains` says of ``step`` holds.
+last block padded.  What :mod:`physgen.samplers.spins.chains` says of ``step`` holds.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 r"""Ising chains 512 at a time: layout "chains", bit = chain.
 
-The state holds spins as :mod:`physgen.samplers.ising_bits` packs them.  Every chain has random
+The state holds spins as :mod:`physgen.samplers.spins.bits` packs them.  Every chain has random
 numbers of its own: chains are independent, and error bars from their spread are right.
 
 A call of ``step(rng, state, n)`` is a pure function of its arguments, and with Philox (not in the
@@ -19,10 +19,10 @@ import numpy as np
 
 from physgen.core.checks import check_positive_int
 from physgen.core.random import Stream
-from physgen.samplers._ising_model import BondCounts, ChainsModel, bond_counts
 from physgen.samplers._threads import over_blocks
-from physgen.samplers.ising_bits import CHAINS_PER_BLOCK, empty_words, pack, unpack
 from physgen.samplers.plain import first_configurations
+from physgen.samplers.spins.bits import CHAINS_PER_BLOCK, empty_words, pack, unpack
+from physgen.samplers.spins.model import BondCounts, ChainsModel, bond_counts
 from physgen.samplers.state import Info, State, check_layout
 
 __all__ = ["IsingChains"]

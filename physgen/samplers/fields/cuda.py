@@ -1,6 +1,6 @@
 """Phi^4 fields on a CUDA device: ``HMC``, ``MALA`` and ``ULA`` with ``device="cuda"``.
 
-The moves of :class:`~physgen.samplers.phi4_fields.Phi4Fields`, from the same random words and in
+The moves of :class:`~physgen.samplers.fields.phi4.Phi4Fields`, from the same random words and in
 the same layout: fields agree with the CPU's to rounding, and a run may go on on the other side.
 Fields and actions stay on the device.
 """
@@ -19,8 +19,8 @@ from physgen.core.random import Stream
 from physgen.kernels.cpu.normals import padded_sites
 from physgen.kernels.cpu.phi4_layout import block_width, pack, unpack
 from physgen.samplers.cuda_arrays import DeviceArray, copied, empty, on_device
-from physgen.samplers.fields import kernel_name, require_finite
-from physgen.samplers.phi4_fields import key_words
+from physgen.samplers.fields.moves import kernel_name, require_finite
+from physgen.samplers.fields.phi4 import key_words
 from physgen.samplers.plain import first_configurations
 from physgen.samplers.state import State
 

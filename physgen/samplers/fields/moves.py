@@ -89,11 +89,11 @@ def fields_of(
             f"{sampler} moves real fields, got a target of {kind}; take HeatBath or Metropolis"
         )
     if device == "cuda":
-        from physgen.samplers.cuda_phi4 import cuda_fields
+        from physgen.samplers.fields.cuda import cuda_fields
 
         return cuda_fields(target, sampler, dtype or "float32")
     if kernel_name(target) == "phi4":
-        from physgen.samplers.phi4_fields import Phi4Fields
+        from physgen.samplers.fields.phi4 import Phi4Fields
 
         return Phi4Fields(target, dtype or "float32", rng)
     if not isinstance(target, Differentiable):
@@ -102,7 +102,7 @@ def fields_of(
             "give it a method force(x) = -dS/dx, or use "
             'as_target(action, event_shape, library="torch"), which differentiates the action'
         )
-    from physgen.samplers.array_fields import ArrayFields
+    from physgen.samplers.fields.arrays import ArrayFields
 
     fields = ArrayFields(target, dtype or "float64")
     fields.check()

@@ -20,7 +20,7 @@ from physgen.kernels.cpu.phi4_hmc import actions, moments, trajectories
 from physgen.kernels.cpu.phi4_layout import MIN_WIDTH, block_width, pack, runs, unpack
 from physgen.kernels.cpu.philox import split_key, words
 from physgen.samplers._threads import over_blocks
-from physgen.samplers.fields import require_finite
+from physgen.samplers.fields.moves import require_finite
 from physgen.samplers.plain import first_configurations
 from physgen.samplers.state import State, check_layout
 
