@@ -85,6 +85,7 @@ def measure(sampler: Any, target: Any, n_chains: int, seconds: float) -> dict[st
         "tau_int_abs_m_error": m.error * thin,
         "tau_int_energy": e.value * thin,
         "tau_int_energy_error": e.error * thin,
+        "warnings": ds.attrs["warnings"],
         "thin": thin,
         "n_chains": n_chains,
         "n_draws": n_draws,
@@ -175,6 +176,8 @@ def table(rows: list[dict[str, Any]]) -> str:
 def cell(row: dict[str, Any]) -> str:
     if "error" in row:
         return "-"
+    if "stay apart" in row.get("warnings", ""):
+        return "domains do not dissolve"
     if row["tau_int_abs_m_error"] > 0.2 * row["tau_int_abs_m"]:
         return "too slow to resolve"
     tau = format_estimate(row["tau_int_abs_m"], row["tau_int_abs_m_error"])
