@@ -3,12 +3,17 @@
 A file holds the outcomes (shot, site) as uint8 0..K-1, the elements of the POVM in the order of
 its outcomes, as M_a = c_I 1 + c_X X + c_Y Y + c_Z Z, and attributes that name the Hamiltonian with
 its sign and axes, and the source.  Bare integer arrays (npy, npz) are read too, given the POVM.
+
+Where the bases of pauli-6 were not drawn at random for every shot, the variable ``setting`` (shot)
+says which shots share theirs (:mod:`physgen.quantum.settings`).  Other programs' files are read by
+:mod:`physgen.quantum.importing`; files larger than memory by :meth:`MeasurementData.open`.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -17,15 +22,14 @@ import numpy as np
 import xarray as xr
 
 from physgen.core.errors import InputError
-from physgen.quantum.arrays import read_arrays
-from physgen.quantum.povm import PAULI, POVM, merge_map, names
+from physgen.quantum.data_files import bare_array, description_of, group_of_outcomes
+from physgen.quantum.povm import POVM, merge_map
 from physgen.quantum.povm import povm as named_povm
+from physgen.quantum.settings import Settings, check_labels
+from physgen.quantum.shots import ShotFile
 from physgen.quantum.tfim import TFIM
 
 __all__ = ["MeasurementData"]
-
-# Attributes of the file format, not of the data.
-_RESERVED = ("povm", "povm_outcomes", "schema_version", "physgen_version")
 
 
 class MeasurementData:
@@ -39,18 +43,30 @@ class MeasurementData:
         The measurement, with its order of outcomes.
     attrs : mapping, optional
         Plain values: the Hamiltonian (``tfim.attrs()``), source, licence, how it was made.
+    settings : array_like of int, shape (n,), optional
+        Labels for pauli-6: shots of one label share their basis on every site.  None: the bases
+        were drawn at random, uniformly, for every site and shot.
 
     Attributes
     ----------
+    outcomes : ndarray of uint8 or ShotFile, shape (n, L)
+    settings : ndarray of int64 or None, shape (n,)
     tfim : TFIM or None
         The Hamiltonian, if the attributes name one.
     """
 
     def __init__(
-        self, outcomes: Any, povm: POVM | str, attrs: Mapping[str, Any] | None = None
+        self,
+        outcomes: Any,
+        povm: POVM | str,
+        attrs: Mapping[str, Any] | None = None,
+        settings: Any = None,
     ) -> None:
         self.povm = named_povm(povm) if isinstance(povm, str) else povm
-        self.outcomes = np.ascontiguousarray(self.povm.check_outcomes(outcomes))
+        if not isinstance(outcomes, ShotFile):  # which checks what it reads
+            outcomes = np.ascontiguousarray(self.povm.check_outcomes(outcomes))
+        # Declared as an array, as which a ShotFile is indexed.
+        self.outcomes: np.ndarray = outcomes  # pyright: ignore[reportAttributeAccessIssue]
         if self.outcomes.ndim != 2 or 0 in self.outcomes.shape:
             raise InputError(
                 f"outcomes must be at least one shot, shape (n, L), got {self.outcomes.shape}"
@@ -62,6 +78,17 @@ class MeasurementData:
                 f"got {self.L}"
             )
         self.tfim = TFIM.from_attrs(self.attrs) if "hamiltonian" in self.attrs else None
+        self.settings: np.ndarray | None = None
+        if settings is not None:
+            if not self.povm.matches(named_povm("pauli-6")):
+                raise InputError(
+                    "settings must come with outcomes of "
+                    f"{_described(named_povm('pauli-6'))}, which tell their bases, "
+                    f"got {_described(self.povm)}"
+                )
+            self.settings = check_labels(settings, self.n)
+            if not isinstance(outcomes, ShotFile):
+                self.setting_table  # noqa: B018  refuses labels whose shots differ in a basis
 
     def __repr__(self) -> str:
         return f"MeasurementData(n={self.n}, L={self.L}, povm={self.povm.name!r})"
@@ -76,13 +103,52 @@ class MeasurementData:
         """Number of sites."""
         return self.outcomes.shape[1]
 
+    @cached_property
+    def setting_table(self) -> Settings | None:
+        """The settings with their bases, or None without labels."""
+        return None if self.settings is None else Settings.of(self.outcomes, self.settings)
+
+    @property
+    def weights(self) -> np.ndarray | None:
+        """Weights of mean 1, shape (n,), by which a complete set of settings is uniform.
+
+        None without labels: every shot counts the same.
+
+        Raises
+        ------
+        InputError
+            If a setting has no shot.
+        """
+        return None if self.setting_table is None else self.setting_table.weights()
+
+    def take(self, rows: Any) -> MeasurementData:
+        """Return some of the shots, in memory: a slice, integers or a mask."""
+        labels = None if self.settings is None else self.settings[rows]
+        return MeasurementData(self.outcomes[rows], self.povm, self.attrs, labels)
+
     def merged(self, name: str) -> MeasurementData:
-        """Return the same shots in a coarser POVM; only pauli-6 to pauli-4."""
+        """Return the same shots in a coarser POVM; only pauli-6 to pauli-4.
+
+        Raises
+        ------
+        InputError
+            If the settings are labelled: pauli-4 forgets the basis of a shot, and with it what
+            weights and errors need.
+        """
         if self.povm.name == name:
             return self
         table = merge_map(self.povm.name, name)
+        if self.settings is not None:
+            raise InputError(
+                f"only shots whose bases were drawn at random must be merged into {name}, got "
+                f"labels of {len(self.setting_table or ())} settings, which {name} cannot keep; "
+                f"stay with {self.povm.name}, or import the file with settings 'random' if they "
+                "were drawn at random"
+            )
         attrs = self.attrs | {"merged_from": self.povm.name}
-        return MeasurementData(table[self.outcomes], name, attrs)
+        shots: Any = self.outcomes
+        merged = shots.mapped(table) if isinstance(shots, ShotFile) else table[shots]
+        return MeasurementData(merged, name, attrs)
 
     def require(
         self, povm: POVM | str | None = None, L: int | None = None, source: str = "data"
@@ -103,13 +169,13 @@ class MeasurementData:
         return self
 
     def to_dataset(self) -> xr.Dataset:
-        """Return the data as a labelled Dataset; see :meth:`from_dataset`."""
+        """Return the data as a labelled Dataset in memory; see :meth:`from_dataset`."""
         frame = self.povm
-        return xr.Dataset(
+        ds = xr.Dataset(
             {
                 "outcomes": (
                     ("shot", "site"),
-                    self.outcomes,
+                    self.outcomes[:],
                     {"long_name": "measurement outcome, 0..K-1 in the order of povm_outcomes"},
                 ),
                 "povm_elements": (
@@ -121,24 +187,17 @@ class MeasurementData:
             attrs=self.attrs
             | {"povm": frame.name, "povm_outcomes": json.dumps(list(frame.outcomes))},
         )
+        if self.settings is not None:
+            about = {"long_name": "label: shots of one label share their basis on every site"}
+            ds["setting"] = ("shot", self.settings, about)
+        return ds
 
     @classmethod
     def from_dataset(cls, ds: xr.Dataset) -> MeasurementData:
         """Rebuild the data from :meth:`to_dataset`."""
-        missing = [name for name in ("outcomes", "povm_elements") if name not in ds]
-        missing += [name for name in ("povm", "povm_outcomes") if name not in ds.attrs]
-        if missing:
-            raise InputError(f"a data set of outcomes must contain {', '.join(missing)}")
-        labels, coefficients = _labels(ds.attrs["povm_outcomes"]), ds["povm_elements"].to_numpy()
-        if coefficients.ndim != 2 or coefficients.shape[1] != 4:
-            raise InputError(f"povm_elements must have shape (K, 4), got {coefficients.shape}")
-        basis = np.array([PAULI[p] for p in "IXYZ"])
-        name = str(ds.attrs["povm"])
-        frame = POVM(name, np.einsum("ap,pij->aij", coefficients, basis), labels)
-        if name in names() and frame.matches(named_povm(name)):
-            frame = named_povm(name)
-        attrs = {key: value for key, value in ds.attrs.items() if key not in _RESERVED}
-        return cls(ds["outcomes"].to_numpy(), frame, attrs)
+        if "outcomes" not in ds:
+            raise InputError("a data set of outcomes must contain outcomes")
+        return cls(ds["outcomes"].to_numpy(), *description_of(ds))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write one HDF5 file, whole or not at all."""
@@ -164,57 +223,46 @@ class MeasurementData:
             Required for bare arrays.  For HDF5, the POVM that the file must hold.
         L : int, optional
             Number of sites that the file must have.
+
+        Other programs' files: :func:`physgen.quantum.importing.import_measurements`.
         """
+        from physgen.results import read_dataset
+
         path = Path(path)
         suffix = path.suffix.lower()
         if suffix in (".npy", ".npz"):
             if povm is None:
                 raise InputError(f"povm must be given for a bare array, got none with {path}")
-            data = cls(_read_array(path), povm, {"source": path.name})
+            data = cls(bare_array(path), povm, {"source": path.name})
         elif suffix in (".h5", ".hdf5"):
-            data = cls.from_dataset(_read_group(path))
+            data = cls.from_dataset(read_dataset(path, group_of_outcomes(path)))
         else:
-            raise InputError(f"a data file must be .h5, .npy or .npz, got {path.name}")
+            raise InputError(
+                f"a data file must be .h5, .npy or .npz, got {path.name}; turn other files into "
+                "one with `physgen import-data`"
+            )
         return data.require(povm, L, source=str(path))
 
+    @classmethod
+    def open(
+        cls,
+        path: str | PathLike[str],
+        povm: POVM | str | None = None,
+        L: int | None = None,
+    ) -> MeasurementData:
+        """Open an HDF5 file as :meth:`load` does, without reading its outcomes.
 
-def _labels(text: Any) -> tuple[str, ...]:
-    """Return the names of the outcomes, which files hold as JSON text."""
-    try:
-        labels = json.loads(str(text))
-    except json.JSONDecodeError:
-        labels = None
-    if not isinstance(labels, list):
-        raise InputError(f"povm_outcomes must be a JSON list of names, got {str(text)!r:.60}")
-    return tuple(labels)
+        ``outcomes`` is a :class:`~physgen.quantum.shots.ShotFile`, read where it is indexed; the
+        labels of settings, 8 bytes a shot, are in memory.
+        """
+        from physgen.results import open_array, read_dataset
+
+        group = group_of_outcomes(Path(path))
+        ds = read_dataset(path, group, without=("outcomes",))
+        frame, attrs, settings = description_of(ds)
+        shots = ShotFile(open_array(path, f"{group.rstrip('/')}/outcomes"), frame.K)
+        return cls(shots, frame, attrs, settings).require(povm, L, source=str(path))
 
 
 def _described(frame: POVM) -> str:
     return f"{frame.name} ({', '.join(frame.outcomes)})"
-
-
-def _read_group(path: Path) -> xr.Dataset:
-    """Return the group of an HDF5 file that holds outcomes: the root, or /data of a run."""
-    from physgen.results import read_dataset
-
-    root = read_dataset(path)
-    if "outcomes" in root:
-        return root
-    try:
-        return read_dataset(path, "data")
-    except InputError:
-        raise InputError(
-            f"{path} must contain outcomes, in its root as MeasurementData.save writes them or in "
-            "its group /data as a run does"
-        ) from None
-
-
-def _read_array(path: Path) -> np.ndarray:
-    loaded = read_arrays(path, "outcomes must be an integer array")
-    if isinstance(loaded, np.ndarray):
-        return loaded
-    key = "outcomes" if "outcomes" in loaded else next(iter(loaded)) if len(loaded) == 1 else None
-    if key is None:
-        listed = ", ".join(loaded) or "none"
-        raise InputError(f"{path} must hold one array or one named outcomes, got {listed}")
-    return loaded[key]

@@ -6,7 +6,8 @@ A product of Pauli matrices has the unbiased one-shot estimate :math:`\prod_i w_
 .. math:: \langle O \rangle \approx \frac1n \sum_s o_s, \qquad
           \text{standard error} = \mathrm{std}(o) / \sqrt n .
 
-The shots must be independent.  Applied to samples of a model, the standard error is that of the
+The shots must be independent.  Shots in labelled settings are not: theirs are the estimates of
+:mod:`physgen.quantum.pooled`.  Applied to samples of a model, the standard error is that of the
 sampling alone: it does not contain how far the model is from the truth.
 
 Estimates are linear in the data and know nothing of positivity, so even those of a perfect
@@ -18,16 +19,22 @@ energy, 4.1 for <X_i> on 50 sites.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from statistics import NormalDist
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
-from physgen.core.checks import check_positive_int
+from physgen.core.checks import check_choice, check_positive_int
 from physgen.core.errors import InputError
+from physgen.quantum.duals import cross_fitted_weights
 from physgen.quantum.povm import POVM
+from physgen.quantum.shots import ShotFile
 from physgen.quantum.tfim import TFIM, central_pairs
+
+if TYPE_CHECKING:
+    from physgen.quantum.data import MeasurementData
 
 __all__ = ["estimate_observables", "observables_dataset", "shot_values"]
 
@@ -47,20 +54,32 @@ _LONG_NAMES = {
 
 
 def estimate_observables(
-    outcomes: Any, povm: POVM, tfim: TFIM | None = None, *, batch_size: int = 16384
+    outcomes: MeasurementData | Any,
+    povm: POVM | None = None,
+    tfim: TFIM | None = None,
+    *,
+    batch_size: int = 16384,
+    error: str = "strata",
+    duals: str = "canonical",
 ) -> xr.Dataset:
     """Estimate energy, <X_i>, <Z_i> and <Z_c Z_{c+r}> with standard errors.
 
     Parameters
     ----------
-    outcomes : array_like of int, shape (n, L)
-        Independent shots, n >= 2.
-    povm : POVM
-        The measurement that they belong to.
+    outcomes : MeasurementData, or array_like of int, shape (n, L)
+        Shots, n >= 2.  Those of an array are independent.
+    povm : POVM, optional
+        The measurement that an array belongs to; MeasurementData knows its own.
     tfim : TFIM, optional
-        The Hamiltonian whose energy is wanted; without one there is no energy.
+        The Hamiltonian whose energy is wanted (default: that of the MeasurementData); without one
+        there is no energy.
     batch_size : int
         Shots handled at a time; it bounds the memory, not the result.
+    error : {"strata", "cluster"}
+        Standard errors of shots in labelled settings, see :mod:`physgen.quantum.pooled`.
+    duals : {"canonical", "optimised"}
+        Optimised ones suit the state of each site, see :mod:`physgen.quantum.duals`: a smaller
+        error of <X_i> and <Z_i>, and mostly of the rest.  For shots without labels of settings.
 
     Returns
     -------
@@ -68,71 +87,168 @@ def estimate_observables(
         ``energy``, ``x`` and ``z`` (site), ``zz`` (pair, with coords i and r), ``x_mean``,
         ``z_mean``; each with ``*_error`` and an int8 flag ``*_unphysical``.  The flags of all
         values of one observable together raise a false alarm with probability at most
-        ``attrs["unphysical_level"]``.
+        ``attrs["unphysical_level"]``.  What the measurement does not see is absent (of labelled
+        settings: NaN on those sites) and named in ``attrs["missing"]``.
+
+    Raises
+    ------
+    InputError
+        If the shots tell nothing about any of these.
     """
-    x = povm.check_outcomes(outcomes, None if tfim is None else tfim.L)
+    from physgen.quantum.data import MeasurementData
+
+    check_positive_int("batch_size", batch_size)
+    check_choice("error", error, ("strata", "cluster"))
+    check_choice("duals", duals, ("canonical", "optimised"))
+    settings = None
+    if isinstance(outcomes, MeasurementData):
+        data = outcomes if povm is None else outcomes.require(povm)
+        povm, tfim, settings = data.povm, tfim or data.tfim, data.setting_table
+        outcomes = data.outcomes
+    if povm is None:
+        raise InputError("povm must be given with an array of outcomes, got none")
+    L = None if tfim is None else tfim.L
+    if not isinstance(outcomes, ShotFile):  # which is indexed as an array is, and checks itself
+        outcomes = povm.check_outcomes(outcomes)
+    x: Any = outcomes
     if x.ndim != 2 or len(x) < 2 or x.shape[1] < 2:
         raise InputError(
             f"outcomes must be at least 2 shots of shape (n, L), L >= 2, got {x.shape}"
         )
-    check_positive_int("batch_size", batch_size)
+    if L is not None and x.shape[1] != L:
+        raise InputError(f"outcomes must have shape (n, {L}), got {x.shape}")
+    if settings is not None and duals == "optimised":
+        raise InputError(
+            "duals must be 'canonical' for labelled settings, whose estimates use none, "
+            "got 'optimised'"
+        )
+    if settings is not None:
+        from physgen.quantum.pooled import pooled_estimates
+
+        mean, errors, missing, estimator = pooled_estimates(x, settings, tfim, batch_size, error)
+    else:
+        weights = cross_fitted_weights(x, povm, batch_size) if duals == "optimised" else None
+        mean, errors = _sample_means(x, povm, tfim, batch_size, weights)
+        missing = _unseen(povm, tfim)
+        frame = "dual frame" if weights is None else "optimised duals, cross-fitted"
+        estimator = f"{frame}, mean over shots; error = std / sqrt(n), independent shots"
+    ds = observables_dataset(
+        tfim,
+        energy=float(mean["energy"]) if "energy" in mean else None,
+        x=mean.get("x"),
+        z=mean.get("z"),
+        zz=mean.get("zz"),
+        estimator=estimator,
+        exactness="asymptotic",
+    )
+    for name in [name for name in errors if name in ds]:
+        _add_error(ds, name, errors[name], tfim)
+    ds.attrs |= {"n": len(x), "povm": povm.name, "unphysical_level": FALSE_ALARM}
+    if missing:
+        ds.attrs["missing"] = missing
+    return ds
+
+
+def _sample_means(
+    x: np.ndarray,
+    povm: POVM,
+    tfim: TFIM | None,
+    batch_size: int,
+    weights: tuple[np.ndarray, np.ndarray] | None = None,
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return the mean over shots of every observable, and its standard error."""
     n = 0
     mean: dict[str, np.ndarray] = {}
     scatter: dict[str, np.ndarray] = {}  # sum of squared deviations from the mean
-    for start in range(0, len(x), batch_size):
-        batch = x[start : start + batch_size]
+    for batch, w in _batches(x, batch_size, weights):
         m, n = len(batch), n + len(batch)
-        for name, value in shot_values(batch, povm, tfim).items():
+        for name, value in shot_values(batch, povm, tfim, w).items():
             batch_mean = value.mean(axis=0)
             batch_scatter = ((value - batch_mean) ** 2).sum(axis=0)
-            if start == 0:
+            if name not in mean:
                 mean[name], scatter[name] = batch_mean, batch_scatter
                 continue
             shift = batch_mean - mean[name]
             mean[name] = mean[name] + shift * (m / n)
             scatter[name] = scatter[name] + batch_scatter + shift**2 * (m * (n - m) / n)
-    errors = {name: np.sqrt(s / (n - 1) / n) for name, s in scatter.items()}
-    ds = observables_dataset(
-        tfim,
-        energy=None if tfim is None else float(mean["energy"]),
-        x=mean["x"],
-        z=mean["z"],
-        zz=mean["zz"],
-        estimator="dual frame, mean over shots; error = std / sqrt(n), independent shots",
-        exactness="asymptotic",
+    return mean, {name: np.sqrt(s / (n - 1) / n) for name, s in scatter.items()}
+
+
+def _batches(
+    x: np.ndarray, batch_size: int, weights: tuple[np.ndarray, np.ndarray] | None
+) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    """Yield shots, with the weights of the even and the odd ones if there are any."""
+    for start in range(0, len(x), batch_size):
+        batch = x[start : start + batch_size]
+        if weights is None:
+            yield batch, None
+            continue
+        for parity in (0, 1):
+            rows = batch[(parity - start) % 2 :: 2]
+            if len(rows):
+                yield rows, weights[parity]
+
+
+def _unseen(povm: POVM, tfim: TFIM | None) -> str:
+    """Return what a POVM does not see, in one line, or an empty text."""
+    blind = [pauli for pauli in "XZ" if not povm.sees(pauli)]
+    lost = [f"{p.lower()}, {p.lower()}_mean" for p in blind] + ["zz"] * ("Z" in blind)
+    lost += ["energy"] * (tfim is not None and bool(blind))
+    listed = ", ".join(lost)
+    return f"{listed}: {povm.name} does not see {' or '.join(blind)}" if blind else ""
+
+
+def _add_error(ds: xr.Dataset, name: str, error: np.ndarray, tfim: TFIM | None) -> None:
+    """Add the standard error of an observable, and where it is unphysical."""
+    dims, value = _DIMS[name], ds[name].to_numpy()
+    ds[f"{name}_error"] = (dims, error, _named(f"standard error of {name}", name))
+    if name == "energy" and tfim is not None:
+        outside, rule = tfim.ground_state_energy() - value, "below the ground-state energy"
+    else:
+        outside, rule = np.abs(value) - 1.0, "outside [-1, 1]"
+    z = NormalDist().inv_cdf(1 - FALSE_ALARM / value.size)
+    ds[f"{name}_unphysical"] = (
+        dims,
+        (outside > z * error + 1e-12).astype(np.int8),
+        {"long_name": f"1 where {name} is {rule} by more than {z:.2f} standard errors"},
     )
-    for name, error in errors.items():
-        dims, value = _DIMS[name], ds[name].to_numpy()
-        ds[f"{name}_error"] = (dims, error, _named(f"standard error of {name}", name))
-        if name == "energy" and tfim is not None:
-            outside, rule = tfim.ground_state_energy() - value, "below the ground-state energy"
-        else:
-            outside, rule = np.abs(value) - 1.0, "outside [-1, 1]"
-        z = NormalDist().inv_cdf(1 - FALSE_ALARM / value.size)
-        ds[f"{name}_unphysical"] = (
-            dims,
-            (outside > z * error + 1e-12).astype(np.int8),
-            {"long_name": f"1 where {name} is {rule} by more than {z:.2f} standard errors"},
-        )
-    ds.attrs |= {"n": n, "povm": povm.name, "unphysical_level": FALSE_ALARM}
-    return ds
 
 
 def shot_values(
-    outcomes: np.ndarray, povm: POVM, tfim: TFIM | None = None
+    outcomes: np.ndarray,
+    povm: POVM,
+    tfim: TFIM | None = None,
+    weights: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
-    """Return the one-shot estimate of every observable, arrays of shape (n, ...)."""
-    wx = povm.weights("X")[outcomes]
-    wz = povm.weights("Z")[outcomes]
-    i, r = central_pairs(outcomes.shape[1])
-    values = {
-        "x": wx,
-        "z": wz,
-        "zz": wz[:, i] * wz[:, i + r],
-        "x_mean": wx.mean(axis=1),
-        "z_mean": wz.mean(axis=1),
-    }
-    if tfim is None:
+    """Return the one-shot estimate of every observable that the POVM sees, shape (n, ...).
+
+    Parameters
+    ----------
+    outcomes : ndarray of int, shape (n, L)
+    povm : POVM
+    tfim : TFIM, optional
+    weights : ndarray, shape (L, K, 4), optional
+        Those of other duals than the canonical ones, P in the order I, X, Y, Z.
+
+    Raises
+    ------
+    InputError
+        If it sees neither X nor Z.
+    """
+    if weights is not None:
+        of_shot = weights[np.arange(len(weights)), outcomes]
+        wx, wz = of_shot[..., 1], of_shot[..., 3]
+    else:
+        wx = povm.weights("X")[outcomes] if povm.sees("X") else None
+        # A POVM that is blind to both is refused here, by name.
+        wz = povm.weights("Z")[outcomes] if povm.sees("Z") or wx is None else None
+    values: dict[str, np.ndarray] = {}
+    if wx is not None:
+        values |= {"x": wx, "x_mean": wx.mean(axis=1)}
+    if wz is not None:
+        i, r = central_pairs(outcomes.shape[1])
+        values |= {"z": wz, "zz": wz[:, i] * wz[:, i + r], "z_mean": wz.mean(axis=1)}
+    if tfim is None or wx is None or wz is None:
         return values
     coupling = np.einsum("ni,ni->n", wz[:, :-1], wz[:, 1:])
     if tfim.boundary == "periodic":
@@ -144,30 +260,41 @@ def observables_dataset(
     tfim: TFIM | None,
     *,
     energy: float | None,
-    x: np.ndarray,
-    z: np.ndarray,
-    zz: np.ndarray,
+    x: np.ndarray | None,
+    z: np.ndarray | None,
+    zz: np.ndarray | None,
     estimator: str,
     exactness: str,
 ) -> xr.Dataset:
-    """Label the observables of a chain: one form for estimates and for exact values."""
-    i, r = central_pairs(len(x))
-    values = {"x": x, "z": z, "zz": zz, "x_mean": float(np.mean(x)), "z_mean": float(np.mean(z))}
-    if energy is not None:
-        values = {"energy": energy} | values
+    """Label the observables of a chain: one form for estimates and for exact values.
+
+    Those that are None are left out; a mean over sites is NaN-free or left out too.
+    """
+    known = x if x is not None else z
+    if known is None:
+        raise InputError("x or z must be given to tell the number of sites, got neither")
+    i, r = central_pairs(len(known))
+    given = {"energy": energy, "x": x, "z": z, "zz": zz}
+    given |= {"x_mean": _mean(x), "z_mean": _mean(z)}
     hamiltonian = {} if tfim is None else tfim.attrs()
     return xr.Dataset(
         {
             name: (_DIMS[name], value, _named(_LONG_NAMES[name], name))
-            for name, value in values.items()
+            for name, value in given.items()
+            if value is not None
         },
         coords={
-            "site": ("site", np.arange(len(x)), {"long_name": "site, from 0"}),
+            "site": ("site", np.arange(len(known)), {"long_name": "site, from 0"}),
             "i": ("pair", i, {"long_name": "first site of the pair"}),
             "r": ("pair", r, {"long_name": "distance of the pair"}),
         },
         attrs=hamiltonian | {"estimator": estimator, "exactness": exactness},
     )
+
+
+def _mean(profile: np.ndarray | None) -> float | None:
+    mean = np.nan if profile is None else float(np.mean(profile))
+    return None if np.isnan(mean) else mean
 
 
 def _named(long_name: str, quantity: str) -> dict[str, str]:

@@ -26,6 +26,11 @@ from physgen.quantum.tfim import TFIM
 
 __all__ = ["MPS"]
 
+_GATES = {name: PAULI[name] for name in "XYZ"} | {
+    "H": (PAULI["X"] + PAULI["Z"]) / np.sqrt(2),
+    "S": np.diag([1, 1j]),
+}
+
 
 class MPS:
     """Matrix product state of L qubits.
@@ -118,6 +123,25 @@ class MPS:
         phase = carry[0, 0] / abs(carry[0, 0])
         tensors[-1] = tensors[-1] * phase
         return MPS(tensors[::-1], self.attrs)
+
+    def rotated(self, unitary: Any, attrs: Mapping[str, Any] | None = None) -> MPS:
+        """Return the state with one unitary applied to every qubit.
+
+        Parameters
+        ----------
+        unitary : array_like of shape (2, 2), or {"H", "S", "X", "Y", "Z"}
+            "H" exchanges X and Z, as between TeNPy's Ising chain and :class:`TFIM`; "X" exchanges
+            the two values of every bit; "S" turns what points along X to Y.
+        attrs : mapping, optional
+            What the new state is.  The old attributes may speak of axes, so they are not kept.
+        """
+        if isinstance(unitary, str):
+            unitary = _GATES[check_choice("unitary", unitary, tuple(_GATES))]
+        U = np.asarray(unitary)
+        if U.shape != (2, 2) or not np.allclose(U @ U.conj().T, np.eye(2), rtol=0, atol=1e-10):
+            raise InputError(f"unitary must be a unitary 2 x 2 matrix, got {U.tolist()}")
+        U = U if np.any(np.imag(U)) else np.real(U)
+        return MPS([np.einsum("st,atb->asb", U, A) for A in self.tensors], attrs)
 
     def expectation(self, paulis: Mapping[int, str]) -> float:
         """Return the expectation value of a product of Pauli matrices.

@@ -1,4 +1,4 @@
-r"""Informationally complete measurements of one qubit, and their duals.
+r"""Generalised measurements of one qubit, and their duals.
 
 A POVM is a list of elements :math:`M_a \ge 0`, :math:`\sum_a M_a = 1`; measured on every site, the
 outcomes :math:`a = (a_1 \dots a_L)` have probability
@@ -17,15 +17,22 @@ pauli-4        Z+, X+, Y+, rest: 1/3 of the projectors; rest = 1 minus the other
 pauli-6        Z+, X+, Y+, Z-, X-, Y-: 1/3 of the projectors
 tetrahedral    (1 + v.sigma)/4, v = (0,0,1), (2s,0,-1/3), (-s,+t,-1/3), (-s,-t,-1/3) with
                s = sqrt(2)/3, t = sqrt(2/3)
+computational  Z+, Z-: the projectors on |0> and |1>; sees Z alone
+trine          (1 + cos(p) Z + sin(p) X)/3, p = 0, 2 pi/3, 4 pi/3; sees X and Z
+pauli-rebit    X+, X-, Z+, Z-: 1/2 of the projectors; sees X and Z
 =============  ==================================================================================
 
-Peers order pauli-6 differently, so the order is stored with the data.
+The first three are informationally complete.  The last two are ordered as in the program of
+Carrasquilla et al., Nat. Mach. Intell. 1, 155 (2019).  Peers order pauli-6 differently
+(:mod:`physgen.quantum.outcome_orders`), so the order is stored with the data.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -45,6 +52,7 @@ PAULI = {
 _TOLERANCE = 1e-12
 _SPAN_TOLERANCE = 1e-6
 _MERGES = {("pauli-6", "pauli-4"): (0, 1, 2, 3, 3, 3)}
+_FILES = (".npz", ".npy", ".h5", ".hdf5")
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +98,16 @@ class POVM:
     def __repr__(self) -> str:
         return f"POVM({self.name!r}, outcomes={self.outcomes})"
 
+    @classmethod
+    def from_elements(
+        cls, name: str, elements: Any, outcomes: Sequence[str] | None = None
+    ) -> POVM:
+        """Return a POVM whose outcomes are named "0", "1", ... unless given."""
+        E = to_numpy(elements)
+        if outcomes is None:
+            outcomes = [str(a) for a in range(len(E) if E.ndim else 0)]
+        return cls(name, E, tuple(outcomes))
+
     @property
     def K(self) -> int:
         """Number of outcomes."""
@@ -120,16 +138,27 @@ class POVM:
         InputError
             If P is no combination of the elements, so that no outcome tells anything about it.
         """
-        check_choice("pauli", pauli, tuple(PAULI))
-        w = np.einsum("aij,ji->a", self.duals, PAULI[pauli]).real
-        seen = np.einsum("a,aij->ij", w, self.elements)
-        if np.abs(seen - PAULI[pauli]).max() > _SPAN_TOLERANCE:
+        if not self.sees(pauli):
             raise InputError(
                 f"a POVM must have {pauli} in the span of its elements to estimate <{pauli}>, "
                 f"got {self.name} ({', '.join(self.outcomes)}), which does not; measure in an "
                 "informationally complete POVM"
             )
-        return w
+        return self._dual_weights(pauli)
+
+    def sees(self, pauli: str) -> bool:
+        """Whether P is a combination of the elements, so that the outcomes tell <P>."""
+        check_choice("pauli", pauli, tuple(PAULI))
+        seen = np.einsum("a,aij->ij", self._dual_weights(pauli), self.elements)
+        return bool(np.abs(seen - PAULI[pauli]).max() <= _SPAN_TOLERANCE)
+
+    @property
+    def is_informationally_complete(self) -> bool:
+        """Whether the outcomes tell any state from any other: X, Y and Z are all seen."""
+        return all(self.sees(pauli) for pauli in "XYZ")
+
+    def _dual_weights(self, pauli: str) -> np.ndarray:
+        return np.einsum("aij,ji->a", self.duals, PAULI[pauli]).real
 
     @cached_property
     def parts(self) -> tuple[np.ndarray, np.ndarray]:
@@ -180,28 +209,56 @@ class POVM:
 
 def names() -> tuple[str, ...]:
     """Return the names that :func:`povm` knows."""
-    return ("pauli-4", "pauli-6", "tetrahedral")
+    return ("pauli-4", "pauli-6", "tetrahedral", "computational", "trine", "pauli-rebit")
 
 
-@cache
 def povm(name: str) -> POVM:
-    """Return the POVM of that name.
+    """Return the POVM of that name, or the one in that file.
+
+    Parameters
+    ----------
+    name : str
+        One of :func:`names`, or the path of an npz, npy or HDF5 file, for
+        :func:`~physgen.quantum.povm_files.load_povm`.
 
     Examples
     --------
     >>> povm("pauli-4").weights("Z").round(12).tolist()
     [5.0, -1.0, -1.0, -1.0]
     """
-    check_choice("povm", name, names())
+    if name in names():
+        return _named(name)
+    if isinstance(name, str) and Path(name).suffix.lower() in _FILES:
+        from physgen.quantum.povm_files import load_povm
+
+        return load_povm(name)
+    listed = ", ".join(repr(known) for known in names())
+    raise InputError(
+        f"povm must be one of {listed}, or a file ({', '.join(_FILES)}), got {name!r}"
+    )
+
+
+@cache
+def _named(name: str) -> POVM:
+    plus, minus = ((0, 0, 1), (1, 0, 0), (0, 1, 0)), ((0, 0, -1), (-1, 0, 0), (0, -1, 0))
     if name == "tetrahedral":
         s, t = np.sqrt(2) / 3, np.sqrt(2 / 3)
         axes = [(0, 0, 1), (2 * s, 0, -1 / 3), (-s, t, -1 / 3), (-s, -t, -1 / 3)]
         return POVM(name, np.array([_bloch(v, 1 / 4) for v in axes]), ("v0", "v1", "v2", "v3"))
-    plus = [_bloch(v, 1 / 6) for v in ((0, 0, 1), (1, 0, 0), (0, 1, 0))]
-    minus = [_bloch(v, 1 / 6) for v in ((0, 0, -1), (-1, 0, 0), (0, -1, 0))]
+    if name == "computational":
+        axes = [plus[0], minus[0]]
+        return POVM(name, np.array([_bloch(v, 1 / 2) for v in axes]), ("Z+", "Z-"))
+    if name == "trine":
+        angles = 2 * np.pi / 3 * np.arange(3)
+        axes = [(np.sin(phi), 0, np.cos(phi)) for phi in angles]
+        return POVM(name, np.array([_bloch(v, 1 / 3) for v in axes]), ("v0", "v1", "v2"))
+    if name == "pauli-rebit":
+        axes = [plus[1], minus[1], plus[0], minus[0]]
+        return POVM(name, np.array([_bloch(v, 1 / 4) for v in axes]), ("X+", "X-", "Z+", "Z-"))
+    up, down = [_bloch(v, 1 / 6) for v in plus], [_bloch(v, 1 / 6) for v in minus]
     if name == "pauli-6":
-        return POVM(name, np.array(plus + minus), ("Z+", "X+", "Y+", "Z-", "X-", "Y-"))
-    return POVM(name, np.array([*plus, sum(minus)]), ("Z+", "X+", "Y+", "rest"))
+        return POVM(name, np.array(up + down), ("Z+", "X+", "Y+", "Z-", "X-", "Y-"))
+    return POVM(name, np.array([*up, sum(down)]), ("Z+", "X+", "Y+", "rest"))
 
 
 def merge_map(source: str, target: str) -> np.ndarray:

@@ -19,10 +19,13 @@ __all__ = [
     "bibtex",
     "collect_provenance",
     "config_hash",
+    "list_arrays",
+    "open_array",
     "open_run",
     "read_dataset",
     "run_directory",
     "write_dataset",
+    "write_stream",
 ]
 
 if TYPE_CHECKING:
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
     from physgen.results.reader import open_run, read_dataset, write_dataset
     from physgen.results.schema import GROUPS, ROOT_ATTRS, SCHEMA_VERSION
     from physgen.results.store import RunStore
+    from physgen.results.stored_array import list_arrays, open_array
+    from physgen.results.streamed import write_stream
 
 
 __getattr__, __dir__ = lazy_exports(
@@ -45,9 +50,12 @@ __getattr__, __dir__ = lazy_exports(
         "bibtex": "citations",
         "collect_provenance": "provenance",
         "config_hash": "provenance",
+        "list_arrays": "stored_array",
+        "open_array": "stored_array",
         "open_run": "reader",
         "read_dataset": "reader",
         "run_directory": "layers",
         "write_dataset": "reader",
+        "write_stream": "streamed",
     },
 )

@@ -21,6 +21,8 @@ from physgen.core.errors import StoreError
 from physgen.results.layout import RESERVED_ATTRS, Field, Layout
 
 __all__ = [
+    "SQUEEZED",
+    "chunk_shape",
     "group_names",
     "holds",
     "opened",
@@ -35,6 +37,7 @@ CHUNK_BYTES = 1 << 20
 BLOCK_BYTES = 16 << 20
 CHECKSUM_ABOVE = 256  # bytes; below, the index of the chunk is larger than the array
 COMPRESS_ABOVE = 1 << 12  # bytes; below, a chunk costs more than it saves
+SQUEEZED = {"compression": "gzip", "compression_opts": 1}
 _BARE_DIMENSION = b"This is a netCDF dimension but not a netCDF variable. "
 
 
@@ -43,7 +46,8 @@ def write_groups(
 ) -> None:
     """Write root attributes and groups into a new file; the group "" is the root itself.
 
-    With `finished`, arrays are compressed and carry checksums.
+    With `finished`, arrays are compressed and carry checksums.  An array that the file holds
+    already (:mod:`physgen.results.streamed`) is only labelled.
     """
     for name, layout in groups.items():
         group: Any = file
@@ -75,11 +79,15 @@ def _write_layout(group: h5py.Group, layout: Layout, finished: bool) -> None:
 
 
 def _write_field(group: h5py.Group, name: str, f: Field, finished: bool) -> h5py.Dataset:
+    if name in group:
+        streamed: Any = group[name]
+        streamed.attrs.update(f.attrs)
+        return streamed
     dtype = h5py.string_dtype() if f.dtype == object else f.dtype
     squeeze = finished and dtype.kind in "iu" and dtype.itemsize == 1 and f.nbytes > COMPRESS_ABOVE
-    options: dict[str, Any] = {"compression": "gzip", "compression_opts": 1} if squeeze else {}
+    options: dict[str, Any] = dict(SQUEEZED) if squeeze else {}
     if dtype.kind != "O" and f.nbytes >= (CHECKSUM_ABOVE if finished else CHUNK_BYTES):
-        options |= {"chunks": _chunks(f.shape, dtype.itemsize), "fletcher32": True}
+        options |= {"chunks": chunk_shape(f.shape, dtype.itemsize), "fletcher32": True}
     dataset = group.create_dataset(name, shape=f.shape, dtype=dtype, **options)
     dataset.attrs.update(f.attrs)
     if not f.shape:
@@ -109,7 +117,7 @@ def holds(dataset: Any, f: Field) -> bool:
     return not dataset.size or all(_same_bits(source[at], block) for at, block in _placed(f))
 
 
-def _chunks(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
+def chunk_shape(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
     """Return a chunk of about `CHUNK_BYTES`: whole last axes, part of one, 1 of those before."""
     chunk, room = [], max(1, CHUNK_BYTES // itemsize)
     for length in reversed(shape):

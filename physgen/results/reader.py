@@ -12,7 +12,7 @@ from physgen.core.errors import InputError, StoreError
 from physgen.results.hdf5 import group_names, opened, read_layout
 from physgen.results.image import write_file
 from physgen.results.layers import RUN_FILE, Layers
-from physgen.results.layout import decode, encode, encode_attrs
+from physgen.results.layout import Layout, decode, encode, encode_attrs
 from physgen.results.schema import SCHEMA_VERSION, check_schema, group_name
 from physgen.results.segments import segment_paths
 
@@ -84,8 +84,13 @@ def write_dataset(
     write_file(Path(path), {**root, **encode_attrs(attrs or {})}, layouts)
 
 
-def read_dataset(path: str | PathLike[str], group: str = "/") -> xr.Dataset:
-    """Return one group of a file that physgen wrote, the root by default, in memory."""
+def read_dataset(
+    path: str | PathLike[str], group: str = "/", without: Iterable[str] | None = ()
+) -> xr.Dataset:
+    """Return one group of a file that physgen wrote, the root by default, in memory.
+
+    The variables `without` are not read; None reads the attributes alone.
+    """
     path = Path(path)
     if not path.is_file():
         raise StoreError(f"{path} does not exist, or is a directory; give a file")
@@ -94,7 +99,11 @@ def read_dataset(path: str | PathLike[str], group: str = "/") -> xr.Dataset:
         if group.strip("/") and group.strip("/") not in group_names(file):
             listed = ", ".join(group_names(file)) or "none"
             raise InputError(f"group must be one of those in {path} ({listed}), got {group!r}")
-        ds = decode(read_layout([file[group]]))
+        layout = read_layout([file[group]])
+        left_out = layout.fields if without is None else set(without)
+        fields = {name: f for name, f in layout.fields.items() if name not in left_out}
+        coords = tuple(name for name in layout.coords if name in fields)
+        ds = decode(Layout(fields, coords, layout.attrs))
     for name in _FILE_ATTRS:
         ds.attrs.pop(name, None)
     return ds

@@ -79,7 +79,8 @@ def config_of_run(attrs: Mapping[Any, Any]) -> JobConfig:
 def check_digest(section: str, path: str | Path, stated: str | None) -> str:
     """Return the SHA-256 of the input file of `section`; refuse one that is not as `stated`."""
     try:
-        digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        with open(path, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InputError(
             f"[{section}] file must be a readable file, got {str(path)!r} ({error.strerror})"

@@ -205,12 +205,20 @@ def test_a_state_file_that_cannot_be_read(config, tmp_path, refused, kind, says)
     assert says in refused("run", config, "--out", tmp_path / "run", *overrides)
 
 
-def test_a_data_file_that_does_not_see_x(tmp_path, refused):
-    z_basis = POVM("z-basis", [np.diag([1.0, 0.0]), np.diag([0.0, 1.0])], ("0", "1"))
+def test_a_data_file_that_sees_neither_x_nor_z(tmp_path, refused):
+    y_basis = POVM("y-basis", povm("pauli-6").elements[[2, 5]] * 3, ("0", "1"))
     path = tmp_path / "shots.h5"
-    MeasurementData(np.random.default_rng(1).integers(0, 2, (40, 4)), z_basis).save(path)
+    MeasurementData(np.random.default_rng(1).integers(0, 2, (40, 4)), y_basis).save(path)
     says = refused("run", from_file(tmp_path, path), "--out", tmp_path / "run")
-    assert "a POVM must have X in the span of its elements" in says
+    assert "a POVM must have Z in the span of its elements" in says
+
+
+def test_a_data_file_of_incomplete_settings(tmp_path, refused):
+    path = tmp_path / "shots.h5"
+    x = np.random.default_rng(1).integers(0, 2, (40, 2)) * 3  # all in the basis ZZ
+    MeasurementData(x, "pauli-6", settings=np.zeros(40, int)).save(path)
+    says = refused("run", from_file(tmp_path, path), "--out", tmp_path / "run")
+    assert "got none of ZX, ZY, XZ, XX, ... (8 of 9 settings)" in says
 
 
 def test_outcomes_in_a_truncated_archive(tmp_path, refused):

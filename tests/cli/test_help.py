@@ -11,7 +11,7 @@ import pytest
 from physgen.cli import main
 
 COMMANDS = ["run", "generate", "train", "sample", "validate", "resume", "report", "plot"]
-COMMANDS += ["compare", "cite", "systems", "info", "workflows"]
+COMMANDS += ["compare", "cite", "systems", "info", "workflows", "import-data"]
 HEAVY = ("torch", "numba", "xarray", "matplotlib", "h5py", "tenpy", "pydantic", "numpy")
 
 

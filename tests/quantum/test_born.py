@@ -62,7 +62,7 @@ def test_log_prob_against_enumeration(frame, complex_valued):
 
 def test_log_prob_of_a_ground_state_to_1e_12():
     state = ground_state(TFIM(6))
-    for frame in FRAMES[::2]:
+    for frame in (povm("pauli-4"), povm("tetrahedral"), NOISY):
         log_p = Born(state, frame).log_prob(strings(4, 6))
         np.testing.assert_allclose(log_p, np.log(enumerated(state, frame)), atol=1e-12)
 

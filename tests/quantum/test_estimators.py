@@ -10,9 +10,19 @@ from scipy import stats
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
 from physgen.exact import exact_observables
-from physgen.quantum import TFIM, Born, estimate_observables, ground_state, povm
+from physgen.quantum import (
+    POVM,
+    TFIM,
+    Born,
+    MeasurementData,
+    estimate_observables,
+    ground_state,
+    povm,
+)
 from physgen.quantum.estimators import shot_values
 from physgen.quantum.povm import names
+
+SEES_X = [name for name in names() if povm(name).sees("X")]  # so that there is an energy
 
 
 @pytest.mark.parametrize("boundary", ["open", "periodic"])
@@ -28,7 +38,7 @@ def test_exact_on_the_enumerated_distribution(name, boundary):
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", SEES_X)
 def test_pulls_have_unit_variance(name):
     """The error bars are right, not only the values: 200 data sets of 400 shots."""
     tfim = TFIM(6)
@@ -43,7 +53,7 @@ def test_pulls_have_unit_variance(name):
             seen.append(float(pull[-1] if pull.ndim else pull))
     for seen in pulls.values():
         assert unit_variance_p(np.array(seen)) > 1e-3
-        assert unit_variance_p(1.3 * np.array(seen)) < 1e-3  # saboteur: bars too small
+        assert unit_variance_p(1.4 * np.array(seen)) < 1e-3  # saboteur: bars too small
 
 
 @pytest.mark.statistical
@@ -95,7 +105,7 @@ def test_unphysical_estimates_are_flagged():
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", SEES_X)
 def test_flags_of_a_perfect_measurement_keep_their_level(name):
     """200 data sets of a state on the edge: E is E0, and <X_i> is 0.99 on each of 20 sites."""
     tfim, frame, level = TFIM(20, h=5), povm(name), 1e-3
@@ -121,6 +131,32 @@ def test_without_a_hamiltonian_there_is_no_energy_and_none_is_named():
     assert ds.drop_attrs().identical(named.drop_vars(energies).drop_attrs())
     assert not set(tfim.attrs()) & set(ds.attrs)
     assert "energy" not in shot_values(x, frame)
+
+
+def test_a_measurement_blind_to_x_gives_what_it_sees():
+    tfim, frame = TFIM(4), povm("computational")
+    x = Born(ground_state(tfim), frame).sample(3000, 1)
+    ds, exact = estimate_observables(x, frame, tfim), exact_observables(tfim)
+    assert joint_p((ds.zz - exact.zz)[:1] / ds.zz_error[:1]) > 1e-3
+    assert not {"energy", "x", "x_mean", "x_error"} & set(ds)
+    assert ds.attrs["missing"] == "x, x_mean, energy: computational does not see X"
+    blind = POVM("y", (povm("pauli-6").elements[[2, 5]] * 3), ("Y+", "Y-"))
+    with pytest.raises(InputError, match="must have Z in the span"):
+        estimate_observables(x, blind)
+
+
+def test_measurement_data_bring_their_own_povm_and_hamiltonian(tmp_path):
+    tfim, frame = TFIM(5), povm("pauli-6")
+    x = Stream(4).numpy().integers(6, size=(500, 5), dtype=np.uint8)
+    data = MeasurementData(x, frame, tfim.attrs())
+    ds = estimate_observables(data)
+    assert ds.identical(estimate_observables(x, frame, tfim))
+    data.save(tmp_path / "shots.h5")
+    assert ds.identical(estimate_observables(MeasurementData.open(tmp_path / "shots.h5")))
+    with pytest.raises(InputError, match="must be pauli-4"):
+        estimate_observables(data, povm("pauli-4"))
+    with pytest.raises(InputError, match="povm must be given with an array"):
+        estimate_observables(x)
 
 
 def test_bad_input():

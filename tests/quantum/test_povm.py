@@ -7,6 +7,7 @@ from physgen.core.errors import InputError
 from physgen.quantum import POVM, merge_map, povm
 from physgen.quantum.povm import PAULI, names
 
+COMPLETE = ("pauli-4", "pauli-6", "tetrahedral")
 NAMES = names()
 
 
@@ -15,7 +16,7 @@ def projector(*amplitudes):
     return np.outer(psi, psi.conj())
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", COMPLETE)
 def test_reconstruction_is_exact(name):
     """rho = sum_a P(a) D_a for any state, mixed and complex."""
     frame = povm(name)
@@ -37,11 +38,47 @@ def test_elements_and_their_order():
     np.testing.assert_allclose(pauli_4.elements[:3], povm("pauli-6").elements[:3])
     np.testing.assert_allclose(pauli_4.elements[3], povm("pauli-6").elements[3:].sum(axis=0))
     assert np.linalg.matrix_rank(pauli_4.elements[3]) == 2
-    assert [povm(n).is_rank_one for n in NAMES] == [False, True, True]
+    assert [povm(n).is_rank_one for n in NAMES] == [False, True, True, True, True, True]
+
+
+def test_planar_and_projective_povms():
+    """Trine and rebit as in the program of Carrasquilla et al., element by element."""
+    root3 = np.sqrt(3)
+    trine = [(1, 0), (1 / 2, root3 / 2), (1 / 2, -root3 / 2)]  # half the angles: 0, 60, -60
+    for element, psi in zip(povm("trine").elements, trine):
+        np.testing.assert_allclose(element, projector(*psi) * 2 / 3, atol=1e-15)
+    rebit = [(1, 1), (1, -1), (1, 0), (0, 1)]
+    for element, psi in zip(povm("pauli-rebit").elements, rebit):
+        np.testing.assert_allclose(element, projector(*psi) / 2, atol=1e-15)
+    assert povm("pauli-rebit").outcomes == ("X+", "X-", "Z+", "Z-")
+    for element, psi in zip(povm("computational").elements, [(1, 0), (0, 1)]):
+        np.testing.assert_array_equal(element, projector(*psi))
+
+
+def test_what_is_seen():
+    seen = {name: "".join(p for p in "XYZ" if povm(name).sees(p)) for name in NAMES}
+    assert seen == dict.fromkeys(COMPLETE, "XYZ") | {
+        "computational": "Z",
+        "trine": "XZ",
+        "pauli-rebit": "XZ",
+    }
+    for name in NAMES:
+        frame = povm(name)
+        assert frame.sees("I")
+        assert frame.is_informationally_complete == (name in COMPLETE)
+        p = frame.elements.trace(axis1=1, axis2=2).real / 2  # of the fully mixed state
+        for pauli in seen[name]:
+            bloch = np.einsum("aij,ji->a", frame.elements, PAULI[pauli]).real / 2
+            assert (p + 0.3 * bloch) @ frame.weights(pauli) == pytest.approx(0.3, abs=1e-13)
+        for pauli in set("XYZ") - set(seen[name]):
+            with pytest.raises(InputError, match=f"must have {pauli} in the span"):
+                frame.weights(pauli)
+    with pytest.raises(InputError, match="pauli must be one of"):
+        povm("trine").sees("Q")
 
 
 def test_overlaps_duals_and_conditioning():
-    four, six, tetra = (povm(n) for n in NAMES)
+    four, six, tetra = (povm(n) for n in COMPLETE)
     inverse = [[14, -4, -4, -1], [-4, 14, -4, -1], [-4, -4, 14, -1], [-1, -1, -1, 2]]
     np.testing.assert_allclose(np.linalg.inv(four.overlap), inverse, atol=1e-12)
     np.testing.assert_allclose(np.linalg.inv(tetra.overlap), 6 * np.eye(4) - 1, atol=1e-12)

@@ -1,0 +1,127 @@
+r"""Duals suited to the state: the same estimates with less noise.
+
+A POVM of more than four outcomes has many duals.  Weighting its elements with the probabilities
+:math:`p_a = \mathrm{Tr}(\rho_i M_a)` that site i gives them,
+
+.. math:: D_a = \frac{1}{p_a} F^{-1} | M_a \rangle\rangle, \qquad
+          F = \sum_a \frac{| M_a \rangle\rangle \langle\langle M_a |}{p_a},
+
+with :math:`|M\rangle\rangle` the Pauli coefficients, are those of least variance for that
+one-site state [1]_ (p_a the same for all a gives the canonical ones).  They are duals for
+*any* positive p, so estimates with fixed weights stay unbiased; a product over sites is the best
+only for product states.  As p comes from a state, :math:`F | \rho_i \rangle\rangle = | 1
+\rangle\rangle`, and :math:`w_1(a) = \mathrm{Tr} D_a = 1` for every outcome.  Four outcomes leave
+no choice: for pauli-4 and tetrahedral these are the canonical duals.
+
+*What it brings*, standard deviation of a shot over that of the canonical duals, pauli-6 on the
+Ising chain of 20 sites: <X_i> in mid-chain 0.82 at h = J and 0.32 at h = 3 J; <Z_i Z_{i+1}> 1.00;
+the energy 0.64 at h = 3 J, but 1.02 at h = J, where the correlations that one-site weights do not
+know of matter more than what they gain.
+
+*Weights from the same data are not fixed*, and bias the mean by O(1/n).  Cross-fitting removes
+that: weights from one half of the shots are applied to the other half, and the reverse.  What the
+two halves then have in common is not in the standard error, which is too small by a tenth at 200
+shots (below, this is refused) and by 4(3) % at 1,000.
+
+References
+----------
+.. [1] Fischer, Dao, Tavernelli and Tacchino, "Dual-frame optimization for informationally complete
+       quantum measurements", Phys. Rev. A 109, 062415 (2024), arXiv:2401.18071.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from physgen.core.errors import InputError
+from physgen.quantum.povm import POVM
+
+__all__ = ["cross_fitted_weights", "optimised_weights", "site_marginals"]
+
+# Longest Bloch vector that a site is believed to have.  Shots cannot tell a pure state from a
+# nearly pure one, and an outcome taken for impossible would get an unbounded weight.
+_LONGEST = 0.9
+_FEWEST = 200  # shots
+
+
+def optimised_weights(povm: POVM, marginals: Any) -> np.ndarray:
+    """Return w_P(a) of each site's own duals, shape (L, K, 4), P in the order I, X, Y, Z.
+
+    Parameters
+    ----------
+    povm : POVM
+        Informationally complete.
+    marginals : array_like, shape (L, K)
+        How often each outcome was seen on each site; any scale.  The probabilities used are those
+        of the nearest one-site state with a Bloch vector of at most 0.9.
+
+    Raises
+    ------
+    InputError
+        If the POVM is not informationally complete, or a marginal is negative or all zero.
+    """
+    f = np.asarray(marginals, dtype=float)
+    if f.ndim != 2 or f.shape[1] != povm.K:
+        raise InputError(f"marginals must have shape (L, {povm.K}), got {f.shape}")
+    total = f.sum(axis=1, keepdims=True)
+    if not (np.all(f >= 0) and np.all(np.isfinite(f)) and np.all(total > 0)):
+        raise InputError("marginals must be finite, not negative, and not all zero on a site")
+    if not povm.is_informationally_complete:
+        raise InputError(
+            f"optimised duals need an informationally complete POVM, got {povm.name}; "
+            "use the canonical ones"
+        )
+    bloch = f / total @ np.stack([povm.weights(p) for p in "XYZ"], axis=1)
+    length = np.linalg.norm(bloch, axis=1, keepdims=True)
+    bloch = bloch * np.minimum(1.0, _LONGEST / np.maximum(length, _LONGEST))
+    c = povm.pauli_coefficients  # Tr(M P) = 2 c_P
+    p = c[:, 0] + bloch @ c[:, 1:].T
+    used = p > 0  # an element that is zero never happens
+    inverse = np.where(used, 1 / np.where(used, p, 1.0), 0.0)
+    frame = 2 * np.einsum("ia,ap,aq->ipq", inverse, c, c)
+    return np.einsum("ia,ap,ipq->iaq", inverse, 2 * c, np.linalg.inv(frame))
+
+
+def site_marginals(outcomes: np.ndarray, K: int) -> np.ndarray:
+    """Return how often each outcome was seen on each site, shape (L, K), of shots (n, L)."""
+    return np.stack([np.bincount(column, minlength=K) for column in outcomes.T])
+
+
+def cross_fitted_weights(
+    outcomes: Any, povm: POVM, batch_size: int = 16384
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weights for the even and for the odd shots, each from the other ones.
+
+    Every second shot, so that a slow drift of the device is in both halves.
+
+    Parameters
+    ----------
+    outcomes : ndarray of int or ShotFile, shape (n, L)
+        n >= 200.
+    povm : POVM
+    batch_size : int
+        Shots read at a time.
+
+    Returns
+    -------
+    tuple of two ndarray, shape (L, K, 4)
+        For ``outcomes[0::2]`` and ``outcomes[1::2]``.
+
+    Raises
+    ------
+    InputError
+        If there are fewer shots, or the POVM is not informationally complete.
+    """
+    if len(outcomes) < _FEWEST:
+        raise InputError(
+            f"optimised duals must come from at least {_FEWEST} shots, got {len(outcomes)}; "
+            "use the canonical ones"
+        )
+    even, odd = np.zeros((2, outcomes.shape[1], povm.K))
+    for start in range(0, len(outcomes), batch_size):
+        batch = outcomes[start : start + batch_size]
+        even += site_marginals(batch[start % 2 :: 2], povm.K)
+        odd += site_marginals(batch[1 - start % 2 :: 2], povm.K)
+    return optimised_weights(povm, odd), optimised_weights(povm, even)

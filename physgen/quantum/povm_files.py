@@ -1,0 +1,112 @@
+"""Files that hold a user's POVM: element matrices, and the names of the outcomes if given.
+
+====  ==============================================================================
+npy   the elements, shape (K, 2, 2), complex, in the basis where Z is diagonal
+npz   ``elements``; optional ``outcomes`` (K names) and ``name``, as :func:`save_povm` writes
+HDF5  ``elements`` likewise (``outcomes`` and ``name`` as data sets or attributes); or any
+      file of measurement data of physgen, of which the POVM is taken
+====  ==============================================================================
+
+The elements are checked to be Hermitian, positive and to sum to the identity.  They need not be
+informationally complete: ``POVM.is_informationally_complete`` says whether they are, and
+``POVM.sees`` what else can be estimated.
+"""
+
+from __future__ import annotations
+
+import json
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from physgen.core.errors import InputError
+from physgen.quantum.arrays import read_arrays
+from physgen.quantum.povm import PAULI, POVM
+
+__all__ = ["load_povm", "save_povm"]
+
+_KEYS = ("elements", "outcomes", "name")
+
+
+def load_povm(path: str | PathLike[str]) -> POVM:
+    """Read a POVM; without a name in the file it is called by the file's own.
+
+    Raises
+    ------
+    InputError
+        If the file does not hold elements, or they are no POVM.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix in (".npy", ".npz"):
+        found = read_arrays(path, "a POVM must be an npz or npy file of its elements")
+        found = {"elements": found} if isinstance(found, np.ndarray) else found
+    elif suffix in (".h5", ".hdf5"):
+        found = _read_hdf5(path)
+    else:
+        raise InputError(f"a file of a POVM must be .npz, .npy, .h5 or .hdf5, got {path.name}")
+    if "elements" not in found:
+        held = ", ".join(found) or "nothing"
+        raise InputError(
+            f"a file of a POVM must hold elements of shape (K, 2, 2), got {held} in {path}"
+        )
+    labels = _labels(found["outcomes"]) if "outcomes" in found else None
+    try:
+        return POVM.from_elements(str(found.get("name", path.stem)), found["elements"], labels)
+    except InputError as error:
+        raise InputError(f"{error}; in {path}") from None
+
+
+def save_povm(povm: POVM, path: str | PathLike[str]) -> None:
+    """Write an npz file that :func:`load_povm` reads."""
+    path = Path(path)
+    if path.suffix.lower() != ".npz":  # NumPy would append it
+        raise InputError(f"a POVM must be saved as .npz, got {path.name}")
+    np.savez(
+        path,
+        elements=povm.elements,
+        outcomes=np.array(povm.outcomes),
+        name=np.array(povm.name),
+    )
+
+
+def _labels(outcomes: Any) -> list[str]:
+    """Return the names of the outcomes: an array of text, or of bytes as HDF5 has it."""
+    labels = np.atleast_1d(np.asarray(outcomes)).tolist()
+    return [v.decode() if isinstance(v, bytes) else str(v) for v in labels]
+
+
+def _read_hdf5(path: Path) -> dict[str, Any]:
+    """Return elements, outcomes and name of an HDF5 file, ours or anybody's."""
+    from physgen.results.hdf5 import opened, read_attrs
+
+    if not path.is_file():
+        raise InputError(f"a file of a POVM must exist, got {path}")
+    with opened(path) as file:
+        root: Any = file
+        for group in (root, root.get("data", {})):
+            if "povm_elements" in group:
+                return _from_data(group["povm_elements"][...], read_attrs(group), path)
+        found: dict[str, Any] = {key: root[key][()] for key in _KEYS if key in root}
+        found |= {key: value for key, value in read_attrs(root).items() if key in _KEYS}
+    if isinstance(found.get("name"), bytes):
+        found["name"] = found["name"].decode()
+    return found
+
+
+def _from_data(coefficients: np.ndarray, attrs: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return what a file of measurement data says of its POVM."""
+    try:
+        basis = np.array([PAULI[p] for p in "IXYZ"])
+        return {
+            "elements": np.einsum("ap,pij->aij", coefficients, basis),
+            "outcomes": json.loads(attrs["povm_outcomes"]),
+            "name": attrs["povm"],
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"measurement data must hold povm_elements (K, 4), povm_outcomes and povm, "
+            f"got {path}: {error}"
+        ) from None

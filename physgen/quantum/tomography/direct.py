@@ -1,0 +1,170 @@
+r"""Fidelity, purity and entropy straight from the shots, without bias and without a state.
+
+With :math:`D_j = \bigotimes_i D_{a_{ji}}`, the dual of a string that was seen :math:`f_j n` times,
+
+.. math:: \langle\psi|\rho|\psi\rangle = \sum_j f_j \langle\psi|D_j|\psi\rangle, \qquad
+          \mathrm{Tr} \rho^2 \approx \frac{1}{n (n-1)} \sum_{s \ne t} \mathrm{Tr}(D_s D_t) .
+
+*Fidelity* with a pure state is linear in the shots, so it is the mean of independent numbers, with
+the standard error of that.  *Purity* is a sum over pairs of *different* shots.  The square of the
+inverted matrix has the pairs of a shot with itself as well, and is too large by
+
+.. math:: \mathrm{Tr} \rho_\mathrm{lin}^2 - \text{purity} = \frac1n \Big( \overline{\mathrm{Tr}
+          D^2} - \text{purity} \Big), \qquad \mathrm{Tr} D^2 = 5^L \text{ for pauli-6 and
+          tetrahedral:}
+
+0.39 for 6 qubits and 40,000 shots.  Where settings were chosen, only pairs of two shots in one
+setting have that problem, and the same correction is made in each.
+
+*Error of the purity.*  That of the mean of :math:`2 q_s`, with :math:`q_s` the average of
+:math:`\mathrm{Tr}(D_s D_t)` over the other shots t: the jackknife.  It counts the noise of single
+pairs twice, so it is too large, by up to sqrt 2, where that dominates: near the mixed state.
+
+These estimates leave their physical range by chance; ``*_unphysical`` flags the value that does
+so by more than z standard errors, with a false alarm of probability at most 1e-3 for all values
+of one quantity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from physgen.core.errors import InputError
+from physgen.quantum.data import MeasurementData
+from physgen.quantum.estimators import FALSE_ALARM
+from physgen.quantum.tomography.frequencies import Counts, count
+from physgen.quantum.tomography.functionals import as_target
+from physgen.quantum.tomography.inversion import dual_factors
+from physgen.quantum.tomography.pauli_basis import to_pauli
+from physgen.quantum.tomography.strings import StringSums
+from physgen.quantum.tomography.tables import LEVELS, add_entropy, add_number, empty_table
+
+__all__ = ["direct_estimates", "mean_over_shots", "pair_purity"]
+
+
+def direct_estimates(
+    data: MeasurementData | Counts,
+    target: Any = None,
+    *,
+    blocks: Sequence[Sequence[int]] = (),
+) -> xr.Dataset:
+    """Estimate fidelity, purity and Rényi-2 entropy from the shots alone.
+
+    Parameters
+    ----------
+    data : MeasurementData or Counts
+        At most 10 sites in an informationally complete POVM; every chosen setting with 2 shots.
+    target : MPS, DensityMatrix or array_like, optional
+        The *pure* state whose fidelity is wanted.
+    blocks : sequence of sequences of int
+        Sites whose reduced state is wanted: its purity and entropy.
+
+    Returns
+    -------
+    Dataset
+        ``fidelity_squared`` (with a target), ``purity``, ``renyi2``, and ``block_purity``,
+        ``block_renyi2`` (block); each with ``*_error`` and ``*_interval`` (level, bound) at 68 %
+        and 95 %; ``*_unphysical`` (0 or 1) of all but the entropies; ``purity_of_inversion``,
+        which is biased upwards.  Entropies are NaN, their bounds infinite, where the purity or its
+        bound is not positive.
+    """
+    counts = count(data)
+    if counts.shots_of_group.min() < 2:
+        raise InputError("every setting must have at least 2 shots for an error, got one with 1")
+    sums = StringSums(counts.strings, dual_factors(counts.povm))
+    L = counts.L
+    ds = empty_table(
+        blocks,
+        {
+            "estimator": "duals: mean over shots, and over pairs of shots",
+            "exactness": "asymptotic",
+            "errors": "standard error of the mean; jackknife over shots",
+            "n": counts.n,
+            "povm": counts.povm.name,
+            "unphysical_level": FALSE_ALARM,
+        },
+    )
+    if target is not None:
+        goal = as_target(target, L)
+        if not goal.is_pure:
+            raise InputError(
+                "a direct fidelity must be that with a pure target, got a mixed one; use "
+                "bootstrap_estimates, whose states have one with any target"
+            )
+        terms = sums.strings(to_pauli(goal.sigma)) / 2**L
+        value, error = mean_over_shots(counts, terms)
+        _add(ds, "fidelity_squared", np.array(value), np.array(error), np.array(0.0))
+    total, error, plain = pair_purity(counts, sums)
+    bounds = _add(ds, "purity", np.array(total), np.array(error), np.array(0.5**L))
+    add_entropy(ds, "renyi2", np.array(total), np.array(error), bounds)
+    if len(blocks):
+        value, error, _ = np.transpose([pair_purity(counts.restricted(b)) for b in blocks])
+        least = 0.5 ** np.array([len(b) for b in blocks])
+        bounds = _add(ds, "block_purity", value, error, least)
+        add_entropy(ds, "block_renyi2", value, error, bounds)
+    ds["purity_of_inversion"] = ((), plain, {"units": "1", "long_name": "Tr rho_lin^2"})
+    return ds
+
+
+def mean_over_shots(counts: Counts, values: np.ndarray) -> tuple[float, float]:
+    """Return the mean of a number of each string, weighted where settings were chosen, and error.
+
+    The error is that of independent shots within each setting.
+    """
+    group, shots = counts.group, counts.shots_of_group
+    of_group = np.bincount(group, counts.counts * values) / shots
+    scatter = np.bincount(group, counts.counts * (values - of_group[group]) ** 2)
+    variance = scatter / (shots - 1) / shots
+    return float(of_group.mean()), float(np.sqrt(variance.sum()) / len(shots))
+
+
+def pair_purity(counts: Counts, sums: StringSums | None = None) -> tuple[float, float, float]:
+    """Return the purity over pairs of shots, its error, and the purity of the inverted matrix."""
+    sums = sums or StringSums(counts.strings, dual_factors(counts.povm))
+    d = 2**counts.L
+    r = sums.pauli(counts.frequencies)
+    plain = float(r @ r) / d
+    with_all = sums.strings(r) / d  # Tr(rho_lin D_j)
+    T = np.einsum("aij,bji->ab", counts.povm.duals, counts.povm.duals).real
+    with_self = np.diag(T)[counts.strings].prod(axis=1)  # Tr(D_j^2)
+    with_group = _within_settings(counts, T) if counts.by_setting else with_all
+    shots = counts.shots_of_group
+    S = len(shots)
+    # What a shot's own pair adds to its average over the others of its setting.
+    own = (with_self - with_group) / (shots - 1)[counts.group]
+    total = plain - float(counts.frequencies @ own) / S
+    _, error = mean_over_shots(counts, 2 * (with_all - own / S))
+    return total, error, plain
+
+
+def _within_settings(counts: Counts, T: np.ndarray) -> np.ndarray:
+    """Return the mean of Tr(D_j D_t) over the shots t in the setting of string j, shape (m,)."""
+    mean = np.empty(len(counts.strings))
+    order = np.argsort(counts.group, kind="stable")
+    for rows in np.split(order, np.cumsum(np.bincount(counts.group))[:-1]):
+        a, n = counts.strings[rows], counts.counts[rows]
+        mean[rows] = T[a[:, None], a[None]].prod(axis=2) @ n / n.sum()
+    return mean
+
+
+def _add(
+    ds: xr.Dataset, name: str, value: np.ndarray, error: np.ndarray, lowest: np.ndarray
+) -> np.ndarray:
+    """Add a number of range [lowest, 1] with its flag; return the bounds of its intervals."""
+    z = np.array([NormalDist().inv_cdf((1 + level) / 2) for level in LEVELS])
+    sides = z[:, None] * np.array([-1.0, 1.0])
+    bounds = value[..., None, None] + error[..., None, None] * sides
+    add_number(ds, name, value, error, bounds)
+    outside = np.maximum(value - 1.0, lowest - value)
+    cut = NormalDist().inv_cdf(1 - FALSE_ALARM / value.size)
+    ds[f"{name}_unphysical"] = (
+        ds[name].dims,
+        (outside > cut * error + 1e-12).astype(np.int8),
+        {"long_name": f"1 where {name} is outside its range by more than {cut:.2f} errors"},
+    )
+    return bounds

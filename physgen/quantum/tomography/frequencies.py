@@ -1,0 +1,183 @@
+r"""How often each outcome string was seen: what every estimate of a small system starts from.
+
+.. math:: f_j = \frac{n_j}{n} \quad \text{(settings drawn at random)}, \qquad
+          f_j = 3^{-L} \, \frac{n_j}{n_{s(j)}} \quad \text{(settings that were chosen)} ,
+
+for the distinct strings :math:`a_j` among the shots; the table of K^L strings is never made.  In
+pauli-6 every setting (the bases of all sites) has probability :math:`3^{-L}` in any state.  Where
+a laboratory chose how often each was measured, its share of the shots is replaced by that, so that
+:math:`E f_j = P(a_j)` in both cases, and only the outcomes within a setting are random.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from physgen.core.errors import InputError
+from physgen.quantum.data import MeasurementData
+from physgen.quantum.povm import POVM
+from physgen.quantum.settings import Settings, label_settings
+from physgen.quantum.shots import ShotFile
+
+__all__ = ["MAX_SITES", "Counts", "check_sites", "count"]
+
+MAX_SITES = 10  # a density matrix of 2^10 states is 16 MiB, its Pauli expectation values 8
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """Distinct outcome strings and how often each was seen.
+
+    Attributes
+    ----------
+    povm : POVM
+    strings : ndarray of uint8, shape (m, L)
+        Distinct, in lexicographic order.
+    counts : ndarray, shape (m,)
+        Shots of each; zero is allowed.
+    by_setting : bool
+        Whether the settings were chosen: outcomes a and a + 3 of pauli-6 are those of basis a.
+    """
+
+    povm: POVM
+    strings: np.ndarray
+    counts: np.ndarray
+    by_setting: bool = False
+
+    def __repr__(self) -> str:
+        settings = f", {len(self.shots_of_group)} settings" if self.by_setting else ""
+        return f"Counts(n={self.n}, L={self.L}, povm={self.povm.name!r}{settings})"
+
+    @property
+    def L(self) -> int:
+        """Number of sites."""
+        return self.strings.shape[1]
+
+    @property
+    def n(self) -> int:
+        """Number of shots."""
+        return round(float(self.counts.sum()))
+
+    @cached_property
+    def group(self) -> np.ndarray:
+        """Number of the setting of each string, shape (m,); 0 where settings were random."""
+        if not self.by_setting:
+            return np.zeros(len(self.strings), dtype=np.int64)
+        return np.unique(_codes(self.strings % 3, 3), return_inverse=True)[1]
+
+    @cached_property
+    def shots_of_group(self) -> np.ndarray:
+        """Shots of each setting, shape (S,)."""
+        return np.bincount(self.group, self.counts)
+
+    @cached_property
+    def frequencies(self) -> np.ndarray:
+        """Share f of each string, shape (m,); they sum to 1."""
+        shots = self.shots_of_group
+        return self.counts / (len(shots) * shots)[self.group]
+
+    def recounted(self, counts: np.ndarray) -> Counts:
+        """Return the same strings, seen another number of times."""
+        return replace(self, counts=counts)
+
+    def restricted(self, sites: Sequence[int]) -> Counts:
+        """Return the counts of some sites, whatever the others gave."""
+        chosen = self.strings[:, check_sites(sites, self.L)]
+        return _counted(self.povm, chosen, self.counts, self.by_setting)
+
+
+def count(
+    data: MeasurementData | Counts, sites: Sequence[int] | None = None, povm: POVM | None = None
+) -> Counts:
+    """Return the counts of measured shots, checked to tell a density matrix.
+
+    Parameters
+    ----------
+    data : MeasurementData or Counts
+        Labelled ``settings`` are taken as chosen; without labels all of a shot is random.
+    sites : sequence of int, optional
+        Those wanted, in that order, at most 10; by default all.
+    povm : POVM, optional
+        The measurement as it was, noise included, instead of the one that the data name.  The
+        state is then the one before the noise.
+
+    Raises
+    ------
+    InputError
+        If there are more sites than that, if the POVM is not informationally complete, or if
+        settings were chosen and some left out, so that nothing tells part of the state.
+    """
+    wanted = list(range(data.L)) if sites is None else check_sites(sites, data.L)
+    if len(wanted) > MAX_SITES:
+        raise InputError(
+            f"a density matrix must have at most {MAX_SITES} sites, got {len(wanted)}; choose "
+            "some with sites=[...], or train a model"
+        )
+    counts = _measured(data, wanted)
+    if povm is not None:
+        counts = replace(counts, povm=_same_outcomes(counts, povm))
+    frame = counts.povm
+    if not frame.is_informationally_complete:
+        unseen = ", ".join(p for p in "XYZ" if not frame.sees(p))
+        raise InputError(
+            "a density matrix must come from an informationally complete POVM, got "
+            f"{frame.name} ({', '.join(frame.outcomes)}), which does not see {unseen}"
+        )
+    if counts.by_setting and len(counts.shots_of_group) < 3**counts.L:
+        seen = Settings.of(counts.strings, label_settings(counts.strings % 3))
+        raise InputError(
+            "a density matrix must come from all 3^L settings, got none of "
+            f"{seen.describe_missing()}; measure them, choose fewer sites with sites=[...], or "
+            "import the file with settings 'random' if each shot drew its bases at random"
+        )
+    return counts
+
+
+def check_sites(sites: Any, L: int) -> list[int]:
+    """Return `sites` as a list of distinct sites of 0..L-1, or raise :class:`InputError`."""
+    chosen = list(sites)
+    if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(range(L)):
+        raise InputError(f"sites must be distinct and in 0..{L - 1}, got {sites}")
+    return [int(i) for i in chosen]
+
+
+def _measured(data: MeasurementData | Counts, sites: list[int]) -> Counts:
+    if isinstance(data, Counts):
+        return data.restricted(sites)
+    held = data.outcomes
+    if isinstance(held, ShotFile):  # only the sites wanted are kept in memory
+        shots = np.concatenate([block[:, sites] for block in held.blocks()])
+    else:
+        shots = held[:, sites]
+    ones = np.ones(data.n, dtype=np.int64)
+    return _counted(data.povm, shots, ones, data.settings is not None)
+
+
+def _counted(povm: POVM, strings: np.ndarray, counts: np.ndarray, by_setting: bool) -> Counts:
+    # One number a string sorts faster than rows of bytes.
+    _, first, of = np.unique(_codes(strings, povm.K), return_index=True, return_inverse=True)
+    total = np.bincount(of, counts).astype(counts.dtype)
+    return Counts(povm, strings[first], total, by_setting)
+
+
+def _codes(strings: np.ndarray, base: int) -> np.ndarray:
+    powers = base ** np.arange(strings.shape[1] - 1, -1, -1, dtype=np.uint64)
+    return strings.astype(np.uint64) @ powers  # up to 64 outcomes on 10 sites
+
+
+def _same_outcomes(counts: Counts, povm: POVM) -> POVM:
+    if povm.K != counts.povm.K:
+        raise InputError(f"povm must have the {counts.povm.K} outcomes of the data, got {povm.K}")
+    if counts.by_setting:
+        pairs = povm.elements[:3] + povm.elements[3:]
+        if np.abs(pairs - np.eye(2) / 3).max() > 1e-9:
+            raise InputError(
+                "povm must keep the settings of labelled data, elements a and a + 3 summing to "
+                f"1/3 of the identity, got {povm.name}"
+            )
+    return povm

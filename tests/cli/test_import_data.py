@@ -1,0 +1,110 @@
+"""physgen import-data: from a lab's file to a data file that a run takes, or one clear line."""
+
+import numpy as np
+import pytest
+
+from physgen.cli import main
+from physgen.core.random import Stream
+from physgen.quantum import TFIM, MeasurementData
+
+
+@pytest.fixture
+def imported(tmp_path, capsys):
+    """Import a file, and return what is printed with the data that was written."""
+
+    def call(path, *argv):
+        out = tmp_path / "out.h5"
+        assert main(["import-data", str(path), "--out", str(out), *map(str, argv)]) == 0
+        return capsys.readouterr().out, MeasurementData.load(out)
+
+    return call
+
+
+@pytest.fixture
+def bits(tmp_path):
+    """500 shots of bits on 3 sites, in settings drawn at random."""
+    rng = Stream(1).numpy()
+    x, axes = rng.integers(0, 2, (500, 3)), rng.integers(0, 3, (500, 3))
+    np.savetxt(tmp_path / "bits.txt", x, fmt="%d")
+    np.savetxt(tmp_path / "bases.txt", np.array(list("ZXY"))[axes], fmt="%s")
+    return tmp_path / "bits.txt", tmp_path / "bases.txt", x, axes
+
+
+def test_bits_and_bases(imported, bits):
+    x, bases, values, axes = bits
+    text, data = imported(x, "--bases", bases, "--source", "our lab", "--J", 1, "--h", 0.5)
+    np.testing.assert_array_equal(data.outcomes, axes + 3 * values)
+    assert data.tfim == TFIM(3, 1, 0.5)
+    assert data.attrs["source"] == "our lab"
+    for says in ("500 shots of 3 sites, pauli-6", "our lab", "bits.txt, as bits", "Z+ 0.1"):
+        assert says in text
+    assert "random as far as can be told" in text
+    assert "can be given    energy, x, z, zz, x_mean, z_mean" in text
+    assert "cannot" not in text
+
+
+def test_what_is_said_of_chosen_settings(imported, bits, tmp_path):
+    x, _, values, _ = bits
+    text, data = imported(x, "--bases", "ZXZ")
+    np.testing.assert_array_equal(data.outcomes, [0, 1, 0] + 3 * values)
+    for says in (
+        "ZXZ 500",
+        "ZZZ, ZZX, ZZY, ZXX, ... (26 of 27 settings)",
+        "3 of 9 Pauli strings on 1 site(s)",
+        "can be given    x, z",
+        "cannot          x needs settings of X on site 0, 2; z needs settings of Z on site 1; ",
+        "(at least 2 shots each); measured: ZXZ",
+    ):
+        assert says in text
+
+
+def test_one_basis_and_then_a_run(imported, bits, tmp_path, capsys):
+    text, data = imported(bits[0], "--format", "bits", "--bit-one", "up")
+    np.testing.assert_array_equal(data.outcomes, 1 - bits[2])
+    assert "bit 1 is the +1 eigenstate (up)" in text
+    assert "cannot          x, x_mean: computational does not see X" in text
+    config = tmp_path / "config.toml"
+    config.write_text(
+        '[data]\nfile = "out.h5"\n[model]\nhidden = 4\nlayers = 1\n[train]\nn_epochs = 1\n'
+        "[sample]\nn_samples = 200\n"
+    )
+    assert main(["validate", str(config), "--out", str(tmp_path / "run")]) == 0
+    out = capsys.readouterr().out
+    assert "mean <Z>" in out
+    assert "mean <X>" not in out
+    assert "computational does not see X" in " ".join(out.split())
+
+
+def test_merging_and_orders(imported, tmp_path):
+    x = Stream(2).numpy().integers(0, 6, (300, 2))
+    np.savetxt(tmp_path / "x.csv", x, fmt="%d", delimiter=",")
+    order = ["--povm", "pauli-6", "--outcome-order", "X+,X-,Y+,Y-,Z+,Z-"]
+    text, data = imported(tmp_path / "x.csv", *order, "--merge", "pauli-4")
+    np.testing.assert_array_equal(data.outcomes, np.array([1, 3, 2, 3, 0, 3])[x])
+    assert "order in file   X+,X-,Y+,Y-,Z+,Z-" in text
+    text, _ = imported(tmp_path / "x.csv", "--povm", "pauli-6", "--settings", "keep")
+    assert "labelled: as stated when imported" in text
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        ([], "the format must be stated for a file of zeros and ones"),
+        (["--bases", "absent.txt"], "bases must be a file, or letters X, Y, Z"),
+        (["--format", "bits", "--merge", "pauli-4"], "cannot be merged into pauli-4"),
+        (["--bases", "ZXZ", "--merge", "pauli-4"], "got labels of 1 settings"),
+        (["--format", "bits", "--boundary", "closed"], "boundary must be one of"),
+        (["--format", "bits", "--out", "x.txt"], "--out must be an HDF5 file"),
+        (["--format", "bits", "--out", "absent/x.h5"], "--out must lie in a folder that exists"),
+    ],
+)
+def test_mistakes_are_one_line_and_write_nothing(bits, tmp_path, capsys, argv, says):
+    out = [] if "--out" in argv else ["--out", str(tmp_path / "out.h5")]
+    before = sorted(tmp_path.iterdir())
+    assert main(["import-data", str(bits[0]), *out, *argv]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    (line,) = captured.err.splitlines()
+    assert line.startswith("physgen: error: ")
+    assert says in line
+    assert sorted(tmp_path.iterdir()) == before
