@@ -24,6 +24,7 @@ from physgen.core.random import Stream
 __all__ = [
     "REALS",
     "SPINS",
+    "Augmented",
     "Compilable",
     "Conditional",
     "Decimable",
@@ -144,6 +145,15 @@ class Density(Protocol):
 
 
 @runtime_checkable
+class Augmented(Protocol):
+    """A density that is trained on items transformed at random, at less than its full cost."""
+
+    def training_log_prob(self, x: Array, rng: Stream) -> Array:
+        """Return an estimate of log_prob whose mean over `rng` is at most log_prob."""
+        ...
+
+
+@runtime_checkable
 class JointDensity(Protocol):
     """A density of (x, z) whose marginal in x is not available (a VAE)."""
 
@@ -206,6 +216,10 @@ class Objective(Protocol):
     @property
     def n_sites(self) -> int:
         """Sites of one item: losses are shown per site."""
+        ...
+
+    def epoch_order(self, stream: Stream) -> Array:
+        """Return all positions 0..n_train-1 in the order of one epoch, as `stream` has it."""
         ...
 
     def batch(self, index: Array) -> Array:

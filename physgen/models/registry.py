@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
-from physgen.core.random import Stream
+from physgen.core.random import Stream, as_stream
+from physgen.models.autoregressive.convolution import ConvolutionNet
 from physgen.models.autoregressive.recurrent import RecurrentNet
+from physgen.models.autoregressive.transformer import TransformerNet
+from physgen.models.ensemble import Ensemble
+from physgen.models.matrix_product.model import MatrixProduct
+from physgen.models.symmetrised import Symmetrised
 
 __all__ = ["GRU", "LSTM", "RNN", "build", "families"]
 
@@ -17,7 +22,16 @@ RNN = partial(RecurrentNet, cell="rnn")
 GRU = partial(RecurrentNet, cell="gru")
 LSTM = partial(RecurrentNet, cell="lstm")
 
-_FAMILIES: dict[str, Callable[..., Any]] = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
+_FAMILIES: dict[str, Callable[..., Any]] = {
+    "rnn": RNN,
+    "gru": GRU,
+    "lstm": LSTM,
+    "convolution": ConvolutionNet,
+    "transformer": TransformerNet,
+    "mps": MatrixProduct,
+    "lpdo": partial(MatrixProduct, kraus=2),
+}
+_ENSEMBLE = "ensemble"  # of models, and so no family of its own
 
 
 def families() -> tuple[str, ...]:
@@ -28,14 +42,32 @@ def families() -> tuple[str, ...]:
 def build(config: Mapping[str, Any], rng: Stream | int = 0) -> Any:
     """Return a fresh model from its config, ``{"family": ..., **constructor arguments}``.
 
+    ``"symmetries": ["reflection", ...]`` beside them wraps the model in
+    :class:`~physgen.models.Symmetrised`, and ``{"family": "ensemble", "members": [...]}`` holds
+    the configs of several models.
+
     Raises
     ------
     InputError
         If the family or an argument is unknown.
     """
     arguments = dict(config)
-    family = check_choice("family", arguments.pop("family", None), families())
+    symmetries = arguments.pop("symmetries", None)
+    if symmetries:
+        return Symmetrised(build(arguments, rng), symmetries)
+    family = check_choice("family", arguments.pop("family", None), (*families(), _ENSEMBLE))
+    make = _ensemble if family == _ENSEMBLE else _FAMILIES[family]
     try:
-        return _FAMILIES[family](**arguments, rng=rng)
+        return make(**arguments, rng=rng)
     except TypeError as error:
         raise InputError(f"model {family!r}: {error}") from error
+
+
+def _ensemble(
+    members: Sequence[Mapping[str, Any]],
+    weights: Sequence[float] | None = None,
+    *,
+    rng: Stream | int,
+) -> Ensemble:
+    stream = as_stream(rng).child("member")
+    return Ensemble([build(c, stream.at(k)) for k, c in enumerate(members)], weights)

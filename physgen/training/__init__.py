@@ -10,9 +10,10 @@ if TYPE_CHECKING:
     from physgen.training.fitting import FitResult, fit
     from physgen.training.objectives import NegativeLogLikelihood
     from physgen.training.progress import Progress
+    from physgen.training.recipes import recipe
     from physgen.training.settings import FitSettings
 
-__all__ = ["FitResult", "FitSettings", "NegativeLogLikelihood", "Progress", "fit"]
+__all__ = ["FitResult", "FitSettings", "NegativeLogLikelihood", "Progress", "fit", "recipe"]
 
 __getattr__, __dir__ = lazy_exports(
     __name__,
@@ -22,5 +23,6 @@ __getattr__, __dir__ = lazy_exports(
         "NegativeLogLikelihood": "objectives",
         "Progress": "progress",
         "fit": "fitting",
+        "recipe": "recipes",
     },
 )

@@ -11,7 +11,7 @@ standard error of the lowest are the result (the error of the *difference*, shot
 plain minimum over noisy validations would often pick weights from the middle of the schedule: at
 L = 50 with 500 held-out shots that costs up to a third of the KL divergence (docs/recipe.md).
 
-Epoch e shuffles with ``rng.child("shuffle").at(e)`` and step t hands the objective
+The objective orders epoch e by ``rng.child("shuffle").at(e)`` and step t hands it
 ``rng.child("loss").at(t)``; nothing random is remembered, so a fit that is stopped and resumed
 repeats the uninterrupted one bit for bit on a CPU.
 """
@@ -226,8 +226,8 @@ class _Loop:
     def _batch_index(self) -> np.ndarray:
         epoch, place = divmod(self.state.step, self.steps_per_epoch)
         if self._order[0] != epoch:
-            shuffle = self.rng.child("shuffle").at(epoch).numpy()
-            self._order = (epoch, shuffle.permutation(self.objective.n_train))
+            shuffle = self.rng.child("shuffle").at(epoch)
+            self._order = (epoch, self.objective.epoch_order(shuffle))
         size = self.settings.batch_size
         return self._order[1][place * size : (place + 1) * size]
 

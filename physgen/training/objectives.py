@@ -5,11 +5,14 @@ Negative log-likelihood of measurement strings a ~ P under the model q,
 .. math:: \mathcal L = -\frac{1}{n} \sum_s \log q(a_s)
           \;\to\; H(P) + D_{KL}(P \| q) ,
 
-in nats per string; H(P) is the entropy, the floor that no model can pass.
+in nats per string; H(P) is the entropy, the floor that no model can pass.  Shots with weights w_s
+of mean 1 enter as :math:`-w_s \log q(a_s)`: those of unequal settings
+(:mod:`physgen.quantum.settings`) then stand for the POVM.
 """
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -18,8 +21,16 @@ import torch
 from physgen.core.arrays import to_numpy
 from physgen.core.checks import check_finite
 from physgen.core.errors import InputError
-from physgen.core.protocols import Loss
+from physgen.core.protocols import Augmented, Loss
 from physgen.core.random import Stream, as_stream
+from physgen.quantum.shots import ShotFile
+from physgen.training.shots import (
+    BUFFER_BYTES,
+    MemoryShots,
+    StreamedShots,
+    WeightedBatch,
+    check_weights,
+)
 
 __all__ = ["NegativeLogLikelihood"]
 
@@ -30,23 +41,43 @@ class NegativeLogLikelihood:
     Parameters
     ----------
     outcomes : integer array (n, L), or an object with ``.outcomes`` (MeasurementData)
-        Independent shots; outcomes 0..K-1.
+        Independent shots; outcomes 0..K-1.  Those of ``MeasurementData.open`` are read from their
+        file as they are needed (:mod:`physgen.training.shots`).
     validation_fraction : float
         Share of the shots kept for validation, in [0, 1); they count in the shot budget.
         0: no validation, the last weights are the result.
     rng : Stream or int
         Chooses the shots that are held out.
+    weights : array_like, shape (n,), optional
+        How much each shot counts, >= 0; scaled to mean 1 among the shots that are trained on, and
+        among those held out.  Default: the ``weights`` of MeasurementData, which has some where
+        its settings are labelled.
+    buffer_bytes : int
+        Memory for the blocks of a file.
+
+    Attributes
+    ----------
+    train, validation
+        The strings, uint8 (n, L), as tensors; those to train on from a file as an object that is
+        indexed like one.
 
     Raises
     ------
     InputError
-        If the shape, the dtype or the fraction is wrong, or too few shots are left.
+        If the shape, the dtype, the weights or the fraction is wrong, or too few shots are left.
     """
 
     def __init__(
-        self, outcomes: Any, validation_fraction: float = 0.05, *, rng: Stream | int = 0
+        self,
+        outcomes: Any,
+        validation_fraction: float = 0.05,
+        *,
+        rng: Stream | int = 0,
+        weights: Any = None,
+        buffer_bytes: int = BUFFER_BYTES,
     ) -> None:
-        array = to_numpy(getattr(outcomes, "outcomes", outcomes))
+        array = getattr(outcomes, "outcomes", outcomes)
+        array = array if isinstance(array, ShotFile) else to_numpy(array)
         if array.ndim != 2 or not np.issubdtype(array.dtype, np.integer) or array.size == 0:
             raise InputError(
                 "outcomes must be an integer array (n_shots, L), "
@@ -54,16 +85,14 @@ class NegativeLogLikelihood:
             )
         if not 0 <= check_finite("validation_fraction", validation_fraction) < 1:
             raise InputError(f"validation_fraction must lie in [0, 1), got {validation_fraction}")
-        n_validation = round(validation_fraction * len(array))
-        if validation_fraction > 0 and n_validation == 0:
-            n_validation = 1
-        if len(array) - n_validation < 1:
-            raise InputError(f"at least 2 shots are needed to hold some out, got {len(array)}")
-        # A random split: shots of a file may be ordered, by time or by setting.
-        order = as_stream(rng).child("held out").numpy().permutation(len(array))
-        held_out, kept = np.sort(order[:n_validation]), np.sort(order[n_validation:])
-        self.train = torch.from_numpy(array[kept].astype(np.uint8))
-        self.validation = torch.from_numpy(array[held_out].astype(np.uint8))
+        weights = getattr(outcomes, "weights", None) if weights is None else weights
+        weights = None if weights is None else check_weights(weights, len(array))
+        stream = as_stream(rng).child("held out")
+        if isinstance(array, ShotFile):
+            self._shots = StreamedShots(array, weights, validation_fraction, stream, buffer_bytes)
+        else:
+            self._shots = MemoryShots(array, weights, validation_fraction, stream)
+        self.train, self.validation = self._shots.train, self._shots.validation
 
     @property
     def n_train(self) -> int:
@@ -80,17 +109,52 @@ class NegativeLogLikelihood:
         """Length L of a string."""
         return self.train.shape[1]
 
-    def batch(self, index: np.ndarray) -> torch.Tensor:
-        """Return the training strings of these positions, (B, L) uint8."""
-        return self.train[torch.from_numpy(index)]
+    def resampled(
+        self, rng: Stream | int, *, within_settings: bool = False
+    ) -> NegativeLogLikelihood:
+        """Return the same objective for a bootstrap resample of the shots that are trained on.
 
-    def loss(self, model: Any, batch: torch.Tensor, rng: Stream) -> Loss:
-        """Return the mean negative log-likelihood of a batch in nats per string."""
-        return Loss(-model(batch).mean())
+        The held-out shots stay: the split comes first, so no copy of a shot is on both sides.
+
+        Parameters
+        ----------
+        rng : Stream or int
+        within_settings : bool
+            Draw as many shots of each Pauli setting as there are: for pauli-6 in chosen settings.
+        """
+        new = copy.copy(self)
+        new._shots = self._shots.resampled(as_stream(rng), within_settings)
+        new.train = new._shots.train
+        return new
+
+    def epoch_order(self, stream: Stream) -> np.ndarray:
+        """Return the positions of one epoch in training order."""
+        return self._shots.epoch_order(stream)
+
+    def batch(self, index: np.ndarray) -> torch.Tensor | WeightedBatch:
+        """Return the training strings of these positions, (B, L) uint8, with weights if any."""
+        return self._shots.batch(index)
+
+    def loss(self, model: Any, batch: torch.Tensor | WeightedBatch, rng: Stream) -> Loss:
+        """Return the (weighted) mean negative log-likelihood of a batch in nats per string.
+
+        A model that is :class:`~physgen.core.protocols.Augmented` transforms the batch by `rng`.
+        """
+        augmented = isinstance(model, Augmented)
+        x = batch.x if isinstance(batch, WeightedBatch) else batch
+        log_q = model.training_log_prob(x, rng) if augmented else model(x)
+        if isinstance(batch, WeightedBatch):
+            log_q = log_q * batch.weights
+        return Loss(-log_q.mean())
 
     def evaluate(self, model: Any) -> np.ndarray:
-        """Return the NLL of each held-out shot, in nats per site; empty without such shots."""
+        """Return the NLL of each held-out shot in nats per site, times its weight if it has one.
+
+        The mean is the (weighted) NLL; the array is empty without such shots.
+        """
         if self.n_validation == 0:
             return np.empty(0)
         with torch.no_grad():
-            return -to_numpy(model.log_prob(self.validation)) / self.n_sites
+            nll = -to_numpy(model.log_prob(self.validation)) / self.n_sites
+        weights = self._shots.validation_weights
+        return nll if weights is None else nll * weights

@@ -26,8 +26,12 @@ class FitSettings:
     Attributes
     ----------
     n_epochs : int or None
-        Passes over the training shots.  None: 10 (1e4 / n_train)^(1/3), at least 2: more shots
-        need fewer passes, but more steps.
+        Passes over the training shots.  None: 10 epochs_scale (1e4 / n_train)^(1/3), at least 2:
+        more shots need fewer passes, but more steps.
+    epochs_scale : float
+        Factor of that rule, for models that learn faster or slower; > 0.
+    min_steps : int
+        Steps that are taken at least where `n_epochs` is None: few shots need more passes.
     budget : str or None
         CPU time instead of `n_epochs`, e.g. ``"60s"``, ``"5min"``, ``"1h"``.  Calibrated once,
         on copies, to a number of steps that is stored and replayed on resume.
@@ -52,6 +56,8 @@ class FitSettings:
     """
 
     n_epochs: int | None = None
+    epochs_scale: float = 1.0
+    min_steps: int = 0
     budget: str | None = None
     batch_size: int = 50
     learning_rate: float = 1e-2
@@ -66,6 +72,8 @@ class FitSettings:
     def __post_init__(self) -> None:
         if self.n_epochs is not None:
             check_positive_int("n_epochs", self.n_epochs)
+        check_positive("epochs_scale", self.epochs_scale)
+        check_positive_int("min_steps", self.min_steps, 0)
         if self.budget is not None:
             parse_seconds(self.budget)
             if self.n_epochs is not None:
@@ -91,7 +99,9 @@ class FitSettings:
         """Return the number of passes over `n_train` shots."""
         if self.n_epochs is not None:
             return self.n_epochs
-        return max(2, round(10 * (1e4 / n_train) ** (1 / 3)))
+        passes = round(10 * self.epochs_scale * (1e4 / n_train) ** (1 / 3))
+        steps = math.ceil(n_train / self.batch_size)
+        return max(2, passes, math.ceil(self.min_steps / steps))
 
     def learning_rate_at(self, step: int, n_steps: int) -> float:
         """Return the learning rate of optimiser step `step` = 0..n_steps-1."""

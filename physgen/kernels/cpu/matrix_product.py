@@ -1,0 +1,352 @@
+r"""Likelihood of outcomes under a matrix product state, and its gradient, for blocks of shots.
+
+Site i has a real tensor :math:`A^{ks}_{ab}` (left bond a, Kraus index k, qubit s, right bond b)
+and its outcome the element :math:`M = c_I + c_X X + c_Y Y + c_Z Z`.  The Hermitian environment
+:math:`E = S + iK` left of a bond is kept as the one real matrix R = S + K (see
+:mod:`physgen.quantum.born`), which a site carries to
+
+.. math:: R' = \sum_{kst} m_{st}\, A^{ks\,T} R A^{kt}
+             + c_Y \sum_k \big( A^{k1\,T} R^T A^{k0} - A^{k0\,T} R^T A^{k1} \big), \qquad
+          m = \begin{pmatrix} c_I + c_Z & c_X \\ c_X & c_I - c_Z \end{pmatrix} .
+
+After the last site the trace of R is the unnormalised weight W.  Each R is divided by its trace,
+:math:`\log W = \sum_i \log \mathrm{tr}_i`, and since W is linear in every R, the matrix G_i with
+:math:`\langle G_i, R_i \rangle = 1` that is carried back gives
+:math:`\partial \log W / \partial A_i` without any further division.
+
+A block has `LANES` shots, the last axis of every array, so that each loop below is a vector loop
+over (bond, shot).  A product of a tensor with an environment is a few rows combined with scalar
+coefficients; the gradient of a tensor is a few dot products of rows.  With n the bond and K the
+Kraus dimension, a site costs 11 products of 4 K n^3 flops a shot, 3 of them forward; and half of
+that if the bonds carry a parity, as then a tensor with s = 0 connects bonds of equal, with s = 1
+of opposite parity: the even indices come first, and the sums run over one half.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from physgen.kernels.cpu.restrict import restrict
+from physgen.kernels.cpu.vecmath import CONTRACT
+
+__all__ = ["LANES", "log_weights"]
+
+LANES = 64
+_U = np.uint64
+_1, _2, _3 = _U(LANES), _U(2 * LANES), _U(3 * LANES)  # rows of m_00, m_01, m_11, c_Y
+
+
+@njit(**CONTRACT)
+def _set4(out, x, o, a, b, c, d, p, q, r, s, n):
+    restrict()
+    for i in range(n):
+        j = _U(i)
+        out[o + j] = (p * x[a + j] + q * x[b + j]) + (r * x[c + j] + s * x[d + j])
+
+
+@njit(**CONTRACT)
+def _add4(out, x, o, a, b, c, d, p, q, r, s, n):
+    restrict()
+    for i in range(n):
+        j = _U(i)
+        out[o + j] += (p * x[a + j] + q * x[b + j]) + (r * x[c + j] + s * x[d + j])
+
+
+@njit(**CONTRACT)
+def _add1(out, x, o, a, p, n):
+    restrict()
+    for i in range(n):
+        j = _U(i)
+        out[o + j] += p * x[a + j]
+
+
+@njit(**CONTRACT)
+def _clear(out, o, n):
+    for i in range(n):
+        out[o + _U(i)] = 0
+
+
+@njit(**CONTRACT)
+def _combine(out, o, x, first, stride, c, at, step, count, n, fresh):
+    """Write (`fresh`) or add sum_k c[at + k step] x[first + k stride + (0..n-1)] to out[o...]."""
+    s, o = _U(stride), _U(o)
+    k = 0
+    if fresh:
+        if count >= 4:
+            a, i = _U(first), _U(at)
+            d = _U(step)
+            _set4(
+                out, x, o, a, a + s, a + s + s, a + s + s + s,
+                c[i], c[i + d], c[i + d + d], c[i + d + d + d], n,
+            )  # fmt: skip
+            k = 4
+        else:
+            _clear(out, o, n)
+    while k + 4 <= count:
+        a, i = _U(first + k * stride), _U(at + k * step)
+        d = _U(step)
+        _add4(
+            out, x, o, a, a + s, a + s + s, a + s + s + s,
+            c[i], c[i + d], c[i + d + d], c[i + d + d + d], n,
+        )  # fmt: skip
+        k += 4
+    while k < count:
+        _add1(out, x, o, _U(first + k * stride), c[_U(at + k * step)], n)
+        k += 1
+
+
+@njit(cache=True, nogil=True, fastmath={"contract", "reassoc"}, error_model="numpy")
+def _dot4(x, y, a, o, b, c, d, n):
+    """Return the products of x[a...] with four rows of y."""
+    restrict()
+    zero = x[0] * 0
+    p, q, r, s = zero, zero, zero, zero
+    for i in range(n):
+        j = _U(i)
+        v = x[a + j]
+        p += v * y[o + j]
+        q += v * y[b + j]
+        r += v * y[c + j]
+        s += v * y[d + j]
+    return p, q, r, s
+
+
+@njit(cache=True, nogil=True, fastmath={"contract", "reassoc"}, error_model="numpy")
+def _dot1(x, y, a, o, n):
+    restrict()
+    p = x[0] * 0
+    for i in range(n):
+        j = _U(i)
+        p += x[a + j] * y[o + j]
+    return p
+
+
+@njit(**CONTRACT)
+def _add_dots(d, at, step, count, x, a, y, first, stride, n):
+    """Add to d[at + k step] the product of x[a...] with y[first + k stride...], k < count."""
+    k = 0
+    s, a, e = _U(stride), _U(a), _U(step)
+    while k + 4 <= count:
+        b, i = _U(first + k * stride), _U(at + k * step)
+        p, q, r, t = _dot4(x, y, a, b, b + s, b + s + s, b + s + s + s, n)
+        d[i] += p
+        d[i + e] += q
+        d[i + e + e] += r
+        d[i + e + e + e] += t
+        k += 4
+    while k < count:
+        d[_U(at + k * step)] += _dot1(x, y, a, _U(first + k * stride), n)
+        k += 1
+
+
+@njit(**CONTRACT)
+def _transpose(x, out, rows, columns):
+    """Write out[c, r, :] = x[r, c, :] for flat arrays of LANES items a matrix element."""
+    for r in range(rows):
+        for c in range(columns):
+            i, o = _U((r * columns + c) * LANES), _U((c * rows + r) * LANES)
+            for j in range(LANES):
+                out[o + _U(j)] = x[i + _U(j)]
+
+
+@njit(**CONTRACT)
+def _mix(t, u, w, at, p, to, q, m):
+    """One element of w_s = sum_t m_st t_t, plus c_Y u_1 for s = 0 and minus c_Y u_0 for s = 1."""
+    restrict()
+    for i in range(LANES):
+        j = _U(i)
+        a, b, c, d = t[at + j], t[at + p + j], u[at + j], u[at + p + j]
+        w[to + j] = m[j] * a + m[_1 + j] * b + m[_3 + j] * d
+        w[to + q + j] = m[_1 + j] * a + m[_2 + j] * b - m[_3 + j] * c
+
+
+@njit(**CONTRACT)
+def _unmix(t, u, w, at, p, to, q, m):
+    """Apply the adjoint of :func:`_mix`."""
+    restrict()
+    for i in range(LANES):
+        j = _U(i)
+        a, b = w[to + j], w[to + q + j]
+        t[at + j] = m[j] * a + m[_1 + j] * b
+        t[at + p + j] = m[_1 + j] * a + m[_2 + j] * b
+        u[at + j] = -m[_3 + j] * b
+        u[at + p + j] = m[_3 + j] * a
+
+
+@njit(**CONTRACT)
+def _partners(index, even, flips, f, other_even, other_size):
+    """Return the first and last bond index that tensor f connects to `index`."""
+    odd = (index >= even) != (flips and f % 2 == 1)
+    return (other_even, other_size) if odd else (0, other_even)
+
+
+@njit(**CONTRACT)
+def _from_left(A, chi, F, shape, r, rt, m, t, u, w):
+    """Multiply the left tensor on: t = A^T r and u = A^T r^T, [b, f, a']; mixed, w [f, a', b]."""
+    left, el, right, er, flips = shape
+    P, Q = left * LANES, right * LANES
+    for b in range(right):
+        for f in range(F):
+            lo, hi = _partners(b, er, flips, f, el, left)
+            o, at = (b * F + f) * P, (lo * F + f) * chi + b
+            _combine(t, o, r, lo * P, P, A, at, F * chi, hi - lo, P, True)
+            _combine(u, o, rt, lo * P, P, A, at, F * chi, hi - lo, P, True)
+        for f in range(0, F, 2):
+            for a in range(left):
+                at, to = ((b * F + f) * left + a) * LANES, ((f * left + a) * right + b) * LANES
+                _mix(t, u, w, _U(at), _U(P), _U(to), _U(left * Q), m)
+
+
+@njit(**CONTRACT)
+def _from_right(A, chi, F, shape, w, new, new_t):
+    """Multiply the right tensor on; new is [b, b'], and new_t its transpose."""
+    left, el, right, er, flips = shape
+    Q = right * LANES
+    for b in range(right):
+        for f in range(F):
+            lo, hi = _partners(b, er, flips, f, el, left)
+            at, first = (lo * F + f) * chi + b, (f * left + lo) * Q
+            _combine(new_t, b * Q, w, first, Q, A, at, F * chi, hi - lo, Q, f == 0)
+    _transpose(new_t, new, right, right)
+
+
+@njit(**CONTRACT)
+def _backward(A, chi, F, shape, r, rt, m, t, u, w, g, d, back, back_t):
+    """Carry g, the adjoint of new_t, to those of r and rt; add to the gradient d.
+
+    t, u, w hold what :func:`_from_left` made of r and are overwritten by adjoints.
+    """
+    left, el, right, er, flips = shape
+    P, Q = left * LANES, right * LANES
+    for b in range(right):
+        for f in range(F):
+            lo, hi = _partners(b, er, flips, f, el, left)
+            at, first = (lo * F + f) * chi + b, (f * left + lo) * Q
+            _add_dots(d, at, F * chi, hi - lo, g, b * Q, w, first, Q, Q)
+    for a in range(left):
+        for f in range(F):
+            lo, hi = _partners(a, el, flips, f, er, right)
+            at, o = (a * F + f) * chi + lo, (f * left + a) * Q
+            _combine(w, o, g, lo * Q, Q, A, at, 1, hi - lo, Q, True)
+    for b in range(right):
+        for f in range(0, F, 2):
+            for a in range(left):
+                at, to = ((b * F + f) * left + a) * LANES, ((f * left + a) * right + b) * LANES
+                _unmix(t, u, w, _U(at), _U(P), _U(to), _U(left * Q), m)
+        for f in range(F):
+            lo, hi = _partners(b, er, flips, f, el, left)
+            at, o = (lo * F + f) * chi + b, (b * F + f) * P
+            _add_dots(d, at, F * chi, hi - lo, t, o, r, lo * P, P, P)
+            _add_dots(d, at, F * chi, hi - lo, u, o, rt, lo * P, P, P)
+    for a in range(left):
+        for f in range(F):
+            lo, hi = _partners(a, el, flips, f, er, right)
+            at, first = (a * F + f) * chi + lo, (lo * F + f) * P
+            _combine(back, a * P, t, first, F * P, A, at, 1, hi - lo, P, f == 0)
+            _combine(back_t, a * P, u, first, F * P, A, at, 1, hi - lo, P, f == 0)
+
+
+@njit(**CONTRACT)
+def _element(coefficients, outcomes, m):
+    """Write m_00, m_01, m_11 and c_Y of each shot's element."""
+    for j in range(LANES):
+        k = outcomes[j]
+        m[j] = coefficients[k, 0] + coefficients[k, 3]
+        m[LANES + j] = coefficients[k, 1]
+        m[2 * LANES + j] = coefficients[k, 0] - coefficients[k, 3]
+        m[3 * LANES + j] = coefficients[k, 2]
+
+
+@njit(**CONTRACT)
+def log_weights(A, bonds, even, flips, start, coefficients, outcomes, weights, logs, gradient):
+    r"""Write log W of every shot, and add sum_n weights_n d(log W_n)/dA to `gradient`.
+
+    Parameters
+    ----------
+    A : float array (L, chi, 2 K, chi)
+        Site tensors [i, a, 2k + s, b], padded to the largest bond.
+    bonds, even : int arrays (L + 1,)
+        Bond dimensions, and how many indices of each are even (all, without a parity).
+    flips : bool
+        Whether s = 1 flips the parity of the bond.
+    start : float array (bonds[0], bonds[0])
+        R left of the first site.
+    coefficients : float array (K, 4)
+        c_I, c_X, c_Y, c_Z of the elements.
+    outcomes : integer array (L, n), n a multiple of `LANES`
+    weights : float array (n,)
+    logs : float64 array (n,)
+        Out: -inf where a conditional probability is rounding noise, below 1e-15 (1e-9 in float32);
+        finite in any case if a gradient is wanted.
+    gradient : float array like A
+        Empty: no gradient is wanted.
+    """
+    L, chi, F = A.shape[0], A.shape[1], A.shape[2]
+    size, kind = chi * chi * LANES, A.dtype
+    with_gradient = gradient.size > 0
+    kept = L + 1 if with_gradient else 2
+    r, rt = np.empty((kept, size), kind), np.empty((kept, size), kind)
+    t, u, w = np.empty(F * size, kind), np.empty(F * size, kind), np.empty(F * size, kind)
+    g, back, back_t = np.empty(size, kind), np.empty(size, kind), np.empty(size, kind)
+    m, trace = np.empty(4 * LANES, kind), np.empty((L, LANES), kind)
+    one = np.ones(1, kind)[0]
+    floor = one * (1e-15 if A.itemsize == 8 else 1e-9)
+    tensors = A.reshape(L, chi * F * chi)
+    slopes = gradient.reshape(-1, chi * F * chi)
+    for block in range(0, outcomes.shape[1], LANES):
+        shots = outcomes[:, block : block + LANES]
+        n0 = bonds[0]
+        for a in range(n0):
+            for b in range(n0):
+                at, to = (a * n0 + b) * LANES, (b * n0 + a) * LANES
+                r[0, at : at + LANES] = start[a, b]
+                rt[0, to : to + LANES] = start[a, b]
+        total = np.zeros(LANES)
+        for i in range(L):
+            h, n = (i, i + 1) if with_gradient else (i % 2, (i + 1) % 2)
+            right = bonds[i + 1]
+            _element(coefficients, shots[i], m)
+            shape = (bonds[i], even[i], right, even[i + 1], flips)
+            _from_left(tensors[i], chi, F, shape, r[h], rt[h], m, t, u, w)
+            _from_right(tensors[i], chi, F, shape, w, r[n], rt[n])
+            tr = trace[i]
+            tr[:] = 0
+            for b in range(right):
+                _add1(tr, r[n], _U(0), _U((b * right + b) * LANES), one, LANES)
+            for j in range(LANES):
+                if tr[j] <= floor:  # rounding noise, of either sign
+                    tr[j] = floor
+                    if not with_gradient:
+                        total[j] = -np.inf
+                total[j] += np.log(tr[j])
+            _scale(r[n], tr, right * right)
+            _scale(rt[n], tr, right * right)
+        logs[block : block + LANES] = total
+        if not with_gradient:
+            continue
+        last = bonds[L]
+        g[: last * last * LANES] = 0
+        for b in range(last):  # W is the trace, and R has trace one
+            at = (b * last + b) * LANES
+            g[at : at + LANES] = weights[block : block + LANES]
+        for i in range(L - 1, -1, -1):
+            left = bonds[i]
+            shape = (left, even[i], bonds[i + 1], even[i + 1], flips)
+            _scale(g, trace[i], bonds[i + 1] ** 2)
+            _element(coefficients, shots[i], m)
+            _from_left(tensors[i], chi, F, shape, r[i], rt[i], m, t, u, w)
+            _backward(
+                tensors[i], chi, F, shape, r[i], rt[i], m, t, u, w, g, slopes[i], back, back_t
+            )
+            # r and its transpose are one variable: their adjoints add up, in the order of rt.
+            _transpose(back, g, left, left)
+            _add1(g, back_t, _U(0), _U(0), one, left * left * LANES)
+
+
+@njit(**CONTRACT)
+def _scale(x, divisor, rows):
+    restrict()
+    for row in range(rows):
+        for j in range(LANES):
+            x[_U(row * LANES) + _U(j)] /= divisor[_U(j)]

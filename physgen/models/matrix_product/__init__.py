@@ -1,0 +1,1 @@
+"""Matrix product Born models: physical states, pure or locally purified, as densities."""

@@ -1,0 +1,47 @@
+"""The training recipe of each family of models: settings that need no tuning.
+
+Chosen on 10,000 shots of the critical Ising chain of 50 sites (docs/recipe.md holds the runs);
+torch is not needed to read them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from physgen.core.checks import check_choice
+from physgen.training.settings import FitSettings
+
+__all__ = ["RECIPES", "recipe"]
+
+_MATRIX_PRODUCT = FitSettings(
+    batch_size=191, learning_rate=2e-2, clip_norm=5.0, epochs_scale=0.8, min_steps=400
+)
+RECIPES: Mapping[str, FitSettings] = MappingProxyType(
+    {
+        "rnn": FitSettings(),
+        "gru": FitSettings(),
+        "lstm": FitSettings(),
+        "convolution": FitSettings(learning_rate=5e-3, epochs_scale=0.8),
+        "transformer": FitSettings(learning_rate=3e-3),
+        # 191 shots and the norm fill three blocks of the kernel.
+        "mps": _MATRIX_PRODUCT,
+        "lpdo": _MATRIX_PRODUCT,
+    }
+)
+
+
+def recipe(family: str) -> FitSettings:
+    """Return the settings that suit a family of models, symmetrised or not.
+
+    Raises
+    ------
+    InputError
+        If the family is unknown.
+
+    Examples
+    --------
+    >>> recipe("convolution").learning_rate
+    0.005
+    """
+    return RECIPES[check_choice("family", family, tuple(RECIPES))]
