@@ -6,13 +6,14 @@ What sections have in common, and how a config identifies a run, is in
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from physgen.core.errors import InputError
-from physgen.models.default import FAMILY, HIDDEN, LAYERS
-from physgen.training.settings import FitSettings, parse_seconds
+from physgen.training.settings import parse_seconds
+from physgen.workflow.reconstruction.model_section import ModelSection
 from physgen.workflow.sections import (
     Count,
     Coupling,
@@ -32,10 +33,12 @@ __all__ = [
     "DEFAULT_SHOTS",
     "Config",
     "DataSection",
+    "ErrorsSection",
     "ModelSection",
     "SampleSection",
     "StateSection",
     "SystemSection",
+    "TomographySection",
     "TrainSection",
     "ValidateSection",
 ]
@@ -73,24 +76,17 @@ class DataSection(Section):
     """Measurement outcomes: sampled from the state, or read from a file."""
 
     povm: Annotated[
-        Literal["pauli-4", "pauli-6", "tetrahedral"] | None,
-        rule("one of 'pauli-4', 'pauli-6', 'tetrahedral'"),
+        Literal["pauli-4", "pauli-6", "tetrahedral", "computational", "trine", "pauli-rebit"]
+        | None,
+        rule(
+            "one of 'pauli-4', 'pauli-6', 'tetrahedral', 'computational', 'trine', 'pauli-rebit'"
+        ),
     ] = None
+    depolarising: Annotated[float, rule("a probability in [0, 0.75]", ge=0, le=0.75)] = 0.0
+    readout_error: Annotated[float, rule("a probability in [0, 0.5)", ge=0, lt=0.5)] = 0.0
     n_shots: Draws | None = None
     file: PathText | None = None
     sha256: Text | None = None
-
-
-class ModelSection(Section):
-    """The autoregressive network."""
-
-    family: Annotated[Literal["gru", "lstm", "rnn"], rule("one of 'gru', 'lstm', 'rnn'")] = FAMILY
-    hidden: Count = HIDDEN
-    layers: Count = LAYERS
-    site_features: Flag = True
-    precision: Annotated[
-        Literal["float32", "bfloat16"], rule("'float32' or 'bfloat16' (products when sampling)")
-    ] = "float32"
 
 
 class SampleSection(Section):
@@ -105,24 +101,57 @@ class ValidateSection(Section):
     n_samples: Draws = 20_000
 
 
+class ErrorsSection(Section):
+    """Refits of the chosen model to bootstrap resamples, for error bars that hold the fit."""
+
+    refits: Annotated[int, rule("0, or an integer >= 2 (3 or more give useful errors)", ge=0)] = 12
+    n_samples: Draws = 20_000
+
+    @field_validator("refits")
+    @classmethod
+    def _one_refit_has_no_spread(cls, refits: int) -> int:
+        if refits == 1:
+            raise ValueError("[errors] refits must be 0, or an integer >= 2, got 1")
+        return refits
+
+
+class TomographySection(Section):
+    """Density matrices of small systems, up to `max_sites` qubits."""
+
+    max_sites: Annotated[int, rule("an integer in 0..8", ge=0, le=8)] = 6
+    target: Text | None = None
+    bootstrap: Annotated[int, rule("an integer >= 50", ge=50)] = 50
+
+
 class TrainSection(Section):
-    """Maximum likelihood: where, the held-out share, and `physgen.training.FitSettings`."""
+    """Maximum likelihood: where, the held-out share, and `physgen.training.FitSettings`.
+
+    What is left out is as the recipe of the model's family has it.
+    """
 
     device: Annotated[Literal["cpu", "cuda"], rule("'cpu' or 'cuda'")] = "cpu"
     validation_fraction: Fraction = 0.05
-    n_epochs: Count | None = FitSettings.n_epochs
-    budget: Annotated[str, rule("a CPU time such as '60s', '5min' or '1h'")] | None = (
-        FitSettings.budget
+    stream: Flag = False
+    n_epochs: Count | None = None
+    epochs_scale: Positive | None = None
+    min_steps: Annotated[int, rule("an integer >= 0", ge=0)] | None = None
+    budget: Annotated[str, rule("a CPU time such as '60s', '5min' or '1h'")] | None = None
+    batch_size: Count | None = None
+    learning_rate: Positive | None = None
+    schedule: Annotated[Literal["cosine", "constant"], rule("'cosine' or 'constant'")] | None = (
+        None
     )
-    batch_size: Count = FitSettings.batch_size
-    learning_rate: Positive = FitSettings.learning_rate
-    schedule: Annotated[Literal["cosine", "constant"], rule("'cosine' or 'constant'")] = "cosine"
-    warmup_fraction: Fraction = FitSettings.warmup_fraction
-    clip_norm: Positive | None = FitSettings.clip_norm
-    ema_decay: Fraction = FitSettings.ema_decay
-    validate_every: Count = FitSettings.validate_every
-    patience: Count | None = FitSettings.patience
-    checkpoint_every: Positive = FitSettings.checkpoint_every
+    warmup_fraction: Fraction | None = None
+    clip_norm: Positive | None = None
+    ema_decay: Fraction | None = None
+    validate_every: Count | None = None
+    patience: Count | None = None
+    checkpoint_every: Positive | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """Return what is said of the fit: arguments of `physgen.training.FitSettings`."""
+        apart = ("device", "validation_fraction", "stream")
+        return {k: v for k, v in self.model_dump().items() if v is not None and k not in apart}
 
     @model_validator(mode="after")
     def _one_length(self) -> TrainSection:
@@ -159,8 +188,12 @@ class Config(JobConfig):
     system: SystemSection | None = None
     state: StateSection = StateSection()
     data: DataSection = DataSection()
-    model: ModelSection = ModelSection()
+    model: Annotated[tuple[ModelSection, ...], rule("a section, or a list", min_length=1)] = (
+        ModelSection(),
+    )
     train: TrainSection = TrainSection()
+    errors: ErrorsSection = ErrorsSection()
+    tomography: TomographySection = TomographySection()
     sample: SampleSection = SampleSection()
     validate_: ValidateSection = Field(default=ValidateSection(), alias="validate")
 
@@ -172,6 +205,30 @@ class Config(JobConfig):
         if isinstance(data, dict) and data.get("file") is None:
             return {**values, "data": {"povm": DEFAULT_POVM, "n_shots": DEFAULT_SHOTS} | data}
         return values
+
+    @model_validator(mode="before")
+    @classmethod
+    def _models_are_a_list(cls, values: Any) -> Any:
+        model = values.get("model") if isinstance(values, dict) else None
+        if isinstance(model, Mapping | list):
+            return {**values, "model": (model,) if isinstance(model, Mapping) else tuple(model)}
+        return values
+
+    @model_validator(mode="after")
+    def _models_differ(self) -> Config:
+        names = [model.name for model in self.model]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(
+                    f"[[model]] label must differ from the others, got {name!r} twice; give each "
+                    "model a label"
+                )
+        if len(names) > 1 and self.train.validation_fraction == 0:
+            raise ValueError(
+                "[train] validation_fraction must be positive where several models are compared "
+                "on held-out shots, got 0"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_source(self) -> Config:

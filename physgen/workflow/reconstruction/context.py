@@ -33,9 +33,11 @@ class ReconstructionContext(Context):
         return MPS.from_dataset(self.store.read("state")) if self.store.has("state") else None
 
     def data(self) -> MeasurementData:
-        """Return the outcomes that the model is trained on."""
+        """Return the outcomes that the model is trained on; streamed ones stay in their file."""
         from physgen.quantum import MeasurementData
 
+        if self.config.train.stream:
+            return inputs.load_measurements(self.config)
         return MeasurementData.from_dataset(self.store.read("data"))
 
     def truth(self) -> Born | None:

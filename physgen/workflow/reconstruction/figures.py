@@ -39,11 +39,12 @@ def draw_figures(tree: xr.DataTree) -> dict[str, Figure]:
     history, validation = dataset_of(tree, "training"), dataset_of(tree, "validation")
     if history is not None and history.sizes.get("evaluation"):
         figures["training"] = plot_training(history)
-    if sources := observables_of(tree):
+    sources = {name: ds for name, ds in observables_of(tree).items() if "zz" in ds}
+    if sources:
         figures["two_point"] = plot_two_point(sources)
     if validation is not None and "log_prob_model" in validation:
         figures["log_prob"] = plot_log_prob(validation)
-    if data is not None and samples is not None:
+    if data is not None and samples is not None and "outcomes" in data:
         shots, draws = (MeasurementData.from_dataset(ds) for ds in (data, samples))
         figures["marginals"] = plot_marginals(shots.outcomes, draws.outcomes, shots.povm.outcomes)
     return figures

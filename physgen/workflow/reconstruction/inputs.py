@@ -9,12 +9,23 @@ import numpy as np
 
 from physgen.core.errors import InputError
 from physgen.workflow.loading import check_digest
-from physgen.workflow.reconstruction.config import Config, SystemSection
+from physgen.workflow.reconstruction.config import DEFAULT_POVM, Config, SystemSection
 
 if TYPE_CHECKING:
-    from physgen.quantum import MPS, TFIM, MeasurementData
+    import xarray as xr
 
-__all__ = ["check", "load_measurements", "load_state", "system_of"]
+    from physgen.quantum import MPS, POVM, TFIM, MeasurementData
+
+__all__ = [
+    "check",
+    "described",
+    "load_measurements",
+    "load_state",
+    "measurement_of",
+    "system_of",
+]
+
+BLOCK = 1 << 16  # shots of a file looked at together
 
 
 def system_of(config: Config) -> TFIM | None:
@@ -52,7 +63,8 @@ def load_measurements(config: Config) -> MeasurementData:
         raise InputError("[data] file must be given to read outcomes from a file")
     L = None if config.system is None else config.system.L
     check_digest("data", config.data.file, config.data.sha256)
-    data = MeasurementData.load(config.data.file, povm=config.data.povm, L=L)
+    read = MeasurementData.open if config.train.stream else MeasurementData.load
+    data = read(config.data.file, povm=config.data.povm, L=L)
     if config.data.n_shots is not None and config.data.n_shots > data.n:
         raise InputError(
             f"[data] n_shots must be at most the {data.n} shots of the data file, "
@@ -62,22 +74,89 @@ def load_measurements(config: Config) -> MeasurementData:
         raise InputError(
             f"[data] file must hold at least 2 shots of at least 2 sites, got {data.n} of {data.L}"
         )
-    for pauli in "XZ":
-        data.povm.weights(pauli)  # refuses a POVM that does not see what will be estimated
+    if not data.povm.sees("X"):
+        data.povm.weights("Z")  # refuses a POVM that sees nothing of what will be estimated
+    if data.settings is not None and not all(model.is_state for model in config.model):
+        _all_settings(data, config)
     _same_hamiltonian("data", data.attrs, config.system)
     return data
+
+
+def _all_settings(data: MeasurementData, config: Config) -> None:
+    """Refuse networks for settings that are incomplete; a state is fitted to what there is."""
+    try:
+        data.take(slice(0, config.data.n_shots)).weights  # noqa: B018  refuses settings left out
+    except InputError as error:
+        raise InputError(
+            f"{error}; or fit only states, [model] family = 'mps' or 'lpdo', which need no "
+            "complete set of settings"
+        ) from None
+
+
+def measurement_of(config: Config) -> POVM:
+    """Return the POVM of generated shots, with the noise of [data] in its elements."""
+    from physgen.quantum import bit_flipped, depolarised, povm
+
+    frame, data = povm(config.data.povm or DEFAULT_POVM), config.data
+    if data.readout_error:
+        frame = bit_flipped(frame, data.readout_error, data.readout_error)
+    return depolarised(frame, data.depolarising) if data.depolarising else frame
+
+
+def described(data: MeasurementData) -> xr.Dataset:
+    """Return everything about outcomes but themselves, for data that stay in their file."""
+    counts = np.zeros((data.L, data.povm.K), np.int64)
+    for start in range(0, data.n, BLOCK):
+        block = data.outcomes[start : start + BLOCK]
+        for k in range(data.povm.K):
+            counts[:, k] += (block == k).sum(axis=0)
+    head = data.take(slice(0, 2)).to_dataset().drop_vars("outcomes")
+    head["counts"] = (("site", "outcome"), counts, {"long_name": "shots with each outcome"})
+    return head.assign_attrs(n_shots=data.n, n_sites=data.L)
 
 
 def check(config: Config) -> None:
     """Raise :class:`InputError` for anything wrong with what the config points at."""
     _check_device(config)
+    _check_stream(config)
     tfim = system_of(config)
     if config.data.file is not None:
-        load_measurements(config)
-    elif load_state(config) is None and tfim is not None:
+        data = load_measurements(config)
+        check_models(config, data.L, data.povm)
+        return
+    if tfim is not None:
+        check_models(config, tfim.L, measurement_of(config))
+    if load_state(config) is None and tfim is not None:
         from physgen.exact.free_fermions import x_profile
 
         x_profile(tfim)  # refuses a ground state that DMRG would pick at random from several
+
+
+def check_models(config: Config, L: int, frame: POVM) -> None:
+    """Build each model once, for what it has to say against its sizes."""
+    from physgen.core.random import Stream
+    from physgen.quantum import MeasurementData
+    from physgen.workflow.reconstruction.models import build
+
+    shots = MeasurementData(np.zeros((2, L), np.uint8), frame)
+    for section in config.model:
+        build(section, shots, Stream(0))
+
+
+def _check_stream(config: Config) -> None:
+    if not config.train.stream:
+        return
+    file = config.data.file
+    if file is None or not file.endswith((".h5", ".hdf5")):
+        raise InputError(
+            f"[train] stream must stand with [data] file, an HDF5 file, got {file!r}; "
+            "`physgen import-data` makes one"
+        )
+    if config.data.n_shots is not None:
+        raise InputError(
+            "[data] n_shots must be left out where shots are streamed, as all of the file are, "
+            f"got {config.data.n_shots}"
+        )
 
 
 def _same_hamiltonian(
@@ -103,6 +182,12 @@ def _listed(values: Mapping[str, Any], keys: Iterable[str]) -> str:
 
 def _check_device(config: Config) -> None:
     if config.train.device == "cuda":
+        states = [model.name for model in config.model if model.is_state]
+        if states:
+            raise InputError(
+                f"[train] device must be 'cpu' for the model {states[0]!r}, got 'cuda'; its "
+                "kernels run on a CPU, where it is fitted in seconds"
+            )
         import torch
 
         if not torch.cuda.is_available():

@@ -6,11 +6,19 @@ import numpy as np
 import xarray as xr
 
 from physgen.analysis.format import format_estimate, is_zero_error, pull
+from physgen.workflow.reconstruction.findings import (
+    Place,
+    intervals_table,
+    matrices_table,
+    models_table,
+)
 from physgen.workflow.reconstruction.tables import Distance, Row, figures_of, tables_of
 from physgen.workflow.summary import Summary, dataset_of
 
 __all__ = ["Distance", "Row", "distances_of", "observables_of", "rows_of", "summarize"]
 
+TOMOGRAPHY = ("direct", "likelihood", "model")  # groups in /tomography
+NUMBERS = ("fidelity_squared", "purity", "renyi2")
 STATE_ERROR = 1e-8  # relative energy error above which a state is not the ground state
 FEW_SAMPLES = 1000  # below this an error bar is itself uncertain by more than 2 %
 ALARM_SIGMA = 4.0  # standard errors that call an alarm
@@ -22,10 +30,19 @@ def summarize(tree: xr.DataTree) -> Summary:
     sources = observables_of(tree)
     validation = dataset_of(tree, "validation")
     rows, distances = rows_of(tree), distances_of(tree)
-    notes = _notes(sources) if rows else ()
+    errors = _refitted(tree)
+    notes = _notes(sources, errors is not None) if rows else ()
+    observed, *distant = tables_of(rows, distances, notes) or (None,)
+    found = (
+        observed,
+        intervals_table(errors, _places(sources)),
+        matrices_table(_matrices(tree), _fitted_numbers(errors)),
+        models_table(dataset_of(tree, "selection")),
+        *distant,
+    )
     return Summary(
         title=_title(tree),
-        tables=tables_of(rows, distances, notes),
+        tables=tuple(table for table in found if table is not None),
         warnings=(
             *_state_warnings(dataset_of(tree, "state")),
             *_warnings(sources, validation, dataset_of(tree, "validation/exact")),
@@ -35,14 +52,19 @@ def summarize(tree: xr.DataTree) -> Summary:
     )
 
 
-def _notes(sources: dict[str, xr.Dataset]) -> tuple[str, ...]:
+def _notes(sources: dict[str, xr.Dataset], refitted: bool) -> tuple[str, ...]:
     of = sources["exact"].attrs.get("exactness_for") if "exact" in sources else None
-    return (*_NOTES, _STATE_NOTE) if of == "the state" else _NOTES
+    note = _REFITTED_NOTE if refitted else _SAMPLED_NOTE
+    return (note, _STATE_NOTE) if of == "the state" else (note,)
 
 
-_NOTES = (
+_SAMPLED_NOTE = (
     "Errors are one standard error.  Those of the model are of its sampling alone: they do not "
-    "contain the error of the fit, so a large pull of the model is its bias.",
+    "contain the error of the fit, so a large pull of the model is its bias."
+)
+_REFITTED_NOTE = (
+    "Errors are one standard error.  Those of the model are from refits to resampled shots: they "
+    "contain the error of the fit, and the bias that refits show is removed."
 )
 _STATE_NOTE = (
     "The exact column holds the values of the given state itself, not of the ground state of H."
@@ -52,7 +74,26 @@ _STATE_NOTE = (
 def observables_of(tree: xr.DataTree) -> dict[str, xr.Dataset]:
     """Return the observables by source: data, model and, if the state is known, exact."""
     found = {name: dataset_of(tree, f"observables/{name}") for name in ("data", "model", "exact")}
+    if found["model"] is not None and (errors := _refitted(tree)) is not None:
+        found["model"] = found["model"].assign(errors.drop_dims(["level", "bound"]))
     return {name: ds for name, ds in found.items() if ds is not None}
+
+
+def _refitted(tree: xr.DataTree) -> xr.Dataset | None:
+    """Return the observables of the model with the error of the fit, if refits were made."""
+    errors = dataset_of(tree, "errors")
+    return errors if errors is not None and errors.attrs["refits"] else None
+
+
+def _matrices(tree: xr.DataTree) -> dict[str, xr.Dataset]:
+    found = {name: dataset_of(tree, f"tomography/{name}") for name in TOMOGRAPHY}
+    return {name: ds for name, ds in found.items() if ds is not None}
+
+
+def _fitted_numbers(errors: xr.Dataset | None) -> dict[str, tuple[float, float]]:
+    """Return fidelity, purity and entropy of the model with the error of its fit."""
+    names = () if errors is None else [n for n in NUMBERS if n in errors]
+    return {n: (float(errors[n]), float(errors[f"{n}_error"])) for n in names}  # type: ignore[index]
 
 
 def _title(tree: xr.DataTree) -> str:
@@ -60,7 +101,8 @@ def _title(tree: xr.DataTree) -> str:
     if data is None:
         return "run without data yet"
     attrs = data.attrs
-    n, L = data["outcomes"].shape
+    streamed = "outcomes" not in data
+    n, L = (attrs["n_shots"], attrs["n_sites"]) if streamed else data["outcomes"].shape
     shots = f"{n:,} {attrs.get('povm', '')} shots"
     if "h" not in attrs:
         return f"{L} sites, {shots}"
@@ -74,19 +116,20 @@ def _title(tree: xr.DataTree) -> str:
 def rows_of(tree: xr.DataTree) -> list[Row]:
     """Return the observables, each from data and model and, if known, exact."""
     sources = observables_of(tree)
-    if not sources:
-        return []
-    any_source = next(iter(sources.values()))
-    rows = []
-    if "energy" in any_source:
-        rows.append(_row("energy <H>", sources, "energy", {}))
-    rows.append(_row("mean <X>", sources, "x_mean", {}))
-    rows.append(_row("mean <Z>", sources, "z_mean", {}))
-    distances = any_source["r"].values
-    for index in _few(distances):
-        i, r = int(any_source["i"].values[index]), int(distances[index])
-        rows.append(_row(f"<Z_{i} Z_{i + r}>", sources, "zz", {"pair": index}))
-    return rows
+    return [_row(text, sources, name, at) for text, name, at in _places(sources)]
+
+
+def _places(sources: dict[str, xr.Dataset]) -> list[Place]:
+    """Return the observables that are shown: what they are called and where they stand."""
+    measured = {str(name) for ds in sources.values() for name in ds.data_vars}
+    names = {"energy": "energy <H>", "x_mean": "mean <X>", "z_mean": "mean <Z>"}
+    places: list[Place] = [(text, name, {}) for name, text in names.items() if name in measured]
+    if "zz" in measured:
+        first = next(iter(sources.values()))
+        for index in _few(first["r"].values):
+            i, r = int(first["i"].values[index]), int(first["r"].values[index])
+            places.append((f"<Z_{i} Z_{i + r}>", "zz", {"pair": index}))
+    return places
 
 
 def _few(distances: np.ndarray) -> list[int]:
@@ -99,6 +142,7 @@ def _few(distances: np.ndarray) -> list[int]:
 def _row(quantity: str, sources: dict[str, xr.Dataset], name: str, at: dict[str, int]) -> Row:
     cells: dict[str, str] = {"data": "", "model": "", "exact": ""}
     pulls: dict[str, str] = {"data": "", "model": ""}
+    sources = {source: ds for source, ds in sources.items() if name in ds}
     exact = float(sources["exact"][name].isel(at)) if "exact" in sources else None
     if exact is not None:
         cells["exact"] = f"{exact:.6f}"
@@ -106,6 +150,8 @@ def _row(quantity: str, sources: dict[str, xr.Dataset], name: str, at: dict[str,
         if source not in sources:
             continue
         value = float(sources[source][name].isel(at))
+        if np.isnan(value):  # not seen by the settings
+            continue
         error = float(sources[source][f"{name}_error"].isel(at))
         cells[source] = format_estimate(value, error)
         if exact is not None and not is_zero_error(value, error):
@@ -169,7 +215,10 @@ def _warnings(
                 f"unphysical estimate from the {source}: {', '.join(bad)} lies outside its range "
                 "by more than chance allows; do not trust it without more shots"
             )
-        warnings += _zero_error_warnings(source, ds)
+        if ds.attrs.get("exactness") != "exact":  # a state has no error of sampling
+            warnings += _zero_error_warnings(source, ds)
+        if source == "data" and "missing" in ds.attrs:
+            warnings.append(f"the data cannot give everything: {ds.attrs['missing']}")
         n = int(ds.attrs.get("n", FEW_SAMPLES))
         if n < FEW_SAMPLES:
             warnings.append(f"only {n:,} shots behind the {source} column: its errors are rough")

@@ -1,0 +1,134 @@
+"""Tables of a reconstruction beyond its observables: intervals, models compared, matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from physgen.analysis.format import format_estimate
+from physgen.workflow.summary import Column, Table
+
+__all__ = ["Place", "intervals_table", "matrices_table", "models_table"]
+
+Place = tuple[str, str, dict[str, int]]  # how a quantity is called, its variable, where it stands
+
+_INTERVALS_NOTE = (
+    "Confidence intervals from bootstrap refits of the model, which hold the error of its fit and "
+    "of its sampling. The estimate is that of the fit less its bias, as far as refits show it. "
+    "Nothing here knows of what the model cannot express: compare it with the data."
+)
+_MODELS_NOTE = (
+    "Negative log-likelihood of shots that no model was fitted to, the same for all; errors of "
+    "the differences are shot by shot. The lowest is chosen."
+)
+_MATRIX_ROWS = (
+    ("fidelity_squared", "fidelity <psi|rho|psi>"),
+    ("purity", "purity Tr rho^2"),
+    ("renyi2", "Renyi-2 entropy"),
+    ("block_purity", "purity, left half"),
+    ("block_renyi2", "Renyi-2 entropy, left half"),
+)
+_SOURCES = {
+    "direct": "from the shots",
+    "likelihood": "maximum likelihood",
+    "model": "model",
+}
+
+
+def intervals_table(errors: xr.Dataset | None, places: Sequence[Place]) -> Table | None:
+    """Return the intervals of the model's observables, or None without refits."""
+    if errors is None or "level" not in errors.dims:
+        return None
+    columns = (
+        Column("interval of the model", "name"),
+        Column("68 %", source="model"),
+        Column("95 %", source="model"),
+        Column("error\nof fit"),
+        Column("error of\nsampling"),
+        Column("bias\nremoved"),
+    )
+    rows = []
+    for text, name, at in places:
+        if name not in errors:
+            continue
+        here = {part: errors[f"{name}{part}"].isel(at) for part in _PARTS}
+        digits = _digits(float(here["_error"]))
+        ends = [[f"{end:.{digits}f}" for end in level] for level in here["_interval"].values]
+        numbers = (f"{float(here[part]):.2g}" for part in _PARTS[1:4])
+        rows.append((text, *(f"[{low}, {high}]" for low, high in ends), *numbers))
+    return Table("Intervals", columns, tuple(rows), (_INTERVALS_NOTE,)) if rows else None
+
+
+_PARTS = ("_error", "_fit_error", "_sampling_error", "_bias", "_interval")
+
+
+def _digits(error: float) -> int:
+    """Return the decimals that show two digits of an error."""
+    return 6 if not error > 0 else int(np.clip(1 - np.floor(np.log10(error)), 0, 8))
+
+
+def models_table(selection: xr.Dataset | None) -> Table | None:
+    """Return how the models compare on held-out shots, or None where there was one."""
+    if selection is None:
+        return None
+    chosen, rows = int(selection.attrs["chosen"]), []
+    for k, name in enumerate(selection["candidate"].values):
+        row = selection.isel(candidate=k)
+        nll = format_estimate(float(row["nll"]), float(row["nll_error"]))
+        behind = "chosen"
+        if k != chosen:
+            behind = "+" + format_estimate(float(row["behind"]), float(row["behind_error"]))
+        cells = (str(name), nll, behind, f"{int(row['n_parameters']):,}")
+        rows.append((*cells, f"{float(row['cpu_seconds']):.0f}"))
+    columns = (
+        Column("", "name"),
+        Column("held-out NLL\nnat/site", "strong"),
+        Column("behind\nthe best"),
+        Column("parameters"),
+        Column("CPU s"),
+    )
+    return Table("Models", columns, tuple(rows), (_MODELS_NOTE,))
+
+
+def matrices_table(
+    groups: dict[str, xr.Dataset], fitted: dict[str, tuple[float, float]]
+) -> Table | None:
+    """Return the numbers of the density matrices, by source.
+
+    Parameters
+    ----------
+    groups : dict
+        The groups in /tomography: ``direct``, ``likelihood``, ``model``.
+    fitted : dict of str to (estimate, error)
+        Numbers of the model with the error of its fit.
+    """
+    sources = [source for source in _SOURCES if source in groups]
+    rows = []
+    for name, text in _MATRIX_ROWS:
+        cells = [_cell(groups[source], name) for source in sources]
+        if "model" in sources and name in fitted:
+            cells[sources.index("model")] = format_estimate(*fitted[name])
+        if any(cells):
+            rows.append((text, *cells))
+    if not rows:
+        return None
+    columns = (Column("", "name"), *(Column(_SOURCES[source]) for source in sources))
+    return Table("Density matrix", columns, tuple(rows), (_MATRIX_NOTE,))
+
+
+_MATRIX_NOTE = (
+    "From the shots: unbiased estimates by dual frames, which may leave the physical range. "
+    "Maximum likelihood: the most likely state, mixed by noise where the true one is pure; errors "
+    "by parametric bootstrap. Model: with the error of its fit where refits were made. The "
+    "matrices are in run.h5, group tomography."
+)
+
+
+def _cell(ds: xr.Dataset, name: str) -> str:
+    if name not in ds:
+        return ""
+    value = ds[name].values.ravel()[0]
+    error = ds[f"{name}_error"].values.ravel()[0] if f"{name}_error" in ds else None
+    return format_estimate(float(value), None if error is None else float(error))

@@ -1,0 +1,220 @@
+"""Fitting the models of a config, and choosing the one that describes held-out shots best.
+
+One model is kept in /training and /model.  Of several, each has /candidates/NAME, and the chosen
+one is copied; /selection says how they compare on the same held-out shots.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from physgen.core.arrays import to_numpy
+from physgen.core.errors import InterruptedRunError, TrainingDivergedError
+from physgen.core.random import Stream
+from physgen.workflow.labels import labelled
+from physgen.workflow.reconstruction import models
+from physgen.workflow.reconstruction.context import ReconstructionContext
+from physgen.workflow.reconstruction.labels import NLL_UNITS, nll_text, with_names
+from physgen.workflow.reconstruction.likelihood import kept_evaluation
+from physgen.workflow.reconstruction.model_section import ModelSection
+
+if TYPE_CHECKING:
+    from physgen.training import FitResult, NegativeLogLikelihood
+
+__all__ = ["chosen_section", "fit_model", "train"]
+
+# Shots on which the entropy floor is evaluated: log P of the state costs about 0.5 ms a shot at
+# bond dimension 24, and 20,000 shots fix the floor to 1e-3 nats per site at L = 50.
+FLOOR_SHOTS = 20_000
+
+
+def train(context: ReconstructionContext) -> str:
+    """Fit every model of the config; commit the best as /training and /model."""
+    sections = context.config.model
+    for k, section in enumerate(sections):
+        if not context.store.has(f"{_group(sections, k)}model"):
+            _fit_candidate(context, section, _group(sections, k))
+    if len(sections) == 1:
+        return _told(context.store.read("training"))
+    return _choose(context)
+
+
+def chosen_section(context: ReconstructionContext) -> ModelSection:
+    """Return the section of the model that was chosen."""
+    sections = context.config.model
+    if len(sections) == 1:
+        return sections[0]
+    return sections[int(context.store.read("selection").attrs["chosen"])]
+
+
+def fit_model(
+    context: ReconstructionContext,
+    section: ModelSection,
+    objective: NegativeLogLikelihood,
+    model: Any,
+    rng: Stream,
+    **how: Any,
+) -> FitResult:
+    """Fit one model with the settings of the config; `how` goes to `physgen.training.fit`."""
+    from physgen import training
+
+    settings = models.fit_settings(context.config, section)
+    try:
+        return training.fit(
+            model.to(context.config.train.device),
+            objective,
+            settings,
+            rng=rng,
+            should_stop=context.stop,
+            **how,
+        )
+    except InterruptedRunError:
+        context.check_stop()
+        raise
+    except TrainingDivergedError as error:
+        raise TrainingDivergedError(
+            f"{error}, under [train], and begin again in another directory or with --force; "
+            f"what was reached is in {context.store.path}",
+            step=error.step,
+        ) from None
+
+
+def _group(sections: list[ModelSection], k: int) -> str:
+    return "" if len(sections) == 1 else f"candidates/{k}/"
+
+
+def _fit_candidate(context: ReconstructionContext, section: ModelSection, group: str) -> None:
+    from physgen import models as families
+
+    store, stream, data = context.store, context.stream("train"), context.data()
+    objective = models.objective_for(context.config, section, data, stream.child("split"))
+    model = models.build(section, data, stream.child("init"))
+    checkpoint = f"{group}training/checkpoint"
+    floors = _floors(context, objective, f"{group}training")
+    held_out_floor = floors.get("entropy_floor_validation")
+    store.cite("povm-reconstruction", section.family, "adam", "torch", "numba")
+    if group:
+        context.reporter.update("train", section.name)
+    # CPU seconds of earlier, interrupted calls are in the attributes of the checkpoint.
+    before, start = _cpu_seconds(context, checkpoint), time.process_time()
+
+    def commit(state: xr.Dataset, history: xr.Dataset) -> None:
+        curve = labelled(
+            with_names(history), "asymptotic", "the likelihood of the model, on either shots"
+        )
+        fit = labelled(state, "exact", "the fit, as it continues from here", units=False)
+        spent = before + time.process_time() - start
+        store.commit(
+            {
+                f"{group}training": curve.assign_attrs(floors, cpu_seconds=spent),
+                checkpoint: fit.assign_attrs(cpu_seconds=spent),
+            }
+        )
+
+    result = fit_model(
+        context,
+        section,
+        objective,
+        model,
+        stream.child("fit"),
+        entropy_floor=floors.get("entropy_floor"),
+        resume_from=store.read(checkpoint) if store.has(checkpoint) else None,
+        on_checkpoint=commit,
+        on_progress=lambda p: context.reporter.progress(p, held_out_floor),
+    )
+    stored = families.to_dataset(result.model)
+    of = "the distribution of the outcomes"
+    store.commit({f"{group}model": labelled(stored, "approximate", of, units=False)})
+
+
+def _cpu_seconds(context: ReconstructionContext, checkpoint: str) -> float:
+    if not context.store.has(checkpoint):
+        return 0.0
+    return float(context.store.read(checkpoint).attrs.get("cpu_seconds", 0.0))
+
+
+def _told(training: xr.Dataset) -> str:
+    told = f"weights of step {training.attrs['best_step']} kept"
+    kept = kept_evaluation(training)
+    if kept is None:
+        return f"{told}, no shots held out"
+    floor = training.attrs.get("entropy_floor_validation")
+    beside = "" if floor is None else f" (floor {floor:.4f})"
+    return f"{told}, held-out NLL {nll_text(kept.nll, kept.error)}{beside}"
+
+
+def _choose(context: ReconstructionContext) -> str:
+    """Compare all candidates on the held-out shots, and commit the best as the model."""
+    from physgen import models as families
+
+    store, sections = context.store, context.config.model
+    split = context.stream("train").child("split")
+    objective = models.objective_for(context.config, sections[0], context.data(), split)
+    x, per_shot, sizes, cpu = to_numpy(objective.validation), [], [], []
+    for k in range(len(sections)):
+        model = families.from_dataset(store.read(f"candidates/{k}/model"))
+        per_shot.append(-to_numpy(model.log_prob(x)) / x.shape[1])
+        sizes.append(sum(p.numel() for p in model.parameters()))
+        cpu.append(float(store.read(f"candidates/{k}/training").attrs["cpu_seconds"]))
+    nll = np.array(per_shot)
+    best = int(np.argmin(nll.mean(axis=1)))
+    behind = nll - nll[best]
+
+    def error(values: np.ndarray) -> np.ndarray:
+        n = values.shape[1]
+        return values.std(axis=1, ddof=1) / np.sqrt(n) if n > 1 else np.full(len(values), np.nan)
+
+    units = {"units": NLL_UNITS}
+    selection = xr.Dataset(
+        {
+            "nll": ("candidate", nll.mean(axis=1), units),
+            "nll_error": ("candidate", error(nll), units),
+            "behind": ("candidate", behind.mean(axis=1), units),
+            "behind_error": ("candidate", error(behind), units),
+            "n_parameters": ("candidate", np.array(sizes)),
+            "cpu_seconds": ("candidate", np.array(cpu), {"units": "s"}),
+        },
+        coords={"candidate": [section.name for section in sections]},
+        attrs={
+            "chosen": best,
+            "n": len(x),
+            "estimator": "mean over held-out shots; errors of differences are shot by shot",
+        },
+    )
+    prefix = f"candidates/{best}/"
+    store.commit(
+        {
+            "selection": labelled(selection, "asymptotic", "the cross entropy of each model"),
+            "training": store.read(f"{prefix}training"),
+            "model": store.read(f"{prefix}model"),
+        }
+    )
+    return f"{sections[best].name} chosen of {len(sections)}, {_told(store.read('training'))}"
+
+
+def _floors(
+    context: ReconstructionContext, objective: NegativeLogLikelihood, group: str
+) -> dict[str, float]:
+    """Return the NLL per site of the true state, on the shots of training and on those held out.
+
+    Each is an estimate of the entropy per site that fluctuates together with the model's NLL on
+    the same shots, so the distance between the two is far better known than either.
+    """
+    for known in (group, "candidates/0/training"):  # the shots are the same for all
+        if context.store.has(known):
+            attrs = context.store.read(known).attrs
+            return {key: attrs[key] for key in attrs if key.startswith("entropy_floor")}
+    truth = context.truth()
+    if truth is None:
+        return {}
+    shots = {"": objective.train, "_validation": objective.validation}
+    return {
+        f"entropy_floor{name}": -float(truth.log_prob(to_numpy(x[:FLOOR_SHOTS])).mean())
+        / objective.n_sites
+        for name, x in shots.items()
+        if len(x)
+    }

@@ -1,0 +1,66 @@
+"""What a section [[model]] means for the data at hand: the model, its recipe, its objective."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from physgen.core.random import Stream
+from physgen.workflow.reconstruction.config import Config
+from physgen.workflow.reconstruction.model_section import ModelSection
+
+if TYPE_CHECKING:
+    from physgen.quantum import MeasurementData
+    from physgen.training import FitSettings, NegativeLogLikelihood
+
+__all__ = ["build", "fit_settings", "objective_for"]
+
+SPIN_SHOTS = 100_000  # that tell the direction of the mean spin
+
+
+def build(section: ModelSection, data: MeasurementData, rng: Stream) -> Any:
+    """Return the untrained model of a section, for the sites and the POVM of `data`."""
+    from physgen import models
+
+    config: dict[str, Any] = {"family": section.family, "L": data.L, "K": data.povm.K}
+    config |= section.sizes()
+    symmetries: list[Any] = list(section.symmetries)
+    if section.is_state:
+        config |= {"povm": data.povm}
+        config["spin"] = models.mean_spin(data.outcomes[:SPIN_SHOTS], data.povm)
+        if "reflection" in symmetries:  # of the tensors themselves
+            symmetries.remove("reflection")
+            config["reflection"] = True
+    wanted = [_symmetry(name, data) for name in symmetries]
+    return models.build(config | ({"symmetries": wanted} if wanted else {}), rng=rng)
+
+
+def _symmetry(name: str, data: MeasurementData) -> Any:
+    """Return what models understand: those of outcomes depend on the POVM."""
+    from physgen.quantum import outcome_symmetry
+
+    if name in ("reflection", "translation"):
+        return name
+    return {"name": name, "outcomes": outcome_symmetry(data.povm, name).tolist()}
+
+
+def fit_settings(config: Config, section: ModelSection) -> FitSettings:
+    """Return the recipe of the family, with what [train] says instead."""
+    from dataclasses import replace
+
+    from physgen.training import recipe
+
+    return replace(recipe(section.family), **config.train.settings())
+
+
+def objective_for(
+    config: Config, section: ModelSection, data: MeasurementData, rng: Stream
+) -> NegativeLogLikelihood:
+    """Return the objective; every model has the same shots held out.
+
+    A state is fitted to bits given their bases, and so to shots of any settings as they are; a
+    distribution of outcomes needs the weights that make a complete set of settings uniform.
+    """
+    from physgen.training import NegativeLogLikelihood
+
+    shots: Any = data.outcomes if section.is_state else data
+    return NegativeLogLikelihood(shots, config.train.validation_fraction, rng=rng)
