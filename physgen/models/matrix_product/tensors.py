@@ -32,11 +32,12 @@ from torch import nn
 from physgen.core.random import Stream
 from physgen.models.matrix_product.likelihood import Bonds
 
-__all__ = ["NOISE", "SiteTensors"]
+__all__ = ["SiteTensors"]
 
 LENGTHS = (1.0, 2.5, 6.0, 15.0, 40.0, 100.0)
-NOISE = 0.05  # of the first weights, about a product state
-SLOPE_NOISE = 0.3  # the same for what depends on the distance to an edge, relative to that
+# Noise of the first weights, about a product state: of shared tensors, and of those of one site.
+NOISE_SMOOTH, NOISE_FREE = 0.05, 0.2
+SLOPE_NOISE = 0.3  # of what depends on the distance to an edge, relative to that
 
 
 class SiteTensors(nn.Module):
@@ -84,7 +85,8 @@ class SiteTensors(nn.Module):
         self._register_masks(even, own, kraus, parity)
         generator = rng.child("weights").torch()
         rows = (cell, features.shape[1]) if smooth else (own,)
-        weights = torch.randn(parts, *rows, width, 2 * kraus, width, generator=generator) * NOISE
+        noise = NOISE_SMOOTH if smooth else NOISE_FREE
+        weights = torch.randn(parts, *rows, width, 2 * kraus, width, generator=generator) * noise
         if smooth:
             weights[:, :, 1:] *= SLOPE_NOISE
             product = [weights[0, c, 0] for c in range(cell)]
@@ -94,9 +96,9 @@ class SiteTensors(nn.Module):
         for tensor, (left, right) in zip(product, odd):
             _add_product(tensor, spin, left, right, parity is not None)
         self.weights = nn.Parameter(weights)
-        edges = torch.randn(parts, 1 if reflection else 2, width, generator=generator) * NOISE
+        edges = torch.randn(parts, 1 if reflection else 2, width, generator=generator) * noise
         edges[0, :, 0] += 1.0
-        middle = torch.randn(parts, width, width, generator=generator) * NOISE
+        middle = torch.randn(parts, width, width, generator=generator) * noise
         middle[0] += torch.eye(width)
         self.edges = nn.Parameter(edges) if smooth else None
         self.middle = nn.Parameter(middle) if reflection and L % 2 == 0 else None

@@ -80,14 +80,12 @@ def models_table(selection: xr.Dataset | None) -> Table | None:
         behind = "chosen"
         if k != chosen:
             behind = "+" + format_estimate(float(row["behind"]), float(row["behind_error"]))
-        cells = (str(name), nll, behind, f"{int(row['n_parameters']):,}")
-        rows.append((*cells, f"{float(row['cpu_seconds']):.0f}"))
+        rows.append((str(name), nll, behind, f"{int(row['n_parameters']):,}"))
     columns = (
         Column("", "name"),
         Column("held-out NLL\nnat/site", "strong"),
         Column("behind\nthe best"),
         Column("parameters"),
-        Column("CPU s"),
     )
     return Table("Models", columns, tuple(rows), (_MODELS_NOTE,))
 

@@ -6,7 +6,6 @@ one is copied; /selection says how they compare on the same held-out shots.
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -99,21 +98,13 @@ def _fit_candidate(context: ReconstructionContext, section: ModelSection, group:
     store.cite("povm-reconstruction", section.family, "adam", "torch", "numba")
     if group:
         context.reporter.update("train", section.name)
-    # CPU seconds of earlier, interrupted calls are in the attributes of the checkpoint.
-    before, start = _cpu_seconds(context, checkpoint), time.process_time()
 
     def commit(state: xr.Dataset, history: xr.Dataset) -> None:
         curve = labelled(
             with_names(history), "asymptotic", "the likelihood of the model, on either shots"
         )
         fit = labelled(state, "exact", "the fit, as it continues from here", units=False)
-        spent = before + time.process_time() - start
-        store.commit(
-            {
-                f"{group}training": curve.assign_attrs(floors, cpu_seconds=spent),
-                checkpoint: fit.assign_attrs(cpu_seconds=spent),
-            }
-        )
+        store.commit({f"{group}training": curve.assign_attrs(floors), checkpoint: fit})
 
     result = fit_model(
         context,
@@ -129,12 +120,6 @@ def _fit_candidate(context: ReconstructionContext, section: ModelSection, group:
     stored = families.to_dataset(result.model)
     of = "the distribution of the outcomes"
     store.commit({f"{group}model": labelled(stored, "approximate", of, units=False)})
-
-
-def _cpu_seconds(context: ReconstructionContext, checkpoint: str) -> float:
-    if not context.store.has(checkpoint):
-        return 0.0
-    return float(context.store.read(checkpoint).attrs.get("cpu_seconds", 0.0))
 
 
 def _told(training: xr.Dataset) -> str:
@@ -154,12 +139,11 @@ def _choose(context: ReconstructionContext) -> str:
     store, sections = context.store, context.config.model
     split = context.stream("train").child("split")
     objective = models.objective_for(context.config, sections[0], context.data(), split)
-    x, per_shot, sizes, cpu = to_numpy(objective.validation), [], [], []
+    x, per_shot, sizes = to_numpy(objective.validation), [], []
     for k in range(len(sections)):
         model = families.from_dataset(store.read(f"candidates/{k}/model"))
         per_shot.append(-to_numpy(model.log_prob(x)) / x.shape[1])
         sizes.append(sum(p.numel() for p in model.parameters()))
-        cpu.append(float(store.read(f"candidates/{k}/training").attrs["cpu_seconds"]))
     nll = np.array(per_shot)
     best = int(np.argmin(nll.mean(axis=1)))
     behind = nll - nll[best]
@@ -176,7 +160,6 @@ def _choose(context: ReconstructionContext) -> str:
             "behind": ("candidate", behind.mean(axis=1), units),
             "behind_error": ("candidate", error(behind), units),
             "n_parameters": ("candidate", np.array(sizes)),
-            "cpu_seconds": ("candidate", np.array(cpu), {"units": "s"}),
         },
         coords={"candidate": [section.name for section in sections]},
         attrs={

@@ -21,6 +21,8 @@ TOY = {
     "train": {"n_epochs": 1},
     "sample": {"n_samples": 300},
     "validate": {"n_samples": 100},
+    "errors": {"refits": 3, "n_samples": 100},
+    "tomography": {"max_sites": 0},
 }
 
 
@@ -38,7 +40,12 @@ class Impatient(Reporter):
 
 @pytest.mark.parametrize(
     ("stage", "group"),
-    [("generate", "/data"), ("sample", "/samples"), ("validate", "/validation")],
+    [
+        ("generate", "/data"),
+        ("sample", "/samples"),
+        ("refit", "/errors"),
+        ("validate", "/validation"),
+    ],
 )
 def test_a_signal_within_a_stage(tmp_path, monkeypatch, stage, group):
     monkeypatch.setattr(stages, "SAMPLE_BLOCK", 100)

@@ -1,0 +1,177 @@
+"""Several models, refits and matrices of one run: what is chosen, and what its errors say."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from physgen.core.errors import InputError
+from physgen.quantum import Born, MeasurementData, depolarised, ghz_state, povm
+from physgen.results import open_run
+from physgen.workflow.loading import config_from_dict
+from physgen.workflow.reconstruction.inputs import check
+from physgen.workflow.run import run
+from physgen.workflow.summary import summarize
+
+MODELS = [
+    {"family": "gru", "hidden": 4, "layers": 1, "symmetries": ["reflection"]},
+    {"family": "mps", "symmetries": ["reflection"], "bond": 4},
+]
+TABLE = {
+    "seed": 7,
+    "system": {"L": 4},
+    "data": {"n_shots": 1500, "povm": "pauli-6"},
+    "model": MODELS,
+    "train": {"n_epochs": 12, "validation_fraction": 0.2},
+    "sample": {"n_samples": 1000},
+    "validate": {"n_samples": 500},
+    "errors": {"refits": 3, "n_samples": 500},
+    "tomography": {"bootstrap": 50},
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    out = tmp_path_factory.mktemp("models") / "run"
+    run(config_from_dict(TABLE), out)
+    return open_run(out)
+
+
+def test_the_model_with_the_lowest_held_out_likelihood_is_kept(finished):
+    selection = finished["selection"].to_dataset()
+    chosen = int(selection.attrs["chosen"])
+    assert list(selection["candidate"].values) == ["gru + reflection", "mps + reflection"]
+    assert int(np.argmin(selection["nll"].values)) == chosen == 1  # 4 hidden units are too few
+    assert selection["behind"].values[1] == 0
+    assert selection["behind"].values[0] > selection["behind_error"].values[0] > 0
+    kept, candidate = (finished[g].to_dataset() for g in ("model", "candidates/1/model"))
+    xr.testing.assert_identical(kept, candidate)
+    (table,) = [t for t in summarize(finished).tables if t.heading == "Models"]
+    assert [row[2] == "chosen" for row in table.rows] == [False, True]
+
+
+def test_errors_hold_fit_and_sampling(finished):
+    errors, rows = finished["errors"].to_dataset(), finished["refits"].to_dataset()
+    assert rows.sizes["refit"] == 4
+    fit, refits = rows["energy"].values[0], rows["energy"].values[1:]
+    assert len(set(rows["energy"].values)) == 4
+    assert float(errors["energy_bias"]) == pytest.approx(refits.mean() - fit)
+    assert float(errors["energy"]) == pytest.approx(2 * fit - refits.mean())
+    assert float(errors["energy_fit_error"]) == pytest.approx(refits.std(ddof=1))
+    assert float(errors["energy_sampling_error"]) == 0  # a state is contracted
+    low, high = np.moveaxis(errors["x_interval"].values, -1, 0)
+    assert np.all(low[:, 1] < low[:, 0])
+    assert np.all((low < high))
+    found = [t for t in summarize(finished).tables if t.heading == "Intervals"]
+    assert len(found) == 1
+
+
+def test_matrices_of_a_small_system(finished):
+    groups = finished["tomography"]
+    direct, likely, model = (groups[n].to_dataset() for n in ("direct", "likelihood", "model"))
+    # The target is the measured state itself, which is pure.
+    assert abs(float(direct["fidelity_squared"]) - 1) < 4 * float(direct["fidelity_squared_error"])
+    assert 0.7 < float(likely["fidelity_squared"]) <= 1
+    assert float(model["purity"]) == pytest.approx(1, abs=1e-9)
+    rho = model["rho_real"].values + 1j * model["rho_imag"].values
+    assert np.trace(rho) == pytest.approx(1)
+    assert any(t.heading == "Density matrix" for t in summarize(finished).tables)
+
+
+def write(path, outcomes, **how):
+    MeasurementData(outcomes, "pauli-6", **how).save(path)
+    return str(path)
+
+
+def shots_of_settings(settings, n, seed=1):
+    """n GHZ shots of each setting, e.g. "ZZX", as pauli-6 outcomes with their labels."""
+    truth = Born(ghz_state(len(settings[0])), "pauli-6").sample(60_000, seed)
+    parts = []
+    for setting in settings:
+        bases = np.array(["ZXY".index(letter) for letter in setting])
+        parts.append(truth[(truth % 3 == bases).all(axis=1)][:n])
+        assert len(parts[-1]) == n
+    return np.concatenate(parts), np.repeat(np.arange(len(settings)), n)
+
+
+def test_incomplete_settings_are_for_states_alone(tmp_path):
+    shots, labels = shots_of_settings(["ZZZ", "XXX", "YYX"], 300)
+    table = {"data": {"file": write(tmp_path / "lab.h5", shots, settings=labels)}}
+    with pytest.raises(InputError, match="or fit only states"):
+        check(config_from_dict(table | {"model": {"family": "lstm"}}))
+    config = config_from_dict(
+        table
+        | {
+            "model": {"family": "mps", "bond": 2},
+            "errors": {"refits": 2},
+            "sample": {"n_samples": 200},
+            "tomography": {"target": "ghz"},
+        }
+    )
+    run(config, tmp_path / "run", until="validate")
+    tree = open_run(tmp_path / "run")
+    assert "settings are missing" in tree["tomography"].attrs["left_out"]
+    # <ZZ> = 1, from the setting ZZZ; nothing is seen of <X_0 X_1> beyond XXX.
+    np.testing.assert_allclose(tree["observables/model"]["zz"].values, 1, atol=0.05)
+    np.testing.assert_allclose(tree["observables/data"]["zz"].values, 1, atol=1e-12)
+
+
+def test_shots_stay_in_their_file_when_streamed(tmp_path):
+    shots = Born(ghz_state(4), "pauli-6").sample(2000, 1)
+    table = {
+        "data": {"file": write(tmp_path / "lab.h5", shots)},
+        "model": {"family": "mps", "bond": 2},
+        "train": {"stream": True},
+        "errors": {"refits": 2},
+        "sample": {"n_samples": 200},
+        "tomography": {"max_sites": 0},
+    }
+    run(config_from_dict(table), tmp_path / "run")
+    tree = open_run(tmp_path / "run")
+    assert "outcomes" not in tree["data"]
+    assert int(tree["data"]["counts"].sum()) == 8000
+    np.testing.assert_allclose(tree["observables/model"]["zz"].values, 1, atol=0.05)
+    with pytest.raises(InputError, match=r"\[train\] stream must stand with \[data\] file"):
+        check(config_from_dict({"system": {"L": 4}, "train": {"stream": True}}))
+
+
+def test_noise_of_generated_shots_is_known_to_the_models(tmp_path):
+    noise = {"depolarising": 0.1, "readout_error": 0.02}
+    table = TABLE | {
+        "data": {"n_shots": 600, "povm": "pauli-6"} | noise,
+        "model": MODELS[1],
+        "errors": {"refits": 0},
+        "tomography": {"max_sites": 0},
+    }
+    run(config_from_dict(table), tmp_path / "run", until="validate")
+    tree = open_run(tmp_path / "run")
+    data = MeasurementData.from_dataset(tree["data"].to_dataset())
+    assert "depolarised 0.1" in data.povm.name
+    assert not data.povm.matches(povm("pauli-6"))
+    assert not data.povm.matches(depolarised("pauli-6", 0.1))
+    assert float(tree["validation"]["fidelity"][0]) > 0.98
+    assert tree["errors"].attrs["refits"] == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": {"family": "mps", "hidden": 3}}, "hidden must stand with a family that has it"),
+        ({"model": [MODELS[0], MODELS[0]]}, "label must differ from the others"),
+        ({"errors": {"refits": 1}}, "refits must be 0, or an integer >= 2"),
+        (
+            {"model": MODELS, "train": {"validation_fraction": 0.0}},
+            "validation_fraction must be positive where several models are compared",
+        ),
+        (
+            {"model": {"family": "mps", "parity": "X", "bond": 1}},
+            "bond must be at least 2 with a parity",
+        ),
+        ({"model": {"family": "gru", "symmetries": ["z2"]}}, "pauli-4"),
+        ({"model": MODELS[1], "train": {"device": "cuda"}}, "device must be 'cpu'"),
+        ({"tomography": {"bootstrap": 10}}, "an integer >= 50"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_a_run_begins(change, message):
+    table = {"system": {"L": 4}} | change
+    with pytest.raises(InputError, match=message):
+        check(config_from_dict(table))
