@@ -39,6 +39,7 @@ bench: install .venv/.bench  ## the fast figures, written to workflows/benchmark
 
 bench-train: install .venv/.bench  ## the slow figures (tens of minutes), kept until their sources change
 	$(BIN)/python workflows/benchmarks/quantum.py --train
+	$(BIN)/python workflows/benchmarks/reconstruction.py --train
 	$(BIN)/python workflows/benchmarks/mcmc.py --train
 
 .venv/.bench: .venv/.installed

@@ -28,6 +28,7 @@ HERE = Path(__file__).parent
 # In the order of RESULTS.md: area -> what it measures.
 AREAS = {
     "quantum": "state reconstruction",
+    "reconstruction": "reconstruction as a laboratory meets it",
     "mcmc": "Markov chains",
     "gpu": "kernels on a GPU",
 }
