@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["OBSERVABLES", "distances", "model_observables", "observables"]
 
 OBSERVABLES = ("energy", "x", "z", "zz", "x_mean", "z_mean")
+FEW, MANY = 1000, 100_000  # shots that a test of positivity takes: at least, and at most
 _OF_X = ("energy", "x")  # what takes a POVM that sees X
 
 
@@ -58,6 +59,31 @@ def observables(context: ReconstructionContext) -> dict[str, xr.Dataset]:
     if tfim is not None and (state := context.state()) is not None:
         found["exact"] = _exact(tfim, state, from_file=context.config.state.file is not None)
     return {f"observables/{name}": ds for name, ds in found.items()}
+
+
+def physicality(context: ReconstructionContext) -> dict[str, xr.Dataset]:
+    """Return whether neighbouring pairs have positive matrices, by source.
+
+    Of the shots and, as a network knows nothing of states, of its samples.
+    """
+    from physgen import models
+    from physgen.models import MatrixProduct
+    from physgen.validation import physical_violations
+
+    data, store = context.data(), context.store
+    table = data.setting_table
+    complete = table is None or not table.n_missing
+    if not (data.povm.is_informationally_complete and complete and data.n >= FEW):
+        return {}
+    sources = {"data": data}
+    if not isinstance(models.from_dataset(store.read("model")), MatrixProduct):
+        sources["model"] = MeasurementData.from_dataset(store.read("samples"))
+    found = {}
+    for name, shots in sources.items():
+        context.check_stop()
+        if shots.n >= FEW:
+            found[f"physicality/{name}"] = physical_violations(shots.take(slice(0, MANY)))
+    return found
 
 
 def model_observables(

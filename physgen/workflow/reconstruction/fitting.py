@@ -6,6 +6,7 @@ one is copied; /selection says how they compare on the same held-out shots.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,7 +83,7 @@ def fit_model(
         ) from None
 
 
-def _group(sections: list[ModelSection], k: int) -> str:
+def _group(sections: Sequence[ModelSection], k: int) -> str:
     return "" if len(sections) == 1 else f"candidates/{k}/"
 
 

@@ -117,7 +117,7 @@ def _sample(context: ReconstructionContext) -> str:
 
 def _validate(context: ReconstructionContext) -> str:
     from physgen import models
-    from physgen.workflow.reconstruction.evaluation import distances, observables
+    from physgen.workflow.reconstruction.evaluation import distances, observables, physicality
     from physgen.workflow.reconstruction.likelihood import held_out_likelihood
 
     model = models.from_dataset(context.store.read("model"))
@@ -133,7 +133,8 @@ def _validate(context: ReconstructionContext) -> str:
     context.store.cite("dual-frame-estimators")
     if context.hamiltonian() is not None:
         context.store.cite("free-fermions")
-    context.store.commit({k: with_units(v) for k, v in (groups | observables(context)).items()})
+    groups |= observables(context) | physicality(context)
+    context.store.commit({name: with_units(ds) for name, ds in groups.items()})
     return text
 
 

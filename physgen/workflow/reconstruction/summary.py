@@ -13,22 +13,18 @@ from physgen.workflow.reconstruction.findings import (
     models_table,
 )
 from physgen.workflow.reconstruction.tables import Distance, Row, figures_of, tables_of
+from physgen.workflow.reconstruction.warnings import warnings_of
 from physgen.workflow.summary import Summary, dataset_of
 
 __all__ = ["Distance", "Row", "distances_of", "observables_of", "rows_of", "summarize"]
 
 TOMOGRAPHY = ("direct", "likelihood", "model")  # groups in /tomography
 NUMBERS = ("fidelity_squared", "purity", "renyi2")
-STATE_ERROR = 1e-8  # relative energy error above which a state is not the ground state
-FEW_SAMPLES = 1000  # below this an error bar is itself uncertain by more than 2 %
-ALARM_SIGMA = 4.0  # standard errors that call an alarm
-ROUNDING = 1e-6  # of the model's float32 arithmetic, in a mass
 
 
 def summarize(tree: xr.DataTree) -> Summary:
     """Summarise an open run, as far as it has come."""
     sources = observables_of(tree)
-    validation = dataset_of(tree, "validation")
     rows, distances = rows_of(tree), distances_of(tree)
     errors = _refitted(tree)
     notes = _notes(sources, errors is not None) if rows else ()
@@ -43,10 +39,7 @@ def summarize(tree: xr.DataTree) -> Summary:
     return Summary(
         title=_title(tree),
         tables=tuple(table for table in found if table is not None),
-        warnings=(
-            *_state_warnings(dataset_of(tree, "state")),
-            *_warnings(sources, validation, dataset_of(tree, "validation/exact")),
-        ),
+        warnings=warnings_of(tree, sources),
         notes=notes,
         figures=figures_of(rows, distances),
     )
@@ -171,7 +164,7 @@ def distances_of(tree: xr.DataTree) -> list[Distance]:
             return [Distance("held-out NLL per site", "", "", how)]
         estimate = format_estimate(nll, error if error == error else None)
         return [Distance("held-out NLL per site", estimate, "", f"nat/site; {how}")]
-    found = []
+    found: list[Distance] = []
     for k, (name, quantity, meaning) in enumerate(_DISTANCES):
         value, error = validation[name], validation[f"{name}_error"]
         if value.ndim:  # the fidelity, from either side
@@ -179,7 +172,23 @@ def distances_of(tree: xr.DataTree) -> list[Distance]:
         enumerated = f"{float(exact[name]):.6f}" if exact is not None else ""
         estimate = format_estimate(float(value), float(error))
         found.append(Distance(quantity, estimate, enumerated, meaning))
-    return found
+    return [*found, _total_variation(validation, exact)]
+
+
+def _total_variation(validation: xr.Dataset, exact: xr.Dataset | None) -> Distance:
+    """Return the bound on what no observable of outcomes can differ by more than."""
+    from physgen.validation import total_variation_bound
+
+    def bound(ds: xr.Dataset) -> str:
+        fidelity = float(np.min(ds["fidelity"].values))
+        kl = min(max(float(ds[name]), 0.0) for name in ("kl_forward", "kl_reverse"))
+        return f"<= {total_variation_bound(fidelity=fidelity, kl=kl):.3f}"
+
+    enumerated = bound(exact) if exact is not None else ""
+    return Distance("total variation", bound(validation), enumerated, _BOUND)
+
+
+_BOUND = "from F_c and KL; times the range of its weights, a bound for any observable"
 
 
 _DISTANCES = (
@@ -188,94 +197,3 @@ _DISTANCES = (
     ("kl_forward", "KL(P||Q)", "nats, from samples of the state"),
     ("kl_reverse", "KL(Q||P)", "nats, from samples of the model"),
 )
-
-
-def _state_warnings(state: xr.Dataset | None) -> list[str]:
-    if state is None or "energy_error" not in state.attrs:
-        return []
-    energy, excess = float(state.attrs["energy"]), float(state.attrs["energy_error"])
-    if state.attrs["converged"] and abs(excess) <= STATE_ERROR * abs(energy - excess):
-        return []
-    ended = "" if state.attrs["converged"] else " and still changed in the last sweep"
-    return [
-        f"the measured state is not quite the ground state: its energy is {excess:.1e} above E0"
-        f"{ended}; raise [state] chi_max"
-    ]
-
-
-def _warnings(
-    sources: dict[str, xr.Dataset], validation: xr.Dataset | None, exact: xr.Dataset | None
-) -> list[str]:
-    warnings = []
-    for source, ds in sources.items():
-        names = [str(v) for v in ds.data_vars if str(v).endswith("_unphysical")]
-        bad = [name.removesuffix("_unphysical") for name in names if bool((ds[name] > 0).any())]
-        if bad:
-            warnings.append(
-                f"unphysical estimate from the {source}: {', '.join(bad)} lies outside its range "
-                "by more than chance allows; do not trust it without more shots"
-            )
-        if ds.attrs.get("exactness") != "exact":  # a state has no error of sampling
-            warnings += _zero_error_warnings(source, ds)
-        if source == "data" and "missing" in ds.attrs:
-            warnings.append(f"the data cannot give everything: {ds.attrs['missing']}")
-        n = int(ds.attrs.get("n", FEW_SAMPLES))
-        if n < FEW_SAMPLES:
-            warnings.append(f"only {n:,} shots behind the {source} column: its errors are rough")
-    if validation is None or "fidelity" not in validation:
-        return warnings
-    return warnings + _distance_warnings(validation, exact)
-
-
-def _zero_error_warnings(source: str, ds: xr.Dataset) -> list[str]:
-    """Tell of observables that came out the same in every shot: their error is not zero."""
-    names = [str(name) for name in ds.data_vars if f"{name}_error" in ds]
-    frozen = [
-        name
-        for name in names
-        if all(map(is_zero_error, ds[name].values.flat, ds[f"{name}_error"].values.flat))
-    ]
-    if not frozen or int(ds.attrs.get("n", FEW_SAMPLES)) < 2:
-        return []
-    if frozen == names:
-        return [f"all shots behind the {source} column are identical: no error can be given"]
-    listed = ", ".join(frozen)
-    return [f"all shots of the {source} give the same {listed}: no error can be given"]
-
-
-def _distance_warnings(validation: xr.Dataset, exact: xr.Dataset | None) -> list[str]:
-    warnings = []
-    n = int(validation["n_validation"])
-    if n < FEW_SAMPLES:
-        warnings.append(f"only {n:,} samples behind F_c and KL: raise [validate] n_samples")
-    for name, label, wide, narrow in (
-        ("kl_forward", "KL(P||Q)", "state", "model"),
-        ("kl_reverse", "KL(Q||P)", "model", "state"),
-    ):
-        if any(ds is not None and np.isinf(ds[name]) for ds in (validation, exact)):
-            warnings.append(
-                f"{label} is infinite: the {wide} gives probability to outcomes that the {narrow} "
-                "excludes"
-            )
-    f, error = validation["fidelity"].values, validation["fidelity_error"].values
-    spread = float(np.hypot(*error))
-    if spread > 0 and abs(f[0] - f[1]) > ALARM_SIGMA * spread:
-        warnings.append(
-            "F_c from samples of the state and of the model disagree: their weights have heavy "
-            "tails, and the errors are too small; raise [validate] n_samples"
-        )
-    covered = zip(
-        validation["covered_mass"].values,
-        validation["covered_mass_error"].values,
-        (
-            "the model gives about {} of its probability to outcomes that the state excludes",
-            "the model misses about {} of the state's distribution",
-        ),
-        strict=True,
-    )
-    warnings += [
-        text.format(f"{1 - mass:.2%}")
-        for mass, error, text in covered
-        if 1 - mass > ALARM_SIGMA * error + ROUNDING
-    ]
-    return warnings
