@@ -16,11 +16,14 @@ __version__ = "0.1.0"
 _EXPORTS = {
     # quantum states and their measurement
     "Born": "physgen.quantum",
+    "DensityMatrix": "physgen.quantum",
     "MPS": "physgen.quantum",
     "MeasurementData": "physgen.quantum",
     "TFIM": "physgen.quantum",
+    "depolarised": "physgen.quantum",
     "estimate_observables": "physgen.quantum",
     "ground_state": "physgen.quantum",
+    "import_measurements": "physgen.quantum.importing",
     "povm": "physgen.quantum",
     # lattice targets
     "FreeField": "physgen.targets",
@@ -50,9 +53,11 @@ _EXPORTS = {
     "FitSettings": "physgen.training",
     "GRU": "physgen.models",
     "LSTM": "physgen.models",
+    "MatrixProduct": "physgen.models",
     "NegativeLogLikelihood": "physgen.training",
     "RNN": "physgen.models",
     "fit": "physgen.training",
+    "recipe": "physgen.training",
     "validate": "physgen.validation",
     # results
     "Stream": "physgen.core.random",
@@ -64,6 +69,7 @@ _EXPORTS = {
 
 __all__ = [
     "Born",
+    "DensityMatrix",
     "Emcee",
     "ExactDraws",
     "FitSettings",
@@ -78,6 +84,7 @@ __all__ = [
     "LSTM",
     "MALA",
     "MPS",
+    "MatrixProduct",
     "MeasurementData",
     "Metropolis",
     "NegativeLogLikelihood",
@@ -93,6 +100,7 @@ __all__ = [
     "Wolff",
     "__version__",
     "as_target",
+    "depolarised",
     "estimate_observables",
     "estimates",
     "exact_values",
@@ -100,8 +108,10 @@ __all__ = [
     "format_estimate",
     "format_table",
     "ground_state",
+    "import_measurements",
     "open_run",
     "povm",
+    "recipe",
     "run",
     "smc",
     "validate",
@@ -113,16 +123,19 @@ if TYPE_CHECKING:
     from physgen.core.random import Stream
     from physgen.exact import exact_values
     from physgen.lattice import Graph, Hypercubic
-    from physgen.models import GRU, LSTM, RNN
+    from physgen.models import GRU, LSTM, RNN, MatrixProduct
     from physgen.quantum import (
         MPS,
         TFIM,
         Born,
+        DensityMatrix,
         MeasurementData,
+        depolarised,
         estimate_observables,
         ground_state,
         povm,
     )
+    from physgen.quantum.importing import import_measurements
     from physgen.results import open_run
     from physgen.samplers import (
         HMC,
@@ -143,7 +156,7 @@ if TYPE_CHECKING:
         smc,
     )
     from physgen.targets import FreeField, Ising, Phi4, as_target
-    from physgen.training import FitSettings, NegativeLogLikelihood, fit
+    from physgen.training import FitSettings, NegativeLogLikelihood, fit, recipe
     from physgen.validation import validate
 
 

@@ -232,10 +232,10 @@ class Config(JobConfig):
 
     @model_validator(mode="after")
     def _one_source(self) -> Config:
-        if self.data.file is not None and "state" in self.model_fields_set:
+        if self.data.file is not None and self.state.file is not None:
             raise ValueError(
-                "[state] and [data] file exclude each other: outcomes read from a file have no "
-                "known state; remove one of them"
+                "[state] file and [data] file exclude each other: outcomes read from a file have "
+                "no known state; remove one of them"
             )
         if self.system is None:
             if self.data.file is not None:
