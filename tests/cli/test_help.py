@@ -91,7 +91,12 @@ def test_python_dash_m_is_the_same_program():
 def test_a_workflow_is_copied_once(tmp_path, capsys):
     target = tmp_path / "mine"
     assert main(["workflows", "copy", "state_reconstruction", str(target)]) == 0
-    assert sorted(p.name for p in target.iterdir()) == ["README.md", "Snakefile", "config.toml"]
+    assert sorted(p.name for p in target.iterdir()) == [
+        "README.md",
+        "Snakefile",
+        "config.toml",
+        "lab.toml",
+    ]
     assert "physgen run" in capsys.readouterr().out
     (target / "config.toml").write_text("mine")
     assert main(["workflows", "copy", "state_reconstruction", str(target)]) == 2

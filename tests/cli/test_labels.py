@@ -7,7 +7,12 @@ from physgen import MeasurementData
 from physgen.cli import main
 from physgen.results import GROUPS, open_run
 
-ARRAYS = ("state", "model", "training/checkpoint")  # weights and tensors are no quantities
+ARRAYS = (
+    "state",
+    "model",
+    "training/checkpoint",
+    "refits/checkpoint",
+)  # weights and tensors are no quantities
 
 
 @pytest.fixture(scope="module")

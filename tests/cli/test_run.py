@@ -77,7 +77,7 @@ def test_the_same_command_again_changes_nothing(finished, tmp_path, toy_text, ca
     before = (run_dir / "run.h5").read_bytes()
     report = (run_dir / "report.html").read_bytes()
     assert main(["run", str(config), "--out", str(run_dir)]) == 0
-    assert capsys.readouterr().err.count("already done") == 4
+    assert capsys.readouterr().err.count("already done") == 6
     assert (run_dir / "run.h5").read_bytes() == before
     assert (run_dir / "report.html").read_bytes() == report
 

@@ -1,4 +1,4 @@
-"""The likelihood kernel of matrix product states: values against Born, slopes against differences."""
+"""The kernel of matrix product states: values against Born, slopes against differences."""
 
 import numpy as np
 import pytest

@@ -76,7 +76,7 @@ def network(shots: np.ndarray, frame, stream: Stream):
     config = {"family": "lstm", "L": shots.shape[1], "K": frame.K, "symmetries": ["reflection"]}
     model = models.build(config, rng=stream)
     objective = NegativeLogLikelihood(shots, rng=stream.child("split"))
-    fit(model, objective, replace(recipe("lstm"), budget="52s"), rng=stream.child("fit"))
+    fit(model, objective, replace(recipe("lstm"), budget="42s"), rng=stream.child("fit"))
     return model
 
 
@@ -204,7 +204,7 @@ def energy_rms() -> Row:
 
 # --- coverage ---------------------------------------------------------------------------------
 
-COVERAGE_SETS, COVERAGE_REFITS, COVERAGE_SHOTS = 100, 10, 2000
+COVERAGE_SETS, COVERAGE_REFITS, COVERAGE_SHOTS = 100, 8, 2000
 
 
 def coverage() -> Row:
@@ -251,7 +251,7 @@ def coverage() -> Row:
         "CPU s": f"{time.process_time() - start:.0f}",
     }
     # 0.60 to 0.76 is the goal: 0.68 by no more than 0.08 either way.
-    return Row(abs(covered[:, 0].mean() - 0.68), "|coverage - 0.68|", detail=detail)
+    return Row(float(abs(covered[:, 0].mean() - 0.68)), "|coverage - 0.68|", detail=detail)
 
 
 # --- files of other projects ------------------------------------------------------------------
@@ -323,7 +323,7 @@ def ghz6() -> Row:
             f"{float(found.error):.5f}, 68 % [{low:.5f}, {high:.5f}], 95 % [{wide[0]:.5f}, "
             f"{wide[1]:.5f}], {time.process_time() - start:.0f} CPU s"
         )
-    return Row(max(pulls[:2]), "sigma", detail=detail | {"lpdo pull": f"{pulls[2]:.1f}"})
+    return Row(float(max(pulls[:2])), "sigma", detail=detail | {"lpdo pull": f"{pulls[2]:.1f}"})
 
 
 # --- scale ------------------------------------------------------------------------------------

@@ -82,7 +82,9 @@ def physicality(context: ReconstructionContext) -> dict[str, xr.Dataset]:
     for name, shots in sources.items():
         context.check_stop()
         if shots.n >= FEW:
-            found[f"physicality/{name}"] = physical_violations(shots.take(slice(0, MANY)))
+            tested = physical_violations(shots.take(slice(0, MANY)))
+            of = "the state" if name == "data" else "the model"
+            found[f"physicality/{name}"] = tested.assign_attrs(exactness_for=of)
     return found
 
 

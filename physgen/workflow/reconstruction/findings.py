@@ -45,9 +45,9 @@ def intervals_table(errors: xr.Dataset | None, places: Sequence[Place]) -> Table
         Column("interval of the model", "name"),
         Column("68 %", source="model"),
         Column("95 %", source="model"),
-        Column("error\nof fit"),
-        Column("error of\nsampling"),
-        Column("bias\nremoved"),
+        Column("error\nof fit", page_only=True),
+        Column("error of\nsampling", page_only=True),
+        Column("bias\nremoved", page_only=True),
     )
     rows = []
     for text, name, at in places:
@@ -61,7 +61,7 @@ def intervals_table(errors: xr.Dataset | None, places: Sequence[Place]) -> Table
     return Table("Intervals", columns, tuple(rows), (_INTERVALS_NOTE,)) if rows else None
 
 
-_PARTS = ("_error", "_fit_error", "_sampling_error", "_bias", "_interval")
+_PARTS = ("_error", "_error_of_fit", "_error_of_sampling", "_bias", "_interval")
 
 
 def _digits(error: float) -> int:

@@ -30,7 +30,8 @@ def refit(context: ReconstructionContext) -> str:
 
     n, store = context.config.errors.refits, context.store
     if n == 0:
-        store.commit({"errors": xr.Dataset(attrs={"refits": 0})})
+        none = xr.Dataset(attrs={"refits": 0})
+        store.commit({"errors": labelled(none, "approximate", "the state")})
         return "no refits: errors of the model are of its sampling alone"
     section, data = chosen_section(context), context.data()
     split = context.stream("train").child("split")
@@ -49,7 +50,8 @@ def refit(context: ReconstructionContext) -> str:
         begun = store.has(CHECKPOINT) and store.read(CHECKPOINT).attrs["refit"] == done
 
         def commit(state: xr.Dataset, history: xr.Dataset, row: int = done) -> None:
-            store.commit({CHECKPOINT: state.assign_attrs(refit=row)})
+            fit = labelled(state, "exact", "the refit, as it continues from here", units=False)
+            store.commit({CHECKPOINT: fit.assign_attrs(refit=row)})
 
         result = fit_model(
             context,
@@ -99,8 +101,8 @@ def _errors(context: ReconstructionContext, rows: xr.Dataset) -> xr.Dataset:
             "": numbers.estimate,
             "_error": numbers.error,
             "_bias": numbers.bias,
-            "_fit_error": numbers.fit_error,
-            "_sampling_error": numbers.sampling_error,
+            "_error_of_fit": numbers.fit_error,
+            "_error_of_sampling": numbers.sampling_error,
         }
         for suffix, values in parts.items():
             variables[f"{name}{suffix}"] = (dims, values, about | {"long_name": _LONG[suffix]})
@@ -128,6 +130,6 @@ _LONG = {
     "": "value of the fit, less the bias that refits show",
     "_error": "standard error, of fit and sampling together",
     "_bias": "mean of the refits minus the fit",
-    "_fit_error": "standard error of the fit alone",
-    "_sampling_error": "standard error of sampling the model",
+    "_error_of_fit": "standard error of the fit alone",
+    "_error_of_sampling": "standard error of sampling the model",
 }

@@ -188,7 +188,7 @@ def _total_variation(validation: xr.Dataset, exact: xr.Dataset | None) -> Distan
     return Distance("total variation", bound(validation), enumerated, _BOUND)
 
 
-_BOUND = "from F_c and KL; times the range of its weights, a bound for any observable"
+_BOUND = "bound from F_c and KL"
 
 
 _DISTANCES = (

@@ -34,7 +34,8 @@ def tomography(context: ReconstructionContext) -> str:
     store, config = context.store, context.config
     against = reason_against(context)
     if against:
-        store.commit({"tomography": xr.Dataset(attrs={"left_out": against})})
+        nothing = xr.Dataset(attrs={"left_out": against})
+        store.commit({"tomography": labelled(nothing, "exact", "what was left out")})
         return against
     data, target, stream = context.data(), target_of(context), context.stream("tomography")
     blocks = [list(range(data.L // 2))] if data.L > 1 else []
@@ -58,7 +59,8 @@ def tomography(context: ReconstructionContext) -> str:
     about = {"target": config.tomography.target or ("the measured state" if target else "none")}
     store.cite("maximum-likelihood-tomography")
     store.commit(
-        {"tomography": xr.Dataset(attrs=about)} | {k: with_units(v) for k, v in groups.items()}
+        {"tomography": labelled(xr.Dataset(attrs=about), "exact", "the target")}
+        | {k: with_units(v) for k, v in groups.items()}
     )
     return f"density matrices of {data.L} qubits"
 

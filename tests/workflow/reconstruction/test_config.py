@@ -89,9 +89,10 @@ def test_a_state_and_a_data_file_exclude_each_other():
     with pytest.raises(InputError, match="exclude each other"):
         config_from_dict({"data": {"file": "x.h5"}, "state": {"file": "x.npz"}})
     # How a ground state would be found says nothing about outcomes of a file, and is no obstacle.
-    assert "state" not in config_from_dict(
-        {"data": {"file": "x.h5"}, "state": {"chi_max": 8}}
-    ).canonical()
+    assert (
+        "state"
+        not in config_from_dict({"data": {"file": "x.h5"}, "state": {"chi_max": 8}}).canonical()
+    )
 
 
 def test_overrides_are_toml_values_or_bare_words(toml):

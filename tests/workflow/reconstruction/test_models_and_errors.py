@@ -56,11 +56,11 @@ def test_errors_hold_fit_and_sampling(finished):
     assert len(set(rows["energy"].values)) == 4
     assert float(errors["energy_bias"]) == pytest.approx(refits.mean() - fit)
     assert float(errors["energy"]) == pytest.approx(2 * fit - refits.mean())
-    assert float(errors["energy_fit_error"]) == pytest.approx(refits.std(ddof=1))
-    assert float(errors["energy_sampling_error"]) == 0  # a state is contracted
+    assert float(errors["energy_error_of_fit"]) == pytest.approx(refits.std(ddof=1))
+    assert float(errors["energy_error_of_sampling"]) == 0  # a state is contracted
     low, high = np.moveaxis(errors["x_interval"].values, -1, 0)
     assert np.all(low[:, 1] < low[:, 0])
-    assert np.all((low < high))
+    assert np.all(low < high)
     found = [t for t in summarize(finished).tables if t.heading == "Intervals"]
     assert len(found) == 1
 
