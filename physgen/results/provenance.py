@@ -54,6 +54,8 @@ def config_hash(config: Mapping[str, Any]) -> str:
 def flattened(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     """Return the entries of a nested mapping as JSON text, by dotted name.
 
+    Sections of a list are numbered from 1; one alone stands for itself.
+
     Examples
     --------
     >>> flattened({"seed": 1, "system": {"L": 4}})
@@ -63,6 +65,10 @@ def flattened(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     for key, value in config.items():
         if isinstance(value, Mapping) and value:
             entries |= flattened(value, f"{prefix}{key}.")
+        elif isinstance(value, list) and value and all(isinstance(v, Mapping) for v in value):
+            for number, section in enumerate(value, 1):
+                place = f".{number}" if len(value) > 1 else ""
+                entries |= flattened(section, f"{prefix}{key}{place}.")
         else:
             entries[f"{prefix}{key}"] = json.dumps(value)
     return entries

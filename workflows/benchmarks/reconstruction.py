@@ -41,7 +41,10 @@ from physgen.validation import classical_fidelity, exact_divergences, relative_e
 SOURCES = [
     "analysis/refits.py",
     "core/random.py",
-    *(f"kernels/cpu/{name}.py" for name in ("vecmath", "born", "recurrent", "matrix_product")),
+    *(
+        f"kernels/cpu/{name}.py"
+        for name in ("vecmath", "born", "recurrent", "matrix_product", "matrix_product_rows")
+    ),
     "quantum",
     "models",
     "training",

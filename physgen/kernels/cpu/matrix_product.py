@@ -27,127 +27,21 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from physgen.kernels.cpu.matrix_product_rows import (
+    LANES,
+    add_dots,
+    add_row,
+    combine,
+    divide,
+    transpose,
+)
 from physgen.kernels.cpu.restrict import restrict
 from physgen.kernels.cpu.vecmath import CONTRACT
 
 __all__ = ["LANES", "log_weights"]
 
-LANES = 64
 _U = np.uint64
 _1, _2, _3 = _U(LANES), _U(2 * LANES), _U(3 * LANES)  # rows of m_00, m_01, m_11, c_Y
-
-
-@njit(**CONTRACT)
-def _set4(out, x, o, a, b, c, d, p, q, r, s, n):
-    restrict()
-    for i in range(n):
-        j = _U(i)
-        out[o + j] = (p * x[a + j] + q * x[b + j]) + (r * x[c + j] + s * x[d + j])
-
-
-@njit(**CONTRACT)
-def _add4(out, x, o, a, b, c, d, p, q, r, s, n):
-    restrict()
-    for i in range(n):
-        j = _U(i)
-        out[o + j] += (p * x[a + j] + q * x[b + j]) + (r * x[c + j] + s * x[d + j])
-
-
-@njit(**CONTRACT)
-def _add1(out, x, o, a, p, n):
-    restrict()
-    for i in range(n):
-        j = _U(i)
-        out[o + j] += p * x[a + j]
-
-
-@njit(**CONTRACT)
-def _clear(out, o, n):
-    for i in range(n):
-        out[o + _U(i)] = 0
-
-
-@njit(**CONTRACT)
-def _combine(out, o, x, first, stride, c, at, step, count, n, fresh):
-    """Write (`fresh`) or add sum_k c[at + k step] x[first + k stride + (0..n-1)] to out[o...]."""
-    s, o = _U(stride), _U(o)
-    k = 0
-    if fresh:
-        if count >= 4:
-            a, i = _U(first), _U(at)
-            d = _U(step)
-            _set4(
-                out, x, o, a, a + s, a + s + s, a + s + s + s,
-                c[i], c[i + d], c[i + d + d], c[i + d + d + d], n,
-            )  # fmt: skip
-            k = 4
-        else:
-            _clear(out, o, n)
-    while k + 4 <= count:
-        a, i = _U(first + k * stride), _U(at + k * step)
-        d = _U(step)
-        _add4(
-            out, x, o, a, a + s, a + s + s, a + s + s + s,
-            c[i], c[i + d], c[i + d + d], c[i + d + d + d], n,
-        )  # fmt: skip
-        k += 4
-    while k < count:
-        _add1(out, x, o, _U(first + k * stride), c[_U(at + k * step)], n)
-        k += 1
-
-
-@njit(cache=True, nogil=True, fastmath={"contract", "reassoc"}, error_model="numpy")
-def _dot4(x, y, a, o, b, c, d, n):
-    """Return the products of x[a...] with four rows of y."""
-    restrict()
-    zero = x[0] * 0
-    p, q, r, s = zero, zero, zero, zero
-    for i in range(n):
-        j = _U(i)
-        v = x[a + j]
-        p += v * y[o + j]
-        q += v * y[b + j]
-        r += v * y[c + j]
-        s += v * y[d + j]
-    return p, q, r, s
-
-
-@njit(cache=True, nogil=True, fastmath={"contract", "reassoc"}, error_model="numpy")
-def _dot1(x, y, a, o, n):
-    restrict()
-    p = x[0] * 0
-    for i in range(n):
-        j = _U(i)
-        p += x[a + j] * y[o + j]
-    return p
-
-
-@njit(**CONTRACT)
-def _add_dots(d, at, step, count, x, a, y, first, stride, n):
-    """Add to d[at + k step] the product of x[a...] with y[first + k stride...], k < count."""
-    k = 0
-    s, a, e = _U(stride), _U(a), _U(step)
-    while k + 4 <= count:
-        b, i = _U(first + k * stride), _U(at + k * step)
-        p, q, r, t = _dot4(x, y, a, b, b + s, b + s + s, b + s + s + s, n)
-        d[i] += p
-        d[i + e] += q
-        d[i + e + e] += r
-        d[i + e + e + e] += t
-        k += 4
-    while k < count:
-        d[_U(at + k * step)] += _dot1(x, y, a, _U(first + k * stride), n)
-        k += 1
-
-
-@njit(**CONTRACT)
-def _transpose(x, out, rows, columns):
-    """Write out[c, r, :] = x[r, c, :] for flat arrays of LANES items a matrix element."""
-    for r in range(rows):
-        for c in range(columns):
-            i, o = _U((r * columns + c) * LANES), _U((c * rows + r) * LANES)
-            for j in range(LANES):
-                out[o + _U(j)] = x[i + _U(j)]
 
 
 @njit(**CONTRACT)
@@ -190,8 +84,8 @@ def _from_left(A, chi, F, shape, r, rt, m, t, u, w):
         for f in range(F):
             lo, hi = _partners(b, er, flips, f, el, left)
             o, at = (b * F + f) * P, (lo * F + f) * chi + b
-            _combine(t, o, r, lo * P, P, A, at, F * chi, hi - lo, P, True)
-            _combine(u, o, rt, lo * P, P, A, at, F * chi, hi - lo, P, True)
+            combine(t, o, r, lo * P, P, A, at, F * chi, hi - lo, P, True)
+            combine(u, o, rt, lo * P, P, A, at, F * chi, hi - lo, P, True)
         for f in range(0, F, 2):
             for a in range(left):
                 at, to = ((b * F + f) * left + a) * LANES, ((f * left + a) * right + b) * LANES
@@ -207,8 +101,8 @@ def _from_right(A, chi, F, shape, w, new, new_t):
         for f in range(F):
             lo, hi = _partners(b, er, flips, f, el, left)
             at, first = (lo * F + f) * chi + b, (f * left + lo) * Q
-            _combine(new_t, b * Q, w, first, Q, A, at, F * chi, hi - lo, Q, f == 0)
-    _transpose(new_t, new, right, right)
+            combine(new_t, b * Q, w, first, Q, A, at, F * chi, hi - lo, Q, f == 0)
+    transpose(new_t, new, right, right)
 
 
 @njit(**CONTRACT)
@@ -223,12 +117,12 @@ def _backward(A, chi, F, shape, r, rt, m, t, u, w, g, d, back, back_t):
         for f in range(F):
             lo, hi = _partners(b, er, flips, f, el, left)
             at, first = (lo * F + f) * chi + b, (f * left + lo) * Q
-            _add_dots(d, at, F * chi, hi - lo, g, b * Q, w, first, Q, Q)
+            add_dots(d, at, F * chi, hi - lo, g, b * Q, w, first, Q, Q)
     for a in range(left):
         for f in range(F):
             lo, hi = _partners(a, el, flips, f, er, right)
             at, o = (a * F + f) * chi + lo, (f * left + a) * Q
-            _combine(w, o, g, lo * Q, Q, A, at, 1, hi - lo, Q, True)
+            combine(w, o, g, lo * Q, Q, A, at, 1, hi - lo, Q, True)
     for b in range(right):
         for f in range(0, F, 2):
             for a in range(left):
@@ -237,14 +131,14 @@ def _backward(A, chi, F, shape, r, rt, m, t, u, w, g, d, back, back_t):
         for f in range(F):
             lo, hi = _partners(b, er, flips, f, el, left)
             at, o = (lo * F + f) * chi + b, (b * F + f) * P
-            _add_dots(d, at, F * chi, hi - lo, t, o, r, lo * P, P, P)
-            _add_dots(d, at, F * chi, hi - lo, u, o, rt, lo * P, P, P)
+            add_dots(d, at, F * chi, hi - lo, t, o, r, lo * P, P, P)
+            add_dots(d, at, F * chi, hi - lo, u, o, rt, lo * P, P, P)
     for a in range(left):
         for f in range(F):
             lo, hi = _partners(a, el, flips, f, er, right)
             at, first = (a * F + f) * chi + lo, (lo * F + f) * P
-            _combine(back, a * P, t, first, F * P, A, at, 1, hi - lo, P, f == 0)
-            _combine(back_t, a * P, u, first, F * P, A, at, 1, hi - lo, P, f == 0)
+            combine(back, a * P, t, first, F * P, A, at, 1, hi - lo, P, f == 0)
+            combine(back_t, a * P, u, first, F * P, A, at, 1, hi - lo, P, f == 0)
 
 
 @njit(**CONTRACT)
@@ -313,15 +207,15 @@ def log_weights(A, bonds, even, flips, start, coefficients, outcomes, weights, l
             tr = trace[i]
             tr[:] = 0
             for b in range(right):
-                _add1(tr, r[n], _U(0), _U((b * right + b) * LANES), one, LANES)
+                add_row(tr, r[n], _U(0), _U((b * right + b) * LANES), one, LANES)
             for j in range(LANES):
                 if tr[j] <= floor:  # rounding noise, of either sign
                     tr[j] = floor
                     if not with_gradient:
                         total[j] = -np.inf
                 total[j] += np.log(tr[j])
-            _scale(r[n], tr, right * right)
-            _scale(rt[n], tr, right * right)
+            divide(r[n], tr, right * right)
+            divide(rt[n], tr, right * right)
         logs[block : block + LANES] = total
         if not with_gradient:
             continue
@@ -333,20 +227,12 @@ def log_weights(A, bonds, even, flips, start, coefficients, outcomes, weights, l
         for i in range(L - 1, -1, -1):
             left = bonds[i]
             shape = (left, even[i], bonds[i + 1], even[i + 1], flips)
-            _scale(g, trace[i], bonds[i + 1] ** 2)
+            divide(g, trace[i], bonds[i + 1] ** 2)
             _element(coefficients, shots[i], m)
             _from_left(tensors[i], chi, F, shape, r[i], rt[i], m, t, u, w)
             _backward(
                 tensors[i], chi, F, shape, r[i], rt[i], m, t, u, w, g, slopes[i], back, back_t
             )
             # r and its transpose are one variable: their adjoints add up, in the order of rt.
-            _transpose(back, g, left, left)
-            _add1(g, back_t, _U(0), _U(0), one, left * left * LANES)
-
-
-@njit(**CONTRACT)
-def _scale(x, divisor, rows):
-    restrict()
-    for row in range(rows):
-        for j in range(LANES):
-            x[_U(row * LANES) + _U(j)] /= divisor[_U(j)]
+            transpose(back, g, left, left)
+            add_row(g, back_t, _U(0), _U(0), one, left * left * LANES)
