@@ -207,7 +207,7 @@ def energy_rms() -> Row:
 
 # --- coverage ---------------------------------------------------------------------------------
 
-COVERAGE_SETS, COVERAGE_REFITS, COVERAGE_SHOTS = 100, 8, 2000
+COVERAGE_SETS, COVERAGE_REFITS, COVERAGE_SHOTS = 100, 6, 2000
 
 
 def coverage() -> Row:
