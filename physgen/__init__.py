@@ -20,11 +20,14 @@ _EXPORTS = {
     "MPS": "physgen.quantum",
     "MeasurementData": "physgen.quantum",
     "TFIM": "physgen.quantum",
+    "bit_flipped": "physgen.quantum",
     "depolarised": "physgen.quantum",
     "estimate_observables": "physgen.quantum",
+    "ghz_state": "physgen.quantum",
     "ground_state": "physgen.quantum",
     "import_measurements": "physgen.quantum.importing",
     "povm": "physgen.quantum",
+    "w_state": "physgen.quantum",
     # lattice targets
     "FreeField": "physgen.targets",
     "Graph": "physgen.lattice",
@@ -50,12 +53,14 @@ _EXPORTS = {
     "run": "physgen.samplers",
     "smc": "physgen.samplers",
     # models and their training
+    "Ensemble": "physgen.models",
     "FitSettings": "physgen.training",
     "GRU": "physgen.models",
     "LSTM": "physgen.models",
     "MatrixProduct": "physgen.models",
     "NegativeLogLikelihood": "physgen.training",
     "RNN": "physgen.models",
+    "Symmetrised": "physgen.models",
     "fit": "physgen.training",
     "recipe": "physgen.training",
     "validate": "physgen.validation",
@@ -71,6 +76,7 @@ __all__ = [
     "Born",
     "DensityMatrix",
     "Emcee",
+    "Ensemble",
     "ExactDraws",
     "FitSettings",
     "FreeField",
@@ -95,11 +101,13 @@ __all__ = [
     "RNN",
     "Stream",
     "SwendsenWang",
+    "Symmetrised",
     "TFIM",
     "ULA",
     "Wolff",
     "__version__",
     "as_target",
+    "bit_flipped",
     "depolarised",
     "estimate_observables",
     "estimates",
@@ -107,6 +115,7 @@ __all__ = [
     "fit",
     "format_estimate",
     "format_table",
+    "ghz_state",
     "ground_state",
     "import_measurements",
     "open_run",
@@ -115,6 +124,7 @@ __all__ = [
     "run",
     "smc",
     "validate",
+    "w_state",
 ]
 
 if TYPE_CHECKING:
@@ -123,17 +133,20 @@ if TYPE_CHECKING:
     from physgen.core.random import Stream
     from physgen.exact import exact_values
     from physgen.lattice import Graph, Hypercubic
-    from physgen.models import GRU, LSTM, RNN, MatrixProduct
+    from physgen.models import GRU, LSTM, RNN, Ensemble, MatrixProduct, Symmetrised
     from physgen.quantum import (
         MPS,
         TFIM,
         Born,
         DensityMatrix,
         MeasurementData,
+        bit_flipped,
         depolarised,
         estimate_observables,
+        ghz_state,
         ground_state,
         povm,
+        w_state,
     )
     from physgen.quantum.importing import import_measurements
     from physgen.results import open_run
