@@ -7,13 +7,21 @@ from typing import TYPE_CHECKING
 from physgen.core.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from physgen.training.fitting import FitResult, fit
+    from physgen.training.fitting import FitResult, Schedule, fit
     from physgen.training.objectives import NegativeLogLikelihood
     from physgen.training.progress import Progress
     from physgen.training.recipes import recipe
     from physgen.training.settings import FitSettings
 
-__all__ = ["FitResult", "FitSettings", "NegativeLogLikelihood", "Progress", "fit", "recipe"]
+__all__ = [
+    "FitResult",
+    "FitSettings",
+    "NegativeLogLikelihood",
+    "Progress",
+    "Schedule",
+    "fit",
+    "recipe",
+]
 
 __getattr__, __dir__ = lazy_exports(
     __name__,
@@ -22,6 +30,7 @@ __getattr__, __dir__ = lazy_exports(
         "FitSettings": "settings",
         "NegativeLogLikelihood": "objectives",
         "Progress": "progress",
+        "Schedule": "fitting",
         "fit": "fitting",
         "recipe": "recipes",
     },

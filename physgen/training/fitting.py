@@ -23,7 +23,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -35,10 +35,25 @@ from physgen.training.progress import Progress, Reporter
 from physgen.training.settings import FitSettings, parse_seconds
 from physgen.training.state import FitState
 
-__all__ = ["FitResult", "fit"]
+__all__ = ["FitResult", "Schedule", "fit"]
 
 CALIBRATION_STEPS = 12
 TOLERANCE = 1.0  # standard errors by which kept weights may miss the lowest validation NLL
+
+
+class Schedule(NamedTuple):
+    """Steps of an earlier fit, to be followed by one to other data.
+
+    Attributes
+    ----------
+    n_steps : int
+        Planned steps, which the learning rate depends on.
+    keep_step : int
+        The step whose weights are kept, at which training ends.
+    """
+
+    n_steps: int
+    keep_step: int
 
 
 @dataclass(frozen=True)
@@ -72,6 +87,7 @@ def fit(
     settings: FitSettings | None = None,
     *,
     rng: Stream | int,
+    schedule: Schedule | None = None,
     entropy_floor: float | None = None,
     resume_from: xr.Dataset | None = None,
     on_checkpoint: Callable[[xr.Dataset, xr.Dataset], None] | None = None,
@@ -90,6 +106,9 @@ def fit(
         The recipe; its defaults suit 1e4 to 1e6 shots.
     rng : Stream or int
         Order of the shots, and randomness of the objective.
+    schedule : Schedule, optional
+        Follow an earlier fit, instead of the steps in `settings` and of what validation would
+        keep: a refit that stopped elsewhere would show a difference that is none of the data.
     entropy_floor : float, optional
         Lowest possible NLL in nats per site, shown beside the progress.
     resume_from : Dataset, optional
@@ -115,7 +134,7 @@ def fit(
     InputError
         If `resume_from` belongs to another model, or `patience` is given without held-out data.
     """
-    loop = _Loop(model, objective, settings or FitSettings(), as_stream(rng))
+    loop = _Loop(model, objective, settings or FitSettings(), as_stream(rng), schedule)
     if loop.settings.patience is not None and objective.n_validation == 0:
         raise InputError("patience needs held-out shots; give validation_fraction > 0")
     if resume_from is not None:
@@ -151,7 +170,7 @@ def fit(
         model=model,
         history=loop.state.history_dataset(),
         best_step=loop.state.best_step,
-        stopped_by="patience" if loop.state.step < loop.state.n_steps else "schedule",
+        stopped_by="patience" if loop.state.step < loop.last_step else "schedule",
         cpu_seconds=time.process_time() - cpu_start,
     )
 
@@ -159,10 +178,19 @@ def fit(
 class _Loop:
     """State, data order and the step itself."""
 
-    def __init__(self, model: Any, objective: Any, settings: FitSettings, rng: Stream) -> None:
+    def __init__(
+        self,
+        model: Any,
+        objective: Any,
+        settings: FitSettings,
+        rng: Stream,
+        schedule: Schedule | None = None,
+    ) -> None:
+        self.schedule = schedule
         self.objective, self.settings, self.rng = objective, settings, rng
         self.steps_per_epoch = math.ceil(objective.n_train / settings.batch_size)
         n_steps = settings.epochs(objective.n_train) * self.steps_per_epoch
+        n_steps = n_steps if schedule is None else schedule.n_steps
         self.state = FitState(model, settings.learning_rate, n_steps)
         self._device = next(model.parameters()).device
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
@@ -170,8 +198,12 @@ class _Loop:
     @property
     def finished(self) -> bool:
         s = self.state
-        patience = self.settings.patience
-        return s.step >= s.n_steps or (patience is not None and s.stale >= patience)
+        patience = None if self.schedule else self.settings.patience
+        return s.step >= self.last_step or (patience is not None and s.stale >= patience)
+
+    @property
+    def last_step(self) -> int:
+        return self.state.n_steps if self.schedule is None else self.schedule.keep_step
 
     @property
     def epoch(self) -> int:
@@ -183,7 +215,7 @@ class _Loop:
 
     def plan(self) -> None:
         """Turn a time budget into a number of steps, timed on copies that are thrown away."""
-        if self.settings.budget is None:
+        if self.settings.budget is None or self.schedule is not None:
             return
         trial = copy.copy(self)
         trial.state = FitState(copy.deepcopy(self.state.model), self.settings.learning_rate, 10**9)
@@ -220,7 +252,7 @@ class _Loop:
         s.loss_sum += value * len(batch)
         s.loss_count += len(batch)
         every = self.steps_per_epoch * settings.validate_every
-        if validate and (s.step % every == 0 or s.step == s.n_steps):
+        if validate and (s.step % every == 0 or s.step == self.last_step):
             self._validate()
 
     def _batch_index(self) -> np.ndarray:
@@ -253,7 +285,8 @@ class _Loop:
         else:
             s.stale += 1
         worse = nll - s.lowest
-        if not (worse.size and worse.mean() > TOLERANCE * _standard_error(worse)):
+        significantly = worse.size and worse.mean() > TOLERANCE * _standard_error(worse)
+        if self.schedule is not None or not significantly:
             s.best, s.best_step = copy.deepcopy(s.average.state_dict()), s.step
 
     def _diverged(self, value: float, what: str = "loss") -> None:

@@ -76,7 +76,7 @@ class FitState:
             )
             for name, values in self.history.items()
         }
-        return xr.Dataset(variables, attrs={"best_step": self.best_step})
+        return xr.Dataset(variables, attrs={"best_step": self.best_step, "n_steps": self.n_steps})
 
     def to_dataset(self) -> xr.Dataset:
         """Return everything as arrays; :meth:`restore` is the inverse."""

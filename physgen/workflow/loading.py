@@ -33,7 +33,8 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> JobConfig:
         The config; paths inside it are relative to its folder.
     overrides : iterable of str
         Each ``"section.key=value"`` (or ``"seed=3"``); values are TOML, bare words are texts.  In
-        a list of sections (``[[sampler]]``) every one is changed.
+        a list of sections (``[[sampler]]``) every one is changed.  A ``section.file`` is relative
+        to the current directory.
     """
     path = Path(path)
     try:
@@ -102,6 +103,9 @@ def _override(table: dict[str, Any], text: str) -> None:
         parsed = tomllib.loads(f"value = {value.strip()}")["value"]
     except tomllib.TOMLDecodeError:
         parsed = value.strip()  # a bare word, such as gru
+    if keys[-1] == "file" and isinstance(parsed, str) and parsed:
+        # What is typed at a prompt is meant from where it is typed; a config, from where it lies.
+        parsed = str(Path(parsed).expanduser().absolute())
     tables = [table]
     for key in keys[:-1]:
         inner = table.setdefault(key, {})

@@ -6,7 +6,7 @@ from helpers.fits import ENTROPY, K, L, assert_same_weights, coupled_strings, sm
 from physgen import models
 from physgen.core.errors import InputError, InterruptedRunError, TrainingDivergedError
 from physgen.core.protocols import Objective
-from physgen.training import FitSettings, NegativeLogLikelihood, fit
+from physgen.training import FitSettings, NegativeLogLikelihood, Schedule, fit
 
 SETTINGS = FitSettings(n_epochs=4, learning_rate=2e-2)
 
@@ -22,6 +22,27 @@ def test_reaches_the_entropy_of_the_source():
     # Saboteur: the untrained model is far above the floor.
     assert -small_model().log_prob(coupled_strings(2000)).mean() > ENTROPY + 0.3
     assert result.history["validation_nll"].shape == (4,)
+
+
+def test_a_schedule_is_followed_to_the_step_that_was_kept():
+    """The weights are those of the fit at that step, whatever validation says of them."""
+    whole, states = small_model(), []
+    objective = NegativeLogLikelihood(coupled_strings(1000), rng=1)
+    settings = FitSettings(n_epochs=4, learning_rate=2e-2, checkpoint_every=1e-9)
+    first = fit(whole, objective, settings, rng=1, on_checkpoint=lambda s, h: states.append(s))
+    n_steps, steps = first.history.attrs["n_steps"], first.history["step"].values
+    assert n_steps == steps[-1]
+    kept = int(steps[1])
+    (there,) = [s for s in states if f'"step": {kept},' in s.attrs["counters"]]
+    # Other numbers of epochs, a budget and patience count for nothing then.
+    other = FitSettings(budget="1s", learning_rate=2e-2, patience=1)
+    again = fit(small_model(), objective, other, rng=1, schedule=Schedule(n_steps, kept))
+    assert (again.best_step, again.stopped_by) == (kept, "schedule")
+    for name, weights in again.model.state_dict().items():
+        np.testing.assert_array_equal(weights.numpy(), there[f"average.{name}"].values)
+    # Saboteur: a schedule of another length has another learning rate at every step.
+    shorter = fit(small_model(), objective, other, rng=1, schedule=Schedule(kept, kept))
+    assert not torch.equal(shorter.model.head.weight, again.model.head.weight)
 
 
 class Scripted(NegativeLogLikelihood):

@@ -35,7 +35,7 @@ from physgen.quantum import DensityMatrix, depolarised, povm
 from physgen.quantum.estimators import shot_values
 from physgen.quantum.importing import import_measurements
 from physgen.quantum.tomography import direct_estimates
-from physgen.training import fit, recipe
+from physgen.training import Schedule, fit, recipe
 from physgen.validation import classical_fidelity, exact_divergences, relative_entropy
 
 SOURCES = [
@@ -50,7 +50,8 @@ SOURCES = [
     "training",
     "validation",
 ]
-FILES = Path(os.environ.get("PHYSGEN_MEASUREMENTS", "../shared/data/quantum"))
+ROOT = Path(__file__).parents[2]
+FILES = Path(os.environ.get("PHYSGEN_MEASUREMENTS", ROOT.parent / "shared/data/quantum"))
 SEEDS = (9001, 9002, 9003)
 torch.set_num_threads(1)
 PAULI_4 = povm("pauli-4")
@@ -62,16 +63,19 @@ def state(L: int) -> MPS:
     return ground_state(TFIM(L=L), chi_max=32)
 
 
-def fitted(
-    shots: np.ndarray, frame, stream: Stream, epochs: int | None = None, **options
-) -> MatrixProduct:
+def fitted(shots: np.ndarray, frame, stream: Stream, **options) -> tuple[MatrixProduct, Schedule]:
     """Return a matrix product state fitted by the recipe, with the reflection imposed."""
-    L, settings = shots.shape[1], recipe("mps")
+    L = shots.shape[1]
     spin = mean_spin(shots, frame)
     model = MatrixProduct(L, frame, **({"reflection": True} | options), spin=spin, rng=stream)
     objective = NegativeLogLikelihood(shots, rng=stream.child("split"))
-    fit(model, objective, replace(settings, n_epochs=epochs), rng=stream.child("fit"))
-    return model
+    result = fit(model, objective, recipe("mps"), rng=stream.child("fit"))
+    return model, schedule_of(result)
+
+
+def schedule_of(result) -> Schedule:
+    """Return the steps that refits follow, as those of a workflow do."""
+    return Schedule(int(result.history.attrs["n_steps"]), result.best_step)
 
 
 def network(shots: np.ndarray, frame, stream: Stream):
@@ -79,7 +83,7 @@ def network(shots: np.ndarray, frame, stream: Stream):
     config = {"family": "lstm", "L": shots.shape[1], "K": frame.K, "symmetries": ["reflection"]}
     model = models.build(config, rng=stream)
     objective = NegativeLogLikelihood(shots, rng=stream.child("split"))
-    fit(model, objective, replace(recipe("lstm"), budget="42s"), rng=stream.child("fit"))
+    fit(model, objective, recipe("lstm"), rng=stream.child("fit"))
     return model
 
 
@@ -111,7 +115,7 @@ MPS_TEXT = "mps, bond 8, smooth profile, reflection, parity"
 
 def best(L: int, n: int, limit: float, frame=PAULI_4, text: str = MPS_TEXT, seeds=SEEDS) -> Row:
     def train(shots, frame, stream):
-        return fitted(shots, frame, stream, **CHAIN)
+        return fitted(shots, frame, stream, **CHAIN)[0]
 
     return fidelity(L, n, limit, train, frame, text, seeds)
 
@@ -137,7 +141,7 @@ def contest() -> dict[str, np.ndarray]:
         stream = Stream(seed)
         shots = born.sample(10_000, stream.child("shots"))
         start = time.process_time()
-        model = fitted(shots, frame, stream.child("model"), **CHAIN)
+        model, schedule = fitted(shots, frame, stream.child("model"), **CHAIN)
         kept["cpu"].append(time.process_time() - start)
         w, energy = frame.weights("Z")[shots], shot_values(shots, frame, chain)["energy"]
         # The model is symmetric under reflection, so the direct estimate is made so as well.
@@ -154,7 +158,7 @@ def contest() -> dict[str, np.ndarray]:
                 50, frame, reflection=True, **CHAIN, spin=mean_spin(shots, frame), rng=again
             )
             resampled = objective.resampled(again.child("resample"))
-            fit(new, resampled, recipe("mps"), rng=again.child("fit"))
+            fit(new, resampled, recipe("mps"), rng=again.child("fit"), schedule=schedule)
             refits.append(numbers(new.purification()) - exact)
         kept["refits"].append(refits)
     return {name: np.array(values) for name, values in kept.items()}
@@ -207,7 +211,7 @@ def energy_rms() -> Row:
 
 # --- coverage ---------------------------------------------------------------------------------
 
-COVERAGE_SETS, COVERAGE_REFITS, COVERAGE_SHOTS = 100, 6, 2000
+COVERAGE_SETS, COVERAGE_REFITS, COVERAGE_SHOTS = 100, 12, 2000
 
 
 def coverage() -> Row:
@@ -227,17 +231,19 @@ def coverage() -> Row:
         shots = born.sample(COVERAGE_SHOTS, stream.child("shots"))
         objective = NegativeLogLikelihood(shots, rng=stream.child("split"))
 
-        def value(objective, again: Stream, shots=shots) -> np.ndarray:
+        def value(objective, again: Stream, schedule=None, shots=shots):
             spin = mean_spin(shots, frame)
             how = {"reflection": True, "complex_valued": False, "bond": 4}
             model = MatrixProduct(6, frame, **how, spin=spin, rng=again)
-            fit(model, objective, settings, rng=again.child("fit"))
-            return numbers(model.purification())
+            result = fit(model, objective, settings, rng=again.child("fit"), schedule=schedule)
+            return numbers(model.purification()), schedule_of(result)
 
-        fits = [value(objective, stream.child("model"))]
+        first, schedule = value(objective, stream.child("model"))
+        fits = [first]
         for b in range(COVERAGE_REFITS):
             again = stream.child("refit").at(b)
-            fits.append(value(objective.resampled(again.child("resample")), again))
+            resampled = objective.resampled(again.child("resample"))
+            fits.append(value(resampled, again, schedule)[0])
         found = refit_errors(fits[0], np.array(fits[1:]))
         low, high = np.moveaxis(found.interval - exact[:, None, None], -1, 0)
         inside.append((low < 0) & (high > 0))
@@ -268,7 +274,9 @@ def qucumber() -> dict[str, tuple[float, float, float]]:
     truth = Born(MPS.from_dense(psi / np.linalg.norm(psi)), data.povm)
 
     def mps(stream: Stream):
-        return fitted(data.outcomes, data.povm, stream, bond=4, parity="X", complex_valued=False)
+        return fitted(data.outcomes, data.povm, stream, bond=4, parity="X", complex_valued=False)[
+            0
+        ]
 
     def lstm(stream: Stream):
         z2 = {"name": "z2", "outcomes": [1, 0]}
@@ -311,12 +319,13 @@ def ghz6() -> Row:
     pulls, detail = [abs(value - 1) / error], {"inversion": f"{value:.4f} +- {error:.4f}"}
     for kraus, name in ((1, "mps"), (2, "lpdo")):
         objective = NegativeLogLikelihood(data.outcomes, rng=1)
-        start, values = time.process_time(), []
+        start, values, schedule = time.process_time(), [], None
         for b in range(9):
             stream = Stream(9501).child(name).at(b)
             source = objective.resampled(stream.child("resample")) if b else objective
             model = MatrixProduct(6, data.povm, bond=4, kraus=kraus, rng=stream)
-            fit(model, source, recipe(name), rng=stream.child("fit"))
+            result = fit(model, source, recipe(name), rng=stream.child("fit"), schedule=schedule)
+            schedule = schedule or schedule_of(result)
             values.append(float(model.density_matrix().fidelity_squared(target)))
         found = refit_errors(values[0], np.array(values[1:]))
         pulls.append(abs(float(found.estimate) - 1) / float(found.error))
@@ -342,7 +351,7 @@ blocks = (born.sample(20_000, Stream(9601).at(k)) for k in range(50))
 save_blocks(sys.argv[1], blocks, povm("pauli-4"), TFIM(200, h=1.5).attrs())
 """
 _TRAIN = """
-import resource, sys, time
+import sys, time
 from physgen import NegativeLogLikelihood
 from physgen.models import MatrixProduct, mean_spin
 from physgen.quantum import MeasurementData
@@ -355,7 +364,8 @@ objective = NegativeLogLikelihood(data, validation_fraction=0.01, rng=1)
 start = time.process_time()
 result = fit(model, objective, FitSettings(n_epochs=1, batch_size=1023, learning_rate=2e-2,
                                            clip_norm=5.0), rng=1)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, time.process_time() - start,
+status = open("/proc/self/status").read()  # ru_maxrss would begin at the peak of the parent
+print(int(status.split("VmHWM:")[1].split()[0]) / 2**20, time.process_time() - start,
       float(result.history["validation_nll"][-1]), result.best_step, objective.n_train)
 """
 
@@ -405,8 +415,8 @@ FIGURES = [
         noisy, slow=True,
     ),
     Figure(
-        "fc_L128_1e5", "F_c, L=128, 100,000 shots, best family, one data set", 0.99,
-        lambda: best(128, 100_000, 1200, seeds=SEEDS[:1]), slow=True,
+        "fc_L128_1e5", "F_c, L=128, 100,000 shots, best family", 0.99,
+        lambda: best(128, 100_000, 1200), slow=True,
     ),
     Figure(
         "zz_rms_vs_direct", "RMS error of <Z_24 Z_24+r>, model over direct estimate, ten data "

@@ -119,8 +119,18 @@ class TomographySection(Section):
     """Density matrices of small systems, up to `max_sites` qubits."""
 
     max_sites: Annotated[int, rule("an integer in 0..8", ge=0, le=8)] = 6
-    target: Text | None = None
+    target: (
+        Annotated[Literal["ghz", "w"], rule("'ghz' or 'w'; a file is named as file")] | None
+    ) = None
+    file: PathText | None = None
+    sha256: Text | None = None
     bootstrap: Annotated[int, rule("an integer >= 50", ge=50)] = 50
+
+    @model_validator(mode="after")
+    def _one_target(self) -> TomographySection:
+        if self.target is not None and self.file is not None:
+            raise ValueError("[tomography] takes target or file, not both; remove one of them")
+        return self
 
 
 class TrainSection(Section):
@@ -183,7 +193,7 @@ class Config(JobConfig):
     """A whole run.  Either [system] (and [state]) or [data] file says what is reconstructed."""
 
     KIND: ClassVar[str] = "reconstruction"
-    FILE_SECTIONS: ClassVar[tuple[str, ...]] = ("state", "data")
+    FILE_SECTIONS: ClassVar[tuple[str, ...]] = ("state", "data", "tomography")
 
     system: SystemSection | None = None
     state: StateSection = StateSection()
@@ -221,7 +231,7 @@ class Config(JobConfig):
             if names.count(name) > 1:
                 raise ValueError(
                     f"[[model]] label must differ from the others, got {name!r} twice; give each "
-                    "model a label"
+                    "model a label, or name one model: --set 'model={family = \"mps\"}'"
                 )
         if len(names) > 1 and self.train.validation_fraction == 0:
             raise ValueError(
@@ -236,6 +246,13 @@ class Config(JobConfig):
             raise ValueError(
                 "[state] file and [data] file exclude each other: outcomes read from a file have "
                 "no known state; remove one of them"
+            )
+        noise = [k for k in ("depolarising", "readout_error") if getattr(self.data, k)]
+        if self.data.file is not None and noise:
+            raise ValueError(
+                f"[data] {noise[0]} must be left out beside a file, whose shots were measured "
+                "already; put the noise into the elements of its POVM: physgen import-data --povm "
+                "my_povm.npz"
             )
         if self.system is None:
             if self.data.file is not None:

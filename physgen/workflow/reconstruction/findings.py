@@ -21,7 +21,8 @@ _INTERVALS_NOTE = (
 )
 _MODELS_NOTE = (
     "Negative log-likelihood of shots that no model was fitted to, the same for all; errors of "
-    "the differences are shot by shot. The lowest is chosen."
+    "the differences are shot by shot. The lowest is chosen, but a mixed state (lpdo) rather "
+    "than a pure one (mps) that is better by less than an error."
 )
 _MATRIX_ROWS = (
     ("fidelity_squared", "fidelity <psi|rho|psi>"),
@@ -77,9 +78,11 @@ def models_table(selection: xr.Dataset | None) -> Table | None:
     for k, name in enumerate(selection["candidate"].values):
         row = selection.isel(candidate=k)
         nll = format_estimate(float(row["nll"]), float(row["nll_error"]))
-        behind = "chosen"
-        if k != chosen:
+        behind = "0"
+        if float(row["behind"]) > 0:
             behind = "+" + format_estimate(float(row["behind"]), float(row["behind_error"]))
+        if k == chosen:
+            behind = "chosen" if behind == "0" else f"chosen, {behind}"
         rows.append((str(name), nll, behind, f"{int(row['n_parameters']):,}"))
     columns = (
         Column("", "name"),

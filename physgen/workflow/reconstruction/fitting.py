@@ -146,13 +146,13 @@ def _choose(context: ReconstructionContext) -> str:
         per_shot.append(-to_numpy(model.log_prob(x)) / x.shape[1])
         sizes.append(sum(p.numel() for p in model.parameters()))
     nll = np.array(per_shot)
-    best = int(np.argmin(nll.mean(axis=1)))
-    behind = nll - nll[best]
+    behind = nll - nll[int(np.argmin(nll.mean(axis=1)))]
 
     def error(values: np.ndarray) -> np.ndarray:
         n = values.shape[1]
         return values.std(axis=1, ddof=1) / np.sqrt(n) if n > 1 else np.full(len(values), np.nan)
 
+    best = _preferred(sections, behind.mean(axis=1), error(behind))
     units = {"units": NLL_UNITS}
     selection = xr.Dataset(
         {
@@ -178,6 +178,20 @@ def _choose(context: ReconstructionContext) -> str:
         }
     )
     return f"{sections[best].name} chosen of {len(sections)}, {_told(store.read('training'))}"
+
+
+def _preferred(sections: Sequence[ModelSection], behind: np.ndarray, error: np.ndarray) -> int:
+    """Return the model to use: the likeliest, but a mixed state rather than a pure one at a tie.
+
+    A pure state that is fitted to mixed data is wrong by many of its small errors, and no refit
+    shows that; a mixed state is wider where the state was pure after all.
+    """
+    best = int(np.argmin(behind))
+    if sections[best].family == "mps":
+        for k in np.argsort(behind):
+            if sections[k].family == "lpdo" and behind[k] <= error[k]:
+                return int(k)
+    return best
 
 
 def _floors(

@@ -14,13 +14,14 @@ from physgen.workflow.reconstruction.config import DEFAULT_POVM, Config, SystemS
 if TYPE_CHECKING:
     import xarray as xr
 
-    from physgen.quantum import MPS, POVM, TFIM, MeasurementData
+    from physgen.quantum import MPS, POVM, TFIM, DensityMatrix, MeasurementData
 
 __all__ = [
     "check",
     "described",
     "load_measurements",
     "load_state",
+    "load_target",
     "measurement_of",
     "system_of",
 ]
@@ -115,6 +116,30 @@ def described(data: MeasurementData) -> xr.Dataset:
     return head.assign_attrs(n_shots=data.n, n_sites=data.L)
 
 
+def load_target(config: Config, L: int) -> MPS | DensityMatrix | None:
+    """Return the target that [tomography] names, or None if it names none."""
+    from physgen.quantum import MPS, DensityMatrix, ghz_state, w_state
+
+    section = config.tomography
+    if section.target is not None:
+        return ghz_state(L) if section.target == "ghz" else w_state(L)
+    if section.file is None:
+        return None
+    check_digest("tomography", section.file, section.sha256)
+    if section.file.endswith(".npz"):
+        found: MPS | DensityMatrix = MPS.load(section.file)
+    elif section.file.endswith(".npy"):
+        found = DensityMatrix.load(section.file)
+    else:
+        raise InputError(
+            "[tomography] file must be .npz (a matrix product state) or .npy (a density matrix), "
+            f"got {section.file!r}"
+        )
+    if found.L != L:
+        raise InputError(f"[tomography] file must hold a state of {L} sites, got {found.L}")
+    return found
+
+
 def check(config: Config) -> None:
     """Raise :class:`InputError` for anything wrong with what the config points at."""
     _check_device(config)
@@ -123,9 +148,11 @@ def check(config: Config) -> None:
     if config.data.file is not None:
         data = load_measurements(config)
         check_models(config, data.L, data.povm)
+        load_target(config, data.L)
         return
     if tfim is not None:
         check_models(config, tfim.L, measurement_of(config))
+        load_target(config, tfim.L)
     if load_state(config) is None and tfim is not None:
         from physgen.exact.free_fermions import x_profile
 

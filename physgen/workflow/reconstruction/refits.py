@@ -1,8 +1,10 @@
 """Refits of the chosen model to bootstrap resamples: error bars that hold the error of the fit.
 
 The held-out shots stay as they are and only those trained on are resampled, so that no copy of a
-shot is on both sides.  Observables of a state are contracted; those of a network come from
-samples, drawn with the same random numbers from the model and from every refit.
+shot is on both sides.  A refit takes the steps that the fit kept: if each chose them by the few
+held-out shots, they would stop at different ones, and that would pass for a bias.  Observables of
+a state are contracted; those of a network come from samples, drawn with the same random numbers
+from the model and from every refit.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ CHECKPOINT = "refits/checkpoint"
 def refit(context: ReconstructionContext) -> str:
     """Fit the chosen model anew to resampled shots; commit /refits, and /errors at the end."""
     from physgen import models as families
+    from physgen.training import Schedule
 
     n, store = context.config.errors.refits, context.store
     if n == 0:
@@ -36,6 +39,7 @@ def refit(context: ReconstructionContext) -> str:
     section, data = chosen_section(context), context.data()
     split = context.stream("train").child("split")
     objective = models.objective_for(context.config, section, data, split)
+    kept = store.read("training").attrs
     if not store.has("refits"):
         fitted = families.from_dataset(store.read("model"))
         store.commit({"refits": _row(context, fitted)})  # row 0: the fit to the data themselves
@@ -59,6 +63,7 @@ def refit(context: ReconstructionContext) -> str:
             resampled,
             model,
             stream.child("fit"),
+            schedule=Schedule(int(kept["n_steps"]), int(kept["best_step"])),
             resume_from=store.read(CHECKPOINT) if begun else None,
             on_checkpoint=commit,
         )

@@ -6,15 +6,14 @@ left half.  The target is what [tomography] names, or the measured state where i
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
-from physgen.core.errors import InputError
 from physgen.workflow.labels import labelled, with_units
 from physgen.workflow.reconstruction.context import ReconstructionContext
+from physgen.workflow.reconstruction.inputs import load_target
 
 if TYPE_CHECKING:
     from physgen.quantum import MPS, DensityMatrix
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["NUMBERS", "model_numbers", "reason_against", "target_of", "tomography"]
 
 NUMBERS = ("fidelity_squared", "purity", "renyi2")
-NAMED = ("ghz", "w")
 
 
 def tomography(context: ReconstructionContext) -> str:
@@ -56,7 +54,8 @@ def tomography(context: ReconstructionContext) -> str:
         "tomography/likelihood": labelled(likely, "asymptotic", "the state"),
         "tomography/model": model_numbers(context, model),
     }
-    about = {"target": config.tomography.target or ("the measured state" if target else "none")}
+    named = config.tomography.target or (config.tomography.file and "of a file")
+    about = {"target": named or ("the measured state" if target else "none")}
     store.cite("maximum-likelihood-tomography")
     store.commit(
         {"tomography": labelled(xr.Dataset(attrs=about), "exact", "the target")}
@@ -79,23 +78,9 @@ def reason_against(context: ReconstructionContext) -> str:
 
 
 def target_of(context: ReconstructionContext) -> MPS | DensityMatrix | None:
-    """Return the state whose fidelity is wanted: of [tomography] target, or the measured one."""
-    from physgen.quantum import MPS, DensityMatrix, ghz_state, w_state
-
-    name, L = context.config.tomography.target, context.data().L
-    if name is None:
-        return context.state()
-    if name in NAMED:
-        return ghz_state(L) if name == "ghz" else w_state(L)
-    path = Path(name)
-    if path.suffix == ".npz":
-        return MPS.load(path)
-    if path.suffix == ".npy":
-        return DensityMatrix.load(path)
-    raise InputError(
-        f"[tomography] target must be 'ghz', 'w', or a file .npz (MPS) or .npy (density matrix), "
-        f"got {name!r}"
-    )
+    """Return the state whose fidelity is wanted: of [tomography], or the measured one."""
+    named = load_target(context.config, context.data().L)
+    return context.state() if named is None else named
 
 
 def model_numbers(context: ReconstructionContext, model: Any) -> xr.Dataset:

@@ -13,6 +13,7 @@ __all__ = ["warnings_of"]
 STATE_ERROR = 1e-8  # relative energy error above which a state is not the ground state
 FEW_SAMPLES = 1000  # below this an error bar is itself uncertain by more than 2 %
 ALARM_SIGMA = 4.0  # standard errors that call an alarm
+OUTSIDE = 0.01  # of its range, by which a number may be when its bias has been removed
 SHOWN_BONDS = 4  # of the pairs of neighbours that a warning names
 ROUNDING = 1e-6  # of the model's float32 arithmetic, in a mass
 
@@ -24,6 +25,8 @@ def warnings_of(tree: xr.DataTree, sources: dict[str, xr.Dataset]) -> tuple[str,
         *_state_warnings(dataset_of(tree, "state")),
         *_warnings(sources, validation, dataset_of(tree, "validation/exact")),
         *_physicality_warnings(tree),
+        *_disagreement_warnings(sources),
+        *_range_warnings(dataset_of(tree, "errors")),
     )
 
 
@@ -64,6 +67,43 @@ def _warnings(
     return warnings + _distance_warnings(validation, exact)
 
 
+def _disagreement_warnings(sources: dict[str, xr.Dataset]) -> list[str]:
+    """Tell of observables on which model and shots contradict each other.
+
+    Both come from the same shots, which makes them closer than their errors say, not farther.
+    """
+    if not {"data", "model"} <= set(sources):
+        return []
+    data, model = sources["data"], sources["model"]
+    found = []
+    for name in ("energy", "x_mean", "z_mean", "x", "z", "zz"):
+        if f"{name}_error" in data and f"{name}_error" in model:
+            spread = np.hypot(data[f"{name}_error"], model[f"{name}_error"])
+            # Shots that all say the same have no error to compare with.
+            frozen = [is_zero_error(*pair) for pair in _pairs(data, name)]
+            far = abs(data[name] - model[name]) > ALARM_SIGMA * spread
+            if np.any(far.values.ravel() & ~np.array(frozen)):
+                found.append(name)
+    if not found:
+        return []
+    return [
+        f"model and data disagree on {', '.join(found)} by more than {ALARM_SIGMA:.0f} errors: "
+        "the model cannot express this state, or the fit went wrong; believe the data"
+    ]
+
+
+def _range_warnings(errors: xr.Dataset | None) -> list[str]:
+    """Tell of numbers that left their range when the bias was removed."""
+    names = [n for n in ("fidelity_squared", "purity") if errors is not None and n in errors]
+    outside = [n for n in names if not -OUTSIDE <= float(errors[n]) <= 1 + OUTSIDE]  # type: ignore[index]
+    if not outside:
+        return []
+    return [
+        f"{', '.join(outside)} of the model left the physical range as the bias was removed: the "
+        "refits scatter widely; more refits or min_steps, or believe the column from the shots"
+    ]
+
+
 def _physicality_warnings(tree: xr.DataTree) -> list[str]:
     """Tell of neighbours whose matrix no state has, beyond chance."""
     warnings = []
@@ -89,11 +129,7 @@ def _physicality_warnings(tree: xr.DataTree) -> list[str]:
 def _zero_error_warnings(source: str, ds: xr.Dataset) -> list[str]:
     """Tell of observables that came out the same in every shot: their error is not zero."""
     names = [str(name) for name in ds.data_vars if f"{name}_error" in ds]
-    frozen = [
-        name
-        for name in names
-        if all(map(is_zero_error, ds[name].values.flat, ds[f"{name}_error"].values.flat))
-    ]
+    frozen = [name for name in names if all(is_zero_error(*pair) for pair in _pairs(ds, name))]
     if not frozen or int(ds.attrs.get("n", FEW_SAMPLES)) < 2:
         return []
     if frozen == names:
@@ -138,3 +174,8 @@ def _distance_warnings(validation: xr.Dataset, exact: xr.Dataset | None) -> list
         if 1 - mass > ALARM_SIGMA * error + ROUNDING
     ]
     return warnings
+
+
+def _pairs(ds: xr.Dataset, name: str) -> zip[tuple[float, float]]:
+    """Return each value of an observable with its error."""
+    return zip(ds[name].values.flat, ds[f"{name}_error"].values.flat)

@@ -7,8 +7,11 @@ import xarray as xr
 from physgen.core.errors import InputError
 from physgen.quantum import Born, MeasurementData, depolarised, ghz_state, povm
 from physgen.results import open_run
-from physgen.workflow.loading import config_from_dict
+from physgen.workflow import shipped
+from physgen.workflow.loading import config_from_dict, load_config
+from physgen.workflow.reconstruction.fitting import _preferred
 from physgen.workflow.reconstruction.inputs import check
+from physgen.workflow.reconstruction.model_section import ModelSection
 from physgen.workflow.run import run
 from physgen.workflow.summary import summarize
 
@@ -75,6 +78,71 @@ def test_matrices_of_a_small_system(finished):
     rho = model["rho_real"].values + 1j * model["rho_imag"].values
     assert np.trace(rho) == pytest.approx(1)
     assert any(t.heading == "Density matrix" for t in summarize(finished).tables)
+
+
+@pytest.mark.parametrize(
+    ("families", "behind", "chosen"),
+    [
+        (["mps", "lpdo"], [0.0, 0.0005], 1),  # a tie: the error of the difference is 0.001
+        (["mps", "lpdo"], [0.0, 0.002], 0),
+        (["lpdo", "mps"], [0.0, 0.0005], 0),
+        (["lstm", "mps", "lpdo"], [0.0, 0.0, 0.0], 0),
+        (["mps", "lstm"], [0.0, 0.0005], 0),  # a network is no safer than a state
+    ],
+)
+def test_a_pure_state_must_beat_a_mixed_one(families, behind, chosen):
+    sections = [ModelSection(family=family) for family in families]
+    error = np.full(len(behind), 0.001)
+    assert _preferred(sections, np.array(behind), error) == chosen
+
+
+def test_a_model_that_contradicts_the_shots_is_named(tmp_path):
+    """A pure state fitted to a mixture, with a symmetry that it has not: <Z> = 0 by parity."""
+    down = np.full((1500, 4), 3)  # Z- on every site, in the setting ZZZZ
+    shots = np.where(np.random.default_rng(1).random((1500, 1)) < 0.9, down, down - 3)
+    data = write(tmp_path / "lab.h5", shots, settings=np.zeros(1500, dtype=np.int64))
+    warned = {}
+    for parity in ({"parity": "X"}, {}):
+        config = {
+            "data": {"file": data},
+            "model": {"family": "mps", "bond": 4} | parity,
+            "errors": {"refits": 2},
+            "sample": {"n_samples": 200},
+        }
+        run(config_from_dict(config), tmp_path / str(len(parity)), until="validate")
+        told = summarize(open_run(tmp_path / str(len(parity)))).warnings
+        warned[bool(parity)] = [w for w in told if "disagree" in w]
+    assert not warned[False]
+    assert "z_mean" in warned[True][0]
+    assert "believe the data" in warned[True][0]
+
+
+def test_the_config_for_files_takes_a_file_from_where_one_is(tmp_path, monkeypatch):
+    write(tmp_path / "shots.h5", Born(ghz_state(3), "pauli-6").sample(300, 1))
+    monkeypatch.chdir(tmp_path)
+    lab = shipped.find_workflow("state_reconstruction") / "lab.toml"
+    config = load_config(lab, ["data.file=shots.h5"])
+    check(config)
+    assert config.data.file == str(tmp_path / "shots.h5")
+    assert [model.family for model in config.model] == ["lstm", "mps", "lpdo"]
+
+
+def test_a_target_is_checked_before_anything_is_done(tmp_path):
+    ghz_state(3).save(tmp_path / "three.npz")
+    (tmp_path / "four.txt").write_text("0 1")
+    chain = {"system": {"L": 4}, "tomography": {"file": str(tmp_path / "three.npz")}}
+    with pytest.raises(InputError, match="must hold a state of 4 sites, got 3"):
+        check(config_from_dict(chain))
+    chain["system"] = {"L": 3}
+    check(config_from_dict(chain))
+    for table, message in (
+        ({"file": str(tmp_path / "absent.npz")}, "must be a readable file"),
+        ({"file": str(tmp_path / "four.txt")}, "must be .npz"),
+        ({"file": "x.npz", "target": "w"}, "target or file, not both"),
+        ({"target": "bell"}, "'ghz' or 'w'"),
+    ):
+        with pytest.raises(InputError, match=message):
+            check(config_from_dict(chain | {"tomography": table}))
 
 
 def write(path, outcomes, **how):
@@ -157,6 +225,7 @@ def test_noise_of_generated_shots_is_known_to_the_models(tmp_path):
     [
         ({"model": {"family": "mps", "hidden": 3}}, "hidden must stand with a family that has it"),
         ({"model": [MODELS[0], MODELS[0]]}, "label must differ from the others"),
+        ({"data": {"file": "x.h5", "depolarising": 0.1}}, "must be left out beside a file"),
         ({"errors": {"refits": 1}}, "refits must be 0, or an integer >= 2"),
         (
             {"model": MODELS, "train": {"validation_fraction": 0.0}},
