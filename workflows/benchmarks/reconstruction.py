@@ -19,7 +19,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -211,7 +210,7 @@ def energy_rms() -> Row:
 
 # --- coverage ---------------------------------------------------------------------------------
 
-COVERAGE_SETS, COVERAGE_REFITS, COVERAGE_SHOTS = 100, 12, 2000
+COVERAGE_SETS, COVERAGE_REFITS, COVERAGE_SHOTS = 100, 10, 2000
 
 
 def coverage() -> Row:
@@ -224,7 +223,6 @@ def coverage() -> Row:
         return np.array([psi.energy(chain), x[2], *zz, x.mean()])
 
     exact, born, start = numbers(truth), Born(truth, frame), time.process_time()
-    settings = replace(recipe("mps"), min_steps=200)
     inside, raw = [], []
     for seed in range(9301, 9301 + COVERAGE_SETS):
         stream = Stream(seed)
@@ -235,7 +233,9 @@ def coverage() -> Row:
             spin = mean_spin(shots, frame)
             how = {"reflection": True, "complex_valued": False, "bond": 4}
             model = MatrixProduct(6, frame, **how, spin=spin, rng=again)
-            result = fit(model, objective, settings, rng=again.child("fit"), schedule=schedule)
+            result = fit(
+                model, objective, recipe("mps"), rng=again.child("fit"), schedule=schedule
+            )
             return numbers(model.purification()), schedule_of(result)
 
         first, schedule = value(objective, stream.child("model"))
@@ -274,9 +274,8 @@ def qucumber() -> dict[str, tuple[float, float, float]]:
     truth = Born(MPS.from_dense(psi / np.linalg.norm(psi)), data.povm)
 
     def mps(stream: Stream):
-        return fitted(data.outcomes, data.povm, stream, bond=4, parity="X", complex_valued=False)[
-            0
-        ]
+        how = {"bond": 4, "parity": "X", "complex_valued": False}
+        return fitted(data.outcomes, data.povm, stream, **how)[0]
 
     def lstm(stream: Stream):
         z2 = {"name": "z2", "outcomes": [1, 0]}
