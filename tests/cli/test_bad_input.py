@@ -169,7 +169,7 @@ BAD_STATES = {
 )
 def test_a_bad_state(config, tmp_path, refused, name, says):
     np.savez(tmp_path / "state.npz", *BAD_STATES[name])
-    overrides = ("--set", "state.file=state.npz")
+    overrides = ("--set", f"state.file={tmp_path / 'state.npz'}")
     assert says in refused("run", config, "--out", tmp_path / "run", *overrides)
 
 
@@ -201,7 +201,7 @@ def write_bad_state(folder, kind):
 )
 def test_a_state_file_that_cannot_be_read(config, tmp_path, refused, kind, says):
     name = write_bad_state(tmp_path, kind)
-    overrides = ("--set", f"state.file={name}")
+    overrides = ("--set", f"state.file={tmp_path / name}")
     assert says in refused("run", config, "--out", tmp_path / "run", *overrides)
 
 

@@ -57,7 +57,8 @@ class Row:
 class Figure:
     """A key of the table: its goal, its function, and whether it takes minutes.
 
-    ``stretch`` is what we would like to reach beyond the goal.
+    ``stretch`` is what we would like to reach beyond the goal; without the file ``needs``, which is
+    not ours to ship, the row stays as it is.
     """
 
     key: str
@@ -67,6 +68,7 @@ class Figure:
     slow: bool = False
     at_most: bool = False
     stretch: float | None = None
+    needs: Path | None = None
 
     def met(self, value: float) -> bool:
         """Whether `value` reaches the goal."""
@@ -117,6 +119,9 @@ def main(area: str, figures: list[Figure], packages: list[str], sources: list[st
         wanted = figure.key in options.only if options.only else True
         wanted &= not (options.fast and figure.slow) and not (options.train and not figure.slow)
         known = rows.get(figure.key, {}).get("source") == source
+        if wanted and figure.needs is not None and not figure.needs.exists():
+            print(f"{figure.key}: left as it is, no file {figure.needs}", file=sys.stderr)
+            wanted = False
         if wanted and (options.again or not (figure.slow and known)):
             print(f"{figure.key} ...", file=sys.stderr, flush=True)
             row = asdict(figure.compute())

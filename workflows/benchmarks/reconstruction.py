@@ -45,7 +45,9 @@ SOURCES = [
         for name in ("vecmath", "born", "recurrent", "matrix_product", "matrix_product_rows")
     ),
     "quantum",
-    "models",
+    *(f"models/{name}.py" for name in ("strings", "symmetries", "symmetrised", "registry")),
+    "models/autoregressive",
+    "models/matrix_product",
     "training",
     "validation",
 ]
@@ -432,15 +434,16 @@ FIGURES = [
     ),
     Figure(
         "qucumber_overlap", "squared overlap, QuCumber's file of 10 qubits, Z basis", 0.99,
-        lambda: qucumber_row(0, "overlap^2", 0.98982), slow=True,
+        lambda: qucumber_row(0, "overlap^2", 0.98982), slow=True, needs=FILES / "tfim1d_data.txt",
     ),
     Figure(
         "qucumber_kl", "KL(P||Q), the same", 0.02, lambda: qucumber_row(1, "nat", 0.0205),
-        slow=True, at_most=True,
+        slow=True, at_most=True, needs=FILES / "tfim1d_data.txt",
     ),
     Figure(
         "ghz6_fidelity_error", "6-qubit GHZ file: fidelity with the target against 1, from "
         "inversion and from a model, the larger pull", 2.0, ghz6, slow=True, at_most=True,
+        needs=FILES / "ghz6_sim_40000.npy",
     ),
     Figure(
         "train_L200_gb", "peak memory, L=200, 10^6 shots streamed", 2.0, scale, slow=True,
