@@ -9,6 +9,8 @@ imports ArviZ, whose code it is.
 
 For chains that have converged :math:`\hat R^2 - 1 \approx 4 \tau_\mathrm{int} / n_\mathrm{draws}`:
 many short chains have a large R-hat and a small error.  It gates few long chains only.
+
+k, the shape of the tail of importance weights, is ArviZ's as well.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import numpy as np
 
 from physgen.analysis.autocorrelation import as_series, is_constant
 
-__all__ = ["r_hat"]
+__all__ = ["r_hat", "tail_shape"]
 
 _MAX_CHAINS = 256  # more chains hardly sharpen R-hat, and ranks of 1e6 numbers take a second
 
@@ -51,6 +53,19 @@ def r_hat(x: Any) -> float:
     with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
         warnings.simplefilter("ignore")
         return float(_arviz().rhat(np.ascontiguousarray(x), method="rank"))
+
+
+def tail_shape(log_weight: np.ndarray) -> float:
+    """Return the shape k of a Pareto tail fitted to weights, log weights (n,) (PSIS's k-hat).
+
+    NaN for fewer than 100 weights, or if they are all alike: there is no tail to fit.
+    """
+    if log_weight.size < 100 or is_constant(log_weight[None]):
+        return math.nan
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        _, k = _arviz().psislw(log_weight)
+    return float(k)
 
 
 @functools.cache

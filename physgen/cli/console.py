@@ -50,12 +50,15 @@ def _duration(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def _nll(p: FitProgress, held_out_floor: float | None) -> str:
-    """Return the figure of merit: NLL per site on both kinds of shots, each beside its floor."""
-    text = f"NLL/site {p.train_nll:.4f}{_floor(p.entropy_floor)}"
-    if p.validation_nll == p.validation_nll:  # NaN before the first validation
-        text += f", held out {p.validation_nll:.4f}{_floor(held_out_floor)}"
-    return text
+_LOSSES = {"nll": "NLL", "free_energy": "variational F"}
+
+
+def _fit(p: FitProgress, held_out_floor: float | None) -> str:
+    """Return the figures of merit: losses per site beside their floors, and what else there is."""
+    text = f"{_LOSSES[p.loss_name]}/site {p.train_loss:.4f}{_floor(p.entropy_floor)}"
+    if p.validation_loss == p.validation_loss:  # NaN before the first validation
+        text += f", held out {p.validation_loss:.4f}{_floor(held_out_floor)}"
+    return ", ".join([text, *(f"{name} {value:.3f}" for name, value in p.merits.items())])
 
 
 def _floor(entropy: float | None) -> str:
@@ -102,7 +105,7 @@ class LineReporter(Reporter):
             return
         self._say(
             f"train     epoch {p.epoch}/{p.n_epochs}, step {p.step}/{p.n_steps}, "
-            f"{_nll(p, held_out_floor)}, "
+            f"{_fit(p, held_out_floor)}, "
             f"{p.samples_per_second:,.0f} shots/s, ETA {_duration(p.eta_s)}"
         )
 
@@ -177,7 +180,7 @@ class RichReporter(Reporter):
 
     def progress(self, progress: FitProgress, held_out_floor: float | None) -> None:
         p = progress
-        self._merit = _nll(p, held_out_floor)
+        self._merit = _fit(p, held_out_floor)
         self._show(
             completed=p.step,
             total=p.n_steps,

@@ -24,7 +24,9 @@ from physgen.core.random import Stream
 __all__ = [
     "REALS",
     "SPINS",
+    "Annealed",
     "Augmented",
+    "Collapsed",
     "Compilable",
     "Conditional",
     "Decimable",
@@ -200,8 +202,39 @@ class Sampler(Protocol):
 
 
 @runtime_checkable
+class Collapsed(Protocol):
+    """A density some of whose variables are drawn exactly given the others."""
+
+    @property
+    def collapsed(self) -> tuple[Any, Any]:
+        """The density of the others, and their target: the weights are those of the whole."""
+        ...
+
+    def complete(self, x: Array, rng: Stream | int) -> Array:
+        """Return whole configurations for values of the others."""
+        ...
+
+    def rest(self, x: Array) -> Array:
+        """Return the others of whole configurations."""
+        ...
+
+
+@runtime_checkable
+class Annealed(Protocol):
+    """An objective that changes as training goes."""
+
+    def at(self, progress: float) -> Any:
+        """Return the objective of this share of the steps, 0 <= progress < 1."""
+        ...
+
+
+@runtime_checkable
 class Objective(Protocol):
-    """What training minimises; holds its data and/or target, and what of it is held out."""
+    """What training minimises; holds its data and/or target, and what of it is held out.
+
+    Of its loss, in nats, a name ``loss_name`` (by default "nll") is shown and stored; functions of
+    the losses of held-out items in ``merits``, by name, are stored beside it.
+    """
 
     @property
     def n_train(self) -> int:

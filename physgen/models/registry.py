@@ -13,6 +13,7 @@ from physgen.models.autoregressive.convolution import ConvolutionNet
 from physgen.models.autoregressive.recurrent import RecurrentNet
 from physgen.models.autoregressive.transformer import TransformerNet
 from physgen.models.ensemble import Ensemble
+from physgen.models.flows.continuous import EquivariantCNF
 from physgen.models.matrix_product.model import MatrixProduct
 from physgen.models.symmetrised import Symmetrised
 
@@ -31,12 +32,20 @@ _FAMILIES: dict[str, Callable[..., Any]] = {
     "mps": MatrixProduct,
     "lpdo": partial(MatrixProduct, kraus=2),
 }
+_FIELDS: dict[str, Callable[..., Any]] = {"equivariant-cnf": EquivariantCNF}
 _ENSEMBLE = "ensemble"  # of models, and so no family of its own
 
 
-def families() -> tuple[str, ...]:
-    """Return the names that ``family`` may take."""
-    return tuple(_FAMILIES)
+def families(support: str = "outcomes") -> tuple[str, ...]:
+    """Return the names that ``family`` may take.
+
+    Parameters
+    ----------
+    support : {"outcomes", "reals"}
+        Of strings of outcomes, or of real fields.
+    """
+    known = {"outcomes": _FAMILIES, "reals": _FIELDS}
+    return tuple(known[check_choice("support", support, tuple(known))])
 
 
 def build(config: Mapping[str, Any], rng: Stream | int = 0) -> Any:
@@ -55,12 +64,12 @@ def build(config: Mapping[str, Any], rng: Stream | int = 0) -> Any:
     symmetries = arguments.pop("symmetries", None)
     if symmetries:
         return Symmetrised(build(arguments, rng), symmetries)
-    family = check_choice("family", arguments.pop("family", None), (*families(), _ENSEMBLE))
-    make = _ensemble if family == _ENSEMBLE else _FAMILIES[family]
+    makers = {**_FAMILIES, **_FIELDS, _ENSEMBLE: _ensemble}
+    make = makers[check_choice("family", arguments.pop("family", None), tuple(makers))]
     try:
         return make(**arguments, rng=rng)
     except TypeError as error:
-        raise InputError(f"model {family!r}: {error}") from error
+        raise InputError(f"model {config['family']!r}: {error}") from error
 
 
 def _ensemble(

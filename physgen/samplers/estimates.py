@@ -70,7 +70,8 @@ def estimates(
     Parameters
     ----------
     ds : Dataset
-        As `run` returns it; of tempered chains one replica, ``ds.sel(beta=...)``.
+        As `run` returns it, or `importance` with ``keep="draws"``, whose weights are used; of
+        tempered chains one replica, ``ds.sel(beta=...)``.
     exact : mapping of name to value or (value, error), or Dataset, optional
         References to stand beside; adds ``reference``, ``reference_error`` and ``pull``.  Of a
         Dataset, as the oracles of `physgen.exact` give it, what has the name of a quantity.
@@ -96,7 +97,12 @@ def estimates(
 
     rows: dict[str, list[Any]] = {key: [] for key in (*_NUMBERS, "unit", "estimator")}
     names = []
+    weighted = ds.attrs.get("weights") == "importance"
+    if weighted and beta is not None:
+        raise InputError("weighted draws cannot be reweighted to another beta; draw there instead")
     delta = None if beta is None else _delta_action(ds, beta)
+    if weighted:
+        delta, ds = -ds["log_weight"].transpose("chain", "draw").values, ds.drop_vars("log_weight")
     if beta is not None:
         ds = ds.assign_coords(beta=float(beta))
     for q in _quantities(ds):

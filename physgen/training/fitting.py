@@ -22,7 +22,7 @@ import copy
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,10 +30,12 @@ import torch
 import xarray as xr
 
 from physgen.core.errors import InputError, InterruptedRunError, TrainingDivergedError
+from physgen.core.protocols import Annealed
 from physgen.core.random import Stream, as_stream
 from physgen.training.progress import Progress, Reporter
+from physgen.training.recipes import RECIPES
 from physgen.training.settings import FitSettings, parse_seconds
-from physgen.training.state import FitState
+from physgen.training.state import FitState, history_columns
 
 __all__ = ["FitResult", "Schedule", "fit"]
 
@@ -65,8 +67,8 @@ class FitResult:
     model : module
         The model that was passed in, holding the averaged weights that validation kept.
     history : xarray.Dataset
-        Dimension ``evaluation``: step, epoch, train_nll, validation_nll and its standard error
-        (nat/site), learning_rate.
+        Dimension ``evaluation``: step, epoch, the loss in training and in validation with its
+        standard error (nat/site; e.g. train_nll), learning_rate, and merits of the objective.
     best_step : int
         Step of the weights that were kept.
     stopped_by : {"schedule", "patience"}
@@ -86,7 +88,8 @@ def fit(
     objective: Any,
     settings: FitSettings | None = None,
     *,
-    rng: Stream | int,
+    rng: Stream | int = 0,
+    budget: str | None = None,
     schedule: Schedule | None = None,
     entropy_floor: float | None = None,
     resume_from: xr.Dataset | None = None,
@@ -103,9 +106,11 @@ def fit(
     objective : Objective
         E.g. :class:`~physgen.training.NegativeLogLikelihood`.
     settings : FitSettings, optional
-        The recipe; its defaults suit 1e4 to 1e6 shots.
+        The recipe; by default that of the model's family (:func:`~physgen.training.recipe`).
     rng : Stream or int
         Order of the shots, and randomness of the objective.
+    budget : str, optional
+        CPU time, e.g. "60s", instead of what the settings say of length.
     schedule : Schedule, optional
         Follow an earlier fit, instead of the steps in `settings` and of what validation would
         keep: a refit that stopped elsewhere would show a difference that is none of the data.
@@ -134,7 +139,10 @@ def fit(
     InputError
         If `resume_from` belongs to another model, or `patience` is given without held-out data.
     """
-    loop = _Loop(model, objective, settings or FitSettings(), as_stream(rng), schedule)
+    settings = settings or _recipe_of(model)
+    if budget is not None:
+        settings = replace(settings, n_epochs=None, budget=budget)
+    loop = _Loop(model, objective, settings, as_stream(rng), schedule)
     if loop.settings.patience is not None and objective.n_validation == 0:
         raise InputError("patience needs held-out shots; give validation_fraction > 0")
     if resume_from is not None:
@@ -191,7 +199,8 @@ class _Loop:
         self.steps_per_epoch = math.ceil(objective.n_train / settings.batch_size)
         n_steps = settings.epochs(objective.n_train) * self.steps_per_epoch
         n_steps = n_steps if schedule is None else schedule.n_steps
-        self.state = FitState(model, settings.learning_rate, n_steps)
+        self.columns = history_columns(objective)
+        self.state = FitState(model, settings, n_steps, self.columns)
         self._device = next(model.parameters()).device
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
 
@@ -218,7 +227,7 @@ class _Loop:
         if self.settings.budget is None or self.schedule is not None:
             return
         trial = copy.copy(self)
-        trial.state = FitState(copy.deepcopy(self.state.model), self.settings.learning_rate, 10**9)
+        trial.state = FitState(copy.deepcopy(self.state.model), self.settings, 10**9, self.columns)
         trial.advance(validate=False)  # compiles kernels and warms caches
         start = time.process_time()
         for _ in range(CALIBRATION_STEPS):
@@ -237,7 +246,10 @@ class _Loop:
         for group in s.optimizer.param_groups:
             group["lr"] = settings.learning_rate_at(s.step, s.n_steps)
         s.optimizer.zero_grad(set_to_none=True)
-        loss = self.objective.loss(s.model, batch, self.rng.child("loss").at(s.step)).value
+        objective = self.objective
+        if isinstance(objective, Annealed):
+            objective = objective.at(s.step / s.n_steps)
+        loss = objective.loss(s.model, batch, self.rng.child("loss").at(s.step)).value
         value = float(loss.detach())
         if not math.isfinite(value):
             self._diverged(value)
@@ -269,15 +281,12 @@ class _Loop:
         weights = [p for module in (s.model, s.average) for p in module.parameters()]
         if not (np.isfinite(nll).all() and all(torch.isfinite(w).all() for w in weights)):
             self._diverged(math.nan, what="validation loss")
-        row = {
-            "step": s.step,
-            "epoch": self.epoch,
-            "train_nll": s.loss_sum / s.loss_count / self.objective.n_sites,
-            "validation_nll": nll.mean() if nll.size else math.nan,
-            "validation_nll_error": _standard_error(nll),
-            "learning_rate": self.settings.learning_rate_at(s.step - 1, s.n_steps),
-        }
-        for name, value in row.items():
+        train = s.loss_sum / s.loss_count / self.objective.n_sites
+        validation = nll.mean() if nll.size else math.nan
+        rate = self.settings.learning_rate_at(s.step - 1, s.n_steps)
+        row = [s.step, self.epoch, train, validation, _standard_error(nll), rate]
+        row += [merit(nll) for merit in getattr(self.objective, "merits", {}).values()]
+        for name, value in zip(self.columns, row, strict=True):
             s.history[name].append(float(value))
         s.loss_sum, s.loss_count = 0.0, 0
         if not s.lowest.size or nll.mean() < s.lowest.mean():
@@ -300,6 +309,12 @@ class _Loop:
             "or clip_norm",
             step=s.step,
         )
+
+
+def _recipe_of(model: Any) -> FitSettings:
+    """Return the recipe of a model's family, or the default one."""
+    family = getattr(model, "config", {}).get("family")
+    return RECIPES.get(str(family), FitSettings())
 
 
 def _standard_error(x: np.ndarray) -> float:

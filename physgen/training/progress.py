@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,14 +15,16 @@ PROGRESS_EVERY = 0.2  # seconds between calls of the listener
 
 @dataclass(frozen=True)
 class Progress:
-    """What a progress display shows; NLL in nats per site."""
+    """What a progress display shows; losses in nats per site."""
 
     epoch: int
     n_epochs: int
     step: int
     n_steps: int
-    train_nll: float
-    validation_nll: float
+    loss_name: str
+    train_loss: float
+    validation_loss: float
+    merits: Mapping[str, float]
     entropy_floor: float | None
     samples_per_second: float
     eta_s: float
@@ -48,18 +50,23 @@ class Reporter:
         self.last = now
         loop, s = self.loop, self.loop.state
         rate = (s.step - self.first) / max(now - self.start, 1e-9)
-        train = s.history["train_nll"][-1] if s.history["train_nll"] else math.nan
+        name = getattr(loop.objective, "loss_name", "nll")
+        trained = s.history[f"train_{name}"]
+        train = trained[-1] if trained else math.nan
         if s.loss_count:
             train = s.loss_sum / s.loss_count / loop.objective.n_sites
-        validation = s.history["validation_nll"]
+        validation = s.history[f"validation_{name}"]
+        merits = getattr(loop.objective, "merits", ())
         self.callback(
             Progress(
                 epoch=min(loop.epoch + 1, loop.n_epochs),
                 n_epochs=loop.n_epochs,
                 step=s.step,
                 n_steps=s.n_steps,
-                train_nll=train,
-                validation_nll=validation[-1] if validation else math.nan,
+                loss_name=name,
+                train_loss=train,
+                validation_loss=validation[-1] if validation else math.nan,
+                merits={m: s.history[m][-1] for m in merits if s.history[m]},
                 entropy_floor=self.floor,
                 samples_per_second=rate * loop.settings.batch_size,
                 eta_s=(s.n_steps - s.step) / rate if rate > 0 else math.inf,

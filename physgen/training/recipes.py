@@ -27,6 +27,15 @@ RECIPES: Mapping[str, FitSettings] = MappingProxyType(
         # 191 shots and the norm fill three blocks of the kernel.
         "mps": _MATRIX_PRODUCT,
         "lpdo": _MATRIX_PRODUCT,
+        "equivariant-cnf": FitSettings(
+            n_epochs=40,
+            batch_size=128,
+            learning_rate=5e-3,
+            clip_norm=5.0,
+            beta2=0.95,
+            warmup_fraction=0.05,
+            ema_decay=0.98,
+        ),
     }
 )
 

@@ -45,6 +45,8 @@ class FitSettings:
         Share of the steps with linearly growing learning rate, in [0, 1).
     clip_norm : float or None
         Largest Euclidean norm of the gradient; None: unlimited.
+    beta2 : float
+        Decay of Adam's second moments, in [0, 1).
     ema_decay : float
         Exponential moving average of the weights, in [0, 1); validation and the result use it.
     validate_every : int
@@ -64,6 +66,7 @@ class FitSettings:
     schedule: str = "cosine"
     warmup_fraction: float = 0.02
     clip_norm: float | None = 1.0
+    beta2: float = 0.999
     ema_decay: float = 0.995
     validate_every: int = 1
     patience: int | None = None
@@ -81,7 +84,7 @@ class FitSettings:
         check_positive_int("batch_size", self.batch_size)
         check_positive("learning_rate", self.learning_rate)
         check_choice("schedule", self.schedule, SCHEDULES)
-        for name in ("warmup_fraction", "ema_decay"):
+        for name in ("warmup_fraction", "beta2", "ema_decay"):
             if not 0 <= check_finite(name, getattr(self, name)) < 1:
                 raise InputError(f"{name} must lie in [0, 1), got {getattr(self, name)}")
         if self.clip_norm is not None:

@@ -17,10 +17,16 @@ import xarray as xr
 
 from physgen.core.errors import InputError
 from physgen.models.io import dataset_to_tensors, tensors_to_dataset
+from physgen.training.settings import FitSettings
 
-__all__ = ["FitState"]
+__all__ = ["FitState", "history_columns"]
 
-HISTORY = ("step", "epoch", "train_nll", "validation_nll", "validation_nll_error", "learning_rate")
+
+def history_columns(objective: Any) -> tuple[str, ...]:
+    """Return the columns of a history: losses by the name of the objective's, and its merits."""
+    loss = getattr(objective, "loss_name", "nll")
+    losses = (f"train_{loss}", f"validation_{loss}", f"validation_{loss}_error")
+    return ("step", "epoch", *losses, "learning_rate", *getattr(objective, "merits", ()))
 
 
 class FitState:
@@ -42,17 +48,22 @@ class FitState:
     loss_sum, loss_count : float, int
         Training loss since the last validation.
     history : dict of lists
+        By column.
     """
 
-    def __init__(self, model: torch.nn.Module, learning_rate: float, n_steps: int) -> None:
+    def __init__(
+        self, model: torch.nn.Module, settings: FitSettings, n_steps: int, columns: Iterable[str]
+    ) -> None:
         self.model = model
         self.average = copy.deepcopy(model).requires_grad_(False)
-        self.optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
+        self.optimizer = torch.optim.Adam(
+            model.parameters(), lr=settings.learning_rate, betas=(0.9, settings.beta2), fused=True
+        )
         self.best = copy.deepcopy(self.average.state_dict())
         self.step, self.n_steps = 0, n_steps
         self.best_step, self.stale, self.lowest = 0, 0, np.empty(0)
         self.loss_sum, self.loss_count = 0.0, 0
-        self.history: dict[str, list[float]] = {name: [] for name in HISTORY}
+        self.history: dict[str, list[float]] = {name: [] for name in columns}
 
     def update_average(self, decay: float) -> None:
         """Move the averaged weights towards the current ones.
@@ -65,9 +76,9 @@ class FitState:
                 a.lerp_(p, weight)
 
     def history_dataset(self) -> xr.Dataset:
-        """Return the history with dimension ``evaluation``; NLL in nats per site."""
-        units = {"train_nll": "nat/site", "validation_nll": "nat/site"}
-        units["validation_nll_error"] = "nat/site"
+        """Return the history with dimension ``evaluation``; losses in nats per site."""
+        losses = [name for name in self.history if name.startswith(("train_", "validation_"))]
+        units = dict.fromkeys(losses, "nat/site")
         variables = {
             name: (
                 "evaluation",
@@ -109,7 +120,9 @@ class FitState:
             self.best = _selected(tensors, "best")
             counters = json.loads(stored.attrs["counters"])
             self.lowest = stored["lowest"].values.copy()
-            self.history = {name: stored[f"history.{name}"].values.tolist() for name in HISTORY}
+            self.history = {
+                name: stored[f"history.{name}"].values.tolist() for name in self.history
+            }
         except (RuntimeError, KeyError) as error:
             raise InputError(
                 "the checkpoint does not belong to this model; "

@@ -17,7 +17,7 @@ from physgen.results import RunStore, collect_provenance, open_run
 from physgen.workflow.loading import load_config
 
 # Enough epochs that there is time to interrupt, checkpoints often enough to resume from.
-LONG = ["--set", "train.n_epochs=120", "--set", "train.checkpoint_every=0.05"]
+LONG = ["--set", "train.n_epochs=30", "--set", "train.checkpoint_every=0.05"]
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def own_shots(tmp_path, toy_text):
     path = tmp_path / "lab.toml"
     data = '[data]\nfile = "lab.npy"\npovm = "pauli-6"\n'
     rest = [f"[{name}]\n" + "".join(f"{k} = {v}\n" for k, v in table[name].items())
-            for name in ("model", "train", "sample", "validate")]  # fmt: skip
+            for name in table if name not in ("seed", "system", "state", "data")]  # fmt: skip
     path.write_text("seed = 7\n" + data + "".join(rest))
     return path
 

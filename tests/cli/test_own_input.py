@@ -19,6 +19,11 @@ batch_size = 32
 n_samples = 400
 [validate]
 n_samples = 200
+[errors]
+refits = 2
+n_samples = 200
+[tomography]
+max_sites = 0
 """
 
 

@@ -197,7 +197,7 @@ def test_progress_reports_the_figure_of_merit():
     )
     last = seen[-1]
     assert (last.epoch, last.step) == (4, last.n_steps)
-    assert last.validation_nll == pytest.approx(ENTROPY / L, abs=0.05)
+    assert last.validation_loss == pytest.approx(ENTROPY / L, abs=0.05)
     assert last.samples_per_second > 0
 
 

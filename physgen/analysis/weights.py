@@ -1,0 +1,87 @@
+r"""Importance weights: what draws from q say about the target.
+
+With :math:`\log w = -S - \log q`,
+
+.. math::
+    \log Z = \log \frac1N \sum_i w_i \pm \sqrt{\frac{1/\mathrm{ess} - 1}{N}}, \qquad
+    \mathrm{ess} = \frac{(\sum_i w_i)^2}{N \sum_i w_i^2}, \qquad
+    \mathrm{ess}_f = \frac{1}{\langle w \rangle_p \, \langle 1/w \rangle_p} ,
+
+the last from draws of the *target* (MCMC): a mode that q leaves out is seen there alone.  Both
+are shares of N in (0, 1], equal for N to infinity where q covers the target.  The shape k of the
+Pareto tail of the weights says whether they have a variance at all (k < 0.5) and whether
+estimates can be trusted (k < 0.7; Vehtari et al., JMLR 25, 72 (2024)).
+(Nicoli et al., PRE 101, 023304 (2020).)
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from physgen.core.arrays import to_numpy
+from physgen.core.errors import InputError
+
+__all__ = ["ess", "forward_ess", "largest_share", "log_mean_exp", "log_z", "pareto_k"]
+
+
+def ess(log_weight: Any) -> float:
+    """Return (sum w)^2 / (N sum w^2), in (0, 1], for log weights (N,)."""
+    w = _relative(log_weight)
+    return float(w.sum() ** 2 / (w.size * np.sum(w * w)))
+
+
+def forward_ess(log_weight: Any) -> float:
+    """Return 1 / (<w> <1/w>) for log weights (N,) of draws of the target, in (0, 1]."""
+    a = _checked(log_weight)
+    return math.exp(-log_mean_exp(a) - log_mean_exp(-a))
+
+
+def log_mean_exp(a: Any) -> float:
+    """Return log (1/N) sum e^a."""
+    a = np.asarray(a, dtype=np.float64)
+    top = float(a.max())
+    return top + math.log(float(np.mean(np.exp(a - top))))
+
+
+def log_z(log_weight: Any) -> tuple[float, float]:
+    """Return log Z and its standard error (delta method), for log weights (N,).
+
+    The bias of the estimate is minus half of the squared error.
+    """
+    a = _checked(log_weight)
+    return log_mean_exp(a), math.sqrt(max(1 / ess(a) - 1, 0.0) / a.size)
+
+
+def largest_share(log_weight: Any) -> float:
+    """Return the share that the largest weight has of the sum."""
+    w = _relative(log_weight)
+    return float(1 / w.sum())
+
+
+def pareto_k(log_weight: Any) -> float:
+    """Return the shape k of the tail of the weights; NaN where there are too few to tell."""
+    from physgen.analysis.convergence import tail_shape
+
+    return tail_shape(_checked(log_weight))
+
+
+def _relative(log_weight: Any) -> np.ndarray:
+    """Return the weights, the largest of them 1."""
+    a = _checked(log_weight)
+    return np.exp(a - a.max())
+
+
+def _checked(log_weight: Any) -> np.ndarray:
+    a = np.asarray(to_numpy(log_weight), dtype=np.float64).ravel()
+    if a.size == 0:
+        raise InputError("log_weight must hold at least one draw, got none")
+    bad = np.isnan(a) | (a == np.inf)
+    if bad.any():
+        first = int(np.argmax(bad))
+        raise InputError(f"log_weight must be numbers, got {a[first]} at draw {first}")
+    if np.all(a == -np.inf):
+        raise InputError("every draw has weight zero: the target forbids all that q makes")
+    return a

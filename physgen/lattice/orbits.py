@@ -1,0 +1,143 @@
+r"""Orbits of pairs of sites under translations and point group, and the modes that go with them.
+
+On a periodic lattice, or on the even sublattice of one, translations reach every site from every
+other.  A matrix that commutes with them, and with the point group where wanted, has one number for
+each orbit o of pairs (displacements of equal lengths, in any order and with any signs),
+
+.. math:: M_{xy} = a_{o(x - y)} , \qquad
+          M = E \,\mathrm{diag}(\hat a)\, E^T , \qquad
+          \hat a_k = \sum_o a_o \chi_{ok} , \quad \chi_{ok} = \sum_{x \in o} \cos k \cdot x ,
+
+with the real plane waves E of the n momenta (on the even sublattice one of k and k + (pi, pi,
+...)); the second and third equation hold for symmetric matrices.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from physgen.core.errors import InputError
+from physgen.lattice.hypercubic import Hypercubic
+
+__all__ = ["PairOrbits"]
+
+
+class PairOrbits:
+    """The orbits of pairs of sites of a periodic lattice.
+
+    Parameters
+    ----------
+    lattice : Hypercubic
+        A periodic lattice.
+    even : bool
+        Take the even sublattice only; all periodic extents must be even.
+    point_group : bool
+        Join what permutations and reflections of the axes join; extents must be equal.
+
+    Attributes
+    ----------
+    n, n_orbits : int
+        Sites and orbits.
+    index : ndarray of int (n, n)
+        o(x - y); the diagonal is orbit 0.
+    displacements : tuple of tuple of int
+        A representative of every orbit, which stands for the same orbit on a larger lattice.
+    sizes : ndarray of int (n_orbits,)
+        Sites y of each orbit around one site x.
+
+    Raises
+    ------
+    InputError
+        If an axis is open, or the extents do not allow what is asked for.
+    """
+
+    def __init__(self, lattice: Hypercubic, even: bool = False, point_group: bool = True) -> None:
+        if not lattice.is_periodic:
+            raise InputError(
+                f"translations need a periodic lattice, got boundary {lattice.boundary!r}"
+            )
+        if point_group and len(set(lattice.shape)) > 1:
+            raise InputError(f"the point group needs equal extents, got shape {lattice.shape}")
+        self.lattice, self.even, self.point_group = lattice, bool(even), bool(point_group)
+        self.sites = lattice.even_sites if even else np.arange(lattice.n_sites)
+        self.coordinates = lattice.coordinates[self.sites]
+        self.n = len(self.sites)
+        extents = np.array(lattice.shape)
+        d = (self.coordinates - self.coordinates[0]) % extents
+        d = np.where(2 * d > extents, d - extents, d)  # in (-L/2, L/2]
+        keys = [self._key(row) for row in d.tolist()]
+        self.displacements = tuple(sorted(set(keys), key=lambda k: (sum(i * i for i in k), k)))
+        number = {key: o for o, key in enumerate(self.displacements)}
+        self.of_displacement = np.array([number[key] for key in keys])
+        self.n_orbits = len(self.displacements)
+        self.sizes = np.bincount(self.of_displacement)
+
+    def _key(self, d: list[int]) -> tuple[int, ...]:
+        return tuple(sorted(map(abs, d), reverse=True)) if self.point_group else tuple(d)
+
+    @cached_property
+    def index(self) -> np.ndarray:
+        """Orbit of every pair (x, y), that of the displacement x - y."""
+        place = np.full(self.lattice.n_sites, -1)
+        place[self.sites] = np.arange(self.n)
+        strides = np.cumprod([1, *self.lattice.shape[:0:-1]])[::-1]
+        index = np.empty((self.n, self.n), dtype=np.int64)
+        for y in range(self.n):
+            d = (self.coordinates - self.coordinates[y]) % np.array(self.lattice.shape)
+            # coordinates[0] is the origin: sublattices begin with site 0.
+            index[:, y] = self.of_displacement[place[d @ strides]]
+        return index
+
+    @cached_property
+    def momenta(self) -> np.ndarray:
+        """Momenta of the modes, shape (n, dim): those of E, k and -k being two columns."""
+        k = self.lattice.momenta().reshape(-1, self.lattice.dim)
+        if not self.even:
+            return k
+        # k and k + (pi, ..., pi) agree on even sites.  Keep the first of each pair.
+        labels = np.round(k * np.array(self.lattice.shape) / (2 * np.pi)).astype(int)
+        half = np.array(self.lattice.shape) // 2
+        seen: set[tuple[int, ...]] = set()
+        keep = []
+        for row, n in enumerate(labels):
+            pair = [tuple((m % np.array(self.lattice.shape)).tolist()) for m in (n, n + half)]
+            if not seen.intersection(pair):
+                keep.append(row)
+            seen.update(pair)
+        return k[keep]
+
+    @cached_property
+    def modes(self) -> np.ndarray:
+        """E, orthogonal (n, n): one real plane wave a column, constant first."""
+        return self._waves[0]
+
+    @cached_property
+    def characters(self) -> np.ndarray:
+        """Chi (n_orbits, n), columns as those of `modes`."""
+        k = self._waves[1]
+        waves = np.cos(self.coordinates @ k.T)
+        chi = np.zeros((self.n_orbits, self.n))
+        np.add.at(chi, self.of_displacement, waves)
+        return chi
+
+    @cached_property
+    def _waves(self) -> tuple[np.ndarray, np.ndarray]:
+        columns, momenta, done = [], [], np.zeros(self.n, dtype=bool)
+        k = self.momenta
+        phase = self.coordinates @ k.T
+        c, s = np.cos(phase), np.sin(phase)
+        for j in range(self.n):
+            if done[j]:
+                continue
+            # -k is the column that is the conjugate of this one.
+            partner = int(np.argmax(c.T @ c[:, j] - s.T @ s[:, j]))
+            done[[j, partner]] = True
+            if partner == j:
+                columns.append(c[:, j] / np.sqrt(self.n))
+                momenta.append(k[j])
+                continue
+            columns += [c[:, j] * np.sqrt(2 / self.n), s[:, j] * np.sqrt(2 / self.n)]
+            momenta += [k[j], k[j]]
+        return np.stack(columns, axis=1), np.array(momenta)

@@ -1,0 +1,1 @@
+"""Normalizing flows: densities of real fields, from a base and a diffeomorphism."""

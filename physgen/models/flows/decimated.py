@@ -1,0 +1,113 @@
+r"""A flow of the even sites, and the odd ones drawn exactly.
+
+Where a target can integrate its odd sublattice (:mod:`physgen.targets.phi4_decimation`), a density
+q_e of the even sites makes one of all sites,
+
+.. math:: q(\phi) = q_e(\phi_e) \, p(\phi_o | \phi_e), \qquad
+          \log p(\phi_o | \phi_e) = S_{\rm even}(\phi_e) - S(\phi) ,
+
+whose weights are those of the even sites alone,
+:math:`-S - \log q = -S_{\rm even} - \log q_e`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+import torch
+from torch import nn
+
+from physgen.core.errors import InputError
+from physgen.core.protocols import Decimable, Support
+from physgen.core.random import Stream, as_stream
+from physgen.targets.even import EvenTarget
+
+__all__ = ["Decimated", "reduced"]
+
+
+def reduced(target: Any) -> EvenTarget | None:
+    """Return what is left of a target when odd sites are integrated out; None if it cannot be."""
+    lattice: Any = getattr(target, "lattice", None)
+    able = isinstance(target, Decimable) and lattice is not None and lattice.is_bipartite
+    return EvenTarget(target) if able else None
+
+
+@final
+class Decimated(nn.Module):
+    """A density of all sites from one of the even sites of a target.
+
+    Parameters
+    ----------
+    even : Density
+        Of the even sites, in the order of ``lattice.split``.
+    target : Target
+        That integrates its odd sublattice.
+
+    Attributes
+    ----------
+    collapsed : tuple
+        The density of the even sites and their target: training and weights need no more.
+    """
+
+    def __init__(self, even: Any, target: Any, even_target: EvenTarget | None = None) -> None:
+        super().__init__()
+        even_target = even_target or reduced(target)
+        if even_target is None:
+            raise InputError(
+                f"a decimated model needs a target that integrates its odd sublattice, got "
+                f"{target!r}"
+            )
+        if tuple(even.event_shape) != even_target.event_shape:
+            raise InputError(
+                f"the even sites of the target have shape {even_target.event_shape}, got a "
+                f"density of shape {tuple(even.event_shape)}"
+            )
+        self.even, self.target, self._even_target = even, target, even_target
+
+    @property
+    def collapsed(self) -> tuple[Any, EvenTarget]:
+        """The density of the even sites, and their target."""
+        return self.even, self._even_target
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Shape of a configuration of the target."""
+        return tuple(self.target.event_shape)
+
+    @property
+    def support(self) -> Support:
+        """That of the target."""
+        return self.target.support
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Config of the density of even sites, which is all that is learned."""
+        return self.even.config
+
+    def log_prob(self, x: Any) -> Any:
+        """Return log q (...) float64 of configurations (..., *event_shape)."""
+        x_even = self.rest(x)
+        rest = self.target.action_even(x_even) - self.target.action(x)
+        return self.even.log_prob(x_even) + rest
+
+    def rest(self, x: Any) -> Any:
+        """Return the even sites of configurations."""
+        return self.target.lattice.split(x)[0]
+
+    def complete(self, x_even: Any, rng: Stream | int) -> Any:
+        """Return configurations with the given even sites and odd ones drawn exactly."""
+        x_odd = self.target.draw_odd(x_even, rng)
+        return self.target.lattice.merge(x_even, x_odd)
+
+    def sample(self, n: int, rng: Stream | int) -> Any:
+        """Return n draws (n, *event_shape)."""
+        return self.sample_and_log_prob(n, rng)[0]
+
+    def sample_and_log_prob(self, n: int, rng: Stream | int) -> tuple[Any, Any]:
+        """Return n draws and their log q."""
+        stream = as_stream(rng)
+        x_even, log_q = self.even.sample_and_log_prob(n, stream.child("even"))
+        x = self.complete(x_even, stream.child("odd"))
+        # The exact conditional, from the very fields that were drawn.
+        rest = self.target.action_even(x_even) - self.target.action(x)
+        return x, log_q + torch.as_tensor(rest)

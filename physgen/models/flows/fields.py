@@ -1,0 +1,163 @@
+"""Models of real fields: what they have in common, whatever computes log q.
+
+A field is an array of real numbers of shape ``event_shape``; q is a normalised density, log q is
+in nats and float64.  A family says how a batch is scored and how one is drawn; kinds of arrays,
+blocks and the random numbers of each block are decided here.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from physgen.core.arrays import like
+from physgen.core.checks import check_positive_int
+from physgen.core.errors import InputError
+from physgen.core.protocols import REALS, Support
+from physgen.core.random import Stream, as_stream
+
+__all__ = ["FieldModel"]
+
+# Numbers in one block of draws: what a layer writes down for it stays in the caches.
+BLOCK_NUMBERS = 2**15
+
+
+class FieldModel(nn.Module, ABC):
+    """A normalised density of real fields; a Density.
+
+    Parameters
+    ----------
+    event_shape : tuple of int
+        Shape of one field.
+    """
+
+    def __init__(self, event_shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self._event_shape = tuple(check_positive_int("each extent", n) for n in event_shape)
+
+    # --- what a family supplies -----------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def config(self) -> dict[str, Any]:
+        """Arguments of ``models.build`` (JSON types) that give the same architecture again."""
+
+    @abstractmethod
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return log q (B,) float64 of fields (B, *event_shape), differentiable in weights and x.
+
+        The one method that training calls with data.
+        """
+
+    @abstractmethod
+    def draw(self, n: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return n fields and their log q, both differentiable in the weights."""
+
+    # --- the density ----------------------------------------------------------------------
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Shape of one field."""
+        return self._event_shape
+
+    @property
+    def support(self) -> Support:
+        """Real numbers."""
+        return REALS
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the weights, and of the fields that are drawn."""
+        return next(self.parameters()).dtype
+
+    @property
+    def block(self) -> int:
+        """Fields in one block: random numbers are keyed by blocks, so draws do not depend on n."""
+        return max(16, BLOCK_NUMBERS // math.prod(self._event_shape))
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    def extra_repr(self) -> str:
+        """Sizes, shown by ``repr``."""
+        n = sum(p.numel() for p in self.parameters())
+        return f"event_shape={self._event_shape}, n_parameters={n}"
+
+    def log_prob(self, x: Any) -> Any:
+        """Return log q of fields in nats.
+
+        Parameters
+        ----------
+        x : array or tensor (..., *event_shape)
+
+        Returns
+        -------
+        array or tensor (...) float64, without gradients
+
+        Raises
+        ------
+        InputError
+            If the shape is not that of a field.
+        """
+        shape, dim = tuple(x.shape), len(self._event_shape)
+        if len(shape) < dim or shape[len(shape) - dim :] != self._event_shape:
+            text = ", ".join(map(str, self._event_shape))
+            raise InputError(f"x must have shape (..., {text}), got {shape}")
+        flat = torch.as_tensor(x).to(self._device, self.dtype).reshape(-1, *self._event_shape)
+        with torch.no_grad():
+            parts = [self(part) for part in flat.split(self.block)]
+        log_q = torch.cat(parts) if parts else flat.new_empty(0, dtype=torch.float64)
+        return like(log_q.cpu().numpy().reshape(shape[: len(shape) - dim]), x)
+
+    def sample(self, n: int, rng: Stream | int) -> torch.Tensor:
+        """Return n draws; see :meth:`sample_and_log_prob`."""
+        return self.sample_and_log_prob(n, rng)[0]
+
+    def sample_and_log_prob(self, n: int, rng: Stream | int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return draws and their log q, on the model's device and without gradients.
+
+        Parameters
+        ----------
+        n : int
+        rng : Stream or int
+            The first m of n draws are the m draws.
+
+        Returns
+        -------
+        x : tensor (n, *event_shape)
+        log_q : tensor (n,) float64
+        """
+        check_positive_int("n", n)
+        stream, size = as_stream(rng).child("block"), self.block
+        xs, log_qs = [], []
+        with torch.no_grad():
+            for k in range(math.ceil(n / size)):
+                x, log_q = self.draw(size, stream.at(k).torch(self._device))
+                xs.append(x)
+                log_qs.append(log_q)
+        return torch.cat(xs)[:n], torch.cat(log_qs)[:n]
+
+
+def normal(
+    n: int, shape: tuple[int, ...], generator: torch.Generator, dtype: torch.dtype
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return n standard normal arrays and their log density (n,) float64."""
+    eps = torch.randn(n, *shape, generator=generator, device=generator.device, dtype=dtype)
+    return eps, normal_log_prob(eps)
+
+
+def normal_log_prob(eps: torch.Tensor) -> torch.Tensor:
+    """Return the log density of standard normal arrays (n, ...), (n,) float64."""
+    flat = eps.double().flatten(1)
+    return -0.5 * (flat * flat).sum(1) - 0.5 * flat.shape[1] * math.log(2 * math.pi)
+
+
+def as_tensor(a: Any, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    """Return a tensor with memory of its own."""
+    return torch.tensor(np.asarray(a), dtype=dtype)

@@ -1,0 +1,147 @@
+r"""A velocity field that commutes with the symmetries of a lattice, in closed form.
+
+.. math::
+    v_x(\phi, t) = \sum_y \Big[ K^0_{xy}(t) \, \phi_y + \sum_f K^f_{xy}(t) \, h_f(\phi_y) \Big],
+    \qquad h_f(\phi) = \sum_j P_{fj} \sin \omega_j \phi ,
+
+with kernels of one number an orbit of pairs (:mod:`physgen.lattice.orbits`), so that v is
+equivariant under translations and the point group, and odd in phi.  Without that symmetry the
+features have cosines as well, and a constant joins them.  In time,
+:math:`K^f_o(t) = \sum_m P_m(2t - 1) \, \kappa_{mfo}` with Legendre polynomials :math:`P_m`.
+
+No derivative needs automatic differentiation:
+
+.. math::
+    \nabla \cdot v = \sum_f K^f_0 \sum_x h_f'(\phi_x), \qquad
+    \partial_x (g \cdot v + \nabla \cdot v) = \sum_f \big[ h_f'(\phi_x) (K^{fT} g)_x
+    + K^f_0 h_f''(\phi_x) \big] ,
+
+where the linear term counts as :math:`h_0 = \phi` and :math:`K_0` is the kernel on the diagonal.
+(Gerdes et al., SciPost Phys. 15, 238 (2023), is a flow of this kind.)
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from physgen.core.random import Stream, as_stream
+from physgen.lattice.orbits import PairOrbits
+from physgen.models.flows.fields import as_tensor
+
+__all__ = ["Kernels", "Velocity"]
+
+
+class Kernels(NamedTuple):
+    """Kernels at one time: matrix ((F+1) n, n), their diagonal (F+1,), and the constant."""
+
+    matrix: torch.Tensor
+    diagonal: torch.Tensor
+    constant: torch.Tensor | None
+
+
+class Velocity(nn.Module):
+    """An equivariant velocity field with sine features.
+
+    Parameters
+    ----------
+    orbits : PairOrbits
+        The sites, and what ties the kernels.
+    features, frequencies, times : int
+        F, J and the number of Legendre polynomials.
+    scale : float
+        Size of a typical field: sets the frequencies to begin with.
+    odd : bool
+        v(-phi) = -v(phi).
+    rng : Stream or int
+        Initial mixture P of the sines; the kernels begin at zero.
+    """
+
+    index: torch.Tensor
+    norm: torch.Tensor
+
+    def __init__(
+        self,
+        orbits: PairOrbits,
+        features: int,
+        frequencies: int,
+        times: int,
+        scale: float,
+        odd: bool,
+        rng: Stream | int,
+    ) -> None:
+        super().__init__()
+        self.n, self.features, self.times, self.odd = orbits.n, features, times, odd
+        waves = frequencies if odd else 2 * frequencies
+        omega = np.arange(1, frequencies + 1) * (HIGHEST / frequencies / scale)
+        mix = as_stream(rng).child("mix").numpy().normal(size=(features, waves))
+        self.omega = nn.Parameter(as_tensor(omega))
+        self.mix = nn.Parameter(as_tensor(mix / np.sqrt(waves)))
+        self.kappa = nn.Parameter(torch.zeros(times, features + 1, orbits.n_orbits))
+        self.constant = None if odd else nn.Parameter(torch.zeros(times))
+        # Matrices act from the right: row y, column x holds the kernel of x - y.
+        self.register_buffer("index", torch.tensor(orbits.index.T.copy()), persistent=False)
+        norm = as_tensor(1 / np.sqrt(orbits.sizes))
+        self.register_buffer("norm", norm, persistent=False)
+
+    def kernels(self, t: torch.Tensor) -> list[Kernels]:
+        """Return the kernels at times t (S,) in [0, 1]."""
+        basis = _legendre(2 * t - 1, self.times)
+        K = torch.einsum("sm,mfo->sfo", basis, self.kappa) * self.norm
+        matrix = K[:, :, self.index].flatten(1, 2)
+        constant = None if self.constant is None else basis @ self.constant
+        return [
+            Kernels(matrix[s], K[s, :, 0], None if constant is None else constant[s])
+            for s in range(len(t))
+        ]
+
+    def forward(self, phi: torch.Tensor, at: Kernels) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return v (B, n), and the phases omega phi (B, J, n) for the methods below."""
+        phase = self.omega[:, None] * phi[:, None]
+        H = torch.cat([phi[:, None], self.mix @ self._waves(phase)], 1)
+        v = H.flatten(1) @ at.matrix
+        return (v if at.constant is None else v + at.constant), phase
+
+    def divergence(self, phase: torch.Tensor, at: Kernels) -> torch.Tensor:
+        """Return div v (B,)."""
+        weight = at.diagonal[1:] @ self.mix
+        slope = self._slopes(phase).sum(2) @ weight
+        return slope + self.n * at.diagonal[0]
+
+    def pull(self, g: torch.Tensor, phase: torch.Tensor, at: Kernels) -> torch.Tensor:
+        """Return the gradient of g.v + div v by phi, g held fixed, (B, n)."""
+        back = (g @ at.matrix.t()).unflatten(1, (self.features + 1, self.n))
+        slopes = self.mix @ self._slopes(phase)
+        total = back[:, 0] + (slopes * back[:, 1:]).sum(1)
+        weight = at.diagonal[1:] @ self.mix
+        return total + (weight @ self._curvatures(phase).flatten(2)).reshape(total.shape)
+
+    def _waves(self, phase: torch.Tensor) -> torch.Tensor:
+        if self.odd:
+            return torch.sin(phase)
+        return torch.cat([torch.sin(phase), torch.cos(phase)], 1)
+
+    def _slopes(self, phase: torch.Tensor) -> torch.Tensor:
+        """Return the derivatives of the waves by phi, (B, waves, n)."""
+        omega = self.omega[:, None]
+        if self.odd:
+            return omega * torch.cos(phase)
+        return torch.cat([omega * torch.cos(phase), -omega * torch.sin(phase)], 1)
+
+    def _curvatures(self, phase: torch.Tensor) -> torch.Tensor:
+        omega = self.omega.repeat(1 if self.odd else 2)[:, None]
+        return -(omega**2) * self._waves(phase)
+
+
+HIGHEST = 3.0  # frequency times the size of a typical field
+
+
+def _legendre(x: torch.Tensor, n: int) -> torch.Tensor:
+    """Return P_0(x) ... P_(n-1)(x), shape (len(x), n)."""
+    P = [torch.ones_like(x), x]
+    for m in range(2, n):
+        P.append(((2 * m - 1) * x * P[-1] - (m - 1) * P[-2]) / m)
+    return torch.stack(P[:n], 1)

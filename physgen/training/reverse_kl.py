@@ -1,0 +1,194 @@
+r"""Training on a target known up to its normalisation: no data.
+
+The variational free energy of a model q,
+
+.. math:: F_q = E_q[\log q(x) + S(x)] = -\log Z + D_{KL}(q \| p) \ge F ,
+
+is estimated from draws of the model itself, and its gradient in one of three ways:
+
+==========  ======================================================================================
+path        :math:`E[(\partial_x \log q + \partial_x S)^T \, \partial_\theta x]` at
+            :math:`x = x_\theta(\epsilon)`: its variance goes to zero with the divergence (Roeder,
+            Wu, Duvenaud, NeurIPS 2017; Vaitl et al., ICML 2022)
+reparam     :math:`E[\partial_\theta (\log q(x_\theta(\epsilon)) + S(x_\theta(\epsilon)))]`
+reinforce   :math:`E[(f - \bar f) \, \partial_\theta \log q(x)]`, :math:`f = \log q + S`, with
+            :math:`\bar f` the mean of the other draws: needs neither a force nor continuous x
+==========  ======================================================================================
+
+With ``anneal`` = a the action is multiplied by a number that grows linearly from ``start`` to 1
+over the first share a of the steps: the modes of a broken phase are found while they still touch.
+Held-out "items" are draws with fixed random numbers; their losses give the effective sample size
+of the weights :math:`w = e^{-S} / q` beside F_q.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from physgen.analysis.weights import ess
+from physgen.core.checks import check_choice, check_finite, check_positive, check_positive_int
+from physgen.core.errors import InputError
+from physgen.core.protocols import Collapsed, Differentiable, Loss, Target
+from physgen.core.random import Stream, as_stream
+
+__all__ = ["ReverseKL"]
+
+GRADIENTS = ("path", "reparam", "reinforce")
+
+
+class ReverseKL:
+    """Kullback-Leibler divergence D(q || p) from a target, up to log Z.
+
+    Parameters
+    ----------
+    target : Target
+        Of the configurations of the model; of a decimated model, the whole.
+    gradient : {"path", "reparam", "reinforce"}, optional
+        By default "path" for real fields with a force, else "reinforce".
+    anneal : float
+        Share of the steps over which the action grows to its full size, in [0, 1).
+    start : float
+        Where it begins, in (0, 1].
+    n_validation : int
+        Draws with fixed random numbers that every validation looks at.
+    draws_per_epoch : int
+        Training draws between two validations.
+    rng : Stream or int
+        Random numbers of the validation.
+
+    Raises
+    ------
+    InputError
+        If a number is out of range, or the gradient needs what the target does not have.
+    """
+
+    loss_name = "free_energy"
+
+    def __init__(
+        self,
+        target: Any,
+        gradient: str | None = None,
+        *,
+        anneal: float = 0.0,
+        start: float = 0.3,
+        n_validation: int = 1024,
+        draws_per_epoch: int = 6400,
+        rng: Stream | int = 0,
+    ) -> None:
+        if not isinstance(target, Target):
+            raise InputError(
+                f"target must have an action (wrap a function with as_target), got "
+                f"{type(target).__name__}"
+            )
+        real = target.support.kind == "reals"
+        gradient = gradient or ("path" if real and _has_force(target) else "reinforce")
+        self.gradient = check_choice("gradient", gradient, GRADIENTS)
+        if gradient != "reinforce" and not real:
+            raise InputError(
+                f"gradient {gradient!r} needs real fields, got {target.support.kind}; use "
+                "'reinforce'"
+            )
+        if gradient == "path" and not _has_force(target):
+            raise InputError("gradient 'path' needs a target with a force; use 'reinforce'")
+        if not 0 <= check_finite("anneal", anneal) < 1:
+            raise InputError(f"anneal must be a share of the steps in [0, 1), got {anneal}")
+        if check_positive("start", start) > 1:
+            raise InputError(f"start must be a factor of the action in (0, 1], got {start}")
+        self.target, self.anneal, self.start = target, float(anneal), float(start)
+        self.n_validation = check_positive_int("n_validation", n_validation, 0)
+        self.n_train = check_positive_int("draws_per_epoch", draws_per_epoch)
+        self.n_sites = math.prod(target.event_shape)
+        self.factor = 1.0
+        self._rng = as_stream(rng).child("validation")
+
+    @property
+    def merits(self) -> Mapping[str, Callable[[np.ndarray], float]]:
+        """Effective share of the held-out draws, from their losses per site."""
+        return {"ess": lambda losses: ess(-losses * self.n_sites) if losses.size else math.nan}
+
+    def at(self, progress: float) -> ReverseKL:
+        """Return the objective at this share of the steps: the action is smaller at first."""
+        if progress >= self.anneal:
+            return self
+        now = copy.copy(self)
+        now.factor = self.start + (1 - self.start) * progress / self.anneal
+        return now
+
+    def epoch_order(self, stream: Stream) -> np.ndarray:
+        """Return 0..n_train-1: draws have no order."""
+        del stream
+        return np.arange(self.n_train)
+
+    def batch(self, index: np.ndarray) -> torch.Tensor:
+        """Return nothing, as often as there are draws to be made."""
+        return torch.empty(len(index), 0)
+
+    def loss(self, model: Any, batch: torch.Tensor, rng: Stream) -> Loss:
+        """Return F_q of a batch of draws; its gradient is the chosen one."""
+        q, target = _problem(model, self.target)
+        n = len(batch)
+        if self.gradient == "reinforce":
+            return Loss(self._reinforce(q, target, n, rng))
+        generator = rng.torch(batch.device)
+        if self.gradient == "reparam":
+            x, log_q = q.draw(n, generator)
+            return Loss((log_q + self.factor * target.action(x)).mean())
+        x, log_q, score = _scored(q, n, generator)
+        at = x.detach()
+        with torch.no_grad():
+            value = (log_q + self.factor * target.action(at)).mean()
+            cotangent = (score - self.factor * target.force(at).to(score.dtype)) / n
+        along = (cotangent * x).sum()
+        return Loss(along + (value - along).detach())
+
+    def evaluate(self, model: Any) -> np.ndarray:
+        """Return (log q + S) / n_sites of draws with fixed random numbers, (n_validation,)."""
+        if self.n_validation == 0:
+            return np.empty(0)
+        q, target = _problem(model, self.target)
+        x, log_q = q.sample_and_log_prob(self.n_validation, self._rng)
+        with torch.no_grad():
+            losses = log_q + torch.as_tensor(target.action(x))
+        return losses.cpu().numpy() / self.n_sites
+
+    def _reinforce(self, q: Any, target: Any, n: int, rng: Stream) -> torch.Tensor:
+        x, _ = q.sample_and_log_prob(n, rng)
+        log_q = q(x)
+        with torch.no_grad():
+            f = log_q + self.factor * torch.as_tensor(target.action(x))
+            advantage = (f - f.mean()) / max(n - 1, 1)
+        along = (advantage * log_q).sum()
+        return along + (f.mean() - along).detach()
+
+
+def _problem(model: Any, target: Any) -> tuple[Any, Any]:
+    """Return density and target of the variables that the model has to learn."""
+    return model.collapsed if isinstance(model, Collapsed) else (model, target)
+
+
+def _has_force(target: Any) -> bool:
+    return isinstance(target, Differentiable)
+
+
+def _scored(q: Any, n: int, generator: torch.Generator) -> tuple[Any, Any, Any]:
+    """Return draws, their log q and score: in one pass where a flow can, else in two."""
+    if hasattr(q, "draw_with_score"):
+        return q.draw_with_score(n, generator)
+    x, _ = q.draw(n, generator)
+    at = x.detach().requires_grad_(True)
+    parameters = [p for p in q.parameters() if p.requires_grad]
+    for p in parameters:
+        p.requires_grad_(False)
+    try:
+        log_q = q(at)
+        (score,) = torch.autograd.grad(log_q.sum(), at)
+    finally:
+        for p in parameters:
+            p.requires_grad_(True)
+    return x, log_q.detach(), score
