@@ -9,6 +9,7 @@ from typing import Any
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 from physgen.core.random import Stream, as_stream
+from physgen.models.autoregressive.coloured import ColouredNet
 from physgen.models.autoregressive.convolution import ConvolutionNet
 from physgen.models.autoregressive.recurrent import RecurrentNet
 from physgen.models.autoregressive.transformer import TransformerNet
@@ -33,6 +34,7 @@ _FAMILIES: dict[str, Callable[..., Any]] = {
     "lpdo": partial(MatrixProduct, kraus=2),
 }
 _FIELDS: dict[str, Callable[..., Any]] = {"equivariant-cnf": EquivariantCNF}
+_SPINS: dict[str, Callable[..., Any]] = {"coloured-net": ColouredNet}
 _ENSEMBLE = "ensemble"  # of models, and so no family of its own
 
 
@@ -41,10 +43,10 @@ def families(support: str = "outcomes") -> tuple[str, ...]:
 
     Parameters
     ----------
-    support : {"outcomes", "reals"}
-        Of strings of outcomes, or of real fields.
+    support : {"outcomes", "reals", "spins"}
+        Of strings of outcomes, of real fields, or of spins.
     """
-    known = {"outcomes": _FAMILIES, "reals": _FIELDS}
+    known = {"outcomes": _FAMILIES, "reals": _FIELDS, "spins": _SPINS}
     return tuple(known[check_choice("support", support, tuple(known))])
 
 
@@ -64,7 +66,7 @@ def build(config: Mapping[str, Any], rng: Stream | int = 0) -> Any:
     symmetries = arguments.pop("symmetries", None)
     if symmetries:
         return Symmetrised(build(arguments, rng), symmetries)
-    makers = {**_FAMILIES, **_FIELDS, _ENSEMBLE: _ensemble}
+    makers = {**_FAMILIES, **_FIELDS, **_SPINS, _ENSEMBLE: _ensemble}
     make = makers[check_choice("family", arguments.pop("family", None), tuple(makers))]
     try:
         return make(**arguments, rng=rng)

@@ -36,6 +36,14 @@ RECIPES: Mapping[str, FitSettings] = MappingProxyType(
             warmup_fraction=0.05,
             ema_decay=0.98,
         ),
+        "coloured-net": FitSettings(
+            n_epochs=40,
+            batch_size=512,
+            learning_rate=5e-3,
+            clip_norm=None,
+            beta2=0.99,
+            ema_decay=0.98,
+        ),
     }
 )
 

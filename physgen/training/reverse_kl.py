@@ -158,8 +158,11 @@ class ReverseKL:
         return losses.cpu().numpy() / self.n_sites
 
     def _reinforce(self, q: Any, target: Any, n: int, rng: Stream) -> torch.Tensor:
-        x, _ = q.sample_and_log_prob(n, rng)
-        log_q = q(x)
+        if q.support.kind == "reals":
+            x, _ = q.sample_and_log_prob(n, rng)
+            log_q = q(x)
+        else:  # spins do not move with the weights: the log q of the draw is differentiated
+            x, log_q = q.draw(n, rng.torch(next(q.parameters()).device))
         with torch.no_grad():
             f = log_q + self.factor * torch.as_tensor(target.action(x))
             advantage = (f - f.mean()) / max(n - 1, 1)

@@ -9,8 +9,8 @@ import torch
 from physgen import Hypercubic, Phi4, as_target, models
 from physgen.core.errors import InputError
 from physgen.core.protocols import Collapsed, Density
+from physgen.models.decimated import Decimated
 from physgen.models.flows.continuous import EquivariantCNF
-from physgen.models.flows.decimated import Decimated
 
 SMALL = {"features": 3, "frequencies": 4, "times": 3, "steps": 12}
 CASES = {

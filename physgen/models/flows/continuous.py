@@ -26,8 +26,8 @@ from physgen.core.errors import InputError
 from physgen.core.random import Stream
 from physgen.lattice.hypercubic import Hypercubic
 from physgen.lattice.orbits import PairOrbits
-from physgen.models.flows.decimated import Decimated, reduced
-from physgen.models.flows.fields import FieldModel
+from physgen.models.configurations import ConfigurationModel
+from physgen.models.decimated import Decimated, reduced
 from physgen.models.flows.gaussian import SpectralGaussian
 from physgen.models.flows.velocity import Kernels, Velocity
 
@@ -37,7 +37,7 @@ _State = tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]  # phi, log q, s
 
 
 @final
-class EquivariantCNF(FieldModel):
+class EquivariantCNF(ConfigurationModel):
     """An equivariant continuous normalizing flow on a periodic lattice.
 
     Parameters
@@ -112,7 +112,7 @@ class EquivariantCNF(FieldModel):
             A target of real fields on a periodic lattice with ``symmetries``.
         decimate : bool
             Integrate the odd sublattice exactly, where the target can: a
-            :class:`~physgen.models.flows.decimated.Decimated` flow with half the sites.
+            :class:`~physgen.models.decimated.Decimated` flow with half the sites.
         rng : Stream or int
         **options
             Other arguments of the class.

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from physgen.lattice.orbits import PairOrbits
-from physgen.models.flows.fields import as_tensor, normal, normal_log_prob
+from physgen.models.configurations import as_tensor, normal, normal_log_prob
 
 __all__ = ["SpectralGaussian"]
 

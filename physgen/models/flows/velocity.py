@@ -30,7 +30,7 @@ from torch import nn
 
 from physgen.core.random import Stream, as_stream
 from physgen.lattice.orbits import PairOrbits
-from physgen.models.flows.fields import as_tensor
+from physgen.models.configurations import as_tensor
 
 __all__ = ["Kernels", "Velocity"]
 

@@ -1,4 +1,4 @@
-r"""A flow of the even sites, and the odd ones drawn exactly.
+r"""A model of the even sites, and the odd ones drawn exactly.
 
 Where a target can integrate its odd sublattice (:mod:`physgen.targets.phi4_decimation`), a density
 q_e of the even sites makes one of all sites,

@@ -1,8 +1,9 @@
-"""Models of real fields: what they have in common, whatever computes log q.
+"""Models of lattice configurations: what they have in common, whatever computes log q.
 
-A field is an array of real numbers of shape ``event_shape``; q is a normalised density, log q is
-in nats and float64.  A family says how a batch is scored and how one is drawn; kinds of arrays,
-blocks and the random numbers of each block are decided here.
+A configuration is an array of real numbers, or of spins -1 and 1, of shape ``event_shape``; q is
+normalised, log q is in nats and float64.  A family says how a batch is scored and how one is
+drawn; kinds of arrays, blocks and the random numbers of each block are decided here.  Inside,
+spins are floating-point numbers; outside they are int8.
 """
 
 from __future__ import annotations
@@ -18,26 +19,29 @@ from torch import nn
 from physgen.core.arrays import like
 from physgen.core.checks import check_positive_int
 from physgen.core.errors import InputError
-from physgen.core.protocols import REALS, Support
+from physgen.core.protocols import REALS, SPINS, Support
 from physgen.core.random import Stream, as_stream
 
-__all__ = ["FieldModel"]
+__all__ = ["ConfigurationModel", "as_tensor", "normal", "normal_log_prob"]
 
 # Numbers in one block of draws: what a layer writes down for it stays in the caches.
 BLOCK_NUMBERS = 2**15
 
 
-class FieldModel(nn.Module, ABC):
-    """A normalised density of real fields; a Density.
+class ConfigurationModel(nn.Module, ABC):
+    """A normalised distribution of configurations; a Density.
 
     Parameters
     ----------
     event_shape : tuple of int
-        Shape of one field.
+        Shape of one configuration.
+    support : Support
+        Real numbers or spins.
     """
 
-    def __init__(self, event_shape: tuple[int, ...]) -> None:
+    def __init__(self, event_shape: tuple[int, ...], support: Support = REALS) -> None:
         super().__init__()
+        self._support = support
         self._event_shape = tuple(check_positive_int("each extent", n) for n in event_shape)
 
     # --- what a family supplies -----------------------------------------------------------
@@ -49,35 +53,35 @@ class FieldModel(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return log q (B,) float64 of fields (B, *event_shape), differentiable in weights and x.
+        """Return log q (B,) float64 of (B, *event_shape), differentiable in the weights.
 
         The one method that training calls with data.
         """
 
     @abstractmethod
     def draw(self, n: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return n fields and their log q, both differentiable in the weights."""
+        """Return n configurations and their log q, differentiable in the weights."""
 
     # --- the density ----------------------------------------------------------------------
 
     @property
     def event_shape(self) -> tuple[int, ...]:
-        """Shape of one field."""
+        """Shape of one configuration."""
         return self._event_shape
 
     @property
     def support(self) -> Support:
-        """Real numbers."""
-        return REALS
+        """Real numbers or spins."""
+        return self._support
 
     @property
     def dtype(self) -> torch.dtype:
-        """Type of the weights, and of the fields that are drawn."""
+        """Type of the weights, and of fields that are drawn."""
         return next(self.parameters()).dtype
 
     @property
     def block(self) -> int:
-        """Fields in one block: random numbers are keyed by blocks, so draws do not depend on n."""
+        """Draws in one block: random numbers are keyed by blocks, so draws do not depend on n."""
         return max(16, BLOCK_NUMBERS // math.prod(self._event_shape))
 
     @property
@@ -90,7 +94,7 @@ class FieldModel(nn.Module, ABC):
         return f"event_shape={self._event_shape}, n_parameters={n}"
 
     def log_prob(self, x: Any) -> Any:
-        """Return log q of fields in nats.
+        """Return log q in nats.
 
         Parameters
         ----------
@@ -103,13 +107,15 @@ class FieldModel(nn.Module, ABC):
         Raises
         ------
         InputError
-            If the shape is not that of a field.
+            If the shape is not that of a configuration, or a spin is not -1 or 1.
         """
         shape, dim = tuple(x.shape), len(self._event_shape)
         if len(shape) < dim or shape[len(shape) - dim :] != self._event_shape:
             text = ", ".join(map(str, self._event_shape))
             raise InputError(f"x must have shape (..., {text}), got {shape}")
         flat = torch.as_tensor(x).to(self._device, self.dtype).reshape(-1, *self._event_shape)
+        if self._support == SPINS and not bool((flat.abs() == 1).all()):
+            raise InputError("x must hold spins -1 and 1, got other numbers")
         with torch.no_grad():
             parts = [self(part) for part in flat.split(self.block)]
         log_q = torch.cat(parts) if parts else flat.new_empty(0, dtype=torch.float64)
@@ -139,7 +145,7 @@ class FieldModel(nn.Module, ABC):
         with torch.no_grad():
             for k in range(math.ceil(n / size)):
                 x, log_q = self.draw(size, stream.at(k).torch(self._device))
-                xs.append(x)
+                xs.append(x.to(torch.int8) if self._support == SPINS else x)
                 log_qs.append(log_q)
         return torch.cat(xs)[:n], torch.cat(log_qs)[:n]
 
