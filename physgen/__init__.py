@@ -50,16 +50,20 @@ _EXPORTS = {
     "ULA": "physgen.samplers",
     "Wolff": "physgen.samplers",
     "estimates": "physgen.samplers",
+    "importance": "physgen.samplers",
     "run": "physgen.samplers",
     "smc": "physgen.samplers",
     # models and their training
+    "ColouredNet": "physgen.models",
     "Ensemble": "physgen.models",
+    "EquivariantCNF": "physgen.models",
     "FitSettings": "physgen.training",
     "GRU": "physgen.models",
     "LSTM": "physgen.models",
     "MatrixProduct": "physgen.models",
     "NegativeLogLikelihood": "physgen.training",
     "RNN": "physgen.models",
+    "ReverseKL": "physgen.training",
     "Symmetrised": "physgen.models",
     "fit": "physgen.training",
     "recipe": "physgen.training",
@@ -74,9 +78,11 @@ _EXPORTS = {
 
 __all__ = [
     "Born",
+    "ColouredNet",
     "DensityMatrix",
     "Emcee",
     "Ensemble",
+    "EquivariantCNF",
     "ExactDraws",
     "FitSettings",
     "FreeField",
@@ -99,6 +105,7 @@ __all__ = [
     "Phi4",
     "Phi4Cluster",
     "RNN",
+    "ReverseKL",
     "Stream",
     "SwendsenWang",
     "Symmetrised",
@@ -118,6 +125,7 @@ __all__ = [
     "ghz_state",
     "ground_state",
     "import_measurements",
+    "importance",
     "open_run",
     "povm",
     "recipe",
@@ -133,7 +141,16 @@ if TYPE_CHECKING:
     from physgen.core.random import Stream
     from physgen.exact import exact_values
     from physgen.lattice import Graph, Hypercubic
-    from physgen.models import GRU, LSTM, RNN, Ensemble, MatrixProduct, Symmetrised
+    from physgen.models import (
+        GRU,
+        LSTM,
+        RNN,
+        ColouredNet,
+        Ensemble,
+        EquivariantCNF,
+        MatrixProduct,
+        Symmetrised,
+    )
     from physgen.quantum import (
         MPS,
         TFIM,
@@ -165,11 +182,12 @@ if TYPE_CHECKING:
         SwendsenWang,
         Wolff,
         estimates,
+        importance,
         run,
         smc,
     )
     from physgen.targets import FreeField, Ising, Phi4, as_target
-    from physgen.training import FitSettings, NegativeLogLikelihood, fit, recipe
+    from physgen.training import FitSettings, NegativeLogLikelihood, ReverseKL, fit, recipe
     from physgen.validation import validate
 
 

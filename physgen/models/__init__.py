@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 from physgen.core.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from physgen.models.autoregressive.coloured import ColouredNet
     from physgen.models.autoregressive.convolution import ConvolutionNet
     from physgen.models.autoregressive.recurrent import RecurrentNet
     from physgen.models.autoregressive.transformer import TransformerNet
+    from physgen.models.decimated import Decimated
     from physgen.models.ensemble import Ensemble
+    from physgen.models.flows.continuous import EquivariantCNF
     from physgen.models.io import from_dataset, to_dataset
     from physgen.models.matrix_product.model import MatrixProduct, mean_spin
     from physgen.models.registry import GRU, LSTM, RNN, build, families
@@ -21,8 +24,11 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "ColouredNet",
     "ConvolutionNet",
+    "Decimated",
     "Ensemble",
+    "EquivariantCNF",
     "MatrixProduct",
     "RecurrentNet",
     "Symmetrised",
@@ -41,7 +47,10 @@ __getattr__, __dir__ = lazy_exports(
         "GRU": "registry",
         "LSTM": "registry",
         "RNN": "registry",
+        "ColouredNet": "autoregressive.coloured",
         "ConvolutionNet": "autoregressive.convolution",
+        "Decimated": "decimated",
+        "EquivariantCNF": "flows.continuous",
         "Ensemble": "ensemble",
         "MatrixProduct": "matrix_product.model",
         "RecurrentNet": "autoregressive.recurrent",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from physgen.samplers.exact_draws import ExactDraws
     from physgen.samplers.heat_bath import HeatBath
     from physgen.samplers.hmc import HMC
+    from physgen.samplers.importance_sampling import importance, log_weights
     from physgen.samplers.independence import Independence
     from physgen.samplers.loop.checkpoint import chain_statistics
     from physgen.samplers.loop.diagnostics import check, diagnose
@@ -53,6 +54,8 @@ __all__ = [
     "check",
     "diagnose",
     "estimates",
+    "importance",
+    "log_weights",
     "run",
     "smc",
     "unpack_configurations",
@@ -67,6 +70,8 @@ __getattr__, __dir__ = lazy_exports(
         "HMC": "hmc",
         "HeatBath": "heat_bath",
         "Independence": "independence",
+        "importance": "importance_sampling",
+        "log_weights": "importance_sampling",
         "MALA": "mala",
         "Metropolis": "metropolis",
         "Overrelaxation": "overrelaxation",

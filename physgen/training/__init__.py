@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from physgen.training.objectives import NegativeLogLikelihood
     from physgen.training.progress import Progress
     from physgen.training.recipes import recipe
+    from physgen.training.reverse_kl import ReverseKL
     from physgen.training.settings import FitSettings
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "FitSettings",
     "NegativeLogLikelihood",
     "Progress",
+    "ReverseKL",
     "Schedule",
     "fit",
     "recipe",
@@ -30,6 +32,7 @@ __getattr__, __dir__ = lazy_exports(
         "FitSettings": "settings",
         "NegativeLogLikelihood": "objectives",
         "Progress": "progress",
+        "ReverseKL": "reverse_kl",
         "Schedule": "fitting",
         "fit": "fitting",
         "recipe": "recipes",

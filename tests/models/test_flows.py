@@ -117,7 +117,9 @@ def test_it_integrates_to_one_and_without_the_divergence_it_does_not(odd, monkey
     model = make("pair", shape=[2, 2], even=True, odd=odd)
     assert integral(model) == pytest.approx(1, abs=1e-4)
     monkeypatch.setattr(
-        type(model.velocity), "divergence", lambda self, phase, at: 0 * phase[:, 0, 0]
+        type(model.velocity),
+        "derivatives",
+        lambda self, phase, at: (0 * phase.sine[:, 0, 0], None),
     )
     assert abs(integral(model) - 1) > 0.02
 
@@ -157,6 +159,28 @@ def test_a_decimated_flow_is_a_density_of_all_sites():
     x_even = phi4.lattice.split(x)[0]
     weight = -target.action(x_even) - even.log_prob(x_even)
     np.testing.assert_allclose(-phi4.action(x) - log_q, weight, atol=1e-6)
+
+
+def test_kernels_transfer_to_a_larger_lattice():
+    """At displacements that both know the velocity is the same: a local bump does not tell."""
+    small, shape = make("even", shape=[8, 8]), (12, 12)
+    with torch.no_grad():  # short kernels: nothing reaches around the smaller lattice
+        far = [max(d) > 2 for d in small.orbits.displacements]
+        small.velocity.kappa[..., far] = 0
+        small.base.log_spectrum_orbits[far] = 0
+    large = small.transferred(shape)
+    assert large.event_shape == (72,)
+    one = torch.ones(1, dtype=torch.float64)
+    for model in (small, large):
+        bump = torch.zeros(1, *model.orbits.lattice.shape, dtype=torch.float64)
+        bump[0, 2, 2] = 0.7
+        at = model.velocity.kernels(one * 0.3)[0]
+        v, _ = model.velocity(model.orbits.lattice.split(bump)[0], at)
+        whole = model.orbits.lattice.merge(v, 0 * v)[0, :5, :5]
+        model.seen = whole
+    torch.testing.assert_close(small.seen, large.seen, atol=1e-12, rtol=0)
+    with pytest.raises(InputError, match="lattices of 2 axes"):
+        small.transferred((8, 8, 8))
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ AREAS = {
     "quantum": "state reconstruction",
     "reconstruction": "reconstruction as a laboratory meets it",
     "mcmc": "Markov chains",
+    "neural_samplers": "neural samplers",
     "gpu": "kernels on a GPU",
 }
 

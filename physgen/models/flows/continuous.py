@@ -72,7 +72,7 @@ class EquivariantCNF(ConfigurationModel):
         features: int = 6,
         frequencies: int = 8,
         times: int = 5,
-        steps: int = 8,
+        steps: int = 6,
         scale: float = 1.0,
         odd: bool = True,
         point_group: bool = True,
@@ -142,6 +142,43 @@ class EquivariantCNF(ConfigurationModel):
             flow = cls(**known | {"even": True} | options, rng=stream)
             return Decimated(flow, target, even)
         return cls(**known | options, rng=stream)
+
+    @torch.no_grad()
+    def transferred(self, shape: Any) -> EquivariantCNF:
+        """Return a flow on another lattice with the kernels of this one: a start for training.
+
+        Kernels are those of equal displacements; what only the larger lattice has begins at zero.
+
+        Parameters
+        ----------
+        shape : sequence of int
+            Extents, of as many axes.
+
+        Raises
+        ------
+        InputError
+            If the number of axes differs, or the lattice does not have the symmetries.
+        """
+        if len(tuple(shape)) != self.orbits.lattice.dim:
+            raise InputError(
+                f"kernels transfer between lattices of {self.orbits.lattice.dim} axes, got shape "
+                f"{tuple(shape)}"
+            )
+        arguments = {k: v for k, v in self._config.items() if k != "family"}
+        new = EquivariantCNF(**arguments | {"shape": shape}, rng=0).to(self._device, self.dtype)
+        new.velocity.omega.copy_(self.velocity.omega)
+        new.velocity.mix.copy_(self.velocity.mix)
+        if self.velocity.constant is not None and new.velocity.constant is not None:
+            new.velocity.constant.copy_(self.velocity.constant)
+        here = {d: o for o, d in enumerate(self.orbits.displacements)}
+        for o, d in enumerate(new.orbits.displacements):
+            if d in here:
+                # A displacement of L/2 has fewer images than the same one on a larger lattice.
+                ratio = np.sqrt(new.orbits.sizes[o] / self.orbits.sizes[here[d]])
+                new.velocity.kappa[..., o] = self.velocity.kappa[..., here[d]] * ratio
+                old = self.base.log_spectrum_orbits[here[d]]
+                new.base.log_spectrum_orbits[o] = old * ratio
+        return new
 
     @property
     def config(self) -> dict[str, Any]:
@@ -215,7 +252,7 @@ class EquivariantCNF(ConfigurationModel):
         """
         v, phase = self.velocity(phi, at)
         if score is None:
-            return v, -self.velocity.divergence(phase, at), None
+            return v, -self.velocity.derivatives(phase, at)[0], None
         with torch.no_grad():
-            down = -self.velocity.divergence(phase, at)
-            return v, down, -self.velocity.pull(score, phase, at)
+            divergence, pull = self.velocity.derivatives(phase, at, score)
+        return v, -divergence, None if pull is None else -pull

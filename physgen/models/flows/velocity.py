@@ -43,6 +43,14 @@ class Kernels(NamedTuple):
     constant: torch.Tensor | None
 
 
+class Phase(NamedTuple):
+    """Phases omega phi (B, J, n) and their waves; cosines where these are features as well."""
+
+    angle: torch.Tensor
+    sine: torch.Tensor
+    cosine: torch.Tensor | None
+
+
 class Velocity(nn.Module):
     """An equivariant velocity field with sine features.
 
@@ -98,42 +106,36 @@ class Velocity(nn.Module):
             for s in range(len(t))
         ]
 
-    def forward(self, phi: torch.Tensor, at: Kernels) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return v (B, n), and the phases omega phi (B, J, n) for the methods below."""
-        phase = self.omega[:, None] * phi[:, None]
-        H = torch.cat([phi[:, None], self.mix @ self._waves(phase)], 1)
+    def forward(self, phi: torch.Tensor, at: Kernels) -> tuple[torch.Tensor, Phase]:
+        """Return v (B, n), and the phases of the sines, for `derivatives`."""
+        angle = self.omega[:, None] * phi[:, None]
+        phase = Phase(angle, torch.sin(angle), None if self.odd else torch.cos(angle))
+        waves = phase.sine if phase.cosine is None else torch.cat([phase.sine, phase.cosine], 1)
+        H = torch.cat([phi[:, None], self.mix @ waves], 1)
         v = H.flatten(1) @ at.matrix
         return (v if at.constant is None else v + at.constant), phase
 
-    def divergence(self, phase: torch.Tensor, at: Kernels) -> torch.Tensor:
-        """Return div v (B,)."""
-        weight = at.diagonal[1:] @ self.mix
-        slope = self._slopes(phase).sum(2) @ weight
-        return slope + self.n * at.diagonal[0]
-
-    def pull(self, g: torch.Tensor, phase: torch.Tensor, at: Kernels) -> torch.Tensor:
-        """Return the gradient of g.v + div v by phi, g held fixed, (B, n)."""
+    def derivatives(
+        self, phase: Phase, at: Kernels, g: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return div v (B,), and the gradient of g.v + div v by phi at fixed g (B, n)."""
+        sine, J = phase.sine, len(self.omega)
+        cosine = torch.cos(phase.angle) if phase.cosine is None else phase.cosine
+        # h' = P' cos - Q' sin for h = P sin + Q cos.
+        P, Q = self.mix[:, :J] * self.omega, self.mix[:, J:] * self.omega[: self.mix.shape[1] - J]
+        k = at.diagonal[1:]
+        divergence = self.n * at.diagonal[0] + cosine.sum(2) @ (k @ P)
+        if not self.odd:
+            divergence = divergence - sine.sum(2) @ (k @ Q)
+        if g is None:
+            return divergence, None
+        slope = P @ cosine
+        curvature = ((k @ P) * self.omega) @ sine
+        if not self.odd:
+            slope = slope - Q @ sine
+            curvature = curvature + ((k @ Q) * self.omega) @ cosine
         back = (g @ at.matrix.t()).unflatten(1, (self.features + 1, self.n))
-        slopes = self.mix @ self._slopes(phase)
-        total = back[:, 0] + (slopes * back[:, 1:]).sum(1)
-        weight = at.diagonal[1:] @ self.mix
-        return total + (weight @ self._curvatures(phase).flatten(2)).reshape(total.shape)
-
-    def _waves(self, phase: torch.Tensor) -> torch.Tensor:
-        if self.odd:
-            return torch.sin(phase)
-        return torch.cat([torch.sin(phase), torch.cos(phase)], 1)
-
-    def _slopes(self, phase: torch.Tensor) -> torch.Tensor:
-        """Return the derivatives of the waves by phi, (B, waves, n)."""
-        omega = self.omega[:, None]
-        if self.odd:
-            return omega * torch.cos(phase)
-        return torch.cat([omega * torch.cos(phase), -omega * torch.sin(phase)], 1)
-
-    def _curvatures(self, phase: torch.Tensor) -> torch.Tensor:
-        omega = self.omega.repeat(1 if self.odd else 2)[:, None]
-        return -(omega**2) * self._waves(phase)
+        return divergence, back[:, 0] + (slope * back[:, 1:]).sum(1) - curvature
 
 
 HIGHEST = 3.0  # frequency times the size of a typical field

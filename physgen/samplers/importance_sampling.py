@@ -235,14 +235,14 @@ def _alarms(
                 )
             )
     if forward is not None and len(forward) > 1:
-        # D(p || q) = log Z - <log w>_p is never negative.
-        kl = value - float(forward.mean())
+        # D(p || q) = <log w>_p - log Z is never negative.
+        kl = float(forward.mean()) - value
         sigma = math.hypot(float(forward.std(ddof=1)) / math.sqrt(len(forward)), error)
         if kl < -ALARM * sigma:
             found.append(
                 (
                     f"the divergence of the samples from the model is {kl:.3f}({sigma:.1g}), and "
-                    "none is negative: the samples are not of this target, or log Z is too small",
+                    "none is negative: the samples are not of this target, or log Z is too large",
                     True,
                 )
             )

@@ -1,0 +1,163 @@
+"""Importance sampling: error bars cover, and what weights cannot tell is not passed over."""
+
+import math
+
+import numpy as np
+import pytest
+from helpers.statistics import accepts
+from scipy.stats import chi2
+
+from physgen import FreeField, Ising, Phi4, estimates, importance
+from physgen.analysis import weights
+from physgen.core.errors import InputError
+from physgen.core.protocols import REALS
+from physgen.core.random import Stream, as_stream
+from physgen.exact.phi4_quadrature import phi4_torus
+from physgen.samplers import log_weights
+from physgen.targets import as_target
+
+WELL = 5.0  # distance of the two modes from 0, in their width
+
+
+class Gaussians:
+    """An equal mixture of unit Gaussians; `offset` is added to log q: a broken log-determinant."""
+
+    event_shape, support = (1,), REALS
+
+    def __init__(self, *centres, offset=0.0):
+        self.centres, self.offset = np.array(centres), offset
+
+    def log_prob(self, x):
+        d = np.asarray(x)[..., :1] - self.centres
+        return np.log(np.exp(-(d**2) / 2).mean(-1)) - 0.5 * math.log(2 * math.pi)
+
+    def sample(self, n, rng):
+        return self.sample_and_log_prob(n, rng)[0]
+
+    def sample_and_log_prob(self, n, rng):
+        generator = as_stream(rng).numpy()
+        centre = self.centres[generator.integers(len(self.centres), size=n)]
+        x = (centre + generator.normal(size=n))[:, None]
+        return x, self.log_prob(x) + self.offset
+
+
+def two_wells(x):
+    """-log of two unit Gaussians at -5 and 5, unnormalised: log Z = log 2 + log sqrt(2 pi)."""
+    return -np.logaddexp(-((x[:, 0] - WELL) ** 2) / 2, -((x[:, 0] + WELL) ** 2) / 2)
+
+
+TARGET = as_target(two_wells, (1,))
+LOG_Z = math.log(2) + 0.5 * math.log(2 * math.pi)
+WIDE = Gaussians(-4.2, 4.2)
+
+
+def test_log_z_and_observables_of_an_interacting_field():
+    """The free field proposes for phi^4; quadrature knows the answer."""
+    target = Phi4.from_halved(L=4, m2=1.0, lam=0.05)
+    exact = phi4_torus(target)
+    ds = importance(FreeField(L=4, m2=1.3), target, 60_000, seed=1, exact=exact)
+    assert abs(float(ds.log_z) - float(exact["log_z"])) < 4 * float(ds.log_z_error)
+    assert float(ds.log_z_error) < 0.01
+    compared = ds["pull"].values[np.isfinite(ds["pull"])]
+    assert len(compared) >= 3
+    assert np.all(np.abs(compared) < 4)
+    assert ds.attrs["exactness"] == "asymptotic"
+
+
+def p_value(n, seed, scale=1.0):
+    """Whether pulls of log Z and of <x^2> have unit variance, over n runs."""
+    found = []
+    for k in range(n):
+        ds = importance(WIDE, TARGET, 640, seed=Stream(seed).at(k), ess_floor=10)
+        row = ds.sel(quantity="phi2")
+        found.append((float(ds.log_z) - LOG_Z) / float(ds.log_z_error))
+        found.append((float(row.value) - (WELL**2 + 1)) / float(row.error))
+    return chi2.sf(np.sum((scale * np.array(found)) ** 2), len(found))
+
+
+def test_error_bars_cover_and_too_small_ones_are_caught():
+    assert accepts(p_value, 60)
+    assert p_value(60, 1, scale=1.7) < 1e-6
+
+
+def test_forward_and_reverse_shares_agree_where_the_model_covers():
+    x = np.random.default_rng(1).normal(size=(4000, 1))
+    x = x + WELL * np.where(np.random.default_rng(2).random((4000, 1)) < 0.5, 1, -1)
+    ds = importance(WIDE, TARGET, 40_000, seed=3, samples=x, log_z=(LOG_Z, 0.0))
+    assert float(ds.ess_forward) == pytest.approx(float(ds.ess_reverse), rel=0.1)
+    assert float(ds.ess_share) == min(float(ds.ess_forward), float(ds.ess_reverse))
+    assert ds.attrs["warnings"] == ""
+
+
+def test_a_lost_mode_is_named():
+    """Reverse weights of one mode are perfect: its share is 1, and log Z is ln 2 too small."""
+    one = Gaussians(WELL)
+    alone = importance(one, TARGET, 6400, seed=3)
+    assert float(alone.ess_reverse) > 0.99
+    ds = importance(one, TARGET, 6400, seed=3, log_z=(LOG_Z, 0.01))
+    assert float(ds.ess_share) == 0
+    assert "it is ln 2" in ds.attrs["warnings"]
+    x = WELL * np.array([[1.0], [-1.0]] * 200) + np.random.default_rng(1).normal(size=(400, 1))
+    seen = importance(one, TARGET, 6400, seed=3, samples=x)
+    assert float(seen.ess_share) < 1e-3
+    assert "configurations of the target are missing" in seen.attrs["warnings"]
+
+
+def test_samples_of_another_target_are_named():
+    """A divergence of samples from the model that is negative cannot be one."""
+    x = np.zeros((500, 1)) + 0.1 * np.random.default_rng(1).normal(size=(500, 1))
+    ds = importance(WIDE, TARGET, 6400, seed=3, samples=x)
+    assert "none is negative" in ds.attrs["warnings"]
+    assert float(ds.ess_share) == 0
+
+
+def test_a_broken_log_determinant_is_refused():
+    with pytest.raises(InputError, match=r"difference of 0\.2 \(rms\)"):
+        importance(Gaussians(-4.2, 4.2, offset=0.2), TARGET, 6400)
+
+
+def test_too_few_effective_draws_are_refused():
+    with pytest.raises(InputError, match="at least 200 effective draws"):
+        importance(Gaussians(-9.0), TARGET, 6400)
+
+
+def test_heavy_tails_are_flagged():
+    """A narrow proposal for a wide target: the weights have no variance."""
+    wide = as_target(lambda x: x[:, 0] ** 2 / 32, (1,))
+    ds = importance(Gaussians(0.0), wide, 64_000, seed=1, ess_floor=1)
+    assert float(ds.k_hat) > 0.7
+    assert "heavy tail" in ds.attrs["warnings"]
+
+
+def test_draws_can_be_kept_and_estimated_later():
+    target = Phi4.from_halved(L=4, m2=1.0, lam=0.05)
+    q = FreeField(L=4, m2=1.3)
+    table = importance(q, target, 6400, seed=5)
+    draws = importance(q, target, 6400, seed=5, keep="draws")
+    again = estimates(draws)
+    np.testing.assert_array_equal(again["value"], table["value"])
+    with pytest.raises(InputError, match="cannot be reweighted"):
+        estimates(draws, beta=0.3)
+
+
+def test_densities_on_other_configurations_are_refused():
+    with pytest.raises(InputError, match="must live on the configurations of the target"):
+        importance(FreeField(L=6, m2=1.0), Phi4.from_halved(L=4, m2=1.0, lam=0.1))
+    with pytest.raises(InputError, match="must have log_prob"):
+        importance(object(), TARGET)
+    with pytest.raises(InputError, match="must live on"):
+        log_weights(FreeField(L=4, m2=1.0), Ising(L=4, beta=0.4), np.ones((2, 4, 4)))
+
+
+def test_weights_in_closed_form():
+    a = np.log([1.0, 2.0, 3.0, 2.0])
+    assert weights.ess(a) == pytest.approx(64 / (4 * 18))
+    assert weights.ess(a + 700) == pytest.approx(weights.ess(a))
+    assert weights.log_z(a)[0] == pytest.approx(math.log(2))
+    assert weights.largest_share(a) == pytest.approx(3 / 8)
+    assert weights.forward_ess(np.zeros(3)) == pytest.approx(1)
+    assert weights.forward_ess(a) == pytest.approx(1 / (2 * np.mean([1, 1 / 2, 1 / 3, 1 / 2])))
+    with pytest.raises(InputError, match="got nan at draw 1"):
+        weights.ess([0.0, math.nan])
+    with pytest.raises(InputError, match="weight zero"):
+        weights.ess([-math.inf])
