@@ -137,7 +137,7 @@ def against_tutorial(seconds: int) -> Row:
 def log_z_L8() -> tuple[Any, Any, Any]:
     """The flow of five minutes at 8 x 8, another seed of one minute, and SMC."""
     target = unhalved(8, 8.0)
-    flow = importance(trained_flow(target, "300s", 11), target, 400_000, 11)
+    flow = importance(trained_flow(target, "120s", 11), target, 400_000, 11)
     other = importance(trained_flow(target, "60s", 12), target, 400_000, 12)
     return flow, other, smc(target, n_particles=2048, n_islands=64, seed=13)
 
@@ -149,7 +149,7 @@ def log_z_L8_row(what: str) -> Row:
     e = np.array([float(other.log_z_error), float(chain.log_z_error)])
     mean, sigma = np.sum(a / e**2) / np.sum(1 / e**2), np.sum(1 / e**2) ** -0.5
     detail = {
-        "flow, 5 min": f"{value:.5f}({error:.5f}), ESS {float(flow.ess_share):.4f}",
+        "flow, 2 min": f"{value:.5f}({error:.5f}), ESS {float(flow.ess_share):.4f}",
         "another flow": f"{a[0]:.5f}({e[0]:.5f})",
         "SMC": f"{a[1]:.5f}({e[1]:.5f})",
         "draws": "400,000",
@@ -167,7 +167,7 @@ def log_z_L4() -> Row:
         target = TARGETS[kind](4, *couplings)
         exact = float(phi4_torus(target)["log_z"])
         for seed in SEEDS:
-            found = importance(trained_flow(target, "20s", seed), target, 400_000, seed)
+            found = importance(trained_flow(target, "10s", seed), target, 400_000, seed)
             value, error = float(found.log_z), float(found.log_z_error)
             pulls.append(abs(value - exact) / error)
             detail[f"{target!r}, seed {seed}"] = f"{value:.5f}({error:.5f}), exact {exact:.6f}"
@@ -181,7 +181,7 @@ def broken() -> Row:
     reference = float(chain.log_z), float(chain.log_z_error)
     pulls, detail = [], {"SMC": f"{reference[0]:.4f}({reference[1]:.4f})"}
     for seed in SEEDS:
-        model = trained_flow(target, "120s", seed)
+        model = trained_flow(target, "60s", seed)
         found = importance(model, target, 65_536, seed, log_z=reference)
         x = model.sample(4096, Stream(seed))
         up = float((x.mean((1, 2)) > 0).double().mean())
@@ -307,21 +307,21 @@ FIGURES = [
            "against quadrature", 3, log_z_L4, slow=True, at_most=True),
     *(Figure(f"ess_ladder_L{L}", f"phi^4 {L} x {L}, m2 = -4, lam = {LADDER[L]}: ESS after {b}",
              goal, lambda L=L, b=b: flow_share("unhalved", L, LADDER[L], budget=b), slow=True)
-      for L, goal, b in ((6, 0.95, "30s"), (8, 0.95, "30s"), (12, 0.95, "90s"), (14, 0.9, "120s"))),
-    Figure("ess_critical_L16", "phi^4 16 x 16, hopping, kappa = 0.27, lam = 0.022: ESS after 170 s",
-           0.95, lambda: flow_share("hopping", 16, 0.27, 0.022, budget="170s"), slow=True),
+      for L, goal, b in ((6, 0.95, "30s"), (8, 0.95, "30s"), (12, 0.95, "60s"), (14, 0.9, "60s"))),
+    Figure("ess_critical_L16", "phi^4 16 x 16, hopping, kappa = 0.27, lam = 0.022: ESS after 120 s",
+           0.95, lambda: flow_share("hopping", 16, 0.27, 0.022, budget="120s"), slow=True),
     Figure("ising16_ess_03", "Ising 16 x 16, beta = 0.3: ESS after 50 s", 0.95,
            lambda: ising_row(16, 0.3, "50s", 100_000), slow=True),
-    Figure("ising16_ess_kc", "Ising 16 x 16, beta_c: ESS after 110 s", 0.95,
-           lambda: ising_row(16, KC, "110s", 100_000), slow=True),
+    Figure("ising16_ess_kc", "Ising 16 x 16, beta_c: ESS after 80 s", 0.95,
+           lambda: ising_row(16, KC, "80s", 100_000), slow=True),
     Figure("ising16_ess_06", "Ising 16 x 16, beta = 0.6: ESS after 110 s", 0.5,
            lambda: ising_row(16, 0.6, "110s", 100_000), slow=True),
     Figure("ising8_f_error", "Ising 8 x 8, beta = 0.3, beta_c, 0.6, 30 s each: the largest relative "
            "error of log Z at 10^6 draws", 5e-5, lambda: ising8("error"), slow=True, at_most=True),
     Figure("ising8_ess", "the same: the smallest ESS", 0.9, lambda: ising8("ess"), slow=True),
-    Figure("broken_logz_pull", "phi^4 14 x 14, m2 = -4.75, lam = 5.1, 120 s: pull of log Z against "
+    Figure("broken_logz_pull", "phi^4 14 x 14, m2 = -4.75, lam = 5.1, 60 s: pull of log Z against "
            "SMC", 3, broken, slow=True, at_most=True),
-    Figure("logz_phi4_L8_pull", "phi^4 8 x 8 after 5 min: pull of log Z against another flow and "
+    Figure("logz_phi4_L8_pull", "phi^4 8 x 8 after 2 min: pull of log Z against another flow and "
            "SMC", 3, lambda: log_z_L8_row("pull"), slow=True, at_most=True),
     Figure("logz_phi4_L8_error", "the same: its error", 5e-4, lambda: log_z_L8_row("error"),
            slow=True, at_most=True),
@@ -330,8 +330,8 @@ FIGURES = [
     *(Figure(f"draw_cost_L{L}", f"CPU ms an independent draw, phi^4 {L} x {L} of the ladder", 1e9,
              lambda L=L, b=b: draw_cost(L, LADDER[L], b), slow=True, at_most=True)
       for L, b in ((8, "30s"), (14, "120s"))),
-    Figure("ess_L20", "phi^4 20 x 20, lam = 4.807: ESS after 10 min, by transfer", 0.9,
-           lambda: by_transfer(20, LADDER[20], [(12, LADDER[12], "60s")], "500s"), slow=True),
+    Figure("ess_L20", "phi^4 20 x 20, lam = 4.807: ESS after 6 min, by transfer", 0.9,
+           lambda: by_transfer(20, LADDER[20], [(12, LADDER[12], "60s")], "300s"), slow=True),
     Figure("ess_L32", "phi^4 32 x 32, lam = 4.572: ESS after 25 min, by transfer", 0.66,
            lambda: by_transfer(32, LADDER[32], [(12, LADDER[12], "60s"), (20, LADDER[20], "200s")],
                                "1200s"), slow=True),

@@ -86,7 +86,7 @@ def network(shots: np.ndarray, frame, stream: Stream):
     config = {"family": "lstm", "L": shots.shape[1], "K": frame.K, "symmetries": ["reflection"]}
     model = models.build(config, rng=stream)
     objective = NegativeLogLikelihood(shots, rng=stream.child("split"))
-    fit(model, objective, recipe("lstm"), rng=stream.child("fit"))
+    fit(model, objective, recipe("lstm"), rng=stream.child("fit"), budget="45s")
     return model
 
 
