@@ -51,6 +51,7 @@ def _duration(seconds: float) -> str:
 
 
 _LOSSES = {"nll": "NLL", "free_energy": "variational F"}
+_ITEMS = {"nll": "shots", "free_energy": "draws"}
 
 
 def _fit(p: FitProgress, held_out_floor: float | None) -> str:
@@ -106,7 +107,7 @@ class LineReporter(Reporter):
         self._say(
             f"train     epoch {p.epoch}/{p.n_epochs}, step {p.step}/{p.n_steps}, "
             f"{_fit(p, held_out_floor)}, "
-            f"{p.samples_per_second:,.0f} shots/s, ETA {_duration(p.eta_s)}"
+            f"{p.samples_per_second:,.0f} {_ITEMS[p.loss_name]}/s, ETA {_duration(p.eta_s)}"
         )
 
     def sampled(self, progress: ScanProgress) -> None:
@@ -185,7 +186,7 @@ class RichReporter(Reporter):
             completed=p.step,
             total=p.n_steps,
             description=f"epoch {p.epoch}/{p.n_epochs}",
-            rate=f"{p.samples_per_second:,.0f} shots/s",
+            rate=f"{p.samples_per_second:,.0f} {_ITEMS[p.loss_name]}/s",
             eta=p.eta_s,
         )
 

@@ -27,6 +27,11 @@ GROUPS: Mapping[str, str] = {
     "exact": "exact values along a scan, as lines",
     "crossings": "where the Binder cumulants of two lattice sizes are equal",
     "agreement": "pulls between the samplers of a scan",
+    "points": "for every point of a neural run: the model, its training and weighted draws, and "
+    "Markov chains beside them",
+    "trained": "the points of a neural run that are trained",
+    "sampled": "the points of a neural run that are sampled",
+    "comparison": "log Z, weights and observables of every point, beside Markov chains",
     "state": "the target state, one tensor for each site",
     "data": "measurement outcomes that the model learns from",
     "held_out": "outcomes of a file that are kept out of training",

@@ -73,7 +73,7 @@ def importance(
         Effective draws that there must be.
     keep : {None, "draws"}
         "draws": the observables and ``log_weight`` of every draw, dims (chain, draw), instead of
-        the table; `estimates` takes it.
+        the table, and ``sample_log_weight`` of `samples`; `estimates` takes it.
 
     Returns
     -------
@@ -158,6 +158,8 @@ def importance(
         for name, (number, text) in scalars.items()
     }
     if keep == "draws":
+        if forward_w is not None:
+            draws["sample_log_weight"] = ("sample", forward_w)
         return draws.assign(numbers)
     table = estimates(draws, exact)
     return table.assign(numbers).assign_attrs({**attrs, **table.attrs})
@@ -181,7 +183,7 @@ def log_weights(density: Any, target: Any, x: Any) -> np.ndarray:
 def _drawn(
     density: Any, target: Any, n: int, rng: Stream
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Return log weights (n,) and observables, exact means over what was integrated out."""
+    """Return log weights (n,) and observables of whole configurations."""
     q, rest = density.collapsed if isinstance(density, Collapsed) else (density, target)
     collapsed = q is not density
     parts: list[np.ndarray] = []
@@ -191,11 +193,9 @@ def _drawn(
         x, log_q = q.sample_and_log_prob(size, rng.child("draw").at(k))
         x = to_numpy(x)
         parts.append(-to_numpy(rest.action(x)) - to_numpy(log_q))
-        if collapsed and hasattr(target, "rao_blackwell"):
-            found = target.rao_blackwell(x)
-        else:
-            whole = density.complete(x, rng.child("rest").at(k)) if collapsed else x
-            found = default_observables(target, to_numpy(whole))
+        # Whole configurations: |m| or E^2 of an average over what was integrated out is another.
+        whole = density.complete(x, rng.child("rest").at(k)) if collapsed else x
+        found = default_observables(target, to_numpy(whole))
         for name, value in found.items():
             values.setdefault(name, []).append(to_numpy(value))
     return np.concatenate(parts), {name: np.concatenate(v) for name, v in values.items()}

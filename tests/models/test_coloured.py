@@ -23,12 +23,12 @@ CASES = {
 every_net = pytest.mark.parametrize("name", CASES)
 
 
-def make(name, **options):
+def make(name, size=0.5, **options):
     model = models.build({"family": "coloured-net", **CASES.get(name, {}), **options}, rng=3)
     generator = torch.Generator().manual_seed(8)
     with torch.no_grad():
         for p in model.parameters():
-            p.add_(0.5 * torch.randn(p.shape, generator=generator))
+            p.add_(size * torch.randn(p.shape, generator=generator))
     return model
 
 
@@ -78,7 +78,7 @@ def test_frequencies_are_the_probabilities_and_those_of_others_are_not(name):
 
 def test_a_finer_lattice_in_colours_is_normalised():
     """8 x 8 has 32 single sites; of 16 x 16 colours are drawn at once, from the same sums."""
-    model = make("big", shape=[16, 16], even=True, hidden=3)
+    model = make("big", size=0.15, shape=[16, 16], even=True, hidden=3)
     x, log_q = model.sample_and_log_prob(4000, rng=2)
     # E_q[q(s') / q(s)] over flips of one site in a colour of many is 1 for a normalised q.
     site = int(model.colours[-1].sites[3])

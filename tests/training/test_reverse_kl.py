@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from physgen import ColouredNet, EquivariantCNF, FreeField, Ising, Phi4, as_target, fit, importance
+from physgen import (
+    ColouredNet,
+    EquivariantCNF,
+    FreeField,
+    Ising,
+    Phi4,
+    as_target,
+    exact_values,
+    fit,
+    importance,
+)
 from physgen.core.errors import InputError, TrainingDivergedError
 from physgen.core.random import Stream
 from physgen.exact import kaufman
@@ -89,8 +99,11 @@ def test_a_flow_learns_phi4_and_the_bound_holds():
     model = EquivariantCNF.for_target(PHI4, rng=1)
     result = fit(model, ReverseKL(PHI4, draws_per_epoch=3200), QUICK, rng=1)
     exact = float(phi4_torus(PHI4)["log_z"])
-    ds = importance(model, PHI4, 6400, seed=1)
+    ds = importance(model, PHI4, 6400, seed=1, exact=exact_values(PHI4))
     assert float(ds.ess_share) > 0.9
+    pulls = ds["pull"].values[np.isfinite(ds["pull"])]
+    assert {"phi2", "susceptibility"} <= set(ds["quantity"].values[np.isfinite(ds["pull"])])
+    assert np.abs(pulls).max() < 4
     assert abs(float(ds.log_z) - exact) < 4 * float(ds.log_z_error)
     F = result.history["validation_free_energy"] * 16
     error = result.history["validation_free_energy_error"] * 16
@@ -103,7 +116,11 @@ def test_a_net_learns_ising_spins_and_keeps_both_signs():
     model = ColouredNet.for_target(target, rng=1, hidden=8)
     fit(model, ReverseKL(target, anneal=0.3, draws_per_epoch=6400), QUICK, rng=1)
     exact = float(kaufman.log_z(0.6, (4, 4)))
-    ds = importance(model, target, 6400, seed=1, log_z=(exact, 0.0))
+    known = exact_values(target)
+    known = {n: float(known[n]) for n in ("abs_magnetization", "specific_heat", "chi_abs")}
+    ds = importance(model, target, 25_600, seed=1, log_z=(exact, 0.0), exact=known)
+    # Squares and moduli are those of whole configurations, not of what is left of them.
+    assert np.abs(ds["pull"].sel(quantity=list(known))).max() < 4
     assert float(ds.ess_share) > 0.8
     assert ds.attrs["warnings"] == ""
     x = np.asarray(model.sample(2000, rng=3)).reshape(2000, -1).sum(1)

@@ -8,7 +8,7 @@ from physgen.core.errors import InputError
 from physgen.workflow.sampling.config import Config
 from physgen.workflow.sampling.scan import Scan
 
-__all__ = ["check", "result_bytes"]
+__all__ = ["check", "check_own", "result_bytes"]
 
 SERIES = 3  # observables of a target, about
 BYTES = {"spins": 4, "reals": 12}  # of a draw in the run file: two int16, or three float32
@@ -25,7 +25,8 @@ def check(config: Config) -> None:
 
     scan, checked = Scan(config), False
     for point in scan.points():
-        _check_own(point.target, checked or scan.family is not None)
+        if not checked and scan.family is None:
+            check_own(point.target)
         checked = True
         point.bind()
         held = point.sampler.n_chains * (point.sampler.n_draws * SERIES + scan.sites(point.target))
@@ -41,9 +42,9 @@ def result_bytes(scan: Scan) -> int:
     )
 
 
-def _check_own(target: Any, known: bool) -> None:
-    """Compare the force of a target of the user with its action."""
-    if known or not hasattr(target, "force"):
+def check_own(target: Any) -> None:
+    """Compare the force of a target of the user, if it has one, with its action."""
+    if not hasattr(target, "force"):
         return
     from physgen.targets import check_force
 

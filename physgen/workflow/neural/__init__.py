@@ -1,0 +1,1 @@
+"""Neural samplers of an unnormalised target over a scan."""

@@ -1,0 +1,122 @@
+"""The numbers of all points side by side: weighted draws, Markov chains, exact values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from physgen.analysis.format import pull
+from physgen.core.errors import InputError
+from physgen.exact import exact_values
+from physgen.samplers import estimates
+from physgen.workflow.neural.config import Config
+from physgen.workflow.neural.points import axes, points
+
+__all__ = ["exact_log_z", "table", "verdict"]
+
+SCALARS = (
+    "log_z", "log_z_error", "free_energy", "free_energy_error", "variational_free_energy",
+    "ess_share", "ess_reverse", "ess_forward", "k_hat", "largest_share", "round_trip",
+)  # fmt: skip
+
+
+def exact_of(target: Any) -> dict[str, float]:
+    """Return what is known exactly of a target, by name; nothing where no oracle reaches."""
+    try:
+        known = exact_values(target)
+    except InputError:
+        return {}
+    return {str(k): float(v) for k, v in known.data_vars.items() if v.ndim == 0}
+
+
+def exact_log_z(target: Any) -> float:
+    """Return log Z, NaN where it is not known."""
+    return exact_of(target).get("log_z", math.nan)
+
+
+def table(config: Config, read: Mapping[str, Mapping[str, xr.Dataset]]) -> xr.Dataset:
+    """Return every number of every point.
+
+    Dims ``point`` and ``quantity``: value and error of the weighted draws, of the Markov chains
+    (``chains``) and what is exact, with pulls; by point log Z from all sources, the quality of the
+    weights, and CPU seconds of training.  Quantities that a point lacks are NaN.
+    """
+    found = list(points(config))
+    rows: list[dict[str, Any]] = []
+    names: list[str] = []
+    for point in found:
+        groups = read[point.group]
+        weighted = _by_name(estimates(groups["draws"]))
+        chains = _by_name(groups["chains"]) if "value" in groups["chains"] else {}
+        rows.append({"weighted": weighted, "chains": chains, "exact": exact_of(point.target)})
+        names += [name for name in weighted if name not in names]
+    shape = (len(found), len(names))
+    columns = ("value", "error", "chains", "chains_error", "exact", "pull_chains", "pull_exact")
+    grid = {column: np.full(shape, np.nan) for column in columns}
+    for i, row in enumerate(rows):
+        for j, name in enumerate(names):
+            value, error = row["weighted"].get(name, (math.nan, math.nan))
+            other, other_error = row["chains"].get(name, (math.nan, math.nan))
+            exact = row["exact"].get(name, math.nan)
+            grid["value"][i, j], grid["error"][i, j] = value, error
+            grid["chains"][i, j], grid["chains_error"][i, j] = other, other_error
+            grid["exact"][i, j] = exact
+            grid["pull_chains"][i, j] = pull(value, other, math.hypot(error, other_error))
+            grid["pull_exact"][i, j] = pull(value, exact, error)
+    data: dict[str, Any] = {k: (("point", "quantity"), v) for k, v in grid.items()}
+    for name in SCALARS:
+        data[name] = ("point", [float(read[p.group]["draws"][name]) for p in found])
+    for name in ("log_z", "log_z_error"):
+        smc = [float(read[p.group]["chains"].get(name, math.nan)) for p in found]
+        data[f"smc_{name}"] = ("point", smc)
+    data["exact_log_z"] = ("point", [row["exact"].get("log_z", math.nan) for row in rows])
+    data["cpu_seconds"] = (
+        "point", [float(read[p.group]["model"].attrs["cpu_seconds"]) for p in found],
+        {"units": "s", "long_name": "training"},
+    )  # fmt: skip
+    data["n_sites"] = ("point", [math.prod(p.target.event_shape) for p in found])
+    scan = axes(config)
+    nan = math.nan
+    coords = {
+        "quantity": names,
+        "L": ("point", [nan if p.L is None else float(p.L) for p in found]),
+        "coupling": ("point", [nan if p.value is None else p.value for p in found]),
+        "group": ("point", [p.group for p in found]),
+    }
+    lines = [
+        f"{p.text}: {line}"
+        for p in found
+        for line in str(read[p.group]["draws"].attrs["warnings"]).split("\n")
+        if line
+    ]
+    attrs = {"title": scan.title, "coupling": scan.coupling, "warnings": "\n".join(lines)}
+    return xr.Dataset(data, coords, attrs)
+
+
+def verdict(table: xr.Dataset) -> str:
+    """Return one line: the worst share, and how log Z agrees with what is known."""
+    told = [f"ESS {float(table['ess_share'].min()):.3f} at worst"]
+    for name, error, words in (
+        ("exact_log_z", 0.0, "exact log Z"),
+        ("smc_log_z", table["smc_log_z_error"], "SMC"),
+    ):
+        off = (table["log_z"] - table[name]) / np.hypot(table["log_z_error"], error)
+        if bool(np.isfinite(off).any()):
+            told.append(f"log Z within {float(np.abs(off).max()):.1f} errors of {words}")
+    return "; ".join(told)
+
+
+def _by_name(found: xr.Dataset) -> dict[str, tuple[float, float]]:
+    """Return (value, error) by quantity.
+
+    Where a symmetry makes the magnetization zero, that of chains is the sign they started with.
+    """
+    names = map(str, found["quantity"].values)
+    pairs = zip(names, found["value"].values, found["error"].values)
+    return {
+        n: (float(v), float(e)) for n, v, e in pairs if n not in ("magnetization", "log_weight")
+    }

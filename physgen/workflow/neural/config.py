@@ -1,0 +1,121 @@
+r"""What a run of neural samplers may be told: one class a section of ``config.toml``.
+
+A run trains one model for every extent ``L`` in [target] times every value of the one coupling
+that is given as a list or a range, and weighs its draws; Markov chains and sequential Monte Carlo
+of the same target stand beside it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import ConfigDict, field_validator
+
+from physgen.workflow.sampling.config import TargetSection
+from physgen.workflow.sections import (
+    Count,
+    Draws,
+    Flag,
+    Fraction,
+    JobConfig,
+    Positive,
+    Section,
+    Text,
+    rule,
+)
+
+__all__ = [
+    "ChainsSection",
+    "Config",
+    "ImportanceSection",
+    "ModelSection",
+    "SmcSection",
+    "TrainSection",
+]
+
+Family = Literal["auto", "equivariant-cnf", "coloured-net"]
+Gradient = Literal["auto", "path", "reparam", "reinforce"]
+
+
+class ModelSection(Section):
+    """The family of models, and arguments of its class."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+
+    family: Annotated[
+        Family, rule("'auto', 'equivariant-cnf' (fields) or 'coloured-net' (spins)")
+    ] = "auto"
+    decimate: Flag = True
+
+    def options(self) -> dict[str, Any]:
+        """Return the arguments of the class itself."""
+        return dict(self.model_extra or {})
+
+
+class TrainSection(Section):
+    """The fit of every point; None leaves a setting to the recipe of the family."""
+
+    budget: Annotated[str, rule("a CPU time such as '60s'")] = "60s"
+    batch_size: Count | None = None
+    learning_rate: Positive | None = None
+    gradient: Annotated[Gradient, rule("'auto', 'path', 'reparam' or 'reinforce'")] = "auto"
+    anneal: Fraction | None = None
+    draws_per_epoch: Count | None = None
+    n_validation: Draws = 1024
+    checkpoint_every: Positive = 20.0
+
+    @field_validator("budget")
+    @classmethod
+    def _is_a_time(cls, budget: str) -> str:
+        from physgen.core.errors import InputError
+        from physgen.training.settings import parse_seconds
+
+        try:
+            parse_seconds(budget)
+        except InputError as error:
+            raise ValueError(f"[train] {error}") from None
+        return budget
+
+
+class ImportanceSection(Section):
+    """Weighted draws of the trained model."""
+
+    n_draws: Annotated[int, rule("an integer >= 128", ge=128)] = 100_000
+    ess_floor: Positive = 200.0
+
+
+class ChainsSection(Section):
+    """Markov chains beside it; n_draws = 0 leaves them out."""
+
+    name: Text = "auto"
+    n_chains: Count = 64
+    n_draws: Annotated[int, rule("0, or an integer >= 2", ge=0)] = 200
+    thin: Count = 5
+
+
+class SmcSection(Section):
+    """An independent log Z; n_particles = 0 leaves it out."""
+
+    n_particles: Annotated[int, rule("0, or a positive integer", ge=0)] = 512
+    n_islands: Draws = 32
+
+
+class Config(JobConfig):
+    """A whole run."""
+
+    KIND: ClassVar[str] = "neural"
+    FILE_SECTIONS: ClassVar[tuple[str, ...]] = ("target",)
+
+    target: TargetSection
+    model: ModelSection
+    train: TrainSection = TrainSection()
+    importance: ImportanceSection = ImportanceSection()
+    chains: ChainsSection = ChainsSection()
+    smc: SmcSection = SmcSection()
+
+    def canonical(self) -> dict[str, Any]:
+        """Return the JSON-able form that identifies the run, without what was not given."""
+        table = super().canonical()
+        table["target"] = {k: v for k, v in table["target"].items() if v not in (None, {})}
+        del table["train"]["checkpoint_every"]  # how often to checkpoint changes no number
+        return table

@@ -1,0 +1,133 @@
+"""The points of a run: a target, its model, its recipe, its Markov chains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from physgen.core.errors import InputError
+from physgen.core.protocols import Target
+from physgen.core.random import Stream
+from physgen.workflow.neural.config import Config
+from physgen.workflow.sampling.methods import METHODS, make
+from physgen.workflow.sampling.scan import Scan
+
+__all__ = ["Point", "axes", "points"]
+
+_RESERVED = {"rng", "shape", "boundary", "even"}  # what the target decides
+
+
+@dataclass(frozen=True)
+class Point:
+    """One target.
+
+    Attributes
+    ----------
+    group : str
+        Where its results are in the run file.
+    target : Target
+    L : int or None
+    value : float or None
+        Of the coupling that is scanned.
+    text : str
+        The point in words.
+    """
+
+    group: str
+    target: Target
+    L: int | None
+    value: float | None
+    text: str
+    config: Config
+
+    def family(self) -> str:
+        """Return the family of its model."""
+        given = self.config.model.family
+        if given != "auto":
+            return given
+        return "coloured-net" if self.target.support.kind == "spins" else "equivariant-cnf"
+
+    def model(self, rng: Stream) -> Any:
+        """Return a fresh model; InputError where the family and the target do not match."""
+        from physgen import models
+
+        section, options = self.config.model, self.config.model.options()
+        cls: Any = {
+            "equivariant-cnf": models.EquivariantCNF,
+            "coloured-net": models.ColouredNet,
+        }[self.family()]
+        if bad := sorted(_RESERVED & set(options)):
+            raise InputError(f"[model] {bad[0]} follows from the target; leave it out")
+        try:
+            return cls.for_target(self.target, decimate=section.decimate, rng=rng, **options)
+        except TypeError as error:
+            raise InputError(f"[model] {self.family()}: {error}") from None
+        except InputError as error:
+            raise InputError(f"[model] {self.text}: {error}") from None
+
+    def objective(self, rng: Stream) -> Any:
+        """Return the objective of its fit."""
+        from physgen.training import ReverseKL
+
+        train = self.config.train
+        spins = self.target.support.kind == "spins"
+        anneal = (0.3 if spins else 0.0) if train.anneal is None else train.anneal
+        return ReverseKL(
+            self.target,
+            None if train.gradient == "auto" else train.gradient,
+            anneal=anneal,
+            n_validation=train.n_validation,
+            draws_per_epoch=train.draws_per_epoch or (25_600 if spins else 6400),
+            rng=rng,
+        )
+
+    def settings(self) -> Any:
+        """Return the settings of its fit."""
+        from physgen.training import recipe
+
+        train = self.config.train
+        given = {"batch_size": train.batch_size, "learning_rate": train.learning_rate}
+        known = {k: v for k, v in given.items() if v is not None}
+        return replace(
+            recipe(self.family()), n_epochs=None, budget=train.budget,
+            checkpoint_every=train.checkpoint_every, **known,
+        )  # fmt: skip
+
+    def sampler(self) -> tuple[str, Any]:
+        """Return the name of the Markov chains beside it, and their sampler."""
+        name = self.config.chains.name
+        if name == "auto":
+            name = _usual(self.target)
+        if name not in METHODS:
+            listed = ", ".join(map(repr, METHODS))
+            raise InputError(f"[chains] name must be 'auto' or one of {listed}, got {name!r}")
+        return name, make(name, {})
+
+
+def axes(config: Config) -> Scan:
+    """Return what the points lie on: extents and couplings."""
+    return Scan(config)  # type: ignore[arg-type]  # it reads [target] alone
+
+
+def points(config: Config) -> Iterator[Point]:
+    """Yield the points, small lattices first."""
+    scan = axes(config)
+    for L in scan.extents:
+        for value in scan.values:
+            parts = [f"L{L}"] if L is not None else []
+            parts += [f"{scan.coupling}{value:.12g}"] if value is not None else []
+            words = [f"L = {L}"] if L is not None else []
+            words += [f"{scan.coupling} = {value:g}"] if value is not None else []
+            group = "/".join(["points", *parts]) if parts else "points/target"
+            target = scan.target(L, value)
+            yield Point(group, target, L, value, ", ".join(words) or scan.title, config)
+
+
+def _usual(target: Any) -> str:
+    """Return the sampler that users would take first."""
+    from physgen.targets import Ising, Phi4
+
+    if isinstance(target, Ising):
+        return "swendsen-wang" if "z2" in target.symmetries else "heat-bath"
+    return "phi4-cluster" if isinstance(target, Phi4) and target.hop >= 0 else "hmc"

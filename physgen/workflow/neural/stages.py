@@ -1,0 +1,193 @@
+"""The stages of neural sampling: train, sample, validate.
+
+``train`` fits one model a point, with checkpoints; ``sample`` draws Markov chains, sequential
+Monte Carlo and the weighted draws of the model; ``validate`` puts the numbers of all points side
+by side.  Point p draws only from ``stream(stage).child(p.group)``.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from physgen.core.errors import InputError, InterruptedRunError
+from physgen.workflow.context import Context
+from physgen.workflow.job import Stage
+from physgen.workflow.labels import labelled
+from physgen.workflow.neural import comparison
+from physgen.workflow.neural.points import Point, points
+
+__all__ = ["STAGES"]
+
+CITED = ("nis", "reverse-kl", "psis", "adam", "torch", "numpy", "xarray", "matplotlib")
+
+
+def _train(context: Context) -> str:
+    store, told = context.store, []
+    store.cite(*CITED)
+    for point in points(context.config):
+        if not store.has(f"{point.group}/model"):
+            _fit(context, point)
+        history = store.read(f"{point.group}/training")
+        told.append(float(history["ess"][-1]))
+    store.commit({"trained": labelled(_listed(context), "exact", "the points that are trained")})
+    return f"ESS of validation draws {', '.join(f'{e:.3f}' for e in told)}"
+
+
+def _fit(context: Context, point: Point) -> None:
+    from physgen import models, training
+
+    store, stream = context.store, context.stream("train").child(point.group)
+    checkpoint = f"{point.group}/checkpoint"
+    model = point.model(stream.child("init"))
+    context.reporter.update("train", point.text)
+    store.cite(point.family())
+
+    def commit(state: xr.Dataset, history: xr.Dataset) -> None:
+        fit = labelled(state, "exact", "the fit, as it continues from here", units=False)
+        store.commit({f"{point.group}/training": _curve(history, point), checkpoint: fit})
+
+    begun = time.process_time()
+    try:
+        result = training.fit(
+            model,
+            point.objective(stream.child("validation")),
+            point.settings(),
+            rng=stream.child("fit"),
+            resume_from=store.read(checkpoint) if store.has(checkpoint) else None,
+            on_checkpoint=commit,
+            should_stop=context.stop,
+            on_progress=lambda p: context.reporter.progress(p, None),
+        )
+    except InterruptedRunError:
+        context.check_stop()
+        raise
+    stored = models.to_dataset(_learned(result.model))
+    stored = stored.assign_attrs(cpu_seconds=time.process_time() - begun)
+    of = "the target"
+    store.commit({f"{point.group}/model": labelled(stored, "approximate", of, units=False)})
+
+
+def _curve(history: xr.Dataset, point: Point) -> xr.Dataset:
+    """Return the history; where log Z is known the divergence stands beside the free energy."""
+    known = comparison.exact_log_z(point.target)
+    if np.isfinite(known):
+        n = int(np.prod(point.target.event_shape))
+        kl = history["validation_free_energy"] * n + known
+        history = history.assign(kl=kl.assign_attrs(units="nat", long_name="D(q || p)"))
+    return labelled(history, "asymptotic", "the model: its variational free energy per site")
+
+
+def _learned(model: Any) -> Any:
+    """Return the part of a model that was trained."""
+    return getattr(model, "even", model)
+
+
+def _load(context: Context, point: Point) -> Any:
+    from physgen import models
+
+    model = point.model(context.stream("train").child(point.group, "init"))
+    stored = models.from_dataset(context.store.read(f"{point.group}/model"))
+    _learned(model).load_state_dict(stored.state_dict())
+    return model
+
+
+def _sample(context: Context) -> str:
+    store, told = context.store, []
+    for point in points(context.config):
+        context.check_stop()
+        if not store.has(f"{point.group}/chains"):
+            _chains(context, point)
+        context.check_stop()
+        if not store.has(f"{point.group}/draws"):
+            _weigh(context, point)
+        told.append(float(store.read(f"{point.group}/draws")["ess_share"]))
+    store.commit({"sampled": labelled(_listed(context), "exact", "the points that are sampled")})
+    return f"ESS {', '.join(f'{e:.3f}' for e in told)}"
+
+
+def _chains(context: Context, point: Point) -> None:
+    """Draw Markov chains, and an independent log Z: what the model is compared with."""
+    from physgen.samplers import estimates, run, smc, unpack_configurations
+
+    section, smc_section = context.config.chains, context.config.smc
+    stream = context.stream("chains").child(point.group)
+    found = xr.Dataset()
+    if section.n_draws:
+        name, sampler = point.sampler()
+        context.reporter.update("sample", f"{point.text}: Markov chains ({name})")
+        draws = run(
+            sampler, point.target, n_chains=section.n_chains, n_draws=section.n_draws,
+            thin=section.thin, rng=stream, keep="configurations", quiet=True,
+        )  # fmt: skip
+        x = unpack_configurations(draws)
+        found = estimates(draws)
+        lead = tuple(f"x{k}" for k in range(len(point.target.event_shape)))
+        whole = x.values.reshape(-1, *point.target.event_shape)
+        found["configurations"] = (("sample", *lead), whole)
+        found.attrs["sampler"] = name
+    if smc_section.n_particles:
+        context.reporter.update("sample", f"{point.text}: sequential Monte Carlo")
+        chain = smc(
+            point.target, n_particles=smc_section.n_particles,
+            n_islands=smc_section.n_islands, rng=stream.child("smc"),
+        )  # fmt: skip
+        found["log_z"] = ((), float(chain["log_z"]), {"long_name": "log Z by SMC"})
+        found["log_z_error"] = ((), float(chain["log_z_error"]))
+    ready = labelled(found, "asymptotic", "the target")
+    context.store.commit({f"{point.group}/chains": ready})
+
+
+def _weigh(context: Context, point: Point) -> None:
+    from physgen.samplers import importance
+
+    section = context.config.importance
+    chains = context.store.read(f"{point.group}/chains")
+    context.reporter.update("sample", f"{point.text}: {section.n_draws:,} weighted draws")
+    log_z = None
+    if "log_z" in chains:
+        log_z = float(chains["log_z"]), float(chains["log_z_error"])
+    try:
+        draws = importance(
+            _load(context, point),
+            point.target,
+            section.n_draws,
+            context.stream("sample").child(point.group),
+            samples=chains["configurations"].values if "configurations" in chains else None,
+            log_z=log_z,
+            ess_floor=section.ess_floor,
+            keep="draws",
+        )
+    except InputError as error:
+        raise InputError(
+            f"{point.text}: {error}. Under [train], a longer budget in another directory; or a "
+            "lower [importance] ess_floor"
+        ) from None
+    context.store.commit({f"{point.group}/draws": labelled(draws, "asymptotic", "the target")})
+
+
+def _validate(context: Context) -> str:
+    read = {p.group: _read(context, p) for p in points(context.config)}
+    table = comparison.table(context.config, read)
+    context.store.commit({"comparison": labelled(table, "asymptotic", "the target")})
+    return comparison.verdict(table)
+
+
+def _read(context: Context, point: Point) -> dict[str, xr.Dataset]:
+    names = ("training", "model", "chains", "draws")
+    return {name: context.store.read(f"{point.group}/{name}") for name in names}
+
+
+def _listed(context: Context) -> xr.Dataset:
+    found = list(points(context.config))
+    return xr.Dataset({"group": ("point", [p.group for p in found])})
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage("train", ("trained",), "one model a point", _train),
+    Stage("sample", ("sampled",), "weighted draws, Markov chains beside them", _sample),
+    Stage("validate", ("comparison",), "log Z and observables side by side", _validate),
+)
