@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, field_validator
+from pydantic import ConfigDict, field_validator, model_validator
 
 from physgen.workflow.sampling.config import TargetSection
 from physgen.workflow.sections import (
@@ -55,7 +55,8 @@ class ModelSection(Section):
 class TrainSection(Section):
     """The fit of every point; None leaves a setting to the recipe of the family."""
 
-    budget: Annotated[str, rule("a CPU time such as '60s'")] = "60s"
+    budget: Annotated[str | None, rule("a CPU time such as '60s'")] = None
+    n_epochs: Count | None = None
     batch_size: Count | None = None
     learning_rate: Positive | None = None
     gradient: Annotated[Gradient, rule("'auto', 'path', 'reparam' or 'reinforce'")] = "auto"
@@ -66,15 +67,27 @@ class TrainSection(Section):
 
     @field_validator("budget")
     @classmethod
-    def _is_a_time(cls, budget: str) -> str:
+    def _is_a_time(cls, budget: str | None) -> str | None:
         from physgen.core.errors import InputError
         from physgen.training.settings import parse_seconds
 
         try:
-            parse_seconds(budget)
+            _ = budget is None or parse_seconds(budget)
         except InputError as error:
             raise ValueError(f"[train] {error}") from None
         return budget
+
+    @model_validator(mode="after")
+    def _one_length(self) -> TrainSection:
+        if self.budget is not None and self.n_epochs is not None:
+            raise ValueError("[train] takes budget or n_epochs, got both; remove one")
+        return self
+
+    def length(self) -> dict[str, Any]:
+        """Return how long to train: a minute of CPU time if nothing is said."""
+        if self.n_epochs is not None:
+            return {"n_epochs": self.n_epochs}
+        return {"n_epochs": None, "budget": self.budget or "60s"}
 
 
 class ImportanceSection(Section):

@@ -88,11 +88,9 @@ class Point:
 
         train = self.config.train
         given = {"batch_size": train.batch_size, "learning_rate": train.learning_rate}
-        known = {k: v for k, v in given.items() if v is not None}
-        return replace(
-            recipe(self.family()), n_epochs=None, budget=train.budget,
-            checkpoint_every=train.checkpoint_every, **known,
-        )  # fmt: skip
+        known: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
+        known |= train.length()
+        return replace(recipe(self.family()), checkpoint_every=train.checkpoint_every, **known)
 
     def sampler(self) -> tuple[str, Any]:
         """Return the name of the Markov chains beside it, and their sampler."""
