@@ -90,6 +90,10 @@ class Decimated(nn.Module):
         rest = self.target.action_even(x_even) - self.target.action(x)
         return self.even.log_prob(x_even) + rest
 
+    def refined(self) -> Decimated:
+        """Return the same model with finer steps, where its density is solved for."""
+        return Decimated(self.even.refined(), self.target, self._even_target)
+
     def rest(self, x: Any) -> Any:
         """Return the even sites of configurations."""
         return self.target.lattice.split(x)[0]

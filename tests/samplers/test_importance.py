@@ -161,3 +161,28 @@ def test_weights_in_closed_form():
         weights.ess([0.0, math.nan])
     with pytest.raises(InputError, match="weight zero"):
         weights.ess([-math.inf])
+
+
+class Stepped(Gaussians):
+    """A density whose steps shift log q by 0.3 over the fourth power of their number."""
+
+    def __init__(self, *centres, steps=1):
+        super().__init__(*centres)
+        self.steps = steps
+
+    def log_prob(self, x):
+        return super().log_prob(x) + 0.3 / self.steps**4
+
+    def refined(self):
+        return Stepped(*self.centres, steps=2 * self.steps)
+
+
+def test_steps_are_refined_until_they_do_not_matter():
+    ds = importance(Stepped(-4.2, 4.2), TARGET, 40_000, seed=3)
+    assert abs(float(ds.log_z) - LOG_Z) < 4 * float(ds.log_z_error)
+    assert 0 < abs(float(ds.discretisation)) < 0.2 * float(ds.log_z_error) * 1.1
+
+    plain = Gaussians(-4.2, 4.2)  # the saboteur keeps its steps, unseen by the round trip
+    plain.log_prob = Stepped(-4.2, 4.2).log_prob
+    biased = importance(plain, TARGET, 40_000, seed=3)
+    assert abs(float(biased.log_z) - LOG_Z) > 10 * float(biased.log_z_error)

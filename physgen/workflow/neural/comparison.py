@@ -21,6 +21,7 @@ __all__ = ["exact_log_z", "table", "verdict"]
 SCALARS = (
     "log_z", "log_z_error", "free_energy", "free_energy_error", "variational_free_energy",
     "ess_share", "ess_reverse", "ess_forward", "k_hat", "largest_share", "round_trip",
+    "discretisation",
 )  # fmt: skip
 
 
