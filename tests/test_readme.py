@@ -10,10 +10,10 @@ README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 TOY = {"50": "6", "10_000": "400", "20_000": "200", "100_000": "400", "100": "8", "24": "8"}
 
 
-RECONSTRUCTION, SAMPLING = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+RECONSTRUCTION, SAMPLING, FREE_ENERGY = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
-@pytest.mark.parametrize("code", [RECONSTRUCTION, SAMPLING])
+@pytest.mark.parametrize("code", [RECONSTRUCTION, SAMPLING, FREE_ENERGY])
 def test_an_example_has_at_most_12_lines(code):
     assert len([line for line in code.splitlines() if line.strip()]) <= 12
 
@@ -63,3 +63,11 @@ def test_the_gold_standard_files_exist():
     assert len(paths) >= 8
     for path in paths:
         assert (root / "physgen" / path).is_file() or (root / path).is_file(), path
+
+
+def test_the_free_energy_example_runs_at_toy_size(capsys):
+    code = FREE_ENERGY.replace("L=8", "L=4").replace("30s", "5s").replace("100_000", "20_000")
+    exec(compile(code, "README.md", "exec"), {})
+    *_, value, share = capsys.readouterr().out.split()
+    assert abs(float(value.split("(")[0]) - 2.40514) < 0.02  # by quadrature
+    assert float(share) > 0.6

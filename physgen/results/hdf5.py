@@ -133,16 +133,22 @@ def read_layout(pieces: Sequence[Any], dim: str | None = None) -> Layout:
     Values are read when they are asked for; the files must still be open then.
     """
     first = pieces[0]
-    fields = {}
-    for name, dataset in first.items():
-        if isinstance(dataset, h5py.Dataset) and not _is_bare_dimension(dataset):
-            fields[name] = _read_field(dataset, [p[name] for p in pieces], dim)
+    fields, leaves = {}, {}
+    datasets = {name: d for name, d in first.items() if isinstance(d, h5py.Dataset)}
+    for name, dataset in datasets.items():
+        if h5py.h5ds.is_scale(dataset.id):
+            leaves[_address(dataset)] = name
+    for name, dataset in datasets.items():
+        if not _is_bare_dimension(dataset):
+            fields[name] = _read_field(dataset, [p[name] for p in pieces], dim, leaves)
     coords = tuple(str(first.attrs.get("coordinates", "")).split())
     return Layout(fields, coords, read_attrs(pieces[-1]))
 
 
-def _read_field(dataset: h5py.Dataset, parts: Sequence[Any], dim: str | None) -> Field:
-    dims = _dims(dataset)
+def _read_field(
+    dataset: h5py.Dataset, parts: Sequence[Any], dim: str | None, leaves: Mapping[int, str]
+) -> Field:
+    dims = _dims(dataset, leaves)
     axis = dims.index(dim) if dim in dims else 0
     parts = parts if dim in dims else parts[:1]
     shape = list(dataset.shape)
@@ -190,9 +196,10 @@ def _read_blocks(dataset: h5py.Dataset, axis: int) -> Iterator[np.ndarray]:
         yield source[(slice(None),) * axis + (slice(start, start + step),)]
 
 
-def _dims(dataset: h5py.Dataset) -> tuple[str, ...]:
+def _dims(dataset: h5py.Dataset, leaves: Mapping[int, str]) -> tuple[str, ...]:
+    """Return the names of the axes; `leaves` has those of the scales in the group by address."""
     if h5py.h5ds.is_scale(dataset.id):
-        return (_leaf(dataset),)
+        return (leaves[_address(dataset)],)
     names: list[str] = []
     for axis in range(dataset.ndim):
         if not dataset.dims[axis]:
@@ -200,12 +207,15 @@ def _dims(dataset: h5py.Dataset) -> tuple[str, ...]:
                 f"{dataset.file.filename}: {dataset.name} has no dimension scales, so physgen "
                 "did not write it; read it with h5py"
             )
-        names.append(_leaf(dataset.dims[axis][0]))
+        scale = dataset.dims[axis][0]
+        # To ask HDF5 for the name of what a reference led to is a search of the whole file.
+        names.append(leaves.get(_address(scale)) or str(scale.name).rsplit("/", 1)[-1])
     return tuple(names)
 
 
-def _leaf(item: Any) -> str:
-    return item.name.rsplit("/", 1)[-1]
+def _address(dataset: h5py.Dataset) -> int:
+    """Return where in its file an object lies."""
+    return h5py.h5o.get_info(dataset.id).addr  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _is_bare_dimension(dataset: h5py.Dataset) -> bool:

@@ -73,10 +73,11 @@ def _heads(comparison: xr.Dataset, coupling: str) -> list[Column]:
 
 def _free_energies(comparison: xr.Dataset, coupling: str) -> Table:
     exact = bool(np.isfinite(comparison["exact_log_z"]).any())
+    smc_known = bool(np.isfinite(comparison["smc_log_z"]).any())
     columns = [
         *_heads(comparison, coupling),
         Column("log Z", "strong", "model"),
-        Column("log Z\nSMC"),
+        *([Column("log Z\nSMC")] if smc_known else []),
         *([Column("log Z\nexact"), Column("pull\nexact")] if exact else [Column("pull\nSMC")]),
         Column("F / V", "strong", "model"),
         Column("ess"),
@@ -92,12 +93,13 @@ def _free_energies(comparison: xr.Dataset, coupling: str) -> Table:
         smc, smc_error, known = (
             float(at[k]) for k in ("smc_log_z", "smc_log_z_error", "exact_log_z")
         )
+        by_smc = [_shown(smc, smc_error)] if smc_known else []
         if exact:
             beside = [_number(known, ".5f"), _number((log_z - known) / error, "+.1f")]
         else:
             beside = [_number((log_z - smc) / math.hypot(error, smc_error), "+.1f")]
         rows.append((
-            *_where(at, coupling), format_estimate(log_z, error), _shown(smc, smc_error), *beside,
+            *_where(at, coupling), format_estimate(log_z, error), *by_smc, *beside,
             format_estimate(-log_z / V, error / V), _number(float(at["ess_share"]), ".3f"),
             _number(float(at["ess_forward"]), ".3f"), _number(float(at["k_hat"]), ".2f"),
             f"{float(at['cpu_seconds']):.0f}", _number(float(at["round_trip"]), ".1e"),
