@@ -97,7 +97,7 @@ def estimates(
 
     rows: dict[str, list[Any]] = {key: [] for key in (*_NUMBERS, "unit", "estimator")}
     names = []
-    weighted = ds.attrs.get("weights") == "importance"
+    weighted = getattr(ds, "attrs", {}).get("weights") == "importance"
     if weighted and beta is not None:
         raise InputError("weighted draws cannot be reweighted to another beta; draw there instead")
     delta = None if beta is None else _delta_action(ds, beta)

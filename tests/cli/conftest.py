@@ -45,6 +45,33 @@ n_draws = 60
 """
 
 
+NEURAL = """
+seed = 3
+[target]
+name = "phi4-2d"
+L = 4
+convention = "unhalved"
+m2 = -4.0
+lam = [6.975, 8.0]
+[model]
+features = 3
+frequencies = 4
+times = 3
+steps = 4
+[train]
+n_epochs = 2
+draws_per_epoch = 2560
+n_validation = 256
+[importance]
+n_draws = 6400
+[chains]
+n_draws = 20
+[smc]
+n_particles = 64
+n_islands = 16
+"""
+
+
 @pytest.fixture(scope="session")
 def toy_text():
     return TOY
@@ -71,6 +98,15 @@ def scanned(tmp_path_factory):
     """One finished toy scan; tests must not change it."""
     folder = tmp_path_factory.mktemp("scanned")
     (folder / "config.toml").write_text(SCAN)
+    assert main(["run", str(folder / "config.toml"), "--out", str(folder / "run")]) == 0
+    return folder / "run"
+
+
+@pytest.fixture(scope="session")
+def weighed(tmp_path_factory):
+    """One finished toy run of neural samplers; tests must not change it."""
+    folder = tmp_path_factory.mktemp("weighed")
+    (folder / "config.toml").write_text(NEURAL)
     assert main(["run", str(folder / "config.toml"), "--out", str(folder / "run")]) == 0
     return folder / "run"
 

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,31 +15,6 @@ from physgen.cli import main
 from physgen.core.errors import PhysgenError
 from physgen.results import GROUPS, open_run
 
-TOY = """
-seed = 3
-[target]
-name = "phi4-2d"
-L = 4
-convention = "unhalved"
-m2 = -4.0
-lam = [6.975, 8.0]
-[model]
-features = 3
-frequencies = 4
-times = 3
-steps = 4
-[train]
-n_epochs = 2
-draws_per_epoch = 2560
-n_validation = 256
-[importance]
-n_draws = 6400
-[chains]
-n_draws = 20
-[smc]
-n_particles = 64
-n_islands = 16
-"""
 ISING = """
 [target]
 name = "ising-2d"
@@ -59,19 +35,14 @@ n_particles = 0
 TIMINGS = ("cpu_seconds",)
 
 
-@pytest.fixture(scope="module")
-def done(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("neural")
-    (folder / "config.toml").write_text(TOY)
-    assert main(["run", str(folder / "config.toml"), "--out", str(folder / "run")]) == 0
-    return folder / "run"
+@pytest.fixture
+def done(weighed):
+    return weighed
 
 
 @pytest.fixture
-def config(tmp_path):
-    path = tmp_path / "config.toml"
-    path.write_text(TOY)
-    return path
+def config(tmp_path, weighed):
+    return Path(shutil.copy(weighed.parent / "config.toml", tmp_path))
 
 
 def refused(config, capfd, *overrides):

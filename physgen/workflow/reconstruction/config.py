@@ -153,6 +153,7 @@ class TrainSection(Section):
     )
     warmup_fraction: Fraction | None = None
     clip_norm: Positive | None = None
+    beta2: Fraction | None = None
     ema_decay: Fraction | None = None
     validate_every: Count | None = None
     patience: Count | None = None
