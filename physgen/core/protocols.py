@@ -205,9 +205,11 @@ class Sampler(Protocol):
 class Collapsed(Protocol):
     """A density some of whose variables are drawn exactly given the others."""
 
-    @property
-    def collapsed(self) -> tuple[Any, Any]:
-        """The density of the others, and their target: the weights are those of the whole."""
+    def collapsed_for(self, target: Any) -> tuple[Any, Any] | None:
+        """Return the density of the others and their target, whose weights are those of the whole.
+
+        None if it is another target than `target` that the draws follow.
+        """
         ...
 
     def complete(self, x: Array, rng: Stream | int) -> Array:

@@ -12,14 +12,17 @@ whose weights are those of the even sites alone,
 
 from __future__ import annotations
 
+import copy
 from typing import Any, final
 
+import numpy as np
 import torch
 from torch import nn
 
 from physgen.core.errors import InputError
 from physgen.core.protocols import Decimable, Support
 from physgen.core.random import Stream, as_stream
+from physgen.samplers.plain import first_configurations
 from physgen.targets.even import EvenTarget
 
 __all__ = ["Decimated", "reduced"]
@@ -42,11 +45,6 @@ class Decimated(nn.Module):
         Of the even sites, in the order of ``lattice.split``.
     target : Target
         That integrates its odd sublattice.
-
-    Attributes
-    ----------
-    collapsed : tuple
-        The density of the even sites and their target: training and weights need no more.
     """
 
     def __init__(self, even: Any, target: Any, even_target: EvenTarget | None = None) -> None:
@@ -64,10 +62,20 @@ class Decimated(nn.Module):
             )
         self.even, self.target, self._even_target = even, target, even_target
 
-    @property
-    def collapsed(self) -> tuple[Any, EvenTarget]:
-        """The density of the even sites, and their target."""
+    def collapsed_for(self, target: Any) -> tuple[Any, EvenTarget] | None:
+        """Return the density of the even sites and their target: training needs no more.
+
+        None if `target` is not the one whose odd sites this model draws: their actions differ.
+        """
+        if target is not self.target:
+            x = first_configurations(self.target, Stream(0), 16, "hot")
+            if not np.allclose(target.action(x), self.target.action(x), rtol=1e-10, atol=1e-10):
+                return None
         return self.even, self._even_target
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Decimated:
+        # What is averaged and tried out in training are weights; a target never changes.
+        return Decimated(copy.deepcopy(self.even, memo), self.target, self._even_target)
 
     @property
     def event_shape(self) -> tuple[int, ...]:
@@ -91,7 +99,9 @@ class Decimated(nn.Module):
         return self.even.log_prob(x_even) + rest
 
     def refined(self) -> Decimated:
-        """Return the same model with finer steps, where its density is solved for."""
+        """Return the same model with finer steps; itself, where its density takes none."""
+        if not hasattr(self.even, "refined"):
+            return self
         return Decimated(self.even.refined(), self.target, self._even_target)
 
     def rest(self, x: Any) -> Any:

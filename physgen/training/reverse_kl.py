@@ -172,7 +172,15 @@ class ReverseKL:
 
 def _problem(model: Any, target: Any) -> tuple[Any, Any]:
     """Return density and target of the variables that the model has to learn."""
-    return model.collapsed if isinstance(model, Collapsed) else (model, target)
+    if not isinstance(model, Collapsed):
+        return model, target
+    rest = model.collapsed_for(target)
+    if rest is None:
+        raise InputError(
+            f"the model draws a part of its variables from another target than {target!r}; make "
+            "it with for_target(...) of the target that it is trained on"
+        )
+    return rest
 
 
 def _has_force(target: Any) -> bool:

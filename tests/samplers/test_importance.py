@@ -4,10 +4,23 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from helpers.statistics import accepts
 from scipy.stats import chi2
 
-from physgen import FreeField, Ising, Phi4, estimates, importance
+from physgen import (
+    EquivariantCNF,
+    FitSettings,
+    FreeField,
+    Hypercubic,
+    Ising,
+    Phi4,
+    ReverseKL,
+    estimates,
+    exact_values,
+    fit,
+    importance,
+)
 from physgen.analysis import weights
 from physgen.core.errors import InputError
 from physgen.core.protocols import REALS
@@ -186,3 +199,54 @@ def test_steps_are_refined_until_they_do_not_matter():
     plain.log_prob = Stepped(-4.2, 4.2).log_prob
     biased = importance(plain, TARGET, 40_000, seed=3)
     assert abs(float(biased.log_z) - LOG_Z) > 10 * float(biased.log_z_error)
+
+
+class Ring:
+    """A target of a user: neighbours on a ring, with what it says of its symmetries."""
+
+    lattice, event_shape, support = Hypercubic((6,)), (6,), REALS
+    symmetries = frozenset({"translations", "z2"})
+
+    def action(self, x):
+        roll = np.roll if isinstance(x, np.ndarray) else torch.roll
+        return (x * x - 0.4 * x * roll(x, 1, -1)).sum(-1)
+
+    def force(self, x):
+        roll = np.roll if isinstance(x, np.ndarray) else torch.roll
+        return -2 * x + 0.4 * (roll(x, 1, -1) + roll(x, -1, -1))
+
+
+def test_a_class_of_a_user_is_enough():
+    model = EquivariantCNF.for_target(Ring(), rng=1)
+    how = FitSettings(n_epochs=3, batch_size=64, learning_rate=2e-2, ema_decay=0.9)
+    fit(model, ReverseKL(Ring(), draws_per_epoch=3200), how)
+    ds = importance(model, Ring(), 6400, seed=1)
+    k = 2 * np.pi * np.arange(6) / 6
+    exact = 0.5 * np.sum(np.log(np.pi / (1 - 0.4 * np.cos(k))))
+    assert abs(float(ds.log_z) - exact) < 4 * float(ds.log_z_error)
+    assert float(ds.ess_share) > 0.95
+
+
+def test_the_weights_are_those_of_the_target_that_is_asked_for():
+    """A model whose odd sites follow lam = 8 gives the log Z of lam = 6.975 all the same."""
+    made, asked = (Phi4.from_unhalved(L=4, m2=-4.0, lam=lam) for lam in (8.0, 6.975))
+    model = EquivariantCNF.for_target(made, rng=1)
+    fit(model, ReverseKL(made, draws_per_epoch=3200), FitSettings(n_epochs=1, batch_size=64))
+    exact = exact_values(asked)
+    ds = importance(model, asked, 64_000, seed=1, exact={"phi2": float(exact["phi2"])})
+    assert abs(float(ds.log_z) - float(exact["log_z"])) < 4 * float(ds.log_z_error)
+    assert abs(float(ds["pull"].sel(quantity="phi2"))) < 4
+    # The two differ by hundreds of errors, so to take one for the other would be seen.
+    gap = float(exact["log_z"]) - float(exact_values(made)["log_z"])
+    assert gap > 50 * float(ds.log_z_error)
+
+
+def test_a_flow_that_no_step_resolves_is_flagged():
+    class Stiff(Stepped):
+        def log_prob(self, x):
+            return Gaussians.log_prob(self, x) + 0.1 * (-1) ** int(math.log2(self.steps))
+
+        def refined(self):
+            return Stiff(*self.centres, steps=2 * self.steps)
+
+    assert "too stiff" in importance(Stiff(-4.2, 4.2), TARGET, 6400).attrs["warnings"]

@@ -32,6 +32,7 @@ from physgen.models.decimated import Decimated, reduced
 from physgen.models.flows.gaussian import SpectralGaussian
 from physgen.models.flows.runge_kutta import NODES, State, step
 from physgen.models.flows.velocity import Kernels, Velocity
+from physgen.samplers.plain import first_configurations
 
 __all__ = ["EquivariantCNF"]
 
@@ -126,12 +127,12 @@ class EquivariantCNF(ConfigurationModel):
         if declared is None or "translations" not in declared:
             what = "declares no symmetries" if declared is None else "has no translations"
             raise InputError(
-                f"an equivariant flow needs a target with translations, and {target!r} {what}; "
-                "give the target a `lattice` and `symmetries`, or take a general flow "
-                "(physgen.models.flows.zuko)"
+                f"an equivariant flow needs a target with translations, and {target!r} {what}; a "
+                "target of your own is a class with `lattice` (periodic) and `symmetries` (a set "
+                "of 'translations', 'point_group', 'z2') beside its action"
             )
         stream = rng if isinstance(rng, Stream) else Stream(rng)
-        spread = np.asarray(target.hot(stream.child("scale"), 2048))
+        spread = first_configurations(target, stream.child("scale"), 2048, "hot")
         known = {
             "shape": target.lattice.shape,
             "scale": float(spread.std()),

@@ -1,0 +1,125 @@
+r"""Draws of a density with their log weights :math:`\log w = -S - \log q`.
+
+Where the density integrates a part of this very target (`physgen.core.protocols.Collapsed`) weights
+are those of the rest, which vary less; where it integrates another target, or nothing, they are
+those of whole configurations.  Both give the log Z of the target that is asked for.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from physgen.core.arrays import to_numpy
+from physgen.core.errors import InputError
+from physgen.core.protocols import Collapsed, Density, Target
+from physgen.core.random import Stream
+
+__all__ = ["Weighing"]
+
+ROUND_TRIP_MAX = 0.05  # rms of log q drawn less log q scored, nats
+STEPS_MAX = 0.2  # of the error of log Z: how much the steps of a flow may shift it
+_REFINEMENTS = 5
+_CHECKED = 512  # draws that are scored again, and made again with finer steps
+_AT_ONCE = 2**13
+
+
+@dataclass(frozen=True)
+class Weighing:
+    """A density and a target, and what of both the weights are made of.
+
+    Attributes
+    ----------
+    density, target
+        As they were given.
+    q, S : density and target of the variables that are left.
+    """
+
+    density: Any
+    target: Any
+    q: Any
+    S: Any
+
+    @classmethod
+    def of(cls, density: Any, target: Any) -> Weighing:
+        """Return the weighing of a density against a target; InputError if they do not match."""
+        if not isinstance(density, Density):
+            raise InputError(
+                "density must have log_prob, sample and sample_and_log_prob, got "
+                f"{type(density).__name__}"
+            )
+        if not isinstance(target, Target):
+            raise InputError(f"target must have an action, got {type(target).__name__}")
+        if (
+            tuple(density.event_shape) != tuple(target.event_shape)
+            or density.support != target.support
+        ):
+            raise InputError(
+                f"density must live on the configurations of the target, {target.support.kind} "
+                f"of shape {tuple(target.event_shape)}, got {density.support.kind} of shape "
+                f"{tuple(density.event_shape)}"
+            )
+        rest = density.collapsed_for(target) if isinstance(density, Collapsed) else None
+        return cls(density, target, *(rest or (density, target)))
+
+    def draw(self, n: int, rng: Stream) -> tuple[np.ndarray, np.ndarray]:
+        """Return n draws of what is left (n, ...) and their log weights (n,)."""
+        parts = []
+        for k, first in enumerate(range(0, n, _AT_ONCE)):
+            size = min(_AT_ONCE, n - first)
+            x, log_q = self.q.sample_and_log_prob(size, rng.child("draw").at(k))
+            x = to_numpy(x)
+            parts.append((x, -to_numpy(self.S.action(x)) - to_numpy(log_q)))
+        xs, log_w = zip(*parts)
+        return np.concatenate(xs), np.concatenate(log_w)
+
+    def whole(self, x: np.ndarray, rng: Stream) -> np.ndarray:
+        """Return whole configurations, what was integrated drawn exactly."""
+        if self.q is self.density:
+            return x
+        return to_numpy(self.density.complete(x, rng.child("rest")))
+
+    def log_weights(self, x: Any) -> np.ndarray:
+        """Return the log weights (n,) of whole configurations (n, *event_shape)."""
+        x = to_numpy(x)
+        if self.q is not self.density:
+            x = to_numpy(self.density.rest(x))
+        blocks = [x[first : first + _AT_ONCE] for first in range(0, len(x), _AT_ONCE)]
+        parts = [-to_numpy(self.S.action(b)) - to_numpy(self.q.log_prob(b)) for b in blocks]
+        return np.concatenate(parts)
+
+    def round_trip(self, rng: Stream) -> float:
+        """Return the rms of log q as drawn less log q as scored, and refuse a broken density."""
+        x, log_q = self.q.sample_and_log_prob(_CHECKED, rng)
+        off = to_numpy(self.q.log_prob(x)) - to_numpy(log_q)
+        rms = float(np.sqrt(np.mean(off**2)))
+        if not rms <= ROUND_TRIP_MAX:
+            raise InputError(
+                f"log q of a draw must be what the density says when it scores it, within "
+                f"{ROUND_TRIP_MAX} nat; got a difference of {rms:.2g} (rms). The log-determinant, "
+                "the inverse or the number of steps of the flow is at fault"
+            )
+        return rms
+
+    def resolved(self, n: int, rng: Stream) -> tuple[Weighing, float, bool]:
+        """Return the weighing with steps so fine that half of them would not matter for n draws.
+
+        Also how much log Z changes with half of them, and whether that is small enough.  Draws
+        are compared at equal random numbers, so the change is that of the steps alone.
+        """
+        if not hasattr(self.density, "refined"):
+            return self, 0.0, True
+        now, shift = self, math.nan
+        log_w = now.draw(_CHECKED, rng)[1]
+        error = max(float(log_w.std()), 1e-3) / math.sqrt(n)
+        for _ in range(_REFINEMENTS):
+            finer = Weighing.of(now.density.refined(), now.target)
+            finer_w = finer.draw(_CHECKED, rng)[1]
+            shift = float(np.mean(finer_w - log_w))
+            if abs(shift) < STEPS_MAX * error:
+                return now, shift, True
+            now, log_w = finer, finer_w
+        return now, shift, False

@@ -1,0 +1,75 @@
+"""What contradicts importance weights that look good, in words."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from physgen.analysis import weights
+
+__all__ = ["Alarm", "alarms"]
+
+K_HAT_MAX = 0.7
+ALARM = 4.0  # standard errors by which log Z may miss an independent one
+
+
+class Alarm(NamedTuple):
+    """One line, and whether it says that log Z is wrong."""
+
+    text: str
+    fatal: bool
+
+
+def alarms(
+    log_w: np.ndarray, forward: np.ndarray | None, log_z: tuple[float, float] | None
+) -> list[Alarm]:
+    """Return what contradicts the weights.
+
+    Parameters
+    ----------
+    log_w : array (n,)
+        Log weights of draws of the model.
+    forward : array (m,), optional
+        Those of configurations of the target.
+    log_z : (value, error), optional
+        An independent log Z.
+    """
+    value, error = weights.log_z(log_w)
+    found = []
+    if log_z is not None:
+        off, sigma = value - log_z[0], math.hypot(error, log_z[1])
+        if abs(off) > ALARM * sigma:
+            lost = abs(off + math.log(2)) < max(ALARM * sigma, 0.1)
+            why = "; it is ln 2: the model holds one of two modes" if lost else ""
+            text = (
+                f"log Z = {value:.4f}({error:.1g}) contradicts the independent "
+                f"{log_z[0]:.4f}({log_z[1]:.1g}) by {off:+.3f}{why}"
+            )
+            found.append(Alarm(text, True))
+    if forward is not None and len(forward) > 1:
+        # D(p || q) = <log w>_p - log Z is never negative.
+        kl = float(forward.mean()) - value
+        sigma = math.hypot(float(forward.std(ddof=1)) / math.sqrt(len(forward)), error)
+        if kl < -ALARM * sigma:
+            text = (
+                f"the divergence of the samples from the model is {kl:.3f}({sigma:.1g}), and none "
+                "is negative: the samples are not of this target, or log Z is too large"
+            )
+            found.append(Alarm(text, True))
+        share, reverse = weights.forward_ess(forward), weights.ess(log_w)
+        if share < 0.5 * reverse:
+            text = (
+                f"the forward share {share:.2g} is far below the reverse one {reverse:.2g}: "
+                "configurations of the target are missing from the model"
+            )
+            found.append(Alarm(text, False))
+    k_hat = weights.pareto_k(log_w)
+    if k_hat > K_HAT_MAX:
+        text = (
+            f"k-hat {k_hat:.2f} is above {K_HAT_MAX}: the weights have a heavy tail, and errors "
+            "are not to be trusted; train the model further"
+        )
+        found.append(Alarm(text, False))
+    return found
