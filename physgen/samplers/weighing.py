@@ -1,8 +1,8 @@
 r"""Draws of a density with their log weights :math:`\log w = -S - \log q`.
 
-Where the density integrates a part of this very target (`physgen.core.protocols.Collapsed`) weights
-are those of the rest, which vary less; where it integrates another target, or nothing, they are
-those of whole configurations.  Both give the log Z of the target that is asked for.
+Where the density integrates a part of this very target (`physgen.core.protocols.Collapsed`)
+weights are those of the rest, which vary less; where it integrates another target, or nothing,
+they are those of whole configurations.  Both give the log Z of the target that is asked for.
 """
 
 from __future__ import annotations

@@ -28,7 +28,19 @@ from scipy.stats import chi2
 from tutorial_flow import TutorialFlow
 from tutorial_flow import train as train_tutorial
 
-from physgen import HMC, Ising, Phi4, Phi4Cluster, Stream, SwendsenWang, fit, importance, run, smc
+from physgen import (
+    HMC,
+    Ising,
+    Phi4,
+    Phi4Cluster,
+    Stream,
+    SwendsenWang,
+    estimates,
+    fit,
+    importance,
+    run,
+    smc,
+)
 from physgen.analysis import weights
 from physgen.exact import kaufman
 from physgen.exact.phi4_quadrature import phi4_torus
@@ -41,7 +53,7 @@ from physgen.training import ReverseKL, recipe
 SOURCES = [
     "analysis/weights.py", "core/random.py", "lattice/orbits.py", "lattice/orderings.py",
     "models/configurations.py", "models/decimated.py", "models/flows",
-    "models/autoregressive/coloured.py", "samplers/importance.py", "targets",
+    "models/autoregressive/coloured.py", "samplers/importance_sampling.py", "samplers/weighing.py", "targets",
     "training/fitting.py", "training/recipes.py", "training/reverse_kl.py",
 ]  # fmt: skip
 SEEDS = (1, 2)
@@ -286,8 +298,6 @@ def draw_cost(L: int, lam: float, budget: str) -> Row:
         start = time.process_time()
         table = run(sampler, target, n_chains=64, n_draws=500, seed=31, quiet=True)
         spent = 1e3 * (time.process_time() - start)
-        from physgen import estimates
-
         ess = float(estimates(table).sel(quantity="susceptibility").ess)
         costs[name] = spent / ess
     best = min(costs.values())

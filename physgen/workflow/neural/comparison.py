@@ -14,7 +14,7 @@ from physgen.core.errors import InputError
 from physgen.exact import exact_values
 from physgen.samplers import estimates
 from physgen.workflow.neural.config import Config
-from physgen.workflow.neural.points import axes, points
+from physgen.workflow.neural.points import Points
 
 __all__ = ["exact_log_z", "table", "verdict"]
 
@@ -46,7 +46,8 @@ def table(config: Config, read: Mapping[str, Mapping[str, xr.Dataset]]) -> xr.Da
     (``chains``) and what is exact, with pulls; by point log Z from all sources, the quality of the
     weights, and CPU seconds of training.  Quantities that a point lacks are NaN.
     """
-    found = list(points(config))
+    axes = Points(config)
+    found = list(axes)
     rows: list[dict[str, Any]] = []
     names: list[str] = []
     for point in found:
@@ -80,7 +81,6 @@ def table(config: Config, read: Mapping[str, Mapping[str, xr.Dataset]]) -> xr.Da
         {"units": "s", "long_name": "training"},
     )  # fmt: skip
     data["n_sites"] = ("point", [math.prod(p.target.event_shape) for p in found])
-    scan = axes(config)
     nan = math.nan
     coords = {
         "quantity": names,
@@ -94,7 +94,7 @@ def table(config: Config, read: Mapping[str, Mapping[str, xr.Dataset]]) -> xr.Da
         for line in str(read[p.group]["draws"].attrs["warnings"]).split("\n")
         if line
     ]
-    attrs = {"title": scan.title, "coupling": scan.coupling, "warnings": "\n".join(lines)}
+    attrs = {"title": axes.title, "coupling": axes.coupling, "warnings": "\n".join(lines)}
     return xr.Dataset(data, coords, attrs)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from physgen.workflow.loading import config_of_run
-from physgen.workflow.neural.points import points
+from physgen.workflow.neural.points import Points
 from physgen.workflow.summary import dataset_of
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def draw_figures(tree: xr.DataTree) -> dict[str, Figure]:
         plot_weights,
     )
 
-    found = list(points(config_of_run(tree.attrs)))  # type: ignore[arg-type]
+    found = list(Points(config_of_run(tree.attrs)))  # type: ignore[arg-type]
     figures = {}
     histories = {p.text: dataset_of(tree, f"{p.group}/training") for p in found}
     known = {name: h for name, h in histories.items() if h is not None}

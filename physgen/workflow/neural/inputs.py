@@ -5,18 +5,17 @@ from __future__ import annotations
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
 from physgen.workflow.neural.config import Config
-from physgen.workflow.neural.points import points
+from physgen.workflow.neural.points import Points
 from physgen.workflow.sampling.inputs import check_own
-from physgen.workflow.sampling.scan import Scan
 
 __all__ = ["check"]
 
 
 def check(config: Config) -> None:
     """Raise :class:`InputError` for a model, an objective or chains that do not suit a target."""
-    own = Scan(config).family is None  # type: ignore[arg-type]
-    for k, point in enumerate(points(config)):
-        if own and k == 0:
+    points = Points(config)
+    for k, point in enumerate(points):
+        if points.family is None and k == 0:
             check_own(point.target)
         point.model(Stream(config.seed))
         try:

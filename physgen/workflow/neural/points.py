@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, final
 
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
 from physgen.core.random import Stream
 from physgen.workflow.neural.config import Config
+from physgen.workflow.sampling.axes import Axes
+from physgen.workflow.sampling.config import TargetSection
 from physgen.workflow.sampling.methods import METHODS, make
-from physgen.workflow.sampling.scan import Scan
 
-__all__ = ["Point", "axes", "points"]
+__all__ = ["Point", "Points"]
 
 _RESERVED = {"rng", "shape", "boundary", "even"}  # what the target decides
 
@@ -103,23 +104,24 @@ class Point:
         return name, make(name, {})
 
 
-def axes(config: Config) -> Scan:
-    """Return what the points lie on: extents and couplings."""
-    return Scan(config)  # type: ignore[arg-type]  # it reads [target] alone
+@final
+@dataclass(frozen=True)
+class Points(Axes):
+    """All points of a config, small lattices first, and the axes that they lie on."""
 
+    config: Config
 
-def points(config: Config) -> Iterator[Point]:
-    """Yield the points, small lattices first."""
-    scan = axes(config)
-    for L in scan.extents:
-        for value in scan.values:
-            parts = [f"L{L}"] if L is not None else []
-            parts += [f"{scan.coupling}{value:.12g}"] if value is not None else []
-            words = [f"L = {L}"] if L is not None else []
-            words += [f"{scan.coupling} = {value:g}"] if value is not None else []
-            group = "/".join(["points", *parts]) if parts else "points/target"
-            target = scan.target(L, value)
-            yield Point(group, target, L, value, ", ".join(words) or scan.title, config)
+    @property
+    def section(self) -> TargetSection:
+        """The [target] section."""
+        return self.config.target
+
+    def __iter__(self) -> Iterator[Point]:
+        for L in self.extents:
+            for value in self.values:
+                group = "/".join(["points", *(self.place(L, value) or ["target"])])
+                text = ", ".join(self.words(L, value)) or self.title
+                yield Point(group, self.target(L, value), L, value, text, self.config)
 
 
 def _usual(target: Any) -> str:

@@ -18,7 +18,7 @@ from physgen.workflow.context import Context
 from physgen.workflow.job import Stage
 from physgen.workflow.labels import labelled
 from physgen.workflow.neural import comparison
-from physgen.workflow.neural.points import Point, points
+from physgen.workflow.neural.points import Point, Points
 
 __all__ = ["STAGES"]
 
@@ -28,7 +28,7 @@ CITED = ("nis", "reverse-kl", "psis", "adam", "torch", "numpy", "xarray", "matpl
 def _train(context: Context) -> str:
     store, told = context.store, []
     store.cite(*CITED)
-    for point in points(context.config):
+    for point in Points(context.config):
         if not store.has(f"{point.group}/model"):
             _fit(context, point)
         history = store.read(f"{point.group}/training")
@@ -43,12 +43,13 @@ def _fit(context: Context, point: Point) -> None:
     store, stream = context.store, context.stream("train").child(point.group)
     checkpoint = f"{point.group}/checkpoint"
     model = point.model(stream.child("init"))
+    known = comparison.exact_log_z(point.target)
     context.reporter.update("train", point.text)
     store.cite(point.family())
 
     def commit(state: xr.Dataset, history: xr.Dataset) -> None:
         fit = labelled(state, "exact", "the fit, as it continues from here", units=False)
-        store.commit({f"{point.group}/training": _curve(history, point), checkpoint: fit})
+        store.commit({f"{point.group}/training": _curve(history, point, known), checkpoint: fit})
 
     begun = time.process_time()
     try:
@@ -71,9 +72,8 @@ def _fit(context: Context, point: Point) -> None:
     store.commit({f"{point.group}/model": labelled(stored, "approximate", of, units=False)})
 
 
-def _curve(history: xr.Dataset, point: Point) -> xr.Dataset:
+def _curve(history: xr.Dataset, point: Point, known: float) -> xr.Dataset:
     """Return the history; where log Z is known the divergence stands beside the free energy."""
-    known = comparison.exact_log_z(point.target)
     if np.isfinite(known):
         n = int(np.prod(point.target.event_shape))
         kl = history["validation_free_energy"] * n + known
@@ -97,7 +97,7 @@ def _load(context: Context, point: Point) -> Any:
 
 def _sample(context: Context) -> str:
     store, told = context.store, []
-    for point in points(context.config):
+    for point in Points(context.config):
         context.check_stop()
         if not store.has(f"{point.group}/chains"):
             _chains(context, point)
@@ -111,7 +111,7 @@ def _sample(context: Context) -> str:
 
 def _chains(context: Context, point: Point) -> None:
     """Draw Markov chains, and an independent log Z: what the model is compared with."""
-    from physgen.samplers import estimates, run, smc, unpack_configurations
+    from physgen.samplers import estimates, run, smc
 
     section, smc_section = context.config.chains, context.config.smc
     stream = context.stream("chains").child(point.group)
@@ -123,12 +123,8 @@ def _chains(context: Context, point: Point) -> None:
             sampler, point.target, n_chains=section.n_chains, n_draws=section.n_draws,
             thin=section.thin, rng=stream, keep="configurations", quiet=True,
         )  # fmt: skip
-        x = unpack_configurations(draws)
-        found = estimates(draws)
-        lead = tuple(f"x{k}" for k in range(len(point.target.event_shape)))
-        whole = x.values.reshape(-1, *point.target.event_shape)
-        found["configurations"] = (("sample", *lead), whole)
-        found.attrs["sampler"] = name
+        found = estimates(draws).assign(configurations=draws["configurations"])
+        found = found.assign_attrs(draws.attrs)
     if smc_section.n_particles:
         context.reporter.update("sample", f"{point.text}: sequential Monte Carlo")
         chain = smc(
@@ -142,12 +138,15 @@ def _chains(context: Context, point: Point) -> None:
 
 
 def _weigh(context: Context, point: Point) -> None:
-    from physgen.samplers import importance
+    from physgen.samplers import importance, unpack_configurations
 
     section = context.config.importance
     chains = context.store.read(f"{point.group}/chains")
     context.reporter.update("sample", f"{point.text}: {section.n_draws:,} weighted draws")
-    log_z = None
+    samples = log_z = None
+    if "configurations" in chains:
+        x = unpack_configurations(chains).values
+        samples = x.reshape(-1, *point.target.event_shape)
     if "log_z" in chains:
         log_z = float(chains["log_z"]), float(chains["log_z_error"])
     try:
@@ -156,7 +155,7 @@ def _weigh(context: Context, point: Point) -> None:
             point.target,
             section.n_draws,
             context.stream("sample").child(point.group),
-            samples=chains["configurations"].values if "configurations" in chains else None,
+            samples=samples,
             log_z=log_z,
             ess_floor=section.ess_floor,
             keep="draws",
@@ -170,7 +169,7 @@ def _weigh(context: Context, point: Point) -> None:
 
 
 def _validate(context: Context) -> str:
-    read = {p.group: _read(context, p) for p in points(context.config)}
+    read = {p.group: _read(context, p) for p in Points(context.config)}
     table = comparison.table(context.config, read)
     context.store.commit({"comparison": labelled(table, "asymptotic", "the target")})
     return comparison.verdict(table)
@@ -182,7 +181,7 @@ def _read(context: Context, point: Point) -> dict[str, xr.Dataset]:
 
 
 def _listed(context: Context) -> xr.Dataset:
-    found = list(points(context.config))
+    found = list(Points(context.config))
     return xr.Dataset({"group": ("point", [p.group for p in found])})
 
 

@@ -10,8 +10,7 @@ import xarray as xr
 
 from physgen.analysis.format import format_estimate
 from physgen.workflow.loading import config_of_run
-from physgen.workflow.neural.points import axes, points
-from physgen.workflow.sampling.scan import Scan
+from physgen.workflow.neural.points import Points
 from physgen.workflow.summary import Column, Summary, Table, dataset_of
 
 __all__ = ["summarize"]
@@ -26,15 +25,12 @@ POOR = 0.1  # effective share below which a model is said to be poor
 
 def summarize(tree: xr.DataTree) -> Summary:
     """Summarise an open run, as far as it has come."""
-    config = config_of_run(tree.attrs)
-    found = list(points(config))  # type: ignore[arg-type]
-    scan = axes(config)  # type: ignore[arg-type]
-    coupling = scan.coupling
-    title = _title(scan)
+    points = Points(config_of_run(tree.attrs))  # type: ignore[arg-type]
+    title, coupling = points.text, points.coupling
     comparison = dataset_of(tree, "comparison")
     if comparison is None:
-        done = sum(dataset_of(tree, f"{p.group}/model") is not None for p in found)
-        return Summary(f"{title}; {done} of {len(found)} points trained")
+        done = [dataset_of(tree, f"{p.group}/model") is not None for p in points]
+        return Summary(f"{title}; {sum(done)} of {len(done)} points trained")
     tables = (_observables(comparison, coupling), _free_energies(comparison, coupling))
     return Summary(
         title=title,
@@ -46,18 +42,6 @@ def summarize(tree: xr.DataTree) -> Summary:
         ),
         figures=_figures(tables),
     )
-
-
-def _title(scan: Scan) -> str:
-    extents = ", ".join(str(L) for L in scan.extents if L is not None)
-    values = [v for v in scan.values if v is not None]
-    parts = [scan.title, *([f"L = {extents}"] if extents else [])]
-    if values:
-        span = f"{values[0]:g} to {values[-1]:g}" if len(values) > 1 else f"{values[0]:g}"
-        parts.append(f"{scan.coupling} = {span}")
-    neutral = {"J": 1.0, "h": 0.0}
-    parts += [f"{k} = {v:g}" for k, v in scan.fixed.items() if neutral.get(k) != v]
-    return ", ".join(parts)
 
 
 def _where(at: xr.Dataset, coupling: str) -> list[str]:

@@ -6,17 +6,14 @@ the numbers of a point depend on the seed and on the point alone, not on what el
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
-from physgen.workflow.sampling import own
-from physgen.workflow.sampling.config import Config, SamplerSection
-from physgen.workflow.sampling.families import FAMILIES, build
+from physgen.workflow.sampling.axes import Axes
+from physgen.workflow.sampling.config import Config, SamplerSection, TargetSection
 from physgen.workflow.sampling.methods import make
 
 __all__ = ["Point", "Scan"]
@@ -62,48 +59,17 @@ class Point:
         return make(self.sampler.name, self.sampler.settings())
 
 
+@final
 @dataclass(frozen=True)
-class Scan:
+class Scan(Axes):
     """All points of a config, and the axes that they lie on."""
 
     config: Config
 
     @property
-    def family(self) -> str | None:
-        """Name of the known action, None for one of the user."""
-        return self.config.target.name
-
-    @property
-    def title(self) -> str:
-        """What is sampled, in a word or two."""
-        target = self.config.target
-        if target.name is not None:
-            return FAMILIES[target.name].title
-        return f"{target.object} of {Path(str(target.file)).name}"
-
-    @property
-    def extents(self) -> list[int | None]:
-        """The values of L."""
-        return list(self.config.target.L or [None])
-
-    @property
-    def coupling(self) -> str:
-        """The coupling that is scanned: the one with several values, else the first; or none."""
-        couplings = self.config.target.couplings()
-        many = [name for name, values in couplings.items() if len(values) > 1]
-        return next(iter(many or couplings), "")
-
-    @property
-    def values(self) -> list[float | None]:
-        """The values of that coupling, ascending."""
-        found = self.config.target.couplings().get(self.coupling) or [None]
-        return [*sorted(v for v in found if v is not None)] or [None]
-
-    @property
-    def fixed(self) -> dict[str, float]:
-        """The couplings that stay as they are."""
-        couplings = self.config.target.couplings()
-        return {name: v[0] for name, v in couplings.items() if v and name != self.coupling}
+    def section(self) -> TargetSection:
+        """The [target] section."""
+        return self.config.target
 
     @property
     def samplers(self) -> list[SamplerSection]:
@@ -114,15 +80,6 @@ class Scan:
     def n_points(self) -> int:
         """Number of points."""
         return len(self.extents) * len(self.values) * len(self.samplers)
-
-    def target(self, L: int | None, value: float | None) -> Target:
-        """Return the target at one extent and coupling."""
-        couplings = dict(self.fixed) | ({self.coupling: value} if value is not None else {})
-        section = self.config.target
-        if section.name is None:
-            return own.load(section, L, couplings)
-        assert L is not None
-        return build(section.name, section.convention, L, couplings)
 
     def points(self) -> Iterator[Point]:
         """Yield the points: small lattices first, the samplers side by side."""
@@ -141,11 +98,4 @@ class Scan:
 
     def group(self, label: str, L: int | None, value: float | None) -> str:
         """Return the group of a point."""
-        parts = ["chains", label]
-        parts += [f"L{L}"] if L is not None else []
-        parts += [f"{self.coupling}{value:.12g}"] if value is not None else []
-        return "/".join(parts)
-
-    def sites(self, target: Target) -> int:
-        """Return the number of sites."""
-        return math.prod(target.event_shape)
+        return "/".join(["chains", label, *self.place(L, value)])

@@ -55,16 +55,7 @@ def summarize(tree: xr.DataTree) -> Summary:
 
 
 def _title(scan: Scan) -> str:
-    extents = ", ".join(str(L) for L in scan.extents if L is not None)
-    values = [v for v in scan.values if v is not None]
-    parts = [scan.title, *([f"L = {extents}"] if extents else [])]
-    if len(values) > 1:
-        parts.append(f"{scan.coupling} = {values[0]:g} to {values[-1]:g}")
-    elif values:
-        parts.append(f"{scan.coupling} = {values[0]:g}")
-    neutral = {"J": 1.0, "h": 0.0}
-    parts += [f"{k} = {v:g}" for k, v in scan.fixed.items() if neutral.get(k) != v]
-    return f"{', '.join(parts)}; {' and '.join(s.label for s in scan.samplers)}"
+    return f"{scan.text}; {' and '.join(s.label for s in scan.samplers)}"
 
 
 def _points(scan: Scan, estimates: xr.Dataset) -> Table:
