@@ -94,10 +94,6 @@ class ColouredNet(ConfigurationModel):
             W[0] = 0.0  # the linear part
             self.weights.append(nn.Parameter(as_tensor(W / np.sqrt(max(c, 1)))))
             self.heads.append(nn.Parameter(torch.zeros(hidden)))
-        order_ = np.concatenate([colour.sites for colour in self.colours])
-        self.register_buffer("_back", torch.from_numpy(np.argsort(order_)), persistent=False)
-
-    _back: torch.Tensor
 
     @classmethod
     def for_target(
