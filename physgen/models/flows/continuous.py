@@ -220,12 +220,16 @@ class EquivariantCNF(ConfigurationModel):
     def _carried(
         self, phi: torch.Tensor, log_q: torch.Tensor, score: torch.Tensor | None, steps: int
     ) -> State:
-        """Return (phi, log q, score) at the other end of t; backwards in time for steps < 0."""
+        """Return (phi, log q, score) at the other end of t; backwards in time for steps < 0.
+
+        Shapes (B, n), (B,) and (B, n); sites lead on the way.
+        """
         n, nodes = abs(steps), torch.tensor(NODES, dtype=torch.float64)
         t = (torch.arange(n)[:, None] + nodes).flatten() / n
         t = (t if steps > 0 else 1 - t).to(self.dtype).to(self._device)
         at = self.velocity.kernels(t)
-        state: State = (phi, log_q, score)
+        sites_first = None if score is None else score.t().contiguous()
+        state: State = (phi.t().contiguous(), log_q, sites_first)
         for k in range(n):
             here = at[k * len(NODES) : (k + 1) * len(NODES)]
 
@@ -233,7 +237,8 @@ class EquivariantCNF(ConfigurationModel):
                 return self._rates(s[0], s[2], here[i])
 
             state = step(rates, state, 1 / steps)
-        return state
+        phi, log_q, score = state
+        return phi.t(), log_q, None if score is None else score.t()
 
     def _rates(
         self, phi: torch.Tensor, score: torch.Tensor | None, at: Kernels

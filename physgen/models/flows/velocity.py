@@ -36,15 +36,16 @@ __all__ = ["Kernels", "Velocity"]
 
 
 class Kernels(NamedTuple):
-    """Kernels at one time: matrix ((F+1) n, n), their diagonal (F+1,), and the constant."""
+    """Kernels at one time: K^0 (n, n), K^f side by side (n, F n), diagonals (F+1,), constant."""
 
+    linear: torch.Tensor
     matrix: torch.Tensor
     diagonal: torch.Tensor
     constant: torch.Tensor | None
 
 
 class Phase(NamedTuple):
-    """Phases omega phi (B, J, n) and their waves; cosines where these are features as well."""
+    """Phases omega phi (J, n B) and their waves; cosines where these are features as well."""
 
     angle: torch.Tensor
     sine: torch.Tensor
@@ -69,6 +70,7 @@ class Velocity(nn.Module):
     """
 
     index: torch.Tensor
+    wide: torch.Tensor
     norm: torch.Tensor
 
     def __init__(
@@ -90,43 +92,52 @@ class Velocity(nn.Module):
         self.mix = nn.Parameter(as_tensor(mix / np.sqrt(waves)))
         self.kappa = nn.Parameter(torch.zeros(times, features + 1, orbits.n_orbits))
         self.constant = None if odd else nn.Parameter(torch.zeros(times))
-        # Matrices act from the right: row y, column x holds the kernel of x - y.
-        self.register_buffer("index", torch.tensor(orbits.index.T.copy()), persistent=False)
+        index = torch.tensor(orbits.index)
+        # Entry (x, (f, y)) of the kernels side by side, among F rows of orbits.
+        rows = orbits.n_orbits * torch.arange(features)[:, None]
+        self.register_buffer("index", index, persistent=False)
+        self.register_buffer("wide", (index[:, None] + rows).flatten(1), persistent=False)
         norm = as_tensor(1 / np.sqrt(orbits.sizes))
         self.register_buffer("norm", norm, persistent=False)
 
     def kernels(self, t: torch.Tensor) -> list[Kernels]:
         """Return the kernels at times t (S,) in [0, 1]."""
         basis = _legendre(2 * t - 1, self.times)
-        K = torch.einsum("sm,mfo->sfo", basis, self.kappa) * self.norm
-        matrix = K[:, :, self.index].flatten(1, 2)
-        constant = None if self.constant is None else basis @ self.constant
-        return [
-            Kernels(matrix[s], K[s, :, 0], None if constant is None else constant[s])
-            for s in range(len(t))
-        ]
+        # Polynomials are summed last: there are more times than polynomials.
+        kappa = self.kappa * self.norm
+        linear = basis @ kappa[:, 0][:, self.index.flatten()]
+        matrix = basis @ kappa[:, 1:].flatten(1)[:, self.wide.flatten()]
+        linear = linear.view(-1, *self.index.shape).unbind()
+        matrix = matrix.view(-1, *self.wide.shape).unbind()
+        diagonal = (basis @ kappa[:, :, 0]).unbind()
+        constant = [None] * len(t) if self.constant is None else (basis @ self.constant).unbind()
+        return [Kernels(*parts) for parts in zip(linear, matrix, diagonal, constant, strict=True)]
 
     def forward(self, phi: torch.Tensor, at: Kernels) -> tuple[torch.Tensor, Phase]:
-        """Return v (B, n), and the phases of the sines, for `derivatives`."""
-        angle = self.omega[:, None] * phi[:, None]
+        """Return v (n, B) of fields phi (n, B), and the phases of the sines, for `derivatives`.
+
+        Sites lead: every product is then one of two matrices, without copies.
+        """
+        angle = (self.omega[:, None, None] * phi).flatten(1)
         phase = Phase(angle, torch.sin(angle), None if self.odd else torch.cos(angle))
-        waves = phase.sine if phase.cosine is None else torch.cat([phase.sine, phase.cosine], 1)
-        H = torch.cat([phi[:, None], self.mix @ waves], 1)
-        v = H.flatten(1) @ at.matrix
+        waves = phase.sine if phase.cosine is None else torch.cat([phase.sine, phase.cosine])
+        h = (self.mix @ waves).view(-1, phi.shape[1])
+        v = torch.addmm(at.linear @ phi, at.matrix, h)
         return (v if at.constant is None else v + at.constant), phase
 
     def derivatives(
         self, phase: Phase, at: Kernels, g: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Return div v (B,), and the gradient of g.v + div v by phi at fixed g (B, n)."""
+        """Return div v (B,), and the gradient of g.v + div v by phi at fixed g (n, B)."""
         sine, J = phase.sine, len(self.omega)
         cosine = torch.cos(phase.angle) if phase.cosine is None else phase.cosine
         # h' = P' cos - Q' sin for h = P sin + Q cos.
         P, Q = self.mix[:, :J] * self.omega, self.mix[:, J:] * self.omega[: self.mix.shape[1] - J]
         k = at.diagonal[1:]
-        divergence = self.n * at.diagonal[0] + cosine.sum(2) @ (k @ P)
+        local = (k @ P) @ cosine
         if not self.odd:
-            divergence = divergence - sine.sum(2) @ (k @ Q)
+            local = local - (k @ Q) @ sine
+        divergence = self.n * at.diagonal[0] + local.view(self.n, -1).sum(0)
         if g is None:
             return divergence, None
         slope = P @ cosine
@@ -134,8 +145,9 @@ class Velocity(nn.Module):
         if not self.odd:
             slope = slope - Q @ sine
             curvature = curvature + ((k @ Q) * self.omega) @ cosine
-        back = (g @ at.matrix.t()).unflatten(1, (self.features + 1, self.n))
-        return divergence, back[:, 0] + (slope * back[:, 1:]).sum(1) - curvature
+        back = (at.matrix.t() @ g).view(self.features, -1)
+        pull = (slope * back).sum(0) - curvature
+        return divergence, torch.addmm(pull.view(g.shape), at.linear.t(), g)
 
 
 HIGHEST = 3.0  # frequency times the size of a typical field
