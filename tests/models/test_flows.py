@@ -60,14 +60,14 @@ def test_log_determinant_is_that_of_the_jacobian(name):
     zero = torch.zeros(1, dtype=torch.float64)
 
     def map_(z):
-        return model._carried(z[None], zero, None, model.refine * model.steps)[0][0]
+        return model._carried(z[None], zero, None, model.fine_steps)[0][0]
 
     jacobian = torch.autograd.functional.jacobian(map_, z[0])
     assert jacobian.shape == (n, n)
     exact = float((log_r - torch.linalg.slogdet(jacobian)[1]).detach())
     assert abs(exact - float(log_r.detach())) > 0.05  # there is something to see
     with torch.no_grad():
-        _, log_q, _ = model._carried(z, log_r, None, model.refine * model.steps)
+        _, log_q, _ = model._carried(z, log_r, None, model.fine_steps)
     assert float(log_q) == pytest.approx(exact, abs=5e-5)
 
 

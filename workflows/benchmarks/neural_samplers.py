@@ -281,7 +281,7 @@ def rate() -> Row:
             peer.draw(1024, generator)
 
     mine, other = (1024 / s for s in interleaved(ours, theirs))
-    detail = {"ours": f"even sites, {2 * model.even.steps} Runge-Kutta steps"}
+    detail = {"ours": f"even sites, {model.even.fine_steps} Runge-Kutta steps"}
     return Row(mine / other, "ratio", "tutorial design, draws/s", other, mine / other,
                detail | {"draws/s": f"{mine:.0f}"})  # fmt: skip
 

@@ -10,13 +10,17 @@ along an equivariant velocity (:mod:`physgen.models.flows.velocity`),
 from :math:`\phi = z`, :math:`q = r` to a field of the model.  The last equation carries the score
 :math:`g = \partial_\phi \log q_t(\phi)` along with the field (Vaitl et al., ICML 2022), so that
 path gradients need one pass.  The steps are those of :mod:`physgen.models.flows.runge_kutta`,
-twice as many for evaluation as for training.  With steps of length h the density is off by
+half as many again for evaluation as for training.  With steps of length h the density is off by
 O(h^6), and log Z with it: `importance` doubles the number until that is small against the error.
+Training needs enough of them as well, or the score that is carried along is not that of the
+draws, and no gradient: with 3 steps near criticality the weights drifted away from their optimum
+for as long as training went on (16 x 16, ESS 0.7 after 50 steps and 0.002 after 1000); 4 do not.
 """
 
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any, final
 
 import numpy as np
@@ -51,7 +55,7 @@ class EquivariantCNF(ConfigurationModel):
     features, frequencies, times : int
         Features of a site, sines they are made of, and Legendre polynomials in time.
     steps : int
-        Runge-Kutta steps in training; draws and densities take `refine` times as many.
+        Runge-Kutta steps in training; draws and densities take `refine` = 1.5 times as many.
     scale : float
         Size of a typical field, > 0: standard deviation of the Gaussian to begin with.
     odd : bool
@@ -73,7 +77,7 @@ class EquivariantCNF(ConfigurationModel):
         features: int = 6,
         frequencies: int = 8,
         times: int = 5,
-        steps: int = 3,
+        steps: int = 4,
         scale: float = 1.0,
         odd: bool = True,
         point_group: bool = True,
@@ -97,7 +101,7 @@ class EquivariantCNF(ConfigurationModel):
             "odd": bool(odd),
             "point_group": bool(point_group),
         }
-        self.orbits, self.steps, self.refine = orbits, steps, 2
+        self.orbits, self.steps, self.refine = orbits, steps, 1.5
         self.base = SpectralGaussian(orbits, scale)
         self.velocity = Velocity(orbits, features, frequencies, times, scale, odd, rng)
 
@@ -145,7 +149,7 @@ class EquivariantCNF(ConfigurationModel):
         return cls(**known | options, rng=stream)
 
     def refined(self) -> EquivariantCNF:
-        """Return the same flow with half the steps: its draws differ by the error of these."""
+        """Return the same flow with steps half as long: its draws differ by the error of these."""
         finer = copy.copy(self)
         finer.refine = 2 * self.refine
         return finer
@@ -192,16 +196,21 @@ class EquivariantCNF(ConfigurationModel):
         """Arguments of ``models.build``."""
         return dict(self._config)
 
+    @property
+    def fine_steps(self) -> int:
+        """Steps of draws and densities."""
+        return math.ceil(self.refine * self.steps)
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return log q (B,) float64, differentiable in weights and x."""
         zero = torch.zeros(len(x), dtype=torch.float64, device=x.device)
-        z, change, _ = self._carried(x.flatten(1), zero, None, -self.refine * self.steps)
+        z, change, _ = self._carried(x.flatten(1), zero, None, -self.fine_steps)
         return self.base.log_prob(z) - change
 
     def draw(self, n: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Return n fields and their log q, both differentiable in the weights."""
         z, log_r, _ = self.base.draw(n, generator)
-        x, log_q, _ = self._carried(z, log_r, None, self.refine * self.steps)
+        x, log_q, _ = self._carried(z, log_r, None, self.fine_steps)
         return x.reshape(n, *self.event_shape), log_q
 
     def draw_with_score(
