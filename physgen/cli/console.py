@@ -50,8 +50,11 @@ def _duration(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-_LOSSES = {"nll": "NLL", "free_energy": "variational F"}
-_ITEMS = {"nll": "shots", "free_energy": "draws"}
+_LOSSES = {
+    "nll": "NLL", "free_energy": "variational F", "log_z_bound": "bound of log Z",
+    "mixed": "mixed KL",
+}  # fmt: skip
+_ITEMS = {"nll": "shots", "free_energy": "draws", "log_z_bound": "draws", "mixed": "draws"}
 
 
 def _fit(p: FitProgress, held_out_floor: float | None) -> str:

@@ -121,6 +121,33 @@ class ConfigurationModel(nn.Module, ABC):
         log_q = torch.cat(parts) if parts else flat.new_empty(0, dtype=torch.float64)
         return like(log_q.cpu().numpy().reshape(shape[: len(shape) - dim]), x)
 
+    def force(self, x: Any) -> Any:
+        """Return d log q / dx of real fields, the shape, kind and type of x.
+
+        What a Markov chain that begins at this density needs of it (`smc` with ``start``).
+
+        Raises
+        ------
+        InputError
+            If the model is one of spins, or the shape is not that of a configuration.
+        """
+        if self._support.kind != "reals":
+            raise InputError(f"a force needs real fields, got a model of {self._support.kind}")
+        shape, dim = tuple(x.shape), len(self._event_shape)
+        if len(shape) < dim or shape[len(shape) - dim :] != self._event_shape:
+            text = ", ".join(map(str, self._event_shape))
+            raise InputError(f"x must have shape (..., {text}), got {shape}")
+        flat = torch.as_tensor(x).to(self._device, self.dtype).reshape(-1, *self._event_shape)
+        parts = []
+        for part in flat.detach().split(self.block):
+            at = part.requires_grad_(True)
+            with torch.enable_grad():
+                parts.append(torch.autograd.grad(self(at).sum(), at)[0])
+        found = torch.cat(parts) if parts else flat
+        if isinstance(x, torch.Tensor):
+            return found.reshape(shape).to(x.device, x.dtype)
+        return found.cpu().numpy().reshape(shape).astype(x.dtype)
+
     def sample(self, n: int, rng: Stream | int) -> torch.Tensor:
         """Return n draws; see :meth:`sample_and_log_prob`."""
         return self.sample_and_log_prob(n, rng)[0]

@@ -17,6 +17,7 @@ from typing import Any, final
 
 import numpy as np
 import torch
+from array_api_compat import array_namespace
 from torch import nn
 
 from physgen.core.errors import InputError
@@ -97,6 +98,14 @@ class Decimated(nn.Module):
         x_even = self.rest(x)
         rest = self.target.action_even(x_even) - self.target.action(x)
         return self.even.log_prob(x_even) + rest
+
+    def force(self, x: Any) -> Any:
+        """Return d log q / dx (..., *event_shape) of real fields."""
+        x_even = self.rest(x)
+        xp = array_namespace(x_even)
+        more = self.even.force(x_even) - self.target.force_even(x_even)
+        odd = xp.zeros_like(self.target.lattice.split(x)[1])
+        return self.target.force(x) + self.target.lattice.merge(more, odd)
 
     def refined(self) -> Decimated:
         """Return the same model with finer steps; itself, where its density takes none."""

@@ -14,12 +14,14 @@ from physgen.samplers.estimates import estimates
 from physgen.samplers.run import blocks, run
 
 if TYPE_CHECKING:
+    from physgen.samplers.alternating import Alternating
     from physgen.samplers.emcee_adaptor import Emcee
     from physgen.samplers.exact_draws import ExactDraws
     from physgen.samplers.heat_bath import HeatBath
     from physgen.samplers.hmc import HMC
     from physgen.samplers.importance_sampling import importance, log_weights
     from physgen.samplers.independence import Independence
+    from physgen.samplers.jarzynski import stochastic_flow
     from physgen.samplers.loop.checkpoint import chain_statistics
     from physgen.samplers.loop.diagnostics import check, diagnose
     from physgen.samplers.loop.recording import unpack_configurations
@@ -38,6 +40,7 @@ __all__ = [
     "HMC",
     "MALA",
     "ULA",
+    "Alternating",
     "AutoWarmup",
     "Emcee",
     "ExactDraws",
@@ -58,12 +61,14 @@ __all__ = [
     "log_weights",
     "run",
     "smc",
+    "stochastic_flow",
     "unpack_configurations",
 ]
 
 __getattr__, __dir__ = lazy_exports(
     __name__,
     {
+        "Alternating": "alternating",
         "AutoWarmup": "loop.warmup",
         "Emcee": "emcee_adaptor",
         "ExactDraws": "exact_draws",
@@ -84,6 +89,7 @@ __getattr__, __dir__ = lazy_exports(
         "check": "loop.diagnostics",
         "diagnose": "loop.diagnostics",
         "smc": "sequential",
+        "stochastic_flow": "jarzynski",
         "unpack_configurations": "loop.recording",
     },
 )

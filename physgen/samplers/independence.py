@@ -90,10 +90,20 @@ class IndependenceChains:
             x = first_configurations(self.target, rng, n_chains, start)
             log_q = to_numpy(self.density.log_prob(x))
         zeros = np.zeros(n_chains, np.int64)
+        aux = {"log_weight": self._log_weight(x, log_q), "run": zeros, _LONGEST: zeros}
+        return State(x, aux)
+
+    def moved(self, state: State, x: np.ndarray) -> State:
+        """Return the state of chains that something else has moved to x: these are not stuck."""
+        still = (x == state.x).reshape(len(x), -1).all(1)
+        log_weight = self._log_weight(x, to_numpy(self.density.log_prob(x)))
+        run = np.where(still, state.aux["run"], 0)
+        return State(x, {**state.aux, "log_weight": log_weight, "run": run})
+
+    def _log_weight(self, x: np.ndarray, log_q: np.ndarray) -> np.ndarray:
         log_weight = -to_numpy(self.target.action(x)) - log_q
         # What the density cannot make would never be left: leave it at the first proposal.
-        log_weight = np.where(np.isfinite(log_weight), log_weight, -np.finfo(np.float64).max)
-        return State(x, {"log_weight": log_weight, "run": zeros, _LONGEST: zeros})
+        return np.where(np.isfinite(log_weight), log_weight, -np.finfo(np.float64).max)
 
     def step(self, rng: Stream, state: State, n: int = 1) -> tuple[State, Info]:
         """Return the chains after n proposals each."""

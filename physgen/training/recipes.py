@@ -7,6 +7,7 @@ torch is not needed to read them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from physgen.core.checks import check_choice
@@ -16,6 +17,20 @@ __all__ = ["RECIPES", "recipe"]
 
 _MATRIX_PRODUCT = FitSettings(
     batch_size=191, learning_rate=2e-2, clip_norm=5.0, epochs_scale=0.8, min_steps=400
+)
+# Draws of the model itself, in steps that cost more than those of a coloured net.
+_RASTER = FitSettings(
+    n_epochs=40, batch_size=256, learning_rate=5e-3, clip_norm=2.0, beta2=0.99, ema_decay=0.98
+)
+# Layers that begin as the identity and have bounded scales bear large steps.
+_COUPLINGS = FitSettings(
+    n_epochs=40,
+    batch_size=128,
+    learning_rate=1e-2,
+    clip_norm=5.0,
+    beta2=0.99,
+    warmup_fraction=0.05,
+    ema_decay=0.98,
 )
 RECIPES: Mapping[str, FitSettings] = MappingProxyType(
     {
@@ -36,6 +51,9 @@ RECIPES: Mapping[str, FitSettings] = MappingProxyType(
             warmup_fraction=0.05,
             ema_decay=0.98,
         ),
+        "coupling-flow": _COUPLINGS,
+        "glow-flow": _COUPLINGS,
+        "zuko-flow": replace(_COUPLINGS, learning_rate=3e-3),
         "coloured-net": FitSettings(
             n_epochs=40,
             batch_size=512,
@@ -44,6 +62,15 @@ RECIPES: Mapping[str, FitSettings] = MappingProxyType(
             beta2=0.99,
             ema_decay=0.98,
         ),
+        # As many weights as pairs of units: at L = 16 larger steps end higher.
+        "masked-net": replace(_RASTER, learning_rate=2e-3),
+        "pixel-net": _RASTER,
+        "recurrent-2d": _RASTER,
+        "spin-rnn": _RASTER,
+        "spin-gru": _RASTER,
+        "spin-lstm": _RASTER,
+        "spin-convolution": _RASTER,
+        "spin-transformer": _RASTER,
     }
 )
 

@@ -17,6 +17,8 @@ reinforce   :math:`E[(f - \bar f) \, \partial_\theta \log q(x)]`, :math:`f = \lo
 
 With ``anneal`` = a the action is multiplied by a number that grows linearly from ``start`` to 1
 over the first share a of the steps: the modes of a broken phase are found while they still touch.
+With ``along`` the way there is one of couplings instead: ``along(s)`` is the target at
+:math:`0 \le s < 1`, in STAGES stages.
 Held-out "items" are draws with fixed random numbers; their losses give the effective sample size
 of the weights :math:`w = e^{-S} / q` beside F_q.
 """
@@ -26,6 +28,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -34,12 +37,14 @@ import torch
 from physgen.analysis.weights import ess
 from physgen.core.checks import check_choice, check_finite, check_positive, check_positive_int
 from physgen.core.errors import InputError
-from physgen.core.protocols import Collapsed, Differentiable, Loss, Target
+from physgen.core.protocols import Differentiable, Loss, Target
 from physgen.core.random import Stream, as_stream
+from physgen.training.problem import problem
 
 __all__ = ["ReverseKL"]
 
 GRADIENTS = ("path", "reparam", "reinforce")
+STAGES = 20  # of couplings: a target has tables, which are not made again at every step
 
 
 class ReverseKL:
@@ -55,6 +60,9 @@ class ReverseKL:
         Share of the steps over which the action grows to its full size, in [0, 1).
     start : float
         Where it begins, in (0, 1].
+    along : callable(float) -> Target, optional
+        Targets on the way, of the same lattice, instead of multiples of the action; needs
+        ``anneal`` > 0.
     n_validation : int
         Draws with fixed random numbers that every validation looks at.
     draws_per_epoch : int
@@ -77,6 +85,7 @@ class ReverseKL:
         *,
         anneal: float = 0.0,
         start: float = 0.3,
+        along: Callable[[float], Any] | None = None,
         n_validation: int = 1024,
         draws_per_epoch: int = 6400,
         rng: Stream | int = 0,
@@ -100,7 +109,11 @@ class ReverseKL:
             raise InputError(f"anneal must be a share of the steps in [0, 1), got {anneal}")
         if check_positive("start", start) > 1:
             raise InputError(f"start must be a factor of the action in (0, 1], got {start}")
+        if along is not None and anneal == 0:
+            raise InputError("along needs anneal > 0, the share of the steps on the way, got 0")
         self.target, self.anneal, self.start = target, float(anneal), float(start)
+        self.along = None if along is None else lru_cache(STAGES)(along)
+        self.stage: Any = None
         self.n_validation = check_positive_int("n_validation", n_validation, 0)
         self.n_train = check_positive_int("draws_per_epoch", draws_per_epoch)
         self.n_sites = math.prod(target.event_shape)
@@ -116,8 +129,11 @@ class ReverseKL:
         """Return the objective at this share of the steps: the action is smaller at first."""
         if progress >= self.anneal:
             return self
-        now = copy.copy(self)
-        now.factor = self.start + (1 - self.start) * progress / self.anneal
+        now, s = copy.copy(self), progress / self.anneal
+        if self.along is None:
+            now.factor = self.start + (1 - self.start) * s
+        else:
+            now.stage = self.along(math.floor(s * STAGES) / STAGES)
         return now
 
     def epoch_order(self, stream: Stream) -> np.ndarray:
@@ -131,7 +147,7 @@ class ReverseKL:
 
     def loss(self, model: Any, batch: torch.Tensor, rng: Stream) -> Loss:
         """Return F_q of a batch of draws; its gradient is the chosen one."""
-        q, target = _problem(model, self.target)
+        q, target = problem(model, self.target, self.stage)
         n = len(batch)
         if self.gradient == "reinforce":
             return Loss(self._reinforce(q, target, n, rng))
@@ -151,7 +167,7 @@ class ReverseKL:
         """Return (log q + S) / n_sites of draws with fixed random numbers, (n_validation,)."""
         if self.n_validation == 0:
             return np.empty(0)
-        q, target = _problem(model, self.target)
+        q, target = problem(model, self.target)
         x, log_q = q.sample_and_log_prob(self.n_validation, self._rng)
         with torch.no_grad():
             losses = log_q + torch.as_tensor(target.action(x))
@@ -168,19 +184,6 @@ class ReverseKL:
             advantage = (f - f.mean()) / max(n - 1, 1)
         along = (advantage * log_q).sum()
         return along + (f.mean() - along).detach()
-
-
-def _problem(model: Any, target: Any) -> tuple[Any, Any]:
-    """Return density and target of the variables that the model has to learn."""
-    if not isinstance(model, Collapsed):
-        return model, target
-    rest = model.collapsed_for(target)
-    if rest is None:
-        raise InputError(
-            f"the model draws a part of its variables from another target than {target!r}; make "
-            "it with for_target(...) of the target that it is trained on"
-        )
-    return rest
 
 
 def _has_force(target: Any) -> bool:

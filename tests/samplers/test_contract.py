@@ -14,7 +14,7 @@ import physgen.samplers as registry
 from physgen.core.errors import InputError
 from physgen.core.protocols import Sampler
 from physgen.core.random import Stream
-from physgen.samplers import ExactDraws, HeatBath, run
+from physgen.samplers import HMC, ExactDraws, HeatBath, run
 from physgen.samplers.state import BoundSampler, State, Tunable
 from physgen.targets import FreeField, Ising, Phi4
 
@@ -24,6 +24,7 @@ N = 40  # walkers enough for an ensemble in 16 dimensions
 
 # Samplers that need an argument; all others must work as they are.
 MADE = {
+    "Alternating": lambda cls: cls(FreeField(4, m2=1.0), HMC()),
     "Independence": lambda cls: cls(FreeField(4, m2=1.0)),
     "ParallelTempering": lambda cls: cls(HeatBath(), betas=[0.2, 0.3]),
 }

@@ -342,8 +342,8 @@ FIGURES = [
     *(Figure(f"draw_cost_L{L}", f"CPU ms an independent draw, phi^4 {L} x {L} of the ladder", 1e9,
              lambda L=L, b=b: draw_cost(L, LADDER[L], b), slow=True, at_most=True)
       for L, b in ((8, "30s"), (14, "120s"))),
-    Figure("ess_L20", "phi^4 20 x 20, lam = 4.807: ESS after 6 min, by transfer", 0.9,
-           lambda: by_transfer(20, LADDER[20], [(12, LADDER[12], "60s")], "300s"), slow=True),
+    Figure("ess_L20", "phi^4 20 x 20, lam = 4.807: ESS after 9 min, by transfer", 0.9,
+           lambda: by_transfer(20, LADDER[20], [(12, LADDER[12], "60s")], "480s"), slow=True),
     Figure("ess_L32", "phi^4 32 x 32, lam = 4.572: ESS after 14 min, by transfer", 0.66,
            lambda: by_transfer(32, LADDER[32], [(12, LADDER[12], "60s"), (20, LADDER[20], "150s")],
                                "600s"), slow=True),

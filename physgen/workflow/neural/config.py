@@ -7,7 +7,7 @@ of the same target stand beside it.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import ConfigDict, field_validator, model_validator
 
@@ -33,7 +33,12 @@ __all__ = [
     "TrainSection",
 ]
 
-Family = Literal["auto", "equivariant-cnf", "coloured-net"]
+Family = Literal[
+    "auto",
+    "equivariant-cnf", "coupling-flow", "glow-flow", "zuko-flow",
+    "coloured-net", "masked-net", "pixel-net", "recurrent-2d",
+    "spin-rnn", "spin-gru", "spin-lstm", "spin-convolution", "spin-transformer",
+]  # fmt: skip
 Gradient = Literal["auto", "path", "reparam", "reinforce"]
 
 
@@ -42,10 +47,9 @@ class ModelSection(Section):
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
 
-    family: Annotated[
-        Family, rule("'auto', 'equivariant-cnf' (fields) or 'coloured-net' (spins)")
-    ] = "auto"
+    family: Annotated[Family, rule(", ".join(map(repr, get_args(Family))))] = "auto"
     decimate: Flag = True
+    mixture: Flag = False
 
     def options(self) -> dict[str, Any]:
         """Return the arguments of the class itself."""

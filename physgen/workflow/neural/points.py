@@ -44,26 +44,21 @@ class Point:
 
     def family(self) -> str:
         """Return the family of its model."""
+        from physgen import models
+
         given = self.config.model.family
-        if given != "auto":
-            return given
-        return "coloured-net" if self.target.support.kind == "spins" else "equivariant-cnf"
+        return models.default_family(self.target) if given == "auto" else given
 
     def model(self, rng: Stream) -> Any:
         """Return a fresh model; InputError where the family and the target do not match."""
         from physgen import models
 
         section, options = self.config.model, self.config.model.options()
-        cls: Any = {
-            "equivariant-cnf": models.EquivariantCNF,
-            "coloured-net": models.ColouredNet,
-        }[self.family()]
         if bad := sorted(_RESERVED & set(options)):
             raise InputError(f"[model] {bad[0]} follows from the target; leave it out")
+        how = {"decimate": section.decimate, "mixture": section.mixture, "rng": rng}
         try:
-            return cls.for_target(self.target, decimate=section.decimate, rng=rng, **options)
-        except TypeError as error:
-            raise InputError(f"[model] {self.family()}: {error}") from None
+            return models.for_target(self.target, self.family(), **how, **options)
         except InputError as error:
             raise InputError(f"[model] {self.text}: {error}") from None
 

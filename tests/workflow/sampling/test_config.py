@@ -210,4 +210,8 @@ def test_every_sampler_of_one_target_can_be_named_in_a_config():
     from physgen import samplers
 
     classes = {n for n in samplers.__all__ if hasattr(getattr(samplers, n), "bind")}
-    assert classes - {m.cls for m in METHODS.values()} <= {"Independence", "ParallelTempering"}
+    assert classes - {m.cls for m in METHODS.values()} <= {
+        "Alternating",
+        "Independence",
+        "ParallelTempering",
+    }

@@ -1,0 +1,94 @@
+"""The model of a target: the family that suits what the target declares, unless one is named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from physgen.core.checks import check_choice
+from physgen.core.errors import InputError
+from physgen.core.random import Stream
+from physgen.lattice.hypercubic import Hypercubic
+from physgen.models.decimated import Decimated
+from physgen.models.flip_mixture import FlipMixture
+from physgen.models.registry import families, for_target_of
+
+__all__ = ["default_family", "for_target"]
+
+
+def default_family(target: Any) -> str:
+    """Return the family that uses most of what a target declares.
+
+    Spins: "coloured-net".  Real fields: "equivariant-cnf" with translations, "coupling-flow" on
+    other lattices with a checkerboard, "zuko-flow" where there is none, or no lattice at all.
+
+    Raises
+    ------
+    InputError
+        If the configurations are neither spins nor real fields.
+    """
+    kind = target.support.kind
+    if kind == "spins":
+        return "coloured-net"
+    if kind != "reals":
+        raise InputError(f"a target must have spins or real fields, got {kind}")
+    if "translations" in (getattr(target, "symmetries", None) or ()):
+        return "equivariant-cnf"
+    lattice = getattr(target, "lattice", None)
+    checkerboard = isinstance(lattice, Hypercubic) and lattice.is_bipartite
+    return "coupling-flow" if checkerboard else "zuko-flow"
+
+
+def for_target(
+    target: Any,
+    family: str = "auto",
+    *,
+    decimate: bool = True,
+    mixture: bool = False,
+    rng: Stream | int = 0,
+    **options: Any,
+) -> Any:
+    """Return a fresh model for a target, to be trained with :class:`~physgen.ReverseKL`.
+
+    Parameters
+    ----------
+    target : Target
+        Of spins or real fields; what it declares (``lattice``, ``symmetries``, an odd sublattice
+        that can be integrated) is used.
+    family : str
+        "auto", or one of ``families("reals")`` and ``families("spins")``.
+    decimate : bool
+        Integrate the odd sublattice exactly, where the target can.
+    mixture : bool
+        Mix the model with its mirror image (:class:`~physgen.models.FlipMixture`): for targets
+        with S(-x) = S(x), and families that are not odd themselves.
+    rng : Stream or int
+    **options
+        Arguments of the family's class.
+
+    Raises
+    ------
+    InputError
+        If family, options and target do not go together.
+
+    Examples
+    --------
+    >>> from physgen import Phi4
+    >>> for_target(Phi4.from_unhalved(L=4, m2=-4.0, lam=8.0)).config["family"]
+    'equivariant-cnf'
+    """
+    name = default_family(target) if family == "auto" else family
+    known = families(target.support.kind)
+    make = for_target_of(check_choice("family", name, known))
+    if mixture and "z2" not in (getattr(target, "symmetries", None) or ()):
+        raise InputError(
+            f"mixture needs a target with S(-x) = S(x) (symmetry 'z2'), got {target!r}"
+        )
+    try:
+        model = make(target, decimate=decimate, rng=rng, **options)
+    except TypeError as error:
+        raise InputError(f"model {name!r}: {error}") from error
+    if not mixture:
+        return model
+    if isinstance(model, Decimated):
+        return Decimated(FlipMixture(model.even), target)
+    return FlipMixture(model)

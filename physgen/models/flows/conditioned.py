@@ -1,0 +1,259 @@
+r"""One flow for a range of a coupling: its weights are polynomials of the coupling.
+
+.. math:: \theta(c) = \sum_{m=0}^{M} T_m(u) \, \theta_m , \qquad
+          u = \frac{2c - c_- - c_+}{c_+ - c_-} \in [-1, 1]
+
+with Chebyshev polynomials T_m, for every weight of a flow
+(:mod:`physgen.models.flows.continuous`): kernels, spectrum and frequencies change smoothly with
+the coupling, as the theory does.
+:meth:`ConditionedFlow.at` is a flow like any other.  (Gerdes et al., SciPost Phys. 15, 238 (2023),
+condition the velocity on the coupling, for the same purpose.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, final
+
+import numpy as np
+import torch
+from torch import nn
+from torch.func import functional_call
+
+from physgen.core.checks import check_finite, check_positive_int
+from physgen.core.errors import InputError
+from physgen.core.random import Stream, as_stream
+from physgen.models.decimated import Decimated, reduced
+from physgen.models.flows.continuous import EquivariantCNF
+
+__all__ = ["BoundFlow", "ConditionedFlow"]
+
+
+@final
+class ConditionedFlow(nn.Module):
+    """A family of equivariant flows over an interval of one coupling; a Conditional.
+
+    Parameters
+    ----------
+    flow : mapping
+        Config of the flows, ``{"shape": ..., ...}``: arguments of
+        :class:`~physgen.models.EquivariantCNF`.
+    coupling : str
+        Name of the coupling, e.g. "lam".
+    low, high : float
+        Ends of the interval, low < high.
+    degree : int
+        M >= 1.
+    rng : Stream or int
+
+    Raises
+    ------
+    InputError
+        If the interval is empty or a number out of range.
+    """
+
+    def __init__(
+        self,
+        flow: Mapping[str, Any],
+        coupling: str,
+        low: float,
+        high: float,
+        degree: int = 3,
+        *,
+        rng: Stream | int,
+    ) -> None:
+        super().__init__()
+        if not check_finite("low", low) < check_finite("high", high):
+            raise InputError(f"low must be below high, got {coupling} in [{low}, {high}]")
+        arguments = {k: v for k, v in flow.items() if k != "family"}
+        pattern = EquivariantCNF(**arguments, rng=rng)
+        self._config = {
+            "family": "conditioned-flow",
+            "flow": pattern.config,
+            "coupling": str(coupling),
+            "low": float(low),
+            "high": float(high),
+            "degree": check_positive_int("degree", degree),
+        }
+        self.coupling, self.degree = coupling, degree
+        self.names = [name for name, _ in pattern.named_parameters()]
+        self.coefficients = nn.ParameterList()
+        for p in pattern.parameters():
+            rest = torch.zeros(degree, *p.shape)
+            self.coefficients.append(nn.Parameter(torch.cat([p.detach()[None], rest])))
+        self._calls = [_Calls(pattern)]  # in a list: its own weights are no parameters of this
+        self._target_at: Callable[[float], Any] | None = None
+
+    @classmethod
+    def for_targets(
+        cls,
+        target_at: Callable[[float], Any],
+        coupling: str,
+        low: float,
+        high: float,
+        *,
+        degree: int = 3,
+        decimate: bool = True,
+        rng: Stream | int = 0,
+        **options: Any,
+    ) -> ConditionedFlow:
+        """Return a family of flows with the symmetries that the targets declare.
+
+        Parameters
+        ----------
+        target_at : callable(float) -> Target
+            The target at a value of the coupling.
+        coupling : str
+        low, high : float
+        degree : int
+        decimate : bool
+            Integrate the odd sublattice exactly, where the targets can.
+        rng : Stream or int
+        **options
+            Other arguments of :class:`~physgen.models.EquivariantCNF`.
+
+        Raises
+        ------
+        InputError
+            If the targets declare no translations, or the interval is empty.
+        """
+        stream = as_stream(rng)
+        middle = target_at(0.5 * (low + high))
+        one = EquivariantCNF.for_target(middle, decimate=decimate, rng=stream, **options)
+        family = cls(one.config, coupling, low, high, degree, rng=stream)
+        family._target_at = target_at
+        return family
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Arguments of ``models.build``."""
+        return dict(self._config)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Ends of the range of the coupling."""
+        return self._config["low"], self._config["high"]
+
+    def weights(self, value: float) -> dict[str, torch.Tensor]:
+        """Return the weights of the flow at a value of the coupling, differentiable.
+
+        Raises
+        ------
+        InputError
+            If the value lies outside the interval: polynomials are not to be trusted there.
+        """
+        low, high = self.interval
+        if not low <= check_finite(self.coupling, value) <= high:
+            raise InputError(
+                f"{self.coupling} must lie in [{low:g}, {high:g}], the range of this family of "
+                f"flows, got {value:g}; train one for a wider range"
+            )
+        u = (2 * value - low - high) / (high - low)
+        T = np.cos(np.arange(self.degree + 1) * np.arccos(np.clip(u, -1, 1)))
+        pairs = zip(self.names, self.coefficients, strict=True)
+        return {name: torch.tensordot(c.new_tensor(T), c, 1) for name, c in pairs}
+
+    def bound(self, value: float) -> BoundFlow:
+        """Return the flow at this value as training needs it: differentiable in all weights."""
+        return BoundFlow(self._calls[0], self.weights(value))
+
+    @torch.no_grad()
+    def at(self, **couplings: float) -> Any:
+        """Return the density at a value of the coupling, e.g. ``family.at(lam=5.2)``.
+
+        Returns
+        -------
+        Decimated or EquivariantCNF
+            Of whole configurations of that target, where the family was made for targets.
+
+        Raises
+        ------
+        InputError
+            If another coupling is named, or the value lies outside the interval.
+        """
+        if set(couplings) != {self.coupling}:
+            raise InputError(
+                f"this family of flows is one in {self.coupling}, got {', '.join(couplings)}"
+            )
+        value = couplings[self.coupling]
+        weights = self.weights(value)
+        arguments = {k: v for k, v in self._config["flow"].items() if k != "family"}
+        flow = EquivariantCNF(**arguments, rng=0)
+        flow.load_state_dict(weights, strict=False)
+        flow = flow.to(next(iter(weights.values())).dtype)
+        if self._target_at is None or not arguments["even"]:
+            return flow
+        target = self._target_at(value)
+        return Decimated(flow, target, reduced(target))
+
+    def with_targets(self, target_at: Callable[[float], Any]) -> ConditionedFlow:
+        """Return this family, after it was read from a file, for whole configurations again."""
+        self._target_at = target_at
+        return self
+
+    def target(self, value: float) -> Any:
+        """Return what the flow itself has to learn at this value: the target, or its even sites.
+
+        Raises
+        ------
+        InputError
+            If the family was not made for targets.
+        """
+        if self._target_at is None:
+            raise InputError("this family knows no targets; say with_targets(target_at) first")
+        target = self._target_at(value)
+        return reduced(target) if self._config["flow"]["even"] else target
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ConditionedFlow:
+        # What is averaged and tried out in training are weights.
+        new = ConditionedFlow(**{k: v for k, v in self._config.items() if k != "family"}, rng=0)
+        new.to(self.coefficients[0].dtype).load_state_dict(self.state_dict())
+        new._target_at = self._target_at
+        return new
+
+
+class _Calls(nn.Module):
+    """Methods of a flow, to be called with other weights."""
+
+    def __init__(self, flow: EquivariantCNF) -> None:
+        super().__init__()
+        self.flow = flow
+
+    def forward(self, method: str, *arguments: Any) -> Any:
+        """Return what the method of the flow returns."""
+        return getattr(self.flow, method)(*arguments)
+
+
+class BoundFlow:
+    """A flow with given weights, through which gradients reach what these were made of."""
+
+    def __init__(self, calls: _Calls, weights: Mapping[str, torch.Tensor]) -> None:
+        self._calls, self._weights = calls, {f"flow.{k}": w for k, w in weights.items()}
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """Return log q (B,)."""
+        return self._called("forward", x)
+
+    def draw(self, n: int, generator: torch.Generator) -> Any:
+        """Return n fields and their log q."""
+        return self._called("draw", n, generator)
+
+    def draw_with_score(self, n: int, generator: torch.Generator) -> Any:
+        """Return n fields, their log q and score."""
+        return self._called("draw_with_score", n, generator)
+
+    def sample_and_log_prob(self, n: int, rng: Stream | int) -> Any:
+        """Return n fields and their log q, without gradients."""
+        return self._called("sample_and_log_prob", n, rng)
+
+    def parameters(self) -> list[torch.Tensor]:
+        """Return the weights in use."""
+        return list(self._weights.values())
+
+    @property
+    def support(self) -> Any:
+        """Real numbers."""
+        return self._calls.flow.support
+
+    def _called(self, method: str, *arguments: Any) -> Any:
+        return functional_call(self._calls, self._weights, (method, *arguments))

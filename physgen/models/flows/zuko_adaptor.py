@@ -1,0 +1,215 @@
+r"""General flows of zuko, as densities of fields of any shape.
+
+.. math:: \phi = c \, f^{-1}(z), \qquad z \sim N(0, 1), \qquad
+          \log q(\phi) = \log N(z) + \log \Big| \det \frac{\partial f}{\partial y} \Big|
+          - n \log c , \qquad y = \phi / c ,
+
+with a transformation f of n numbers that knows no lattice: for targets without symmetries, for a
+few numbers, and to compare with.
+
+=========  ===================================================================================
+maf        masked autoregressive, affine (Papamakarios et al., NeurIPS 2017)
+iaf        the same the other way round: a draw is one pass (Kingma et al., NeurIPS 2016)
+nsf        masked autoregressive with rational-quadratic splines (Durkan et al., NeurIPS 2019)
+realnvp    affine couplings of every other number (Dinh et al., ICLR 2017)
+cnf        continuous, exact trace (Grathwohl et al., ICLR 2019)
+=========  ===================================================================================
+
+All but realnvp and cnf are triangular maps: n passes in one direction, one in the other.
+``inverse`` chooses: by default a density is one pass, and a draw is with ``inverse=True``, which
+is what training on a target wants.  What zuko inverts by bisection within bounds (its naf, unaf,
+sospf and bpf) is left out: log q has to be that of the draw, also in the tails.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, final
+
+import torch
+
+from physgen.core.checks import check_choice, check_positive, check_positive_int
+from physgen.core.errors import InputError
+from physgen.core.protocols import Differentiable
+from physgen.core.random import Stream, as_stream
+from physgen.models.configurations import ConfigurationModel, normal, normal_log_prob
+from physgen.models.decimated import Decimated, reduced
+from physgen.samplers.plain import first_configurations
+
+__all__ = ["ZukoFlow"]
+
+_CLASSES = {
+    "maf": "MAF", "iaf": "MAF", "nsf": "NSF", "realnvp": "RealNVP", "cnf": "CNF",
+}  # fmt: skip
+_NOT_INVERTED = ("realnvp", "cnf")  # nothing to gain
+
+
+@final
+class ZukoFlow(ConfigurationModel):
+    """A flow of zuko; a Density of real fields.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Shape of a configuration; its n numbers in C order are what is transformed.
+    flow : str
+        A name of the table above.
+    transforms : int
+        Layers.
+    hidden : sequence of int
+        Widths of the layers of each network.
+    scale : float
+        c > 0, size of a typical field.
+    inverse : bool, optional
+        Draw in one pass and score in n, instead of the other way round; by default so for "iaf"
+        and nothing else.
+    mixing : bool
+        A learned linear map in LU form between the layers: Glow's mixing, of all numbers.
+    options : mapping, optional
+        Other arguments of zuko's class, e.g. ``{"bins": 12}``.
+    rng : Stream or int
+        Initial weights.
+
+    Raises
+    ------
+    InputError
+        If a number is out of range, or the flow or an option is unknown.
+    """
+
+    def __init__(
+        self,
+        shape: Any,
+        flow: str = "nsf",
+        transforms: int = 3,
+        hidden: Any = (64, 64),
+        scale: float = 1.0,
+        inverse: bool | None = None,
+        mixing: bool = False,
+        options: Any = None,
+        *,
+        rng: Stream | int,
+    ) -> None:
+        super().__init__(tuple(shape))
+        check_choice("flow", flow, tuple(_CLASSES))
+        turned = flow == "iaf" if inverse is None else bool(inverse)
+        if turned and flow in _NOT_INVERTED:
+            raise InputError(f"{flow!r} costs the same both ways; leave inverse out")
+        if flow == "iaf" and not turned:
+            raise InputError("'iaf' is 'maf' with inverse=true; for inverse=false take 'maf'")
+        self.n = math.prod(self.event_shape)
+        if self.n < 2 and flow == "realnvp":
+            raise InputError(f"{flow!r} couples at least 2 numbers, got shape {tuple(shape)}")
+        self._config = {
+            "family": "zuko-flow",
+            "shape": list(self.event_shape),
+            "flow": flow,
+            "transforms": check_positive_int("transforms", transforms),
+            "hidden": [check_positive_int("each width in hidden", width) for width in hidden],
+            "scale": check_positive("scale", scale),
+            "inverse": turned,
+            "mixing": bool(mixing),
+            "options": dict(options or {}),
+        }
+        # zuko draws initial weights from torch's global state: it is lent, and given back.
+        seed = int(as_stream(rng).child("weights").numpy().integers(2**62))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.transform = self._made()
+
+    def _made(self) -> Any:
+        """Return zuko's transformation from y to z."""
+        from zuko import flows, lazy
+
+        c = self._config
+        layers: list[Any]
+        arguments = {"hidden_features": c["hidden"], **c["options"]}
+        if c["flow"] == "cnf":
+            layers = [
+                self._of(flows.FFJTransform, features=self.n, **arguments)
+                for _ in range(c["transforms"])
+            ]
+        else:
+            made = self._of(
+                getattr(flows, _CLASSES[c["flow"]]),
+                features=self.n,
+                transforms=c["transforms"],
+                **arguments,
+            )
+            many = isinstance(made.transform, lazy.LazyComposedTransform)
+            layers = list(made.transform.transforms) if many else [made.transform]
+        if c["inverse"]:
+            layers = [lazy.LazyInverse(layer) for layer in layers]
+        if c["mixing"]:
+            layers = [part for layer in layers for part in (layer, _mixing(self.n))][:-1]
+        return lazy.LazyComposedTransform(*layers)
+
+    def _of(self, make: Any, **arguments: Any) -> Any:
+        try:
+            return make(**arguments)
+        except TypeError as error:
+            raise InputError(f"flow {self._config['flow']!r} of zuko: {error}") from error
+
+    @classmethod
+    def for_target(
+        cls, target: Any, *, decimate: bool = True, rng: Stream | int = 0, **options: Any
+    ) -> Any:
+        """Return a flow for any target of real fields.
+
+        Parameters
+        ----------
+        target : Target
+        decimate : bool
+            Integrate the odd sublattice exactly, where the target can.
+        rng : Stream or int
+        **options
+            Other arguments of the class.
+
+        Raises
+        ------
+        InputError
+            If the target is not one of real fields.
+        """
+        if target.support.kind != "reals":
+            raise InputError(f"a flow needs a target of real fields, got {target!r}")
+        stream = as_stream(rng)
+        spread = first_configurations(target, stream.child("scale"), 2048, "hot")
+        even = reduced(target) if decimate else None
+        forced = isinstance(target, Differentiable)
+        turned = forced and options.get("flow", "nsf") not in _NOT_INVERTED
+        known: dict[str, Any] = {
+            "shape": target.event_shape if even is None else even.event_shape,
+            "scale": float(spread.std()),
+            # Path gradients draw, REINFORCE scores: whichever is wanted takes one pass.
+            "inverse": turned if options.get("flow") != "iaf" else True,
+        }
+        flow = cls(**{**known, **options}, rng=stream)
+        return flow if even is None else Decimated(flow, target, even)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Arguments of ``models.build``."""
+        return dict(self._config)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return log q (B,) float64, differentiable in weights and x."""
+        y = x.flatten(1) / self._config["scale"]
+        z, log_det = self.transform().call_and_ladj(y)
+        return normal_log_prob(z) + log_det.double() - self._log_scale
+
+    def draw(self, n: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return n fields and their log q, both differentiable in the weights."""
+        z, log_r = normal(n, (self.n,), generator, self.dtype)
+        y, log_det = self.transform().inv.call_and_ladj(z)
+        x = (self._config["scale"] * y).reshape(n, *self.event_shape)
+        return x, log_r - log_det.double() - self._log_scale
+
+    @property
+    def _log_scale(self) -> float:
+        return self.n * math.log(self._config["scale"])
+
+
+def _mixing(n: int) -> Any:
+    """Return an invertible n x n matrix in LU form, the identity to begin with."""
+    from zuko import lazy, transforms
+
+    return lazy.UnconditionalTransform(transforms.LULinearTransform, torch.eye(n))

@@ -1,0 +1,144 @@
+r"""Global proposals of a density and local moves in turn.
+
+One step is one proposal of :class:`~physgen.samplers.Independence`, then ``n_local`` steps of a
+local sampler of the same target.  Both leave :math:`e^{-S}` invariant, and so does one after the
+other: proposals carry the chain between modes, local moves carry it away from configurations that
+the density finds too rare, which it would keep for long otherwise (Gabrié, Rotskoff and
+Vanden-Eijnden, PNAS 119, e2109420119 (2022)).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from physgen.core.checks import check_positive_int
+from physgen.core.errors import InputError
+from physgen.core.protocols import Density, Sampler, Target
+from physgen.core.random import Stream
+from physgen.samplers.independence import Independence, IndependenceChains
+from physgen.samplers.state import Info, State, Tunable
+
+__all__ = ["Alternating", "AlternatingChains"]
+
+
+@dataclass(frozen=True)
+class Alternating:
+    """Independence Metropolis, and local moves between its proposals.
+
+    Parameters
+    ----------
+    density : Density
+        Proposes.
+    local : Sampler
+        E.g. ``HMC()`` for fields, ``Metropolis()`` for spins.
+    n_local : int
+        Its steps after each proposal, >= 1.
+
+    Notes
+    -----
+    The ``acceptance_rate`` of a run is that of the proposals; that of the local moves is reported
+    as ``local_acceptance``.
+
+    Examples
+    --------
+    >>> from physgen.samplers import HMC
+    >>> from physgen.targets import FreeField, Phi4
+    >>> chains = Alternating(FreeField(L=4, m2=1.0), HMC()).bind(Phi4.from_unhalved(4, 1.0, 0.1))
+    """
+
+    density: Density
+    local: Any
+    n_local: int = 1
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.local, Sampler):
+            raise InputError(f"local must have a bind(target), e.g. HMC(), got {self.local!r}")
+        check_positive_int("n_local", self.n_local)
+
+    def bind(self, target: Target) -> AlternatingChains:
+        """Return the chains of this target.
+
+        Raises
+        ------
+        InputError
+            If the density or the local sampler does not suit the target.
+        """
+        proposals = Independence(self.density).bind(target)
+        return AlternatingChains(proposals, self.local.bind(target), self.n_local)
+
+
+@dataclass(frozen=True)
+class AlternatingChains:
+    """Chains of one target; the state is that of the proposals."""
+
+    proposals: IndependenceChains
+    local: Any
+    n_local: int
+
+    @property
+    def target(self) -> Target:
+        """The one asked for."""
+        return self.proposals.target
+
+    @property
+    def exactness(self) -> str:
+        """That of the local moves: those of ULA are not exact."""
+        return "asymptotic" if self.local.exactness == "exact" else self.local.exactness
+
+    def init(self, rng: Stream, n_chains: int, start: str | np.ndarray = "hot") -> State:
+        """Return first configurations: "hot" are draws of the density."""
+        return self.proposals.init(rng, n_chains, start)
+
+    def step(self, rng: Stream, state: State, n: int = 1) -> tuple[State, Info]:
+        """Return the chains after n proposals and local moves in turn."""
+        check_positive_int("n", n)
+        accepted, local = np.zeros(len(state.x)), np.zeros(len(state.x))
+        rejects = False
+        for k in range(n):
+            here = rng.child("step", k)
+            state, info = self.proposals.step(here.child("proposal"), state, 1)
+            accepted += info.accepted  # type: ignore[operator]
+            inner = self._inner(here, state)
+            inner, info = self.local.step(here.child("local"), inner, self.n_local)
+            if info.accepted is not None:
+                rejects, local = True, local + info.accepted
+            state = self._moved(state, inner)
+        metrics = {"local_acceptance": local / n} if rejects else {}
+        return state, Info(accepted / n, metrics)
+
+    def measure(self, state: State) -> Mapping[str, np.ndarray]:
+        """Return the target's observables and the log weight."""
+        return self.proposals.measure(state)
+
+    def configurations(self, state: State) -> np.ndarray:
+        """Return the configurations, shape (n_chains, *event_shape)."""
+        return self.proposals.configurations(state)
+
+    @property
+    def tuning(self) -> Mapping[str, float]:
+        """The tuned values of the local sampler."""
+        return getattr(self.local, "tuning", {})
+
+    def with_tuning(self, tuning: Mapping[str, float]) -> AlternatingChains:
+        """Return these chains with those values."""
+        return replace(self, local=self.local.with_tuning(tuning)) if tuning else self
+
+    def tune(self, rng: Stream, state: State, n: int) -> tuple[AlternatingChains, State]:
+        """Tune the local sampler, where it has something to tune."""
+        if not isinstance(self.local, Tunable):
+            return self, self.step(rng, state, n)[0]
+        local, inner = self.local.tune(rng.child("tune"), self._inner(rng, state), n)
+        return replace(self, local=local), self._moved(state, inner)
+
+    def _inner(self, rng: Stream, state: State) -> State:
+        """Return a state of the local sampler at the same configurations."""
+        return self.local.init(rng.child("inner"), len(state.x), state.x)
+
+    def _moved(self, state: State, inner: State) -> State:
+        """Return the state of the proposals where the local moves have led."""
+        x = self.local.configurations(inner)
+        return self.proposals.moved(state, x.astype(state.x.dtype))

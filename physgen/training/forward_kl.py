@@ -1,0 +1,213 @@
+r"""Training on configurations of a target, and on both sides of its log Z.
+
+With configurations :math:`x \sim p` from Markov chains, the other divergence is at hand:
+
+.. math:: E_p[\log w] = E_p[-S(x) - \log q(x)] = \log Z + D_{KL}(p \| q) \ge \log Z , \qquad
+          E_q[\log w] = \log Z - D_{KL}(q \| p) \le \log Z .
+
+It pays for everything that q misses, where the reverse one pays for what q invents: a model that
+lost a mode has a small reverse divergence and no forward one.  `MixedKL` minimises
+
+.. math:: (1 - a) \, D_{KL}(q \| p) + a \, D_{KL}(p \| q)
+
+(Hackett et al., arXiv:2107.00734, for broken phases).  Losses are shown as :math:`E_p[\log w]`
+per site, an upper bound of log Z / V, and for mixtures as the same mixture of the two
+:math:`\mp E[\log w]`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from physgen.analysis.weights import forward_ess
+from physgen.core.arrays import to_numpy
+from physgen.core.checks import check_finite
+from physgen.core.errors import InputError
+from physgen.core.protocols import SPINS, Loss, Target
+from physgen.core.random import Stream, as_stream
+from physgen.training.problem import problem
+from physgen.training.reverse_kl import ReverseKL
+
+__all__ = ["ForwardKL", "MixedKL"]
+
+
+class ForwardKL:
+    """Kullback-Leibler divergence D(p || q) from configurations, up to log Z.
+
+    Parameters
+    ----------
+    target : Target
+    samples : array, shape (n, *event_shape)
+        Configurations of the target, of Markov chains that have converged.
+    validation_fraction : float
+        Share held out, in (0, 1).  Neighbours in a chain are alike: the last share is taken.
+    flip : bool, optional
+        Flip every configuration at random; by default where the target has the symmetry "z2".
+    rng : Stream or int
+        Order of the configurations in the array (they are shuffled after the split).
+
+    Raises
+    ------
+    InputError
+        If the shape or the fraction is wrong, or a number is not finite.
+    """
+
+    loss_name = "log_z_bound"
+
+    def __init__(
+        self,
+        target: Any,
+        samples: Any,
+        validation_fraction: float = 0.1,
+        *,
+        flip: bool | None = None,
+        rng: Stream | int = 0,
+    ) -> None:
+        if not isinstance(target, Target):
+            raise InputError(
+                f"target must have an action (wrap a function with as_target), got "
+                f"{type(target).__name__}"
+            )
+        x = to_numpy(samples)
+        if x.ndim < 2 or x.shape[1:] != tuple(target.event_shape) or len(x) < 20:
+            raise InputError(
+                f"samples must be at least 20 configurations (n, {_listed(target.event_shape)}), "
+                f"got shape {x.shape}"
+            )
+        if not np.isfinite(x).all():
+            raise InputError("samples must be finite numbers, got NaN or infinity")
+        if not 0 < check_finite("validation_fraction", validation_fraction) < 1:
+            raise InputError(f"validation_fraction must lie in (0, 1), got {validation_fraction}")
+        held = max(1, round(validation_fraction * len(x)))
+        dtype = torch.int8 if target.support == SPINS else torch.float32
+        self.target, self.n_sites = target, math.prod(target.event_shape)
+        self.flip = "z2" in getattr(target, "symmetries", ()) if flip is None else bool(flip)
+        order = as_stream(rng).child("order").numpy().permutation(len(x) - held)
+        self.train = torch.tensor(x[: len(x) - held][order], dtype=dtype)
+        self.validation = torch.tensor(x[len(x) - held :], dtype=dtype)
+        self.n_train, self.n_validation = len(self.train), held
+
+    @property
+    def merits(self) -> Mapping[str, Callable[[np.ndarray], float]]:
+        """Forward effective share, from the losses per site."""
+        return {"ess": lambda losses: forward_ess(losses * self.n_sites)}
+
+    def epoch_order(self, stream: Stream) -> np.ndarray:
+        """Return the positions of one epoch in training order."""
+        return stream.numpy().permutation(self.n_train)
+
+    def batch(self, index: np.ndarray) -> torch.Tensor:
+        """Return the configurations at these positions."""
+        return self.train[torch.as_tensor(index)]
+
+    def loss(self, model: Any, batch: torch.Tensor, rng: Stream) -> Loss:
+        """Return the mean log w of a batch: log Z + D(p || q), with the gradient of the latter."""
+        q, target = problem(model, self.target)
+        if self.flip:
+            sign = rng.child("flip").numpy().integers(0, 2, size=len(batch)) * 2 - 1
+            shape = (-1,) + (1,) * (batch.ndim - 1)
+            batch = batch * torch.as_tensor(sign, dtype=batch.dtype).reshape(shape)
+        x = self._rest(model, batch)
+        with torch.no_grad():
+            action = torch.as_tensor(target.action(x))
+        parameter = next(iter(q.parameters()))
+        log_q = q(x.to(parameter.device, parameter.dtype))
+        return Loss((-action.to(log_q.device) - log_q).mean())
+
+    def evaluate(self, model: Any) -> np.ndarray:
+        """Return log w / n_sites of the configurations held out, (n_validation,)."""
+        q, target = problem(model, self.target)
+        x = self._rest(model, self.validation)
+        with torch.no_grad():
+            log_w = -to_numpy(target.action(x)) - to_numpy(q.log_prob(x))
+        return log_w / self.n_sites
+
+    def _rest(self, model: Any, x: torch.Tensor) -> torch.Tensor:
+        return model.rest(x) if hasattr(model, "rest") else x
+
+
+class MixedKL:
+    """A mixture of both divergences.
+
+    Parameters
+    ----------
+    reverse : ReverseKL
+    forward : ForwardKL
+        Of the same target.
+    share : float
+        a of the forward one, in (0, 1).
+
+    Raises
+    ------
+    InputError
+        If the share is out of range, or the targets differ.
+    """
+
+    loss_name = "mixed"
+
+    def __init__(self, reverse: ReverseKL, forward: ForwardKL, share: float = 0.5) -> None:
+        if reverse.target is not forward.target:
+            raise InputError(
+                f"both divergences must have one target, got {reverse.target!r} and "
+                f"{forward.target!r}"
+            )
+        if not 0 < check_finite("share", share) < 1:
+            raise InputError(f"share of the forward divergence must lie in (0, 1), got {share}")
+        self.reverse, self.forward, self.share = reverse, forward, float(share)
+        self.n_sites, self.n_train = forward.n_sites, forward.n_train
+        self.n_validation = reverse.n_validation + forward.n_validation
+
+    @property
+    def merits(self) -> Mapping[str, Callable[[np.ndarray], float]]:
+        """The smaller of both effective shares."""
+        return {"ess": self._smaller_share}
+
+    def at(self, progress: float) -> MixedKL:
+        """Return the objective at this share of the steps."""
+        now = self.reverse.at(progress)
+        return self if now is self.reverse else MixedKL(now, self.forward, self.share)
+
+    def epoch_order(self, stream: Stream) -> np.ndarray:
+        """Return the positions of one epoch of configurations in training order."""
+        return self.forward.epoch_order(stream)
+
+    def batch(self, index: np.ndarray) -> torch.Tensor:
+        """Return the configurations at these positions; as many are drawn from the model."""
+        return self.forward.batch(index)
+
+    def loss(self, model: Any, batch: torch.Tensor, rng: Stream) -> Loss:
+        """Return the mixture of both losses."""
+        a = self.share
+        drawn = self.reverse.loss(model, batch.new_empty(len(batch), 0), rng.child("reverse"))
+        given = self.forward.loss(model, batch, rng.child("forward"))
+        return Loss((1 - a) * drawn.value + a * given.value)
+
+    def evaluate(self, model: Any) -> np.ndarray:
+        """Return losses per site: of draws, then of configurations held out.
+
+        Each is scaled so that the mean of all is the mixture of the two means.
+        """
+        n = self.n_validation
+        drawn, given = self.reverse.evaluate(model), self.forward.evaluate(model)
+        return np.concatenate([
+            drawn * ((1 - self.share) * n / max(len(drawn), 1)),
+            given * (self.share * n / len(given)),
+        ])  # fmt: skip
+
+    def _smaller_share(self, losses: np.ndarray) -> float:
+        n, m = self.n_validation, self.reverse.n_validation
+        given = losses[m:] / (self.share * n / (n - m))
+        shares = [self.forward.merits["ess"](given)]
+        if m:
+            drawn = losses[:m] / ((1 - self.share) * n / m)
+            shares.append(self.reverse.merits["ess"](drawn))
+        return min(shares)
+
+
+def _listed(shape: tuple[int, ...]) -> str:
+    return ", ".join(map(str, shape))

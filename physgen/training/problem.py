@@ -1,0 +1,43 @@
+"""What of a model is learned: a collapsed model draws a part of its variables exactly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from physgen.core.errors import InputError
+from physgen.core.protocols import Collapsed
+from physgen.models.decimated import reduced
+
+__all__ = ["problem"]
+
+
+def problem(model: Any, target: Any, stage: Any = None) -> tuple[Any, Any]:
+    """Return density and target of the variables that a model has to learn.
+
+    Parameters
+    ----------
+    model : Density
+    target : Target
+        Of the whole configurations.
+    stage : Target, optional
+        Another target on the same lattice, on the way to `target`: its even sites are returned.
+
+    Raises
+    ------
+    InputError
+        If the model draws the rest from another target than `target`.
+    """
+    if not isinstance(model, Collapsed):
+        return model, target if stage is None else stage
+    found = model.collapsed_for(target)
+    if found is None:
+        raise InputError(
+            f"the model draws a part of its variables from another target than {target!r}; make "
+            "it with for_target(...) of the target that it is trained on"
+        )
+    if stage is None or stage is target:
+        return found
+    rest = reduced(stage)
+    if rest is None:
+        raise InputError(f"{stage!r} cannot integrate the sites that {target!r} integrates")
+    return found[0], rest

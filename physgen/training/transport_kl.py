@@ -1,0 +1,148 @@
+r"""Training of the maps of a stochastic flow, one after the other.
+
+A map T from draws of :math:`e^{-S_{k-1}}` towards :math:`e^{-S_k}` minimises
+
+.. math:: E_{x \sim p_{k-1}}\big[ S_k(T(x)) - S_{k-1}(x) - \log |\det \partial T(x)| \big]
+          = \log \frac{Z_{k-1}}{Z_k} + D_{KL}(T p_{k-1} \| p_k) ,
+
+the mean work of the stage.  Nothing is differentiated through a Markov chain: the draws that a
+map is trained on are those that the trained maps and the chains before it have made (Arbel,
+Matthews and Doucet, ICML 2021; Matthews et al., ICML 2022).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from physgen.analysis.weights import ess
+from physgen.core.arrays import to_numpy
+from physgen.core.checks import check_positive_int
+from physgen.core.errors import InputError
+from physgen.core.protocols import Loss
+from physgen.core.random import Stream, as_stream
+from physgen.samplers.jarzynski import Stage, carried
+from physgen.training.fitting import fit
+from physgen.training.settings import FitSettings
+
+__all__ = ["TransportKL", "fit_layers"]
+
+
+class TransportKL:
+    """Mean work of one map between two targets.
+
+    Parameters
+    ----------
+    samples : array, shape (n, *event_shape)
+        Draws of the first target; the last tenth is held out.
+    actions : array, shape (n,)
+        Their S_{k-1}.
+    target : Target
+        The second target.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than 100 draws.
+    """
+
+    loss_name = "free_energy"
+
+    def __init__(self, samples: Any, actions: Any, target: Any) -> None:
+        x = torch.tensor(to_numpy(samples), dtype=torch.float32)
+        if len(x) < 100:
+            raise InputError(f"a map needs at least 100 draws to be trained on, got {len(x)}")
+        self.target, self.n_sites = target, math.prod(target.event_shape)
+        action = torch.tensor(to_numpy(actions), dtype=torch.float64)
+        self.n_validation = len(x) // 10
+        self.n_train = len(x) - self.n_validation
+        self._x, self._action = x, action
+
+    @property
+    def merits(self) -> Mapping[str, Callable[[np.ndarray], float]]:
+        """Effective share of the weights of this stage."""
+        return {"ess": lambda losses: ess(-losses * self.n_sites)}
+
+    def epoch_order(self, stream: Stream) -> np.ndarray:
+        """Return the positions of one epoch in training order."""
+        return stream.numpy().permutation(self.n_train)
+
+    def batch(self, index: np.ndarray) -> torch.Tensor:
+        """Return the positions themselves: a draw and its action belong together."""
+        return torch.as_tensor(index)
+
+    def loss(self, model: Any, batch: torch.Tensor, rng: Stream) -> Loss:
+        """Return the mean work of a batch."""
+        del rng
+        at = batch.cpu()
+        return Loss(self._work(model, self._x[at], self._action[at]).mean())
+
+    def evaluate(self, model: Any) -> np.ndarray:
+        """Return the work per site of the draws held out."""
+        with torch.no_grad():
+            work = self._work(model, self._x[self.n_train :], self._action[self.n_train :])
+        return work.cpu().numpy() / self.n_sites
+
+    def _work(self, model: Any, x: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
+        device = next(model.parameters()).device
+        y, log_det = model.mapped(x.to(device))
+        return self.target.action(y) - action.to(device) - log_det
+
+
+def fit_layers(
+    start: Any,
+    targets: Sequence[Any],
+    make: Callable[[Stream], Any],
+    move: Any,
+    *,
+    n: int = 8192,
+    n_moves: int = 1,
+    tuning: dict[str, float] | None = None,
+    settings: FitSettings | None = None,
+    rng: Stream | int = 0,
+) -> list[Stage]:
+    """Train the maps of a stochastic flow along targets; `stochastic_flow` takes what is returned.
+
+    Parameters
+    ----------
+    start : Density
+    targets : sequence of Target
+        On the way; the last one is the one asked for.
+    make : callable(Stream) -> module
+        A fresh map, e.g. ``lambda rng: FlowLayer((8, 8), rng=rng)``.
+    move : Sampler
+        Of every stage.
+    n : int
+        Draws that every map is trained on.
+    n_moves, tuning
+        As for `stochastic_flow`.
+    settings : FitSettings, optional
+        Of every fit.
+    rng : Stream or int
+
+    Returns
+    -------
+    list of (Transform, Target)
+    """
+    check_positive_int("n", n, 100)
+    stream = as_stream(rng)
+    settings = settings or FitSettings(
+        n_epochs=8, batch_size=128, learning_rate=1e-2, clip_norm=5.0, beta2=0.95, ema_decay=0.9
+    )
+    stages: list[Stage] = []
+    for k, target in enumerate(targets):
+        here = stream.child("layer", k)
+        if stages:
+            x, _, _ = carried(start, stages, move, n, here.child("draws"), n_moves, tuning)
+            actions = stages[-1][1].action(x)
+        else:
+            x, log_q = start.sample_and_log_prob(n, here.child("draws"))
+            actions = -to_numpy(log_q)
+        layer = make(here.child("init"))
+        fit(layer, TransportKL(x, actions, target), settings, rng=here.child("fit"))
+        stages.append((layer, target))
+    return stages
