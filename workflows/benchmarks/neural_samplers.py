@@ -215,7 +215,7 @@ def by_transfer(L: int, lam: float, smaller: list[tuple[int, float, str]], budge
         for size, coupling, seconds in [*smaller, (L, lam, budget)]:
             now = target if size == L else unhalved(size, coupling)
             start = model and Decimated(model.even.transferred((size, size)), now)
-            batch = 64 if size > 16 else 128
+            batch = 64 if size > 20 else 128
             model = trained_flow(now, seconds, seed, start, batch_size=batch)
         return model
 
