@@ -7,7 +7,8 @@ With :math:`\log w = -S - \log q`,
     \mathrm{ess} = \frac{(\sum_i w_i)^2}{N \sum_i w_i^2}, \qquad
     \mathrm{ess}_f = \frac{1}{\langle w \rangle_p \, \langle 1/w \rangle_p} ,
 
-the last from draws of the *target* (MCMC): a mode that q leaves out is seen there alone.  Both
+the last from draws of the *target* (MCMC): a mode that q leaves out is seen there alone.  The
+entropy :math:`\langle S\rangle + \log Z` has one error: both terms are of the same draws.  Both
 are shares of N in (0, 1], equal for N to infinity where q covers the target.  The shape k of the
 Pareto tail of the weights says whether they have a variance at all (k < 0.5) and whether
 estimates can be trusted (k < 0.7; Vehtari et al., JMLR 25, 72 (2024)).
@@ -24,7 +25,29 @@ import numpy as np
 from physgen.core.arrays import to_numpy
 from physgen.core.errors import InputError
 
-__all__ = ["ess", "forward_ess", "largest_share", "log_mean_exp", "log_z", "pareto_k"]
+__all__ = ["entropy", "ess", "forward_ess", "largest_share", "log_mean_exp", "log_z", "pareto_k"]
+
+
+def entropy(log_weight: Any, action: Any) -> tuple[float, float]:
+    """Return -<log p> = <S> + log Z and its standard error (delta method).
+
+    Parameters
+    ----------
+    log_weight : array (N,)
+    action : array (N,)
+        S of the whole configurations of these draws.
+
+    Returns
+    -------
+    value, error : float
+        In nats; for real fields, the differential entropy.
+    """
+    w, S = _relative(log_weight), np.asarray(to_numpy(action), dtype=np.float64).ravel()
+    w = w / w.mean()
+    mean = float(np.mean(w * S))
+    influence = w * (S - mean) + w - 1
+    value, _ = log_z(log_weight)
+    return mean + value, float(influence.std() / math.sqrt(w.size))
 
 
 def ess(log_weight: Any) -> float:

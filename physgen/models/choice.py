@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
 from physgen.lattice.hypercubic import Hypercubic
@@ -78,7 +77,12 @@ def for_target(
     """
     name = default_family(target) if family == "auto" else family
     known = families(target.support.kind)
-    make = for_target_of(check_choice("family", name, known))
+    if name not in known:
+        raise InputError(
+            f"family of a target of {target.support.kind} must be one of "
+            f"{', '.join(map(repr, known))}, got {name!r}"
+        )
+    make = for_target_of(name)
     if mixture and "z2" not in (getattr(target, "symmetries", None) or ()):
         raise InputError(
             f"mixture needs a target with S(-x) = S(x) (symmetry 'z2'), got {target!r}"

@@ -75,9 +75,10 @@ def importance(
     -------
     Dataset
         Dim ``quantity``: value, error, ess (in draws), unit and estimator, as of `estimates`.
-        Scalars: log_z and free_energy with errors, variational_free_energy, ess_share,
-        ess_reverse, ess_forward, k_hat, largest_share, round_trip, discretisation.  What
-        contradicts the weights is told in the attr ``warnings``, a line each.
+        Scalars: log_z, free_energy and entropy (<S> + log Z) with errors,
+        variational_free_energy, ess_share, ess_reverse, ess_forward, k_hat, largest_share,
+        round_trip, discretisation.  What contradicts the weights is told in the attr
+        ``warnings``, a line each.
 
     Raises
     ------
@@ -104,7 +105,9 @@ def importance(
             "more"
         )
     # Whole configurations: |m| or E^2 of an average over what was integrated out is another.
-    values = default_observables(target, weighing.whole(x, rng))
+    whole = weighing.whole(x, rng)
+    values = default_observables(target, whole)
+    entropy = weights.entropy(log_w, target.action(whole))
     forward_w = None if samples is None else weighing.log_weights(samples)
     forward = math.nan if forward_w is None else weights.forward_ess(forward_w)
     found = alarms(log_w, forward_w, log_z)
@@ -124,6 +127,8 @@ def importance(
         "log_z_error": (error, "error of log_z"),
         "free_energy": (-value, "free energy -log Z"),
         "free_energy_error": (error, "error of free_energy"),
+        "entropy": (entropy[0], "entropy <S> + log Z"),
+        "entropy_error": (entropy[1], "error of entropy"),
         "variational_free_energy": (-float(log_w.mean()), "E_q[log q + S] >= -log Z"),
         "ess_share": (
             0.0 if contradicted else float(np.nanmin([reverse, forward])),

@@ -140,7 +140,7 @@ def test_killed_and_resumed_it_is_the_same_run(config, tmp_path, done):
 
 def test_mistakes_are_one_line_before_anything_is_made(config, capfd):
     cases = {
-        ("model.family=coloured-net",): "coloured net needs a target of spins",
+        ("model.family=coloured-net",): "family of a target of reals must be one of",
         ("model.featurs=3",): "unexpected keyword argument 'featurs'",
         ("model.shape=[4]",): "[model] shape follows from the target",
         ("train.budget=soon",): "budget must be a time such as '60s'",

@@ -74,6 +74,8 @@ def test_log_z_and_observables_of_an_interacting_field():
     compared = ds["pull"].values[np.isfinite(ds["pull"])]
     assert len(compared) >= 3
     assert np.all(np.abs(compared) < 4)
+    entropy = 16 * float(exact["action_per_site"]) + float(exact["log_z"])
+    assert abs(float(ds.entropy) - entropy) < 4 * float(ds.entropy_error)
     assert ds.attrs["exactness"] == "asymptotic"
 
 
@@ -91,6 +93,29 @@ def p_value(n, seed, scale=1.0):
 def test_error_bars_cover_and_too_small_ones_are_caught():
     assert accepts(p_value, 60)
     assert p_value(60, 1, scale=1.7) < 1e-6
+
+
+def entropy_p_value(n, seed, apart=False):
+    """Whether pulls of the entropy have unit variance; `apart`: of <S> and log Z independent."""
+    exact, pulls = math.log(2) + 0.5 * math.log(2 * math.pi * math.e), []
+    for k in range(n):
+        x, log_q = WIDE.sample_and_log_prob(20_000, Stream(seed).at(k))
+        S = two_wells(x)
+        value, error = weights.entropy(-S - log_q, S)
+        if apart:
+            w = np.exp(-S - log_q)
+            w /= w.mean()
+            mean = (w * (S - np.mean(w * S))).std() / math.sqrt(len(w))
+            error = math.hypot(mean, weights.log_z(-S - log_q)[1])
+        pulls.append((value - exact) / error)
+    return chi2.sf(np.sum(np.square(pulls)), n)
+
+
+def test_the_entropy_has_one_error_and_not_two():
+    """<S> and log Z come from the same draws: their errors do not add in quadrature."""
+    assert accepts(entropy_p_value, 100)
+    apart = entropy_p_value(400, 1, apart=True)
+    assert min(apart, 1 - apart) < 1e-3
 
 
 def test_forward_and_reverse_shares_agree_where_the_model_covers():

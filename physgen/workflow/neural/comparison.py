@@ -19,7 +19,8 @@ from physgen.workflow.neural.points import Points
 __all__ = ["exact_log_z", "table", "verdict"]
 
 SCALARS = (
-    "log_z", "log_z_error", "free_energy", "free_energy_error", "variational_free_energy",
+    "log_z", "log_z_error", "free_energy", "free_energy_error", "entropy", "entropy_error",
+    "variational_free_energy",
     "ess_share", "ess_reverse", "ess_forward", "k_hat", "largest_share", "round_trip",
     "discretisation",
 )  # fmt: skip
@@ -52,9 +53,13 @@ def table(config: Config, read: Mapping[str, Mapping[str, xr.Dataset]]) -> xr.Da
     names: list[str] = []
     for point in found:
         groups = read[point.group]
-        weighted = _by_name(estimates(groups["draws"]))
+        weighted = _absolute(point.target, groups["draws"]) | _by_name(estimates(groups["draws"]))
         chains = _by_name(groups["chains"]) if "value" in groups["chains"] else {}
-        rows.append({"weighted": weighted, "chains": chains, "exact": exact_of(point.target)})
+        exact = exact_of(point.target)
+        rows.append({
+            "weighted": weighted, "chains": chains,
+            "exact": exact | _exact_absolute(point.target, exact),
+        })  # fmt: skip
         names += [name for name in weighted if name not in names]
     shape = (len(found), len(names))
     columns = ("value", "error", "chains", "chains_error", "exact", "pull_chains", "pull_exact")
@@ -109,6 +114,34 @@ def verdict(table: xr.Dataset) -> str:
         if bool(np.isfinite(off).any()):
             told.append(f"log Z within {float(np.abs(off).max()):.1f} errors of {words}")
     return "; ".join(told)
+
+
+def _absolute(target: Any, draws: xr.Dataset) -> dict[str, tuple[float, float]]:
+    """Return what a chain does not give, by site: F = -log Z / beta where there is one, and S."""
+    V, beta = math.prod(target.event_shape), getattr(target, "beta", None)
+    log_z, log_z_error, entropy, entropy_error = (
+        float(draws[k]) / V for k in ("log_z", "log_z_error", "entropy", "entropy_error")
+    )
+    found = {"entropy_per_site": (entropy, entropy_error)}
+    if beta:
+        found["free_energy_per_site"] = (-log_z / beta, log_z_error / beta)
+    return found
+
+
+def _exact_absolute(target: Any, exact: Mapping[str, float]) -> dict[str, float]:
+    """Return the same from what is known exactly, as far as it is."""
+    V, beta = math.prod(target.event_shape), getattr(target, "beta", None)
+    if "log_z" not in exact:
+        return {}
+    log_z = exact["log_z"] / V
+    found = {}
+    if beta:
+        found["free_energy_per_site"] = -log_z / beta
+        if "energy_per_site" in exact:
+            found["entropy_per_site"] = beta * exact["energy_per_site"] + log_z
+    elif "action_per_site" in exact:
+        found["entropy_per_site"] = exact["action_per_site"] + log_z
+    return found
 
 
 def _by_name(found: xr.Dataset) -> dict[str, tuple[float, float]]:

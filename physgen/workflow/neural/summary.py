@@ -16,6 +16,7 @@ from physgen.workflow.summary import Column, Summary, Table, dataset_of
 __all__ = ["summarize"]
 
 HEADS = {
+    "free_energy_per_site": "-log Z/(beta V)", "entropy_per_site": "entropy/V",
     "energy_per_site": "<E>/V", "action_per_site": "<S>/V", "specific_heat": "c",
     "abs_magnetization": "<|m|>", "susceptibility": "chi", "chi_abs": "chi_abs",
     "binder": "U_L", "phi2": "<phi^2>", "magnetization": "<m>",
@@ -122,7 +123,8 @@ def _observables(comparison: xr.Dataset, coupling: str) -> Table:
                 cells += [_number(float(at["pull_exact"]), "+.1f")]
             rows.append((*_where(at, coupling), *cells))
     shown = tuple(range(len(rows))) if len(rows) <= 16 else tuple(
-        k for k, row in enumerate(rows) if {"<E>/V", "<S>/V", "<phi^2>", "<|m|>"} & set(row)
+        k for k, row in enumerate(rows)
+        if {"-log Z/(beta V)", "entropy/V", "<E>/V", "<S>/V", "<phi^2>", "<|m|>"} & set(row)
     )  # fmt: skip
     return Table("Observables", tuple(columns), tuple(rows), (), shown)
 
