@@ -36,6 +36,7 @@ _EXPORTS = {
     "Phi4": "physgen.targets",
     "as_target": "physgen.targets",
     # samplers
+    "Alternating": "physgen.samplers",
     "Emcee": "physgen.samplers",
     "ExactDraws": "physgen.samplers",
     "HMC": "physgen.samplers",
@@ -53,19 +54,26 @@ _EXPORTS = {
     "importance": "physgen.samplers",
     "run": "physgen.samplers",
     "smc": "physgen.samplers",
+    "stochastic_flow": "physgen.samplers",
     # models and their training
     "ColouredNet": "physgen.models",
+    "ConditionedFlow": "physgen.models",
+    "CouplingFlow": "physgen.models",
     "Ensemble": "physgen.models",
     "EquivariantCNF": "physgen.models",
+    "FamilyKL": "physgen.training",
     "FitSettings": "physgen.training",
+    "ForwardKL": "physgen.training",
     "GRU": "physgen.models",
     "LSTM": "physgen.models",
     "MatrixProduct": "physgen.models",
+    "MixedKL": "physgen.training",
     "NegativeLogLikelihood": "physgen.training",
     "RNN": "physgen.models",
     "ReverseKL": "physgen.training",
     "Symmetrised": "physgen.models",
     "fit": "physgen.training",
+    "for_target": "physgen.models",
     "recipe": "physgen.training",
     "validate": "physgen.validation",
     # results
@@ -77,14 +85,19 @@ _EXPORTS = {
 }
 
 __all__ = [
+    "Alternating",
     "Born",
     "ColouredNet",
+    "ConditionedFlow",
+    "CouplingFlow",
     "DensityMatrix",
     "Emcee",
     "Ensemble",
     "EquivariantCNF",
     "ExactDraws",
+    "FamilyKL",
     "FitSettings",
+    "ForwardKL",
     "FreeField",
     "GRU",
     "Graph",
@@ -99,6 +112,7 @@ __all__ = [
     "MatrixProduct",
     "MeasurementData",
     "Metropolis",
+    "MixedKL",
     "NegativeLogLikelihood",
     "Overrelaxation",
     "ParallelTempering",
@@ -120,6 +134,7 @@ __all__ = [
     "estimates",
     "exact_values",
     "fit",
+    "for_target",
     "format_estimate",
     "format_table",
     "ghz_state",
@@ -131,6 +146,7 @@ __all__ = [
     "recipe",
     "run",
     "smc",
+    "stochastic_flow",
     "validate",
     "w_state",
 ]
@@ -146,10 +162,13 @@ if TYPE_CHECKING:
         LSTM,
         RNN,
         ColouredNet,
+        ConditionedFlow,
+        CouplingFlow,
         Ensemble,
         EquivariantCNF,
         MatrixProduct,
         Symmetrised,
+        for_target,
     )
     from physgen.quantum import (
         MPS,
@@ -171,6 +190,7 @@ if TYPE_CHECKING:
         HMC,
         MALA,
         ULA,
+        Alternating,
         Emcee,
         ExactDraws,
         HeatBath,
@@ -185,9 +205,19 @@ if TYPE_CHECKING:
         importance,
         run,
         smc,
+        stochastic_flow,
     )
     from physgen.targets import FreeField, Ising, Phi4, as_target
-    from physgen.training import FitSettings, NegativeLogLikelihood, ReverseKL, fit, recipe
+    from physgen.training import (
+        FamilyKL,
+        FitSettings,
+        ForwardKL,
+        MixedKL,
+        NegativeLogLikelihood,
+        ReverseKL,
+        fit,
+        recipe,
+    )
     from physgen.validation import validate
 
 

@@ -151,11 +151,14 @@ def test_free_field_numbers_are_recomputed():
     )
 
 
+MADE = r"python workflows/references/(chains|free_energies)\.py [\w.-]+; "
+
+
 def test_computed_numbers_say_how_they_were_made():
     for system in (ISING, PHI4):
         for entry in system.references:
             if entry.kind == "computed":
-                assert re.match(r"python workflows/references/chains\.py [\w.-]+; ", entry.source)
+                assert re.match(MADE, entry.source)
                 assert entry.error < 0.05 * max(abs(entry.value), 0.1)
 
 
@@ -178,12 +181,32 @@ def test_computed_numbers_agree_with_exact_ones():
     assert p(2e-3) < 1e-3
 
 
+@pytest.mark.statistical
+def test_computed_free_energies_agree_with_exact_ones():
+    """Neural importance sampling against Kaufman and the transfer matrix, on the same tori."""
+
+    def p(shift):
+        pulls = []
+        for system in (ISING, PHI4):
+            for entry in system.references:
+                if entry.kind != "computed" or entry.quantity != "log_z":
+                    continue
+                known = system.reference("log_z", **entry.parameters)
+                if known.kind == "exact":
+                    pulls.append((entry.value + shift - known.value) / entry.error)
+        assert len(pulls) >= 8
+        return joint_p(np.array(pulls))
+
+    assert p(0.0) > 1e-3
+    assert p(2e-3) < 1e-3
+
+
 def test_computed_numbers_belong_together():
     """chi - chi_abs = V <|m|>^2 in every run: no entry is of another one."""
     for system in (ISING, PHI4):
         runs = {}
         for entry in system.references:
-            if entry.kind == "computed":
+            if entry.kind == "computed" and "chains.py" in entry.source:
                 runs.setdefault(entry.source, {})[entry.quantity] = entry
         for entries in runs.values():
             chi, chi_abs, m = (
