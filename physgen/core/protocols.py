@@ -37,6 +37,7 @@ __all__ = [
     "Objective",
     "Sampler",
     "Simulator",
+    "Stepped",
     "Support",
     "Target",
     "Transform",
@@ -218,6 +219,24 @@ class Collapsed(Protocol):
 
     def rest(self, x: Array) -> Array:
         """Return the others of whole configurations."""
+        ...
+
+
+@runtime_checkable
+class Stepped(Protocol):
+    """A density that is solved for in steps, of which training needs enough."""
+
+    @property
+    def steps(self) -> int:
+        """Steps in training; 0 where there are none."""
+        ...
+
+    def steps_needed(self, rng: Stream | int) -> int:
+        """Return how many steps the present weights want, at least those there are."""
+        ...
+
+    def with_steps(self, steps: int) -> None:
+        """Take this many from now on."""
         ...
 
 

@@ -55,7 +55,7 @@ class FitState:
         self, model: torch.nn.Module, settings: FitSettings, n_steps: int, columns: Iterable[str]
     ) -> None:
         self.model = model
-        self.average = copy.deepcopy(model).requires_grad_(False)
+        self.average: Any = copy.deepcopy(model).requires_grad_(False)
         self.optimizer = torch.optim.Adam(
             model.parameters(), lr=settings.learning_rate, betas=(0.9, settings.beta2), fused=True
         )

@@ -8,7 +8,7 @@ import torch
 
 from physgen import Hypercubic, Phi4, as_target, models
 from physgen.core.errors import InputError
-from physgen.core.protocols import Collapsed, Density
+from physgen.core.protocols import Collapsed, Density, Stepped
 from physgen.models.decimated import Decimated
 from physgen.models.flows.continuous import EquivariantCNF
 
@@ -80,6 +80,19 @@ def test_the_error_of_steps_is_of_sixth_order():
     assert 2**5.3 < coarse / fine < 2**7.5
     assert torch.equal(model.refined().sample(5, rng=1), model.refined().sample(5, rng=1))
     assert model.refined().refine == 2 * model.refine
+
+
+def test_a_stiff_flow_asks_for_more_steps_and_takes_them_along():
+    gentle, stiff = make("even", size=0.02, steps=2), make("even", size=1.5, steps=2)
+    assert isinstance(stiff, Stepped)
+    assert gentle.steps_needed(1) == 2
+    assert stiff.steps_needed(1) == 3
+    stiff.with_steps(24)
+    assert stiff.config["steps"] == 24
+    other = make("even", steps=2)
+    other.load_state_dict(stiff.state_dict())
+    assert other.steps == 24
+    assert models.from_dataset(models.to_dataset(stiff.float())).steps == 24
 
 
 @every_flow

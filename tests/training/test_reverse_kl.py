@@ -17,7 +17,7 @@ from physgen import (
     fit,
     importance,
 )
-from physgen.core.errors import InputError, TrainingDivergedError
+from physgen.core.errors import InputError, InterruptedRunError, TrainingDivergedError
 from physgen.core.random import Stream
 from physgen.exact import kaufman
 from physgen.exact.phi4_quadrature import phi4_torus
@@ -85,6 +85,30 @@ def test_the_path_gradient_of_one_pass_is_that_of_two():
     torch.testing.assert_close(*found, atol=1e-6, rtol=1e-4)
     assert float(found[0].abs().max()) > 0.1
     assert all(p.requires_grad for p in model.parameters())
+
+
+def test_a_fit_takes_more_steps_where_the_flow_is_stiff_and_resumes_alike():
+    """Deep in a broken phase; what it has decided belongs to the checkpoint."""
+    target = Phi4.from_unhalved(L=4, m2=-6.0, lam=3.0)
+    settings = FitSettings(n_epochs=3, batch_size=64, learning_rate=3e-2, ema_decay=0.5)
+    objective = ReverseKL(target, n_validation=128, draws_per_epoch=640)
+
+    def fresh():
+        return EquivariantCNF.for_target(target, rng=1, steps=1, features=3, frequencies=4)
+
+    kept, whole = [], fresh()
+    how = {"rng": 2, "on_checkpoint": lambda state, _: kept.append(state)}
+    fit(whole, objective, settings, **how)
+    assert whole.steps > 1
+    kept.clear()
+    stops = iter([False] * 20 + [True])
+    with pytest.raises(InterruptedRunError):
+        fit(fresh(), objective, settings, should_stop=lambda: next(stops), **how)
+    again = fresh()
+    fit(again, objective, settings, rng=2, resume_from=kept[-1])
+    assert again.steps == whole.steps
+    for a, b in zip(again.parameters(), whole.parameters(), strict=True):
+        assert torch.equal(a, b)
 
 
 def test_a_model_of_another_target_is_not_trained():
