@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
 from physgen.lattice.hypercubic import Hypercubic
-from physgen.models.decimated import Decimated
+from physgen.models.decimated import Decimated, reduced
 from physgen.models.flip_mixture import FlipMixture
 from physgen.models.registry import families, for_target_of
 
@@ -43,6 +44,7 @@ def for_target(
     *,
     decimate: bool = True,
     mixture: bool = False,
+    start: Any = None,
     rng: Stream | int = 0,
     **options: Any,
 ) -> Any:
@@ -60,6 +62,9 @@ def for_target(
     mixture : bool
         Mix the model with its mirror image (:class:`~physgen.models.FlipMixture`): for targets
         with S(-x) = S(x), and families that are not odd themselves.
+    start : model, optional
+        A trained model whose weights to begin with, of another coupling or lattice: kernels of
+        "equivariant-cnf" transfer.  Family and options are then those of this model.
     rng : Stream or int
     **options
         Arguments of the family's class.
@@ -75,6 +80,8 @@ def for_target(
     >>> for_target(Phi4.from_unhalved(L=4, m2=-4.0, lam=8.0)).config["family"]
     'equivariant-cnf'
     """
+    if start is not None:
+        return _begun(target, start, decimate)
     name = default_family(target) if family == "auto" else family
     known = families(target.support.kind)
     if name not in known:
@@ -96,3 +103,32 @@ def for_target(
     if isinstance(model, Decimated):
         return Decimated(FlipMixture(model.even), target)
     return FlipMixture(model)
+
+
+def _begun(target: Any, start: Any, decimate: bool) -> Any:
+    """Return a copy of a trained model for another target of the same kind."""
+    inner = start.even if isinstance(start, Decimated) else start
+    even = reduced(target) if decimate else None
+    wanted = tuple(target.event_shape if even is None else even.event_shape)
+    if inner.support.kind != target.support.kind:
+        raise InputError(
+            f"start must be a model of {target.support.kind}, as the target is, got one of "
+            f"{inner.support.kind}"
+        )
+    if tuple(inner.event_shape) == wanted:
+        begun = copy.deepcopy(inner)
+    elif not hasattr(inner, "transferred"):
+        raise InputError(
+            f"start has weights for configurations of shape {tuple(inner.event_shape)} and the "
+            f"target wants {wanted}; only kernels of 'equivariant-cnf' transfer, and this is "
+            f"{inner.config['family']!r}: train a fresh model"
+        )
+    elif inner.config["even"] != (even is not None):
+        kinds = {True: "even sites", False: "all sites"}
+        raise InputError(
+            f"start is a flow of {kinds[inner.config['even']]} and the target wants one of "
+            f"{kinds[even is not None]}; decimate={inner.config['even']} would fit"
+        )
+    else:
+        begun = inner.transferred(target.lattice.shape)
+    return begun if even is None else Decimated(begun, target, even)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from physgen.core.errors import InputError, InterruptedRunError
+from physgen.core.errors import InputError, InterruptedRunError, TrainingDivergedError
 from physgen.workflow.context import Context
 from physgen.workflow.job import Stage
 from physgen.workflow.labels import labelled
@@ -66,6 +66,12 @@ def _fit(context: Context, point: Point) -> None:
     except InterruptedRunError:
         context.check_stop()
         raise
+    except TrainingDivergedError as error:
+        raise TrainingDivergedError(
+            f"{point.text}, seed {context.config.seed}: {error}, under [train], and begin again "
+            f"in another directory or with --force; what was reached is in {store.path}",
+            step=error.step,
+        ) from None
     stored = models.to_dataset(_learned(result.model))
     stored = stored.assign_attrs(cpu_seconds=time.process_time() - begun)
     of = "the target"

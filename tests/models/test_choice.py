@@ -1,0 +1,79 @@
+"""The model of a target: what is declared is used, and what does not fit is refused."""
+
+import numpy as np
+import pytest
+import torch
+
+from physgen import Hypercubic, Ising, Phi4, as_target, for_target, models
+from physgen.core.errors import InputError
+from physgen.core.protocols import Density
+from physgen.models import Decimated, FlipMixture, default_family
+
+PHI4 = Phi4.from_unhalved(L=4, m2=-4.0, lam=8.0)
+ISING = Ising(L=4, beta=0.4)
+OPEN = Phi4(Hypercubic((4, 4), "open"), 0.2, 1.0, 0.1)
+NUMBERS = as_target(lambda x: (x**2).sum(-1), (3,))
+
+
+def test_the_default_uses_what_a_target_declares():
+    found = {target: default_family(target) for target in (PHI4, ISING, OPEN, NUMBERS)}
+    assert list(found.values()) == [
+        "equivariant-cnf", "coloured-net", "coupling-flow", "zuko-flow",
+    ]  # fmt: skip
+    for target in found:
+        model = for_target(target, rng=1)
+        assert isinstance(model, Density)
+        assert tuple(model.event_shape) == tuple(target.event_shape)
+
+
+@pytest.mark.parametrize("target", [PHI4, ISING], ids=["fields", "spins"])
+def test_every_family_is_made_for_a_target_and_scores_what_it_draws(target):
+    for family in models.families(target.support.kind):
+        model = for_target(target, family, rng=1)
+        assert isinstance(model, Decimated), family
+        assert model.config["family"] == family
+        x, log_q = model.sample_and_log_prob(5, 1)
+        np.testing.assert_allclose(model.log_prob(x), log_q, atol=1e-3)
+
+
+def test_a_mixture_is_even_whatever_is_mixed():
+    model = for_target(PHI4, "zuko-flow", mixture=True, flow="realnvp", rng=1)
+    assert isinstance(model.even, FlipMixture)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.2 * torch.randn(p.shape, generator=torch.Generator().manual_seed(1)))
+    x = model.sample(6, 1)
+    np.testing.assert_allclose(model.log_prob(-x), model.log_prob(x), atol=1e-4)
+    even = model.rest(x)
+    apart = model.even.base.log_prob(even) - model.even.base.log_prob(-even)
+    assert float(apart.abs().max()) > 1e-3
+    with pytest.raises(InputError, match="symmetry 'z2'"):
+        for_target(NUMBERS, mixture=True)
+
+
+def test_a_trained_flow_begins_another():
+    small = for_target(PHI4, rng=1, features=3)
+    with torch.no_grad():
+        small.even.velocity.kappa += 0.1
+    same = for_target(Phi4.from_unhalved(L=4, m2=-4.0, lam=7.0), start=small)
+    assert torch.equal(same.even.velocity.kappa, small.even.velocity.kappa)
+    assert same.even is not small.even
+    large = for_target(Phi4.from_unhalved(L=8, m2=-4.0, lam=7.0), start=small)
+    assert large.event_shape == (8, 8)
+    assert float(large.even.velocity.kappa.detach().abs().max()) > 0.05
+
+
+def test_what_does_not_transfer_is_refused_with_the_reason():
+    larger = Phi4.from_unhalved(L=8, m2=-4.0, lam=8.0)
+    coupling = for_target(PHI4, "coupling-flow", rng=1)
+    with pytest.raises(InputError, match=r"shape \(8,\) and the target wants \(32,\); only"):
+        for_target(larger, start=coupling)
+    whole = for_target(PHI4, decimate=False, rng=1)
+    with pytest.raises(InputError, match=r"flow of all sites .* decimate=False would fit"):
+        for_target(larger, start=whole)
+    with pytest.raises(InputError, match="model of spins, as the target is"):
+        for_target(ISING, start=coupling)
+    with pytest.raises(InputError, match=r"family of a target of reals must be one of"):
+        for_target(PHI4, "pixel-net")
+    with pytest.raises(InputError, match=r"model 'coupling-flow': .*colour"):
+        for_target(PHI4, "coupling-flow", colour=3)
