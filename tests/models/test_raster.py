@@ -249,7 +249,7 @@ def exact_free_energy(target):
 def test_bad_input():
     with pytest.raises(InputError, match="must hold spins -1 and 1"):
         make("masked-net", "odd").log_prob(np.zeros((2, 3, 3)))
-    with pytest.raises(InputError, match=r"\(PixelNet\) needs a target of spins"):
+    with pytest.raises(InputError, match="PixelNet needs a target of spins"):
         PixelNet.for_target(Phi4.from_hopping(L=4, kappa=0.2, lam=0.1))
     with pytest.raises(InputError, match="lattice of 2 axes"):
         make("recurrent-2d", shape=[2, 2, 2])

@@ -19,19 +19,18 @@ import torch
 from torch import nn
 
 from physgen.core.checks import check_positive_int
-from physgen.core.errors import InputError
 from physgen.core.protocols import SPINS
 from physgen.core.random import Stream, as_stream
 from physgen.lattice.hypercubic import Hypercubic
 from physgen.lattice.orderings import Colour, colours
-from physgen.models.configurations import ConfigurationModel, as_tensor
-from physgen.models.decimated import Decimated, reduced
+from physgen.models.autoregressive.spins import SpinModel
+from physgen.models.configurations import as_tensor
 
 __all__ = ["ColouredNet"]
 
 
 @final
-class ColouredNet(ConfigurationModel):
+class ColouredNet(SpinModel):
     """An autoregressive model of spins with one small net a colour.
 
     Parameters
@@ -94,43 +93,6 @@ class ColouredNet(ConfigurationModel):
             W[0] = 0.0  # the linear part
             self.weights.append(nn.Parameter(as_tensor(W / np.sqrt(max(c, 1)))))
             self.heads.append(nn.Parameter(torch.zeros(hidden)))
-
-    @classmethod
-    def for_target(
-        cls, target: Any, *, decimate: bool = True, rng: Stream | int = 0, **options: Any
-    ) -> Any:
-        """Return a model for an Ising target: of its even sites, where the others can be summed.
-
-        Parameters
-        ----------
-        target : Target
-            Of spins on a Hypercubic lattice.
-        decimate : bool
-            Sum the odd sublattice exactly, where the target can.
-        rng : Stream or int
-        **options
-            Other arguments of the class.
-
-        Raises
-        ------
-        InputError
-            If the target is not one of spins on a hypercubic lattice.
-        """
-        lattice = getattr(target, "lattice", None)
-        if target.support != SPINS or not isinstance(lattice, Hypercubic):
-            raise InputError(
-                f"a coloured net needs a target of spins with a Hypercubic lattice, got {target!r}"
-            )
-        known: dict[str, Any] = {
-            "shape": lattice.shape,
-            "boundary": lattice.boundary,
-            "odd": "z2" in getattr(target, "symmetries", ()),
-        }
-        if decimate and (even := reduced(target)) is not None:
-            arguments: dict[str, Any] = {**known, "even": True, **options}
-            return Decimated(cls(**arguments, rng=rng), target, even)
-        arguments = {**known, **options}
-        return cls(**arguments, rng=rng)
 
     @property
     def config(self) -> dict[str, Any]:

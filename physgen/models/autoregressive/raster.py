@@ -28,17 +28,15 @@ from torch import nn
 
 from physgen.core.errors import InputError
 from physgen.core.protocols import SPINS
-from physgen.core.random import Stream
 from physgen.lattice.hypercubic import Hypercubic
-from physgen.models.configurations import ConfigurationModel
-from physgen.models.decimated import Decimated, reduced
+from physgen.models.autoregressive.spins import SpinModel
 
 __all__ = ["RasterNet", "Step"]
 
 Step = Callable[[int, torch.Tensor], torch.Tensor]
 
 
-class RasterNet(ConfigurationModel):
+class RasterNet(SpinModel):
     """A model of spins that are drawn one after another in the order of the sites.
 
     Parameters
@@ -82,44 +80,6 @@ class RasterNet(ConfigurationModel):
         """
 
     # --- the density ----------------------------------------------------------------------
-
-    @classmethod
-    def for_target(
-        cls, target: Any, *, decimate: bool = True, rng: Stream | int = 0, **options: Any
-    ) -> Any:
-        """Return a model for an Ising target: of its even sites, where the others can be summed.
-
-        Parameters
-        ----------
-        target : Target
-            Of spins on a Hypercubic lattice.
-        decimate : bool
-            Sum the odd sublattice exactly, where the target can.
-        rng : Stream or int
-        **options
-            Other arguments of the class.
-
-        Raises
-        ------
-        InputError
-            If the target is not one of spins on a hypercubic lattice.
-        """
-        lattice = getattr(target, "lattice", None)
-        if target.support != SPINS or not isinstance(lattice, Hypercubic):
-            raise InputError(
-                f"a net of spins in raster order ({cls.__name__}) needs a target of spins with a "
-                f"Hypercubic lattice, got {target!r}"
-            )
-        arguments: dict[str, Any] = {
-            "shape": lattice.shape,
-            "boundary": lattice.boundary,
-            "odd": "z2" in getattr(target, "symmetries", ()),
-            "rng": rng,
-            **options,
-        }
-        if decimate and (even := reduced(target)) is not None:
-            return Decimated(cls(**{"even": True, **arguments}), target, even)
-        return cls(**arguments)
 
     @property
     def _geometry(self) -> dict[str, Any]:
