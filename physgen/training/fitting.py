@@ -30,12 +30,13 @@ import torch
 import xarray as xr
 
 from physgen.core.errors import InputError, InterruptedRunError, TrainingDivergedError
-from physgen.core.protocols import Annealed, Stepped
+from physgen.core.protocols import Annealed
 from physgen.core.random import Stream, as_stream
 from physgen.training.progress import Progress, Reporter
 from physgen.training.recipes import RECIPES
 from physgen.training.settings import FitSettings, parse_seconds
 from physgen.training.state import FitState, history_columns
+from physgen.training.stepped import resolve
 
 __all__ = ["FitResult", "Schedule", "fit"]
 
@@ -275,23 +276,10 @@ class _Loop:
         size = self.settings.batch_size
         return self._order[1][place * size : (place + 1) * size]
 
-    def _resolve(self) -> None:
-        """Let a model that is solved for in steps take more, and keep to the budget of time."""
-        s = self.state
-        if not isinstance(s.model, Stepped):
-            return
-        before = s.model.steps
-        needed = s.model.steps_needed(self.rng.child("steps").at(s.step))
-        if needed <= before:
-            return
-        s.model.with_steps(needed)
-        s.average.with_steps(needed)
-        if self.settings.budget is not None and self.schedule is None:
-            s.n_steps = s.step + math.ceil((s.n_steps - s.step) * before / needed)
-
     def _validate(self) -> None:
         s = self.state
-        self._resolve()
+        in_time = self.settings.budget is not None and self.schedule is None
+        resolve(s, self.rng.child("steps").at(s.step), in_time)
         nll = self.objective.evaluate(s.average)
         weights = [p for module in (s.model, s.average) for p in module.parameters()]
         if not (np.isfinite(nll).all() and all(torch.isfinite(w).all() for w in weights)):
