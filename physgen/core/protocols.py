@@ -224,19 +224,12 @@ class Collapsed(Protocol):
 
 @runtime_checkable
 class Stepped(Protocol):
-    """A density that is solved for in steps, of which training needs enough."""
+    """A module that is solved for in steps, of which training needs enough; they may be set."""
 
-    @property
-    def steps(self) -> int:
-        """Steps in training; 0 where there are none."""
-        ...
+    steps: int
 
     def steps_needed(self, rng: Stream | int) -> int:
         """Return how many steps the present weights want, at least those there are."""
-        ...
-
-    def with_steps(self, steps: int) -> None:
-        """Take this many from now on."""
         ...
 
 

@@ -8,8 +8,10 @@ from typing import Any
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
 from physgen.lattice.hypercubic import Hypercubic
+from physgen.models.configurations import ConfigurationModel
 from physgen.models.decimated import Decimated, reduced
 from physgen.models.flip_mixture import FlipMixture
+from physgen.models.flows.continuous import EquivariantCNF
 from physgen.models.registry import families, for_target_of
 
 __all__ = ["default_family", "for_target"]
@@ -64,7 +66,8 @@ def for_target(
         with S(-x) = S(x), and families that are not odd themselves.
     start : model, optional
         A trained model whose weights to begin with, of another coupling or lattice: kernels of
-        "equivariant-cnf" transfer.  Family and options are then those of this model.
+        "equivariant-cnf" transfer.  Family, mixture and options are those of this model and
+        cannot be given.
     rng : Stream or int
     **options
         Arguments of the family's class.
@@ -81,6 +84,12 @@ def for_target(
     'equivariant-cnf'
     """
     if start is not None:
+        given = [*(["family"] if family != "auto" else []), *(["mixture"] if mixture else [])]
+        if given := [*given, *options]:
+            raise InputError(
+                f"{given[0]} follows from the model to start from; leave it out, or make a fresh "
+                "model"
+            )
         return _begun(target, start, decimate)
     name = default_family(target) if family == "auto" else family
     known = families(target.support.kind)
@@ -108,6 +117,10 @@ def for_target(
 def _begun(target: Any, start: Any, decimate: bool) -> Any:
     """Return a copy of a trained model for another target of the same kind."""
     inner = start.even if isinstance(start, Decimated) else start
+    if not isinstance(inner, ConfigurationModel):
+        raise InputError(
+            f"start must be a trained model of configurations, got {type(inner).__name__}"
+        )
     even = reduced(target) if decimate else None
     wanted = tuple(target.event_shape if even is None else even.event_shape)
     if inner.support.kind != target.support.kind:
@@ -117,7 +130,7 @@ def _begun(target: Any, start: Any, decimate: bool) -> Any:
         )
     if tuple(inner.event_shape) == wanted:
         begun = copy.deepcopy(inner)
-    elif not hasattr(inner, "transferred"):
+    elif not isinstance(inner, EquivariantCNF):
         raise InputError(
             f"start has weights for configurations of shape {tuple(inner.event_shape)} and the "
             f"target wants {wanted}; only kernels of 'equivariant-cnf' transfer, and this is "

@@ -109,17 +109,13 @@ class ConfigurationModel(nn.Module, ABC):
         InputError
             If the shape is not that of a configuration, or a spin is not -1 or 1.
         """
-        shape, dim = tuple(x.shape), len(self._event_shape)
-        if len(shape) < dim or shape[len(shape) - dim :] != self._event_shape:
-            text = ", ".join(map(str, self._event_shape))
-            raise InputError(f"x must have shape (..., {text}), got {shape}")
-        flat = torch.as_tensor(x).to(self._device, self.dtype).reshape(-1, *self._event_shape)
+        flat = self._batch(x)
         if self._support == SPINS and not bool((flat.abs() == 1).all()):
             raise InputError("x must hold spins -1 and 1, got other numbers")
         with torch.no_grad():
             parts = [self(part) for part in flat.split(self.block)]
         log_q = torch.cat(parts) if parts else flat.new_empty(0, dtype=torch.float64)
-        return like(log_q.cpu().numpy().reshape(shape[: len(shape) - dim]), x)
+        return like(log_q.cpu().numpy().reshape(x.shape[: x.ndim - len(self._event_shape)]), x)
 
     def force(self, x: Any) -> Any:
         """Return d log q / dx of real fields, the shape, kind and type of x.
@@ -133,20 +129,23 @@ class ConfigurationModel(nn.Module, ABC):
         """
         if self._support.kind != "reals":
             raise InputError(f"a force needs real fields, got a model of {self._support.kind}")
-        shape, dim = tuple(x.shape), len(self._event_shape)
-        if len(shape) < dim or shape[len(shape) - dim :] != self._event_shape:
-            text = ", ".join(map(str, self._event_shape))
-            raise InputError(f"x must have shape (..., {text}), got {shape}")
-        flat = torch.as_tensor(x).to(self._device, self.dtype).reshape(-1, *self._event_shape)
-        parts = []
+        flat, parts = self._batch(x), []
         for part in flat.detach().split(self.block):
             at = part.requires_grad_(True)
             with torch.enable_grad():
                 parts.append(torch.autograd.grad(self(at).sum(), at)[0])
         found = torch.cat(parts) if parts else flat
         if isinstance(x, torch.Tensor):
-            return found.reshape(shape).to(x.device, x.dtype)
-        return found.cpu().numpy().reshape(shape).astype(x.dtype)
+            return found.reshape(x.shape).to(x.device, x.dtype)
+        return found.cpu().numpy().reshape(x.shape).astype(x.dtype)
+
+    def _batch(self, x: Any) -> torch.Tensor:
+        """Return configurations (..., *event_shape) as one batch of the model's own type."""
+        shape, dim = tuple(x.shape), len(self._event_shape)
+        if len(shape) < dim or shape[len(shape) - dim :] != self._event_shape:
+            text = ", ".join(map(str, self._event_shape))
+            raise InputError(f"x must have shape (..., {text}), got {shape}")
+        return torch.as_tensor(x).to(self._device, self.dtype).reshape(-1, *self._event_shape)
 
     def sample(self, n: int, rng: Stream | int) -> torch.Tensor:
         """Return n draws; see :meth:`sample_and_log_prob`."""

@@ -21,7 +21,7 @@ from array_api_compat import array_namespace
 from torch import nn
 
 from physgen.core.errors import InputError
-from physgen.core.protocols import Decimable, Stepped, Support
+from physgen.core.protocols import Decimable, Support
 from physgen.core.random import Stream, as_stream
 from physgen.samplers.plain import first_configurations
 from physgen.targets.even import EvenTarget
@@ -112,19 +112,6 @@ class Decimated(nn.Module):
         if not hasattr(self.even, "refined"):
             return self
         return Decimated(self.even.refined(), self.target, self._even_target)
-
-    @property
-    def steps(self) -> int:
-        """Those of the density of even sites; 0, where it takes none."""
-        return getattr(self.even, "steps", 0)
-
-    def steps_needed(self, rng: Stream | int) -> int:
-        """Return how many it wants with its present weights."""
-        return self.even.steps_needed(rng) if isinstance(self.even, Stepped) else 0
-
-    def with_steps(self, steps: int) -> None:
-        """Take this many from now on."""
-        self.even.with_steps(steps)
 
     def rest(self, x: Any) -> Any:
         """Return the even sites of configurations."""

@@ -264,8 +264,14 @@ class _Loop:
         s.step += 1
         s.loss_sum += value * len(batch)
         s.loss_count += len(batch)
+        if not validate:
+            return
         every = self.steps_per_epoch * settings.validate_every
-        if validate and (s.step % every == 0 or s.step == self.last_step):
+        due = s.step % every == 0 or s.step == self.last_step
+        if due or s.step.bit_count() == 1:  # powers of two: weights change fast at first
+            in_time = settings.budget is not None and self.schedule is None
+            resolve(s, self.rng.child("steps").at(s.step), in_time)
+        if due:
             self._validate()
 
     def _batch_index(self) -> np.ndarray:
@@ -278,8 +284,6 @@ class _Loop:
 
     def _validate(self) -> None:
         s = self.state
-        in_time = self.settings.budget is not None and self.schedule is None
-        resolve(s, self.rng.child("steps").at(s.step), in_time)
         nll = self.objective.evaluate(s.average)
         weights = [p for module in (s.model, s.average) for p in module.parameters()]
         if not (np.isfinite(nll).all() and all(torch.isfinite(w).all() for w in weights)):

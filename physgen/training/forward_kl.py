@@ -29,7 +29,7 @@ from physgen.core.arrays import to_numpy
 from physgen.core.checks import check_finite
 from physgen.core.errors import InputError
 from physgen.core.protocols import SPINS, Loss, Target
-from physgen.core.random import Stream, as_stream
+from physgen.core.random import Stream
 from physgen.training.problem import problem
 from physgen.training.reverse_kl import ReverseKL
 
@@ -48,8 +48,6 @@ class ForwardKL:
         Share held out, in (0, 1).  Neighbours in a chain are alike: the last share is taken.
     flip : bool, optional
         Flip every configuration at random; by default where the target has the symmetry "z2".
-    rng : Stream or int
-        Order of the configurations in the array (they are shuffled after the split).
 
     Raises
     ------
@@ -66,7 +64,6 @@ class ForwardKL:
         validation_fraction: float = 0.1,
         *,
         flip: bool | None = None,
-        rng: Stream | int = 0,
     ) -> None:
         if not isinstance(target, Target):
             raise InputError(
@@ -87,8 +84,7 @@ class ForwardKL:
         dtype = torch.int8 if target.support == SPINS else torch.float32
         self.target, self.n_sites = target, math.prod(target.event_shape)
         self.flip = "z2" in getattr(target, "symmetries", ()) if flip is None else bool(flip)
-        order = as_stream(rng).child("order").numpy().permutation(len(x) - held)
-        self.train = torch.tensor(x[: len(x) - held][order], dtype=dtype)
+        self.train = torch.tensor(x[: len(x) - held], dtype=dtype)
         self.validation = torch.tensor(x[len(x) - held :], dtype=dtype)
         self.n_train, self.n_validation = len(self.train), held
 

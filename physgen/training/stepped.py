@@ -12,7 +12,7 @@ __all__ = ["resolve"]
 
 
 def resolve(state: FitState, rng: Stream, in_time: bool) -> None:
-    """Let a model take the steps that its weights need, if it takes any.
+    """Let whatever in a model is solved for in steps take those that its weights need.
 
     Parameters
     ----------
@@ -22,13 +22,14 @@ def resolve(state: FitState, rng: Stream, in_time: bool) -> None:
     in_time : bool
         Plan fewer updates from now on, so that the fit takes no longer.
     """
-    model = state.model
-    if not isinstance(model, Stepped):
-        return
-    before, needed = model.steps, model.steps_needed(rng)
-    if needed <= before:
-        return
-    model.with_steps(needed)
-    state.average.with_steps(needed)
-    if in_time:
-        state.n_steps = state.step + math.ceil((state.n_steps - state.step) * before / needed)
+    pairs = zip(state.model.modules(), state.average.modules(), strict=True)
+    for k, (module, average) in enumerate(pairs):
+        if not isinstance(module, Stepped):
+            continue
+        before, needed = module.steps, module.steps_needed(rng.at(k))
+        if needed <= before:
+            continue
+        module.steps = average.steps = needed
+        if in_time:
+            rest = (state.n_steps - state.step) * before / needed
+            state.n_steps = state.step + math.ceil(rest)

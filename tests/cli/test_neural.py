@@ -142,7 +142,7 @@ def test_mistakes_are_one_line_before_anything_is_made(config, capfd):
     cases = {
         ("model.family=coloured-net",): "family of a target of reals must be one of",
         ("model.featurs=3",): "unexpected keyword argument 'featurs'",
-        ("model.shape=[4]",): "[model] shape follows from the target",
+        ("model.shape=[4]",): "[model] shape follows from target and family",
         ("train.budget=soon",): "budget must be a time such as '60s'",
         ("train.budget=5s",): "takes budget or n_epochs, got both",
         ("train.gradient=reverse",): "'path', 'reparam' or 'reinforce'",

@@ -1,12 +1,14 @@
 """One flow for a range of couplings."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 
 from physgen import EquivariantCNF, Phi4, fit, importance, models
 from physgen.core.errors import InputError
-from physgen.core.protocols import Conditional, Density
+from physgen.core.protocols import Conditional, Density, Stepped
 from physgen.core.random import Stream
 from physgen.exact.phi4_quadrature import phi4_torus
 from physgen.models import ConditionedFlow
@@ -51,14 +53,33 @@ def test_weights_are_polynomials_of_the_coupling():
     assert np.abs(np.diff(w, 3, axis=0)).max() > 1e-2
 
 
-def test_gradients_reach_the_coefficients():
-    family = make()
-    loss = ReverseKL(family.target(7.3)).loss(family.bound(7.3), torch.empty(16, 0), Stream(1))
-    loss.value.backward()
-    assert all(float(p.grad.abs().max()) > 0 for p in family.coefficients)
-    # By differences: the path gradient is that of F_q, up to the error of its steps.
-    at = next(k for k, name in enumerate(family.names) if name == "velocity.mix")
-    assert family.coefficients[at].grad.shape == (4, *family.at(lam=7.3).even.velocity.mix.shape)
+def test_gradients_of_coefficients_are_those_of_the_weights_times_a_polynomial():
+    """d F_q / d theta_m = T_m(u) d F_q / d theta, with the gradient of the flow at that value."""
+    family, value = make(), 7.3
+    objective, batch = ReverseKL(family.target(value)), torch.empty(16, 0)
+    objective.loss(family.bound(value), batch, Stream(1)).value.backward()
+    flow = family.at(lam=value).even
+    objective.loss(flow, batch, Stream(1)).value.backward()
+    u = value - 7.0  # of [6, 8]
+    T = torch.tensor([1, u, 2 * u**2 - 1, 4 * u**3 - 3 * u])
+    for coefficient, p in zip(family.coefficients, flow.parameters(), strict=True):
+        wanted = T.view(-1, *[1] * p.ndim) * p.grad
+        torch.testing.assert_close(coefficient.grad, wanted, rtol=1e-3, atol=1e-5)
+        assert float(p.grad.abs().max()) > 0
+
+
+def test_it_asks_for_steps_where_it_is_stiffest_and_keeps_them():
+    family = make(size=0.005, steps=1)
+    assert isinstance(family, Stepped)
+    assert family.steps_needed(1) == 1
+    with torch.no_grad():  # the linear coefficient: stiff at the upper end alone
+        family.coefficients[family.names.index("velocity.kappa")][:2] += 0.3
+    assert family.bound(6.0).steps_needed(1) == 1
+    assert family.bound(8.0).steps_needed(1) == family.steps_needed(1) == 2
+    family.steps = 5
+    assert family.at(lam=6.2).even.steps == 5
+    assert models.from_dataset(models.to_dataset(family)).steps == 5
+    assert copy.deepcopy(family).steps == 5
 
 
 def test_one_fit_gives_log_z_between_the_couplings_it_saw():

@@ -172,10 +172,12 @@ def test_it_integrates_to_one_and_without_the_jacobian_it_does_not(name, monkeyp
     assert integral(model) == pytest.approx(1, abs=1e-3)
     if name == "not odd":
         assert integral(FlipMixture(model)) == pytest.approx(1, abs=1e-3)
-    back = type(model)._back
-    monkeypatch.setattr(
-        type(model), "_back", lambda self, phi: (back(self, phi)[0], 0 * phi[0].double())
-    )
+    through = type(model)._through
+
+    def without(self, x, inverse):
+        return through(self, x, inverse)[0], 0 * x[0].double()
+
+    monkeypatch.setattr(type(model), "_through", without)
     assert abs(integral(model) - 1) > 0.02
 
 

@@ -87,8 +87,14 @@ def test_a_stiff_flow_asks_for_more_steps_and_takes_them_along():
     assert isinstance(stiff, Stepped)
     assert gentle.steps_needed(1) == 2
     assert stiff.steps_needed(1) == 3
-    stiff.with_steps(24)
+    stiff.steps = 24
     assert stiff.config["steps"] == 24
+    with torch.no_grad():  # run away: no number of steps would do
+        for p in (runaway := make("even", steps=30)).parameters():
+            p.mul_(40)
+    assert runaway.steps_needed(1) == 32
+    runaway.steps = 32
+    assert runaway.steps_needed(1) == 32
     other = make("even", steps=2)
     other.load_state_dict(stiff.state_dict())
     assert other.steps == 24

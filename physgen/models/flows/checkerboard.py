@@ -122,12 +122,6 @@ class CouplingFlow(DiscreteFlow):
     def _halves(lattice: Hypercubic) -> bool:
         return can_halve(lattice)
 
-    def _ahead(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return self._through(z, False)
-
-    def _back(self, phi: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return self._through(phi, True)
-
     def _through(self, x: torch.Tensor, inverse: bool) -> tuple[torch.Tensor, torch.Tensor]:
         log_det = torch.zeros(x.shape[1], dtype=torch.float64, device=x.device)
         halves = list(x.index_select(0, self.order).split(self.sizes))

@@ -127,7 +127,31 @@ class ConditionedFlow(nn.Module):
     @property
     def config(self) -> dict[str, Any]:
         """Arguments of ``models.build``."""
-        return dict(self._config)
+        return {**self._config, "flow": {**self._config["flow"], "steps": self.steps}}
+
+    @property
+    def steps(self) -> int:
+        """Runge-Kutta steps in training, at every coupling."""
+        return self._calls[0].flow.steps
+
+    @steps.setter
+    def steps(self, steps: int) -> None:
+        self._calls[0].flow.steps = steps
+
+    @torch.no_grad()
+    def steps_needed(self, rng: Stream | int) -> int:
+        """Return how many steps training needs where it needs most: at both ends, or between."""
+        low, high = self.interval
+        found = [self.bound(c).steps_needed(rng) for c in (low, 0.5 * (low + high), high)]
+        return max(found)
+
+    def get_extra_state(self) -> torch.Tensor:
+        """Return the number of steps: checkpoints and stored models carry it with the weights."""
+        return self._calls[0].flow.get_extra_state()
+
+    def set_extra_state(self, state: torch.Tensor) -> None:
+        """Take the number of steps that comes with weights."""
+        self._calls[0].flow.set_extra_state(state)
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -177,7 +201,7 @@ class ConditionedFlow(nn.Module):
             )
         value = couplings[self.coupling]
         weights = self.weights(value)
-        arguments = {k: v for k, v in self._config["flow"].items() if k != "family"}
+        arguments = {k: v for k, v in self.config["flow"].items() if k != "family"}
         flow = EquivariantCNF(**arguments, rng=0)
         flow.load_state_dict(weights, strict=False)
         flow = flow.to(next(iter(weights.values())).dtype)
@@ -245,6 +269,10 @@ class BoundFlow:
     def sample_and_log_prob(self, n: int, rng: Stream | int) -> Any:
         """Return n fields and their log q, without gradients."""
         return self._called("sample_and_log_prob", n, rng)
+
+    def steps_needed(self, rng: Stream | int) -> int:
+        """Return how many steps training needs with these weights."""
+        return self._called("steps_needed", rng)
 
     def parameters(self) -> list[torch.Tensor]:
         """Return the weights in use."""

@@ -16,7 +16,7 @@ Training needs enough of them as well, or the score that is carried along is not
 draws, and no gradient: with 3 steps near criticality the weights drifted away from their optimum
 for as long as training went on (16 x 16, ESS 0.7 after 50 steps of Adam and 0.002 after 1000).
 Such fits had errors of log q beyond 0.2 (rms), sound ones below 0.06; so `fit` asks
-`steps_needed` at each validation, and takes more where the error exceeds 0.1.
+`steps_needed` early and often, and takes more where the error exceeds 0.1.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from physgen.samplers.plain import first_configurations
 __all__ = ["EquivariantCNF"]
 
 STEP_ERROR = 0.1  # rms of log q, in training
+MOST_STEPS = 32  # that a fit takes by itself
 _PROBED = 128  # draws that it is measured on
 
 
@@ -207,20 +208,23 @@ class EquivariantCNF(ConfigurationModel):
         """Runge-Kutta steps in training."""
         return self._steps
 
-    def with_steps(self, steps: int) -> None:
-        """Take this many steps in training from now on."""
+    @steps.setter
+    def steps(self, steps: int) -> None:
         self._steps = check_positive_int("steps", steps)
 
     @torch.no_grad()
     def steps_needed(self, rng: Stream | int) -> int:
         """Return how many steps training needs with these weights: half as many again, or these.
 
-        The error of log q is measured on a few draws, against steps half as long.
+        The error of log q is measured on a few draws, against steps half as long.  There is a
+        most: weights that have run away want ever more.
         """
         z, log_r, _ = self.base.draw(_PROBED, as_stream(rng).torch(self._device))
         coarse, fine = (self._carried(z, log_r, None, k * self._steps)[1] for k in (1, 2))
         rms = float((coarse - fine).square().mean().sqrt())
-        return self._steps if rms <= STEP_ERROR else math.ceil(1.5 * self._steps)
+        if rms <= STEP_ERROR:
+            return self._steps
+        return max(self._steps, min(math.ceil(1.5 * self._steps), MOST_STEPS))
 
     def get_extra_state(self) -> torch.Tensor:
         """Return the number of steps: checkpoints and stored models carry it with the weights."""

@@ -90,12 +90,8 @@ class DiscreteFlow(ConfigurationModel):
     # --- what a family supplies -----------------------------------------------------------
 
     @abstractmethod
-    def _ahead(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return C(z) of sites first (n, B), and log |det C'| (B,) float64."""
-
-    @abstractmethod
-    def _back(self, phi: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return z of C(z) (n, B), and the log determinant of this map (B,) float64."""
+    def _through(self, x: torch.Tensor, inverse: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return C(x) or its inverse, sites first (n, B), and its log determinant (B,) float64."""
 
     @staticmethod
     @abstractmethod
@@ -168,7 +164,7 @@ class DiscreteFlow(ConfigurationModel):
 
     def mapped(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return T(C(z)) (B, *event_shape) of z (B, n), and log |det dx/dz| (B,) float64."""
-        phi, log_det = self._ahead(z.t().contiguous())
+        phi, log_det = self._through(z.t().contiguous(), False)
         if self.last is not None:
             phi, change = self.last(phi)
             log_det = log_det + change
@@ -179,7 +175,7 @@ class DiscreteFlow(ConfigurationModel):
         phi, log_det = x.t().contiguous(), 0.0
         if self.last is not None:
             phi, log_det = self.last(phi, inverse=True)
-        z, change = self._back(phi)
+        z, change = self._through(phi, True)
         return z.t(), log_det + change
 
 

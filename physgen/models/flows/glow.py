@@ -119,12 +119,6 @@ class GlowFlow(DiscreteFlow):
     def _halves(lattice: Hypercubic) -> bool:
         return lattice.dim > 1 and not any(n % 2 for n in lattice.shape)
 
-    def _ahead(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return self._through(z, False)
-
-    def _back(self, phi: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return self._through(phi, True)
-
     def _through(self, x: torch.Tensor, inverse: bool) -> tuple[torch.Tensor, torch.Tensor]:
         n, B = x.shape
         log_det = torch.zeros(B, dtype=torch.float64, device=x.device)

@@ -174,13 +174,14 @@ class ZukoFlow(ConfigurationModel):
         stream = as_stream(rng)
         spread = first_configurations(target, stream.child("scale"), 2048, "hot")
         even = reduced(target) if decimate else None
-        forced = isinstance(target, Differentiable)
-        turned = forced and options.get("flow", "nsf") not in _NOT_INVERTED
+        name, inverse = options.get("flow", "nsf"), None
+        if name not in ("iaf", *_NOT_INVERTED):
+            # Path gradients draw, REINFORCE scores: whichever is wanted takes one pass.
+            inverse = isinstance(target, Differentiable)
         known: dict[str, Any] = {
             "shape": target.event_shape if even is None else even.event_shape,
             "scale": float(spread.std()),
-            # Path gradients draw, REINFORCE scores: whichever is wanted takes one pass.
-            "inverse": turned if options.get("flow") != "iaf" else True,
+            "inverse": inverse,
         }
         flow = cls(**{**known, **options}, rng=stream)
         return flow if even is None else Decimated(flow, target, even)

@@ -16,7 +16,7 @@ from physgen.workflow.sampling.methods import METHODS, make
 
 __all__ = ["Point", "Points"]
 
-_RESERVED = {"rng", "shape", "boundary", "even"}  # what the target decides
+_RESERVED = {"rng", "shape", "boundary", "even", "net", "start"}  # what is decided elsewhere
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Point:
 
         section, options = self.config.model, self.config.model.options()
         if bad := sorted(_RESERVED & set(options)):
-            raise InputError(f"[model] {bad[0]} follows from the target; leave it out")
+            raise InputError(f"[model] {bad[0]} follows from target and family; leave it out")
         how = {"decimate": section.decimate, "mixture": section.mixture, "rng": rng}
         try:
             return models.for_target(self.target, self.family(), **how, **options)
