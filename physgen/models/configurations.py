@@ -24,8 +24,9 @@ from physgen.core.random import Stream, as_stream
 
 __all__ = ["ConfigurationModel", "as_tensor", "normal", "normal_log_prob"]
 
-# Numbers in one block of draws: what a layer writes down for it stays in the caches.
-BLOCK_NUMBERS = 2**15
+# Numbers in one block of draws: what a layer writes down for it stays in the caches of a CPU, and
+# fills another device, which needs the same time to launch a kernel for few numbers or many.
+BLOCK_NUMBERS, BLOCK_NUMBERS_ON_DEVICE = 2**15, 2**22
 
 
 class ConfigurationModel(nn.Module, ABC):
@@ -81,8 +82,12 @@ class ConfigurationModel(nn.Module, ABC):
 
     @property
     def block(self) -> int:
-        """Draws in one block: random numbers are keyed by blocks, so draws do not depend on n."""
-        return max(16, BLOCK_NUMBERS // math.prod(self._event_shape))
+        """Draws in one block: random numbers are keyed by blocks, so draws do not depend on n.
+
+        Blocks are larger on a GPU, whose random numbers are others anyway.
+        """
+        numbers = BLOCK_NUMBERS if self._device.type == "cpu" else BLOCK_NUMBERS_ON_DEVICE
+        return max(16, numbers // math.prod(self._event_shape))
 
     @property
     def _device(self) -> torch.device:

@@ -67,12 +67,12 @@ class Weighing:
 
     def draw(self, n: int, rng: Stream) -> tuple[np.ndarray, np.ndarray]:
         """Return n draws of what is left (n, ...) and their log weights (n,)."""
-        parts = []
-        for k, first in enumerate(range(0, n, _AT_ONCE)):
-            size = min(_AT_ONCE, n - first)
+        parts, at_once = [], max(_AT_ONCE, getattr(self.q, "block", 0))  # no block is cut in two
+        for k, first in enumerate(range(0, n, at_once)):
+            size = min(at_once, n - first)
             x, log_q = self.q.sample_and_log_prob(size, rng.child("draw").at(k))
-            x = to_numpy(x)
-            parts.append((x, -to_numpy(self.S.action(x)) - to_numpy(log_q)))
+            x = to_numpy(x) if getattr(x, "is_cpu", True) else x  # a GPU has the action faster
+            parts.append((to_numpy(x), -to_numpy(self.S.action(x)) - to_numpy(log_q)))
         xs, log_w = zip(*parts)
         return np.concatenate(xs), np.concatenate(log_w)
 

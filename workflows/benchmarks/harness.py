@@ -32,6 +32,7 @@ AREAS = {
     "mcmc": "Markov chains",
     "neural_samplers": "neural samplers",
     "gpu": "kernels on a GPU",
+    "gpu_models": "models on a GPU",
 }
 
 

@@ -125,6 +125,7 @@ class RecurrentNet(AutoregressiveNet):
         """Logits of every site given those before it, (L, B, K), for outcomes (L, B)."""
         previous = self._previous(sites)
         if not self._fused:
+            self.rnn.flatten_parameters()  # on a GPU, where a copied network has them apart
             features = self.features.unsqueeze(1).expand(-1, sites.shape[1], -1)
             x = torch.cat([self._one_hot[previous], features], dim=-1)
             return self.head(torch.cat([self.rnn(x)[0], x], dim=-1))
@@ -186,6 +187,7 @@ class RecurrentNet(AutoregressiveNet):
 
     def _walk(self, B: int) -> Step:
         state = None
+        self.rnn.flatten_parameters()
 
         def step(i: int, previous: torch.Tensor) -> torch.Tensor:
             nonlocal state

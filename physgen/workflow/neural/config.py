@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import ConfigDict, field_validator, model_validator
 
+from physgen.workflow.devices import Device
 from physgen.workflow.sampling.config import TargetSection
 from physgen.workflow.sections import (
     Count,
@@ -59,6 +60,7 @@ class ModelSection(Section):
 class TrainSection(Section):
     """The fit of every point; None leaves a setting to the recipe of the family."""
 
+    device: Device = "cpu"
     budget: Annotated[str | None, rule("a CPU time such as '60s'")] = None
     n_epochs: Count | None = None
     batch_size: Count | None = None
@@ -129,6 +131,11 @@ class Config(JobConfig):
     importance: ImportanceSection = ImportanceSection()
     chains: ChainsSection = ChainsSection()
     smc: SmcSection = SmcSection()
+
+    @property
+    def device(self) -> str:
+        """What models are trained and drawn on."""
+        return self.train.device
 
     def canonical(self) -> dict[str, Any]:
         """Return the JSON-able form that identifies the run, without what was not given."""

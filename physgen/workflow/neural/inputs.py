@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
+from physgen.workflow.devices import check_device
 from physgen.workflow.neural.config import Config
 from physgen.workflow.neural.points import Points
 from physgen.workflow.sampling.inputs import check_own
@@ -13,6 +14,7 @@ __all__ = ["check"]
 
 def check(config: Config) -> None:
     """Raise :class:`InputError` for a model, an objective or chains that do not suit a target."""
+    check_device(config.device)
     points = Points(config)
     for k, point in enumerate(points):
         if points.family is None and k == 0:

@@ -50,7 +50,10 @@ class Point:
         return models.default_family(self.target) if given == "auto" else given
 
     def model(self, rng: Stream) -> Any:
-        """Return a fresh model; InputError where the family and the target do not match."""
+        """Return a fresh model, on the device of the run.
+
+        InputError where the family and the target do not match.
+        """
         from physgen import models
 
         section, options = self.config.model, self.config.model.options()
@@ -58,9 +61,10 @@ class Point:
             raise InputError(f"[model] {bad[0]} follows from target and family; leave it out")
         how = {"decimate": section.decimate, "mixture": section.mixture, "rng": rng}
         try:
-            return models.for_target(self.target, self.family(), **how, **options)
+            model = models.for_target(self.target, self.family(), **how, **options)
         except InputError as error:
             raise InputError(f"[model] {self.text}: {error}") from None
+        return model.to(self.config.device)
 
     def objective(self, rng: Stream) -> Any:
         """Return the objective of its fit."""

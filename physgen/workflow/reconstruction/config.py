@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from physgen.core.errors import InputError
 from physgen.training.settings import parse_seconds
+from physgen.workflow.devices import Device
 from physgen.workflow.reconstruction.model_section import ModelSection
 from physgen.workflow.sections import (
     Count,
@@ -139,7 +140,7 @@ class TrainSection(Section):
     What is left out is as the recipe of the model's family has it.
     """
 
-    device: Annotated[Literal["cpu", "cuda"], rule("'cpu' or 'cuda'")] = "cpu"
+    device: Device = "cpu"
     validation_fraction: Fraction = 0.05
     stream: Flag = False
     n_epochs: Count | None = None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physgen.core.errors import InputError
+from physgen.workflow.devices import check_device
 from physgen.workflow.loading import check_digest
 from physgen.workflow.reconstruction.config import DEFAULT_POVM, Config, SystemSection
 
@@ -215,10 +216,4 @@ def _check_device(config: Config) -> None:
                 f"[train] device must be 'cpu' for the model {states[0]!r}, got 'cuda'; its "
                 "kernels run on a CPU, where it is fitted in seconds"
             )
-        import torch
-
-        if not torch.cuda.is_available():
-            raise InputError(
-                "[train] device must be 'cpu' on this machine, got 'cuda'; torch "
-                f"{torch.__version__} finds no CUDA device here"
-            )
+    check_device(config.train.device)
