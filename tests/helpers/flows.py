@@ -1,0 +1,59 @@
+"""Small flows of every family of real fields, far from a fresh start."""
+
+import torch
+
+from physgen import models
+
+CNF = {"family": "equivariant-cnf", "features": 3, "frequencies": 4, "times": 3, "steps": 6}
+COUPLING = {"family": "coupling-flow", "layers": 3, "hidden": 5, "bins": 4, "scale": 0.7}
+GLOW = {"family": "glow-flow", "steps": 2, "hidden": 5, "scale": 0.7}
+ZUKO = {"family": "zuko-flow", "shape": [3], "transforms": 2, "hidden": [8], "scale": 1.3}
+CASES = {
+    "cnf": CNF | {"shape": [4, 4]},
+    "cnf, even": CNF | {"shape": [4, 4], "even": True},
+    "cnf, cube": CNF | {"shape": [2, 2, 2], "even": True},
+    "cnf, no point group": CNF | {"shape": [2, 4], "point_group": False},
+    "cnf, not odd": CNF | {"shape": [4, 4], "even": True, "odd": False},
+    "additive": COUPLING | {"shape": [4, 4], "kind": "additive", "site_bins": 5},
+    "affine": COUPLING | {"shape": [4, 4], "point_group": True},
+    "spline": COUPLING | {"shape": [4, 2], "kind": "spline"},
+    "spline, even": COUPLING | {"shape": [4, 4], "kind": "spline", "even": True, "site_bins": 3},
+    "chain": COUPLING | {"shape": [6], "kernel": 5},
+    "even chain": COUPLING | {"shape": [8], "even": True, "kind": "spline"},
+    "cube": COUPLING | {"shape": [2, 2, 2], "even": True},
+    "open": COUPLING | {"shape": [3, 3], "boundary": "open", "kind": "spline"},
+    "cylinder": COUPLING | {"shape": [3, 4], "boundary": ["open", "periodic"], "even": True},
+    "not odd": COUPLING | {"shape": [4, 4], "odd": False, "kind": "spline", "even": True},
+    "glow": GLOW | {"shape": [4, 4], "site_bins": 4},
+    "even glow": GLOW | {"shape": [4, 4], "even": True},
+    "open glow": GLOW | {"shape": [4, 2], "boundary": "open", "odd": False},
+    "chain of glow": GLOW | {"shape": [6]},
+    "maf": ZUKO | {"flow": "maf"},
+    "iaf": ZUKO | {"flow": "iaf"},
+    "nsf": ZUKO | {"flow": "nsf", "options": {"bins": 4}},
+    "nsf, draws in one pass": ZUKO | {"flow": "nsf", "inverse": True},
+    "realnvp": ZUKO | {"flow": "realnvp"},
+    "realnvp, mixed": ZUKO | {"flow": "realnvp", "mixing": True},
+    "zuko's cnf": ZUKO | {"flow": "cnf", "transforms": 1},
+}
+SIZES = {"equivariant-cnf": 0.15, "coupling-flow": 0.4, "glow-flow": 0.4, "zuko-flow": 0.2}
+
+
+def generator(seed=1):
+    return torch.Generator().manual_seed(seed)
+
+
+def stirred(model, size):
+    """The model with normal numbers of this size added to its weights."""
+    rng = generator(8)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(size * torch.randn(p.shape, generator=rng, dtype=torch.float64))
+    return model
+
+
+def make(name, size=None, **options):
+    """A flow of CASES in float64."""
+    config = CASES[name] | options
+    size = SIZES[config["family"]] if size is None else size
+    return stirred(models.build(config, rng=3).double(), size)
