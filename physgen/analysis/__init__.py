@@ -16,14 +16,17 @@ if TYPE_CHECKING:
     from physgen.analysis.convergence import r_hat
     from physgen.analysis.errors import Estimate, gamma_method, mean_estimate
     from physgen.analysis.format import format_estimate, pull
+    from physgen.analysis.resampling import Bootstrapped, bootstrap
     from physgen.analysis.reweighting import Reweighted, log_z_ratio, reweight, reweight_beta
     from physgen.analysis.table import format_table
 
 __all__ = [
+    "Bootstrapped",
     "Estimate",
     "Reweighted",
     "TauInt",
     "autocovariance",
+    "bootstrap",
     "ess",
     "format_estimate",
     "format_table",
@@ -41,10 +44,12 @@ __all__ = [
 __getattr__, __dir__ = lazy_exports(
     __name__,
     {
+        "Bootstrapped": "resampling",
         "Estimate": "errors",
         "Reweighted": "reweighting",
         "TauInt": "autocorrelation",
         "autocovariance": "autocorrelation",
+        "bootstrap": "resampling",
         "ess": "autocorrelation",
         "format_estimate": "format",
         "format_table": "table",

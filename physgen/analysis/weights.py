@@ -25,7 +25,16 @@ import numpy as np
 from physgen.core.arrays import to_numpy
 from physgen.core.errors import InputError
 
-__all__ = ["entropy", "ess", "forward_ess", "largest_share", "log_mean_exp", "log_z", "pareto_k"]
+__all__ = [
+    "entropy",
+    "ess",
+    "forward_ess",
+    "largest_share",
+    "log_mean_exp",
+    "log_z",
+    "pareto_k",
+    "relative",
+]
 
 
 def entropy(log_weight: Any, action: Any) -> tuple[float, float]:
@@ -42,7 +51,7 @@ def entropy(log_weight: Any, action: Any) -> tuple[float, float]:
     value, error : float
         In nats; for real fields, the differential entropy.
     """
-    w, S = _relative(log_weight), np.asarray(to_numpy(action), dtype=np.float64).ravel()
+    w, S = relative(log_weight), np.asarray(to_numpy(action), dtype=np.float64).ravel()
     w = w / w.mean()
     mean = float(np.mean(w * S))
     influence = w * (S - mean) + w - 1
@@ -52,7 +61,7 @@ def entropy(log_weight: Any, action: Any) -> tuple[float, float]:
 
 def ess(log_weight: Any) -> float:
     """Return (sum w)^2 / (N sum w^2), in (0, 1], for log weights (N,)."""
-    w = _relative(log_weight)
+    w = relative(log_weight)
     return float(w.sum() ** 2 / (w.size * np.sum(w * w)))
 
 
@@ -80,7 +89,7 @@ def log_z(log_weight: Any) -> tuple[float, float]:
 
 def largest_share(log_weight: Any) -> float:
     """Return the share that the largest weight has of the sum."""
-    w = _relative(log_weight)
+    w = relative(log_weight)
     return float(1 / w.sum())
 
 
@@ -91,7 +100,7 @@ def pareto_k(log_weight: Any) -> float:
     return tail_shape(_checked(log_weight))
 
 
-def _relative(log_weight: Any) -> np.ndarray:
+def relative(log_weight: Any) -> np.ndarray:
     """Return the weights, the largest of them 1."""
     a = _checked(log_weight)
     return np.exp(a - a.max())

@@ -7,8 +7,9 @@ import pytest
 import torch
 from helpers.flows import CASES, CNF, COUPLING, GLOW, ZUKO, generator, make, stirred
 
-from physgen import Hypercubic, ReverseKL, Stream, as_target, models
+from physgen import Hypercubic, Phi4, ReverseKL, Stream, as_target, models
 from physgen.core.protocols import Density
+from physgen.models import Decimated, FlipMixture
 
 every_flow = pytest.mark.parametrize("name", CASES)
 # Steps of a continuous flow; zuko's chooses its own, to 1e-5.
@@ -174,6 +175,22 @@ def test_it_integrates_to_one_and_without_the_jacobian_it_does_not(name, monkeyp
     assert integral(model) == pytest.approx(1, abs=3e-3 if "zuko" in config["family"] else 1e-3)
     without_jacobian(model, monkeypatch)
     assert abs(integral(model) - 1) > 0.02
+
+
+def test_wrappers_integrate_to_one(monkeypatch):
+    """The mixture with the mirror image; a model of one site, the other drawn exactly."""
+    config = COUPLING | PAIR | {"kind": "spline", "odd": False, "site_bins": 3}
+    model = FlipMixture(stirred(models.build(config, rng=3).double(), 0.2))
+    assert integral(model) == pytest.approx(1, abs=1e-3)
+    phi4 = Phi4.from_hopping(L=2, kappa=0.3, lam=0.5, dim=1)
+    one = stirred(models.build(CNF | {"shape": [2], "even": True}, rng=3).double(), 0.1)
+    decimated = Decimated(one, phi4)
+    assert integral(decimated) == pytest.approx(1, abs=1e-3)
+    # Saboteur: the conditional of the other site has the normalisation of another coupling.
+    other = Phi4.from_hopping(L=2, kappa=0.2, lam=0.5, dim=1)
+    action_even = Phi4.action_even
+    monkeypatch.setattr(Phi4, "action_even", lambda self, x: action_even(other, x))
+    assert abs(integral(decimated) - 1) > 0.02
 
 
 def without_jacobian(model, monkeypatch):
