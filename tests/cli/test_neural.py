@@ -138,8 +138,11 @@ def test_killed_and_resumed_it_is_the_same_run(config, tmp_path, done):
             xr.testing.assert_identical(one.drop_vars(drop), two.drop_vars(drop))
 
 
-def test_mistakes_are_one_line_before_anything_is_made(config, capfd):
+def test_mistakes_are_one_line_before_anything_is_made(config, capfd, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     cases = {
+        ("train.device=cuda",): "[train] device must be 'cpu' on this machine, got 'cuda'",
+        ("train.device=gpu",): "[train] device must be 'cpu' or 'cuda', got 'gpu'",
         ("model.family=coloured-net",): "family of a target of reals must be one of",
         ("model.featurs=3",): "unexpected keyword argument 'featurs'",
         ("model.shape=[4]",): "[model] shape follows from target and family",
