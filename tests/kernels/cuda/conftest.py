@@ -1,7 +1,11 @@
 import os
+import pkgutil
 import sys
+from importlib import import_module
 
 from numba import config, cuda
+
+import physgen.kernels.cuda as kernels
 
 # Tests are small, and hand over arrays as they are.
 config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
@@ -11,5 +15,9 @@ config.CUDA_WARN_ON_IMPLICIT_COPY = 0
 if os.environ.get("NUMBA_ENABLE_CUDASIM") == "1":
     # CUDA threads are threads of Python that wait for one another.
     sys.setswitchinterval(1e-5)
+    # Each call of a device function walks over the globals of its module, and the first warning of
+    # another thread (of an overflow, say) would add to them: "dictionary changed size".
+    for module in pkgutil.iter_modules(kernels.__path__, kernels.__name__ + "."):
+        vars(import_module(module.name)).setdefault("__warningregistry__", {})
 elif not cuda.is_available():
     collect_ignore = ["on_device"]
