@@ -3,6 +3,7 @@ import pkgutil
 import sys
 from importlib import import_module
 
+import numpy as np
 from numba import config, cuda
 
 import physgen.kernels.cuda as kernels
@@ -19,5 +20,17 @@ if os.environ.get("NUMBA_ENABLE_CUDASIM") == "1":
     # another thread (of an overflow, say) would add to them: "dictionary changed size".
     for module in pkgutil.iter_modules(kernels.__path__, kernels.__name__ + "."):
         vars(import_module(module.name)).setdefault("__warningregistry__", {})
+
+    def shared_array(self, shape, dtype):
+        """One array for each line of a kernel: the simulator looks, and makes one, in two steps.
+
+        Two threads that both found none had one each, and sums over threads were wrong.
+        """
+        frame = sys._getframe(1)
+        line = frame.f_code.co_filename, frame.f_lineno
+        return self._allocations.setdefault(line, np.empty(shape, dtype))
+
+    FakeCUDAShared = import_module("numba.cuda.simulator.kernelapi").FakeCUDAShared
+    FakeCUDAShared.array = shared_array
 elif not cuda.is_available():
     collect_ignore = ["on_device"]
