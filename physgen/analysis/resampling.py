@@ -6,7 +6,8 @@ r"""Errors and intervals of weighted draws by resampling: the bootstrap.
 
 for independent draws (Efron, Ann. Statist. 7, 1 (1979)).  The error is the spread over b, for any
 function of averages; the interval is between percentiles, and so need not be symmetric: where few
-draws carry the weight that is what the delta method does not show.
+draws carry the weight that is what the delta method does not show.  Where hardly any do, resamples
+know no more than they: fewer than 20 effective draws are refused.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from physgen.analysis.weights import log_z, relative
+from physgen.analysis.weights import ess, log_z, relative
 from physgen.core.arrays import to_numpy
 from physgen.core.checks import check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.random import Stream, as_stream
 
 __all__ = ["Bootstrapped", "bootstrap"]
+
+MIN_EFFECTIVE = 20.0  # draws below which nothing is returned
 
 
 class Bootstrapped(NamedTuple):
@@ -61,11 +64,13 @@ def bootstrap(
     Raises
     ------
     InputError
-        If lengths differ, a weight is not a number, or `level` is out of range.
+        If lengths differ, a weight is not a number, `level` is out of range, or fewer than 20
+        effective draws are left.
 
     Examples
     --------
-    >>> found = bootstrap([0.0, 0.1, -0.1, 0.0], [1.0, 2.0, 3.0, 2.0], rng=1)
+    >>> x = np.linspace(-1.0, 1.0, 100)
+    >>> found = bootstrap(-x, x, rng=1)
     >>> found.low < found.value < found.high
     True
     """
@@ -78,6 +83,12 @@ def bootstrap(
     if not 0 < level < 1:
         raise InputError(f"level must be in (0, 1), got {level}")
     check_positive_int("n_resamples", n_resamples, 2)
+    effective = w.size * ess(log_weight)
+    if effective < MIN_EFFECTIVE:
+        raise InputError(
+            f"a bootstrap needs at least {MIN_EFFECTIVE:g} effective draws, got {effective:.3g} "
+            f"of {w.size:,}; train the model further, or draw more"
+        )
     terms = np.stack([w, *(w * x for x in columns)])
     shift = log_z(log_weight)[0] - np.log(w.mean())  # of weights that are relative
 

@@ -50,10 +50,13 @@ def test_intervals_cover_and_those_of_equal_weights_do_not():
 
 
 def test_an_interval_is_not_symmetric_where_few_draws_carry_the_weight():
-    _, log_w = draws(3, spread=2.5)
-    found = bootstrap(log_w, rng=1)
-    assert weights.ess(log_w) < 0.1
-    assert found.value - found.low > 1.15 * (found.high - found.value)
+    def below_over_above(spread):
+        found = bootstrap(draws(3, spread)[1], n_resamples=4000, rng=1)
+        return (found.value - found.low) / (found.high - found.value)
+
+    assert 20 < N * weights.ess(draws(3, spread=1.5)[1]) < 40
+    assert below_over_above(1.5) > 1.12
+    assert below_over_above(0.2) == pytest.approx(1, abs=0.08)
 
 
 @pytest.mark.parametrize(
@@ -64,6 +67,7 @@ def test_an_interval_is_not_symmetric_where_few_draws_carry_the_weight():
         (([0.0, np.nan],), {}, "got nan at draw 1"),
         (([0.0, 1.0],), {"level": 1.0}, r"level must be in \(0, 1\), got 1.0"),
         (([0.0, 1.0],), {"n_resamples": 1}, "n_resamples must be an integer >= 2, got 1"),
+        (([0.0, 1.0],), {}, r"at least 20 effective draws, got 1\.6.* of 2; train"),
     ],
 )
 def test_bad_input(arguments, options, says):

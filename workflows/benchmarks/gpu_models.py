@@ -22,33 +22,20 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-import numpy as np
 import torch
 from harness import Figure, Row, main
+from neural_samplers import KC, LADDER, configurations, unhalved
 
-from physgen import (
-    Ising,
-    Phi4,
-    Phi4Cluster,
-    ReverseKL,
-    SwendsenWang,
-    fit,
-    for_target,
-    importance,
-    run,
-)
+from physgen import Ising, Phi4, ReverseKL, fit, for_target, importance
 from physgen.exact import kaufman
-from physgen.samplers import unpack_configurations
 from physgen.training import recipe
 
-LADDER = {8: 6.008, 12: 5.276, 20: 4.807, 32: 4.572}
-KC = float(np.log(1 + np.sqrt(2)) / 2)
 BATCH = 2048  # an update of a few hundred draws takes as long: launches, not arithmetic
 torch.set_num_threads(1)
 
 
 def phi4(L: int) -> Phi4:
-    return Phi4.from_unhalved(L=L, m2=-4.0, lam=LADDER[L])
+    return unhalved(L, LADDER[L])
 
 
 def seconds(call: Callable[[], Any], repeats: int = 5) -> float:
@@ -114,13 +101,11 @@ def update() -> Row:
     return Row(rate_, "draws/s", detail=detail)
 
 
-def share(target: Any, sampler: Any, train: Callable[[], Any], log_z: Any = None) -> Row:
+def share(target: Any, x: Any, train: Callable[[], Any], log_z: Any = None) -> Row:
+    """Return the share of a trained model; x are configurations of Markov chains."""
     begun = time.perf_counter()
     model = train()
     spent = time.perf_counter() - begun
-    how = {"n_chains": 64, "n_draws": 64, "thin": 10, "seed": 77, "quiet": True}
-    ds = run(sampler, target, keep="configurations", **how)
-    x = unpack_configurations(ds).values.reshape(-1, *target.event_shape)
     found = importance(model, target, 65_536, 1, samples=x, log_z=log_z)
     detail = {
         "device": torch.cuda.get_device_name(),
@@ -143,7 +128,7 @@ def phi4_32() -> Row:
             fit(model, objective, how, rng=1, budget=budget)
         return model
 
-    return share(phi4(32), Phi4Cluster(), train)
+    return share(phi4(32), configurations("unhalved", 32, LADDER[32]), train)
 
 
 def ising_32() -> Row:
@@ -156,7 +141,8 @@ def ising_32() -> Row:
         fit(model, objective, how, rng=1, budget="60s")
         return model
 
-    return share(target, SwendsenWang(), train, log_z=(float(kaufman.log_z(KC, (32, 32))), 0.0))
+    exact = float(kaufman.log_z(KC, (32, 32)))
+    return share(target, configurations("ising", 32, KC), train, log_z=(exact, 0.0))
 
 
 FIGURES = [
