@@ -4,17 +4,6 @@ One file a family of formats: text, arrays; what their numbers mean stands in
 :mod:`~physgen.quantum.importing.coding`.
 """
 
-from __future__ import annotations
+import lazy_loader
 
-from typing import TYPE_CHECKING
-
-from physgen.core.lazy import lazy_exports
-
-if TYPE_CHECKING:
-    from physgen.quantum.importing.measurements import FORMATS, import_measurements
-
-__all__ = ["FORMATS", "import_measurements"]
-
-__getattr__, __dir__ = lazy_exports(
-    __name__, {"FORMATS": "measurements", "import_measurements": "measurements"}
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,27 @@
+# What this package exports, and from where; read when a name is first used.
+from .alternating import Alternating as Alternating
+from .emcee_adaptor import Emcee as Emcee
+from .estimates import estimates as estimates
+from .exact_draws import ExactDraws as ExactDraws
+from .heat_bath import HeatBath as HeatBath
+from .hmc import HMC as HMC
+from .importance_sampling import importance as importance
+from .importance_sampling import log_weights as log_weights
+from .independence import Independence as Independence
+from .jarzynski import stochastic_flow as stochastic_flow
+from .loop.checkpoint import chain_statistics as chain_statistics
+from .loop.diagnostics import check as check
+from .loop.diagnostics import diagnose as diagnose
+from .loop.recording import unpack_configurations as unpack_configurations
+from .loop.warmup import AutoWarmup as AutoWarmup
+from .mala import MALA as MALA
+from .metropolis import Metropolis as Metropolis
+from .overrelaxation import Overrelaxation as Overrelaxation
+from .phi4_cluster import Phi4Cluster as Phi4Cluster
+from .run import blocks as blocks
+from .run import run as run
+from .sequential import smc as smc
+from .swendsen_wang import SwendsenWang as SwendsenWang
+from .tempering import ParallelTempering as ParallelTempering
+from .ula import ULA as ULA
+from .wolff import Wolff as Wolff

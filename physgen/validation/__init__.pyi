@@ -1,0 +1,31 @@
+# What this package exports, and from where; read when a name is first used.
+from .bounds import (
+    pauli_bound as pauli_bound,
+)
+from .bounds import (
+    physical_violations as physical_violations,
+)
+from .bounds import (
+    total_variation_bound as total_variation_bound,
+)
+from .compare import (
+    enumerate_outcomes as enumerate_outcomes,
+)
+from .compare import (
+    exact_divergences as exact_divergences,
+)
+from .compare import (
+    validate as validate,
+)
+from .divergences import (
+    Estimate as Estimate,
+)
+from .divergences import (
+    classical_fidelity as classical_fidelity,
+)
+from .divergences import (
+    covered_mass as covered_mass,
+)
+from .divergences import (
+    relative_entropy as relative_entropy,
+)
