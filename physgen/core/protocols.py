@@ -14,30 +14,25 @@ no capability flags.  Arrays have shape ``(..., *event_shape)``; methods return 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from physgen.core.random import Stream
 
 __all__ = [
     "REALS",
     "SPINS",
-    "Annealed",
-    "Augmented",
     "Collapsed",
     "Compilable",
     "Conditional",
     "Decimable",
     "Density",
     "Differentiable",
+    "EnergyModel",
+    "Fingerprinted",
     "JointDensity",
-    "Loss",
-    "Objective",
-    "Sampler",
     "Simulator",
-    "Stepped",
     "Support",
     "Target",
     "Transform",
@@ -70,13 +65,6 @@ REALS = Support("reals")
 def outcomes(K: int) -> Support:
     """Return the support of measurement outcomes 0..K-1."""
     return Support("outcomes", K)
-
-
-class Loss(NamedTuple):
-    """Value of an objective on one batch, and figures to log beside it."""
-
-    value: Array
-    metrics: Mapping[str, float] = MappingProxyType({})
 
 
 @runtime_checkable
@@ -125,6 +113,28 @@ class Decimable(Target, Protocol):
 
 
 @runtime_checkable
+class Fingerprinted(Protocol):
+    """Something that two runs can tell apart by more than its name."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of every number that results depend on: couplings, disorder, weights."""
+        ...
+
+
+@runtime_checkable
+class EnergyModel(Differentiable, Fingerprinted, Protocol):
+    """A target with weights that are trained; every sampler runs on it.
+
+    Its fingerprint changes with its weights, so no chain is continued under other ones.
+    """
+
+    def parameters(self, recurse: bool = True) -> Iterator[Any]:
+        """Yield the weights."""
+        ...
+
+
+@runtime_checkable
 class Density(Protocol):
     """A normalised distribution that can be sampled."""
 
@@ -144,15 +154,6 @@ class Density(Protocol):
 
     def sample_and_log_prob(self, n: int, rng: Stream | int) -> tuple[Array, Array]:
         """Return draws and their log_prob; the draws equal those of :meth:`sample`."""
-        ...
-
-
-@runtime_checkable
-class Augmented(Protocol):
-    """A density that is trained on items transformed at random, at less than its full cost."""
-
-    def training_log_prob(self, x: Array, rng: Stream) -> Array:
-        """Return an estimate of log_prob whose mean over `rng` is at most log_prob."""
         ...
 
 
@@ -191,92 +192,21 @@ class Conditional(Protocol):
 
 
 @runtime_checkable
-class Sampler(Protocol):
-    """A Markov chain Monte Carlo algorithm with its settings; it knows no target yet."""
-
-    def bind(self, target: Target) -> Any:
-        """Return a `physgen.samplers.state.BoundSampler`: init, step, measure.
-
-        Here it is decided which loop runs: compiled, NumPy or torch.
-        """
-        ...
-
-
-@runtime_checkable
 class Collapsed(Protocol):
     """A density some of whose variables are drawn exactly given the others."""
 
     def collapsed_for(self, target: Any) -> tuple[Any, Any] | None:
-        """Return the density of the others and their target, whose weights are those of the whole.
+        """Return (q, S) of the variables that are not drawn exactly.
 
-        None if it is another target than `target` that the draws follow.
+        Their weights e^{-S} / q equal the weights of whole configurations.  None if the exact
+        draws belong to a target other than `target`.
         """
         ...
 
     def complete(self, x: Array, rng: Stream | int) -> Array:
-        """Return whole configurations for values of the others."""
+        """Return whole configurations, given the variables that are not drawn exactly."""
         ...
 
     def rest(self, x: Array) -> Array:
-        """Return the others of whole configurations."""
-        ...
-
-
-@runtime_checkable
-class Stepped(Protocol):
-    """A module that is solved for in steps, of which training needs enough; they may be set."""
-
-    steps: int
-
-    def steps_needed(self, rng: Stream | int) -> int:
-        """Return how many steps the present weights want, at least those there are."""
-        ...
-
-
-@runtime_checkable
-class Annealed(Protocol):
-    """An objective that changes as training goes."""
-
-    def at(self, progress: float) -> Any:
-        """Return the objective of this share of the steps, 0 <= progress < 1."""
-        ...
-
-
-@runtime_checkable
-class Objective(Protocol):
-    """What training minimises; holds its data and/or target, and what of it is held out.
-
-    Of its loss, in nats, a name ``loss_name`` (by default "nll") is shown and stored; functions of
-    the losses of held-out items in ``merits``, by name, are stored beside it.
-    """
-
-    @property
-    def n_train(self) -> int:
-        """Number of training items; one pass over them is an epoch."""
-        ...
-
-    @property
-    def n_validation(self) -> int:
-        """Number of held-out items; 0 if there are none."""
-        ...
-
-    @property
-    def n_sites(self) -> int:
-        """Sites of one item: losses are shown per site."""
-        ...
-
-    def epoch_order(self, stream: Stream) -> Array:
-        """Return all positions 0..n_train-1 in the order of one epoch, as `stream` has it."""
-        ...
-
-    def batch(self, index: Array) -> Array:
-        """Return the training items at these positions."""
-        ...
-
-    def loss(self, model: Any, batch: Array, rng: Stream) -> Loss:
-        """Return the mean loss of a batch."""
-        ...
-
-    def evaluate(self, model: Any) -> Array:
-        """Return the loss per site of every held-out item, shape (n_validation,)."""
+        """Return the variables of whole configurations that are not drawn exactly."""
         ...

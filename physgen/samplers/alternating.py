@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from physgen.core.chains import Info, Sampler, State, Tunable
 from physgen.core.checks import check_positive_int
 from physgen.core.errors import InputError
-from physgen.core.protocols import Density, Sampler, Target
+from physgen.core.protocols import Density, Target
 from physgen.core.random import Stream
 from physgen.samplers.independence import Independence, IndependenceChains
-from physgen.samplers.state import Info, State, Tunable
 
 __all__ = ["Alternating", "AlternatingChains"]
 

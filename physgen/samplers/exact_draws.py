@@ -16,12 +16,12 @@ from functools import cached_property
 import numpy as np
 
 from physgen.core.arrays import to_numpy
+from physgen.core.chains import Info, State
 from physgen.core.checks import check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
 from physgen.core.random import Stream
 from physgen.samplers.plain import default_observables
-from physgen.samplers.state import Info, State
 
 __all__ = ["ExactDraws", "IndependentDraws"]
 

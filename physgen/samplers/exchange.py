@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from physgen.core.chains import State
 from physgen.core.random import Stream
 from physgen.kernels.cpu.bond_sums import gather_lanes
-from physgen.samplers.state import State
 
 __all__ = ["exchange", "interleaved", "regroup"]
 

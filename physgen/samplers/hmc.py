@@ -17,13 +17,13 @@ from typing import Any, final
 
 import numpy as np
 
+from physgen.core.chains import Info, State
 from physgen.core.checks import check_finite, check_positive, check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
 from physgen.core.random import Stream
 from physgen.samplers.fields.dual_averaging import DualAveraging
 from physgen.samplers.fields.moves import Moves, check_settings, fields_of
-from physgen.samplers.state import Info, State
 
 __all__ = ["HMC", "TrajectoryChains"]
 

@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 
 from physgen.core.arrays import to_numpy
+from physgen.core.chains import Info, State
 from physgen.core.checks import check_positive_int
 from physgen.core.errors import InputError, NonFiniteActionError
 from physgen.core.protocols import Density, Target
 from physgen.core.random import Stream
 from physgen.samplers.plain import default_observables, first_configurations
-from physgen.samplers.state import Info, State
 
 __all__ = ["Independence", "IndependenceChains"]
 

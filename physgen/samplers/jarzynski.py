@@ -22,9 +22,10 @@ import numpy as np
 
 from physgen.analysis import weights
 from physgen.core.arrays import to_numpy
+from physgen.core.chains import Sampler
 from physgen.core.checks import check_positive, check_positive_int
 from physgen.core.errors import InputError
-from physgen.core.protocols import Density, Sampler, Transform
+from physgen.core.protocols import Density, Transform
 from physgen.core.random import Stream, as_stream
 from physgen.samplers.loop.recording import named
 from physgen.samplers.plain import default_observables

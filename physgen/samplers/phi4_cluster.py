@@ -15,6 +15,7 @@ from typing import Any, final
 
 import numpy as np
 
+from physgen.core.chains import Info, State
 from physgen.core.checks import check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
@@ -23,7 +24,6 @@ from physgen.kernels.cpu.phi4_cluster import grow_clusters
 from physgen.samplers.fields.local import LocalChains, bind_phi4
 from physgen.samplers.fields.moves import check_settings, kernel_name
 from physgen.samplers.fields.phi4 import in_parts, per_chain
-from physgen.samplers.state import Info, State
 
 __all__ = ["Phi4Cluster", "Phi4ClusterChains"]
 

@@ -25,15 +25,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from physgen.core.chains import Sampler, State, Tunable
 from physgen.core.checks import check_finite, check_positive_int
 from physgen.core.errors import InputError
-from physgen.core.protocols import Density, Sampler, Target
+from physgen.core.protocols import Density, Target
 from physgen.core.random import Stream, as_stream
 from physgen.samplers.exchange import regroup
 from physgen.samplers.loop.memory import check_memory
 from physgen.samplers.smc_paths import Path, path_to
 from physgen.samplers.smc_results import Islands, label
-from physgen.samplers.state import State, Tunable
 
 if TYPE_CHECKING:
     import xarray as xr

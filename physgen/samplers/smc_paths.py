@@ -19,12 +19,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from physgen.core.arrays import to_numpy
+from physgen.core.chains import State
 from physgen.core.errors import InputError
 from physgen.core.protocols import Density, Support, Target
 from physgen.core.random import Stream
 from physgen.kernels.cpu.bond_sums import bond_products, lane_products
 from physgen.samplers.exchange import interleaved
-from physgen.samplers.state import State
 from physgen.targets.ising import Ising
 from physgen.targets.phi4 import Phi4
 from physgen.targets.phi4_site import site_weight

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from physgen.core.chains import Info, State
 from physgen.core.random import Stream
-from physgen.samplers.state import Info, State
 
 if TYPE_CHECKING:
     import xarray as xr

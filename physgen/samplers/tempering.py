@@ -23,12 +23,12 @@ from typing import Any
 import numpy as np
 
 from physgen.core.arrays import to_numpy
+from physgen.core.chains import Info, Sampler, State, Tunable
 from physgen.core.checks import check_finite, check_positive_int
 from physgen.core.errors import InputError
-from physgen.core.protocols import Sampler, Target
+from physgen.core.protocols import Target
 from physgen.core.random import Stream
 from physgen.samplers.exchange import exchange
-from physgen.samplers.state import Info, State, Tunable
 
 __all__ = ["ParallelTempering", "Replicas"]
 

@@ -20,11 +20,11 @@ from typing import final
 
 import numpy as np
 
+from physgen.core.chains import Info, State
 from physgen.core.checks import check_positive, check_positive_int
 from physgen.core.protocols import Target
 from physgen.core.random import Stream
 from physgen.samplers.fields.moves import Moves, check_settings, fields_of
-from physgen.samplers.state import Info, State
 
 __all__ = ["ULA", "LangevinChains"]
 

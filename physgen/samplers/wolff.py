@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from physgen.core.chains import Info, State
 from physgen.core.checks import check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
 from physgen.core.random import Stream
 from physgen.kernels.cpu.clusters_graph import grow_clusters
 from physgen.samplers.spins.clusters import GraphChains, couplings
-from physgen.samplers.state import Info, State
 
 __all__ = ["Wolff", "WolffChains"]
 

@@ -18,7 +18,7 @@ import torch
 from physgen.analysis.weights import ess
 from physgen.core.checks import check_positive_int
 from physgen.core.errors import InputError
-from physgen.core.protocols import Loss
+from physgen.core.learning import Loss
 from physgen.core.random import Stream, as_stream
 from physgen.models.flows.conditioned import ConditionedFlow
 from physgen.training.reverse_kl import ReverseKL

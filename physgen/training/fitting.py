@@ -30,7 +30,7 @@ import torch
 import xarray as xr
 
 from physgen.core.errors import InputError, InterruptedRunError, TrainingDivergedError
-from physgen.core.protocols import Annealed
+from physgen.core.learning import Annealed
 from physgen.core.random import Stream, as_stream
 from physgen.training.progress import Progress, Reporter
 from physgen.training.recipes import RECIPES

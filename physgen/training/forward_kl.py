@@ -28,7 +28,8 @@ from physgen.analysis.weights import forward_ess
 from physgen.core.arrays import to_numpy
 from physgen.core.checks import check_finite
 from physgen.core.errors import InputError
-from physgen.core.protocols import SPINS, Loss, Target
+from physgen.core.learning import Loss
+from physgen.core.protocols import SPINS, Target
 from physgen.core.random import Stream
 from physgen.training.problem import problem
 from physgen.training.reverse_kl import ReverseKL

@@ -21,7 +21,7 @@ import torch
 from physgen.core.arrays import to_numpy
 from physgen.core.checks import check_finite
 from physgen.core.errors import InputError
-from physgen.core.protocols import Augmented, Loss
+from physgen.core.learning import Augmented, Loss
 from physgen.core.random import Stream, as_stream
 from physgen.quantum.shots import ShotFile
 from physgen.training.shots import (

@@ -37,7 +37,8 @@ import torch
 from physgen.analysis.weights import ess
 from physgen.core.checks import check_choice, check_finite, check_positive, check_positive_int
 from physgen.core.errors import InputError
-from physgen.core.protocols import Differentiable, Loss, Target
+from physgen.core.learning import Loss
+from physgen.core.protocols import Differentiable, Target
 from physgen.core.random import Stream, as_stream
 from physgen.training.problem import problem
 

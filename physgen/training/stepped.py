@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from physgen.core.protocols import Stepped
+from physgen.core.learning import Stepped
 from physgen.core.random import Stream
 from physgen.training.state import FitState
 

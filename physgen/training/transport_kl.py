@@ -23,7 +23,7 @@ from physgen.analysis.weights import ess
 from physgen.core.arrays import to_numpy
 from physgen.core.checks import check_positive_int
 from physgen.core.errors import InputError
-from physgen.core.protocols import Loss
+from physgen.core.learning import Loss
 from physgen.core.random import Stream, as_stream
 from physgen.samplers.jarzynski import Stage, carried
 from physgen.training.fitting import fit

@@ -1,7 +1,7 @@
 """What a kind of run supplies: its config, its stages, its table and its figures.
 
 Three kinds are known.  A config with a [target] section samples lattice systems
-(:mod:`physgen.workflow.sampling`), by neural samplers if it has a [model] as well
+(:mod:`physgen.workflow.lattice`), by neural samplers if it has a [model] as well
 (:mod:`physgen.workflow.neural`); any other reconstructs a state from measurement outcomes
 (:mod:`physgen.workflow.reconstruction`).  Everything else of a run, from the store to the page of
 its report, is the same code for all.
@@ -29,7 +29,7 @@ __all__ = ["KINDS", "LAST", "Job", "Stage", "job_of", "kind_of"]
 # kind -> the sections that only a config of this kind has
 KINDS: Mapping[str, str] = {
     "reconstruction": "[system] or [data]",
-    "sampling": "[target]",
+    "lattice": "[target]",
     "neural": "[target] and [model]",
 }
 LAST = "report"  # the stage after all others: it reads the closed run file
@@ -103,7 +103,7 @@ def kind_of(table: Mapping[str, Any]) -> str:
     """Return the kind of run that a config asks for."""
     if "target" not in table:
         return "reconstruction"
-    return "neural" if "model" in table else "sampling"
+    return "neural" if "model" in table else "lattice"
 
 
 def job_of(config: Mapping[str, Any] | JobConfig | str) -> Job:

@@ -7,7 +7,6 @@ valid one.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -18,10 +17,11 @@ from pydantic import ValidationError
 
 from physgen.core.errors import InputError
 from physgen.workflow.complaints import one_line
+from physgen.workflow.files import check_digest
 from physgen.workflow.job import job_of
 from physgen.workflow.sections import JobConfig
 
-__all__ = ["check_digest", "config_from_dict", "config_of_run", "load_config"]
+__all__ = ["config_from_dict", "config_of_run", "load_config"]
 
 
 def load_config(path: str | Path, overrides: Iterable[str] = ()) -> JobConfig:
@@ -75,23 +75,6 @@ def config_of_run(attrs: Mapping[Any, Any]) -> JobConfig:
     for section, path in json.loads(attrs.get("files", "{}")).items():
         table[section]["file"] = path
     return config_from_dict(table)
-
-
-def check_digest(section: str, path: str | Path, stated: str | None) -> str:
-    """Return the SHA-256 of the input file of `section`; refuse one that is not as `stated`."""
-    try:
-        with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(
-            f"[{section}] file must be a readable file, got {str(path)!r} ({error.strerror})"
-        ) from None
-    if stated is not None and stated != digest:
-        raise InputError(
-            f"[{section}] sha256 must be the checksum of the file, got {stated!r} where "
-            f"{Path(path).name} has {digest}; give the file that was meant"
-        )
-    return digest
 
 
 def _override(table: dict[str, Any], text: str) -> None:

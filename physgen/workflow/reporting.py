@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from physgen.training import Progress
-    from physgen.workflow.sampling.progress import ScanProgress
+    from physgen.workflow.lattice.progress import ScanProgress
 
 __all__ = ["Reporter"]
 

@@ -10,7 +10,7 @@ from physgen.cli import console
 from physgen.cli.console import LineReporter, RichReporter
 from physgen.samplers.loop.progress import Progress as ChainProgress
 from physgen.training import Progress
-from physgen.workflow.sampling.progress import ScanProgress
+from physgen.workflow.lattice.progress import ScanProgress
 
 
 def progress(step=50, validation=1.2961, floor=1.2876):

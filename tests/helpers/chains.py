@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.signal import lfilter
 
+from physgen.core.chains import Info, State
 from physgen.core.protocols import REALS
-from physgen.samplers.state import Info, State
 
 
 def ar1(rho: float, n_chains: int, n_draws: int, seed: Any) -> np.ndarray:

@@ -8,7 +8,8 @@ import torch
 
 from physgen import EquivariantCNF, Phi4, fit, importance, models
 from physgen.core.errors import InputError
-from physgen.core.protocols import Conditional, Density, Stepped
+from physgen.core.learning import Stepped
+from physgen.core.protocols import Conditional, Density
 from physgen.core.random import Stream
 from physgen.exact.phi4_quadrature import phi4_torus
 from physgen.models import ConditionedFlow

@@ -7,7 +7,8 @@ from helpers.flows import CASES, generator, make
 
 from physgen import Hypercubic, Phi4, as_target, models
 from physgen.core.errors import InputError
-from physgen.core.protocols import Collapsed, Density, Stepped
+from physgen.core.learning import Stepped
+from physgen.core.protocols import Collapsed, Density
 from physgen.models.decimated import Decimated
 from physgen.models.flows.continuous import EquivariantCNF
 

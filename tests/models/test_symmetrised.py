@@ -7,7 +7,7 @@ from helpers.statistics import accepts, chi_square_p, normal_p
 
 from physgen import models
 from physgen.core.errors import InputError
-from physgen.core.protocols import Augmented
+from physgen.core.learning import Augmented
 from physgen.models.symmetries import as_symmetry, group
 from physgen.training import FitSettings, NegativeLogLikelihood, fit
 

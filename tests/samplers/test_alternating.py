@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from physgen import HMC, FreeField, Independence, Ising, Metropolis, Phi4, run
+from physgen.core.chains import BoundSampler, Tunable
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
 from physgen.samplers import Alternating, ExactDraws, estimates
 from physgen.samplers.independence import IndependenceChains
-from physgen.samplers.state import BoundSampler, Tunable
 
 PHI4 = Phi4.from_unhalved(L=4, m2=1.0, lam=0.5)
 GAUSS = FreeField(L=4, m2=3.0)  # narrower than the target: its tails are found too rarely

@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 
 import physgen.samplers as registry
+from physgen.core.chains import BoundSampler, Sampler, State, Tunable
 from physgen.core.errors import InputError
-from physgen.core.protocols import Sampler
 from physgen.core.random import Stream
 from physgen.samplers import HMC, ExactDraws, HeatBath, run
-from physgen.samplers.state import BoundSampler, State, Tunable
 from physgen.targets import FreeField, Ising, Phi4
 
 ISING = Ising(L=4, beta=0.3)

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from helpers.statistics import accepts, normal_p
 
+from physgen.core.chains import BoundSampler
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
 from physgen.samplers.emcee_adaptor import Emcee
 from physgen.samplers.run import run
-from physgen.samplers.state import BoundSampler
 from physgen.targets.ising import Ising
 from physgen.targets.phi4 import Phi4
 

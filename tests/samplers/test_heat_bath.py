@@ -8,8 +8,8 @@ from helpers.ising import RULES, distribution, reference_sweeps, states, sweep_m
 from helpers.statistics import accepts, chi_square_p, joint_p, normal_p, unit_variance_p
 from numba import config
 
+from physgen.core.chains import BoundSampler, Sampler
 from physgen.core.errors import InputError
-from physgen.core.protocols import Sampler
 from physgen.core.random import Stream
 from physgen.exact.kaufman import energy_per_site
 from physgen.lattice import Graph, Hypercubic
@@ -18,7 +18,6 @@ from physgen.samplers.metropolis import Metropolis
 from physgen.samplers.spins.chains import IsingChains
 from physgen.samplers.spins.int8 import IsingInt8
 from physgen.samplers.spins.lattice import IsingLattice
-from physgen.samplers.state import BoundSampler
 from physgen.targets.ising import Ising
 from physgen.targets.phi4 import Phi4
 

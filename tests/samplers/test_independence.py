@@ -7,12 +7,12 @@ import pytest
 from helpers.clusters import states
 from helpers.statistics import accepts, chi_square_p
 
+from physgen.core.chains import BoundSampler
 from physgen.core.errors import InputError, NonFiniteActionError
 from physgen.core.protocols import REALS, SPINS, Density
 from physgen.core.random import Stream, as_stream
 from physgen.samplers.independence import Independence
 from physgen.samplers.run import run
-from physgen.samplers.state import BoundSampler
 from physgen.targets import as_target
 from physgen.targets.ising import Ising
 

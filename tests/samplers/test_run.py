@@ -6,6 +6,7 @@ import xarray as xr
 from helpers.chains import Chain, Gaussian, TunedChain, ar1_tau
 from helpers.statistics import accepts, joint_p, normal_p
 
+from physgen.core.chains import Info, State
 from physgen.core.errors import ChainTooShortError, InputError, NonFiniteActionError
 from physgen.core.protocols import SPINS
 from physgen.core.random import Stream
@@ -18,7 +19,6 @@ from physgen.samplers import (
     run,
     unpack_configurations,
 )
-from physgen.samplers.state import Info, State
 from physgen.targets import Ising, as_target
 
 

@@ -7,13 +7,12 @@ import pytest
 from helpers.clusters import states
 from helpers.statistics import accepts, chi_square_p, joint_p, normal_p
 
+from physgen.core.chains import BoundSampler, Sampler
 from physgen.core.errors import InputError
-from physgen.core.protocols import Sampler
 from physgen.core.random import Stream
 from physgen.exact.kaufman import energy_per_site
 from physgen.lattice import Graph, Hypercubic
 from physgen.samplers.spins.clusters import GraphChains, RowChains, couplings
-from physgen.samplers.state import BoundSampler
 from physgen.samplers.swendsen_wang import SwendsenWang
 from physgen.samplers.wolff import Wolff
 from physgen.targets.ising import Ising

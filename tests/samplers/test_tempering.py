@@ -5,13 +5,13 @@ import pytest
 from helpers.clusters import states
 from helpers.statistics import accepts, chi_square_p, joint_p
 
+from physgen.core.chains import BoundSampler
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
 from physgen.exact.enumeration import enumerated_observables
 from physgen.samplers.heat_bath import HeatBath
 from physgen.samplers.hmc import HMC
 from physgen.samplers.run import blocks, run
-from physgen.samplers.state import BoundSampler
 from physgen.samplers.tempering import ParallelTempering, Replicas
 from physgen.samplers.wolff import Wolff
 from physgen.targets.ising import Ising

@@ -9,13 +9,13 @@ from helpers.statistics import accepts, normal_p, unit_variance_p
 from scipy import stats
 
 from physgen.analysis import mean_estimate
+from physgen.core.chains import State
 from physgen.core.errors import ChainTooShortError, InputError
 from physgen.core.random import Stream
 from physgen.samplers import AutoWarmup, HeatBath, blocks, diagnose, run
 from physgen.samplers.loop.agreement import chains_apart, drift_p, even_observables, hot_cold_p
 from physgen.samplers.loop.diagnostics import stuck_chains
 from physgen.samplers.loop.warmup import warm_up
-from physgen.samplers.state import State
 from physgen.targets import Ising
 
 HOT = np.arange(64) < 32

@@ -5,9 +5,9 @@ import pytest
 from helpers.clusters import states
 from helpers.statistics import accepts, chi_square_p, normal_p
 
+from physgen.core.chains import State, Tunable
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
-from physgen.samplers.state import State, Tunable
 from physgen.samplers.wolff import Wolff
 from physgen.targets.ising import Ising
 

@@ -5,7 +5,7 @@ from helpers.fits import ENTROPY, K, L, assert_same_weights, coupled_strings, sm
 
 from physgen import models
 from physgen.core.errors import InputError, InterruptedRunError, TrainingDivergedError
-from physgen.core.protocols import Objective
+from physgen.core.learning import Objective
 from physgen.training import FitSettings, NegativeLogLikelihood, Schedule, fit
 
 SETTINGS = FitSettings(n_epochs=4, learning_rate=2e-2)

@@ -8,7 +8,7 @@ import torch
 from helpers.fits import ENTROPY, K, L, assert_same_weights, coupled_strings, small_model
 
 from physgen.core.errors import InputError, InterruptedRunError
-from physgen.core.protocols import Objective
+from physgen.core.learning import Objective
 from physgen.core.random import Stream
 from physgen.quantum import MeasurementData
 from physgen.quantum.povm import povm

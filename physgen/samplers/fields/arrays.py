@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from physgen.core.arrays import to_numpy
+from physgen.core.chains import State
 from physgen.core.random import Stream
 from physgen.kernels.cpu.normals import draw_normals, padded_sites, uniforms
 from physgen.kernels.cpu.philox import split_key
 from physgen.samplers.fields.moves import require_finite
 from physgen.samplers.plain import first_configurations
-from physgen.samplers.state import State
 
 __all__ = ["ArrayFields"]
 

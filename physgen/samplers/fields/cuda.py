@@ -14,6 +14,7 @@ from typing import Any, final
 
 import numpy as np
 
+from physgen.core.chains import State
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
 from physgen.kernels.cpu.normals import padded_sites
@@ -22,7 +23,6 @@ from physgen.samplers.cuda_arrays import DeviceArray, copied, empty, on_device
 from physgen.samplers.fields.moves import kernel_name, require_finite
 from physgen.samplers.fields.phi4 import key_words
 from physgen.samplers.plain import first_configurations
-from physgen.samplers.state import State
 
 __all__ = ["CudaPhi4Fields", "cuda_fields"]
 

@@ -7,11 +7,11 @@ from typing import Protocol
 
 import numpy as np
 
+from physgen.core.chains import State
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError, NonFiniteActionError
 from physgen.core.protocols import Differentiable, Target
 from physgen.core.random import Stream
-from physgen.samplers.state import State
 
 __all__ = ["Moves", "check_settings", "fields_of", "require_finite"]
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from physgen.core.chains import State, check_layout
 from physgen.core.random import Stream
 from physgen.kernels.cpu.langevin import langevin
 from physgen.kernels.cpu.phi4_hmc import actions, moments, trajectories
@@ -22,7 +23,6 @@ from physgen.kernels.cpu.philox import split_key, words
 from physgen.samplers._threads import over_blocks
 from physgen.samplers.fields.moves import require_finite
 from physgen.samplers.plain import first_configurations
-from physgen.samplers.state import State, check_layout
 
 __all__ = ["Phi4Fields"]
 

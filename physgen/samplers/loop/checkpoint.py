@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from physgen.core.chains import Info, State
 from physgen.core.errors import InputError
-from physgen.samplers.state import Info, State
 
 if TYPE_CHECKING:
     import xarray as xr

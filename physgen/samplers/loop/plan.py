@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from physgen.core.chains import BoundSampler
 from physgen.core.checks import check_choice, check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.protocols import Compilable, Target
@@ -16,7 +17,6 @@ from physgen.core.random import Stream, as_stream
 from physgen.samplers.loop.memory import check_memory, format_bytes
 from physgen.samplers.loop.recording import KEPT, Observables, Recorder, named
 from physgen.samplers.loop.warmup import AutoWarmup
-from physgen.samplers.state import BoundSampler
 from physgen.targets.function import as_target
 
 __all__ = ["Plan", "make_plan"]

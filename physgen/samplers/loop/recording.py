@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from physgen.core.chains import BoundSampler, State
 from physgen.core.errors import InputError, NonFiniteActionError
 from physgen.core.protocols import Target
 from physgen.lattice.graph import Graph
 from physgen.samplers.loop.memory import configuration_bytes
-from physgen.samplers.state import BoundSampler, State
 
 if TYPE_CHECKING:
     import xarray as xr

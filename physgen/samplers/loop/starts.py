@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from physgen.core.chains import BoundSampler, State
 from physgen.samplers.loop.checkpoint import Checkpoint
 from physgen.samplers.loop.plan import Plan
 from physgen.samplers.loop.recording import check_finite_values
 from physgen.samplers.loop.warmup import WarmupLook, warm_up
-from physgen.samplers.state import BoundSampler, State
 
 __all__ = ["first_checkpoint", "tuned", "warm_checkpoints"]
 

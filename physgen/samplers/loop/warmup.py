@@ -24,6 +24,7 @@ import numpy as np
 
 from physgen.analysis.autocorrelation import MANY_CHAINS, tau_int
 from physgen.analysis.convergence import r_hat
+from physgen.core.chains import BoundSampler, State, Tunable
 from physgen.core.checks import check_positive, check_positive_int
 from physgen.core.errors import ChainTooShortError, InputError
 from physgen.core.random import Stream
@@ -31,7 +32,6 @@ from physgen.samplers.loop.agreement import chains_apart, drift_p, even_observab
 from physgen.samplers.loop.checkpoint import add_info
 from physgen.samplers.loop.diagnostics import MIN_LENGTH, stuck_chains
 from physgen.samplers.loop.recording import check_finite_values, locating
-from physgen.samplers.state import BoundSampler, State, Tunable
 
 __all__ = ["AutoWarmup", "WarmupLook", "warm_up"]
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from physgen.core.chains import Info, State, check_layout
 from physgen.core.checks import check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.protocols import Compilable, Target
@@ -21,7 +22,6 @@ from physgen.core.random import Stream
 from physgen.kernels.cpu.clusters_rows import row_moments, sweep_rows
 from physgen.samplers._threads import over_blocks
 from physgen.samplers.plain import default_observables, first_configurations
-from physgen.samplers.state import Info, State, check_layout
 
 __all__ = ["Couplings", "GraphChains", "RowChains", "couplings", "thresholds"]
 

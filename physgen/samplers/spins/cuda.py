@@ -14,6 +14,7 @@ from typing import Any, final
 
 import numpy as np
 
+from physgen.core.chains import Info, State
 from physgen.core.checks import check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
@@ -21,7 +22,6 @@ from physgen.samplers.cuda_arrays import DeviceArray, copied, empty, on_device
 from physgen.samplers.plain import first_configurations
 from physgen.samplers.spins.bits import CHAINS_PER_BLOCK, pack, unpack
 from physgen.samplers.spins.model import ChainsModel, bond_counts, chains_model
-from physgen.samplers.state import Info, State
 
 __all__ = ["CudaIsingChains", "bind_cuda_ising"]
 

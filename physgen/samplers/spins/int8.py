@@ -13,11 +13,11 @@ from typing import Any, final
 
 import numpy as np
 
+from physgen.core.chains import Info, State, check_layout
 from physgen.core.checks import check_positive_int
 from physgen.core.random import Stream
 from physgen.samplers._threads import over_blocks
 from physgen.samplers.plain import first_configurations
-from physgen.samplers.state import Info, State, check_layout
 
 __all__ = ["IsingInt8"]
 

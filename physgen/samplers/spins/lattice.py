@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, final
 
 import numpy as np
 
+from physgen.core.chains import Info, State, check_layout
 from physgen.core.checks import check_positive_int
 from physgen.core.random import Stream
 from physgen.kernels.cpu.ising_tables import Tables, tables
@@ -20,7 +21,6 @@ from physgen.lattice.hypercubic import Hypercubic
 from physgen.samplers._threads import over_blocks
 from physgen.samplers.plain import first_configurations
 from physgen.samplers.spins.bits import empty_words
-from physgen.samplers.state import Info, State, check_layout
 
 __all__ = ["IsingLattice", "StripsModel", "strips_model"]
 

@@ -12,7 +12,6 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from pydantic import ConfigDict, field_validator, model_validator
 
 from physgen.workflow.devices import Device
-from physgen.workflow.sampling.config import TargetSection
 from physgen.workflow.sections import (
     Count,
     Draws,
@@ -24,6 +23,7 @@ from physgen.workflow.sections import (
     Text,
     rule,
 )
+from physgen.workflow.target.section import TargetSection
 
 __all__ = [
     "ChainsSection",

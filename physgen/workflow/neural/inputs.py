@@ -5,9 +5,9 @@ from __future__ import annotations
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
 from physgen.workflow.devices import check_device
+from physgen.workflow.lattice.inputs import check_own
 from physgen.workflow.neural.config import Config
 from physgen.workflow.neural.points import Points
-from physgen.workflow.sampling.inputs import check_own
 
 __all__ = ["check"]
 

@@ -9,10 +9,10 @@ from typing import Any, final
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
 from physgen.core.random import Stream
+from physgen.workflow.lattice.methods import METHODS, make
 from physgen.workflow.neural.config import Config
-from physgen.workflow.sampling.axes import Axes
-from physgen.workflow.sampling.config import TargetSection
-from physgen.workflow.sampling.methods import METHODS, make
+from physgen.workflow.target.axes import Axes
+from physgen.workflow.target.section import TargetSection
 
 __all__ = ["Point", "Points"]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from physgen.core.errors import InputError
 from physgen.workflow.devices import check_device
-from physgen.workflow.loading import check_digest
+from physgen.workflow.files import check_digest
 from physgen.workflow.reconstruction.config import DEFAULT_POVM, Config, SystemSection
 
 if TYPE_CHECKING:

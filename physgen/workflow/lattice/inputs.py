@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from physgen.core.errors import InputError
-from physgen.workflow.sampling.config import Config
-from physgen.workflow.sampling.scan import Scan
+from physgen.workflow.lattice.config import Config
+from physgen.workflow.lattice.scan import Scan
 
 __all__ = ["check", "check_own", "result_bytes"]
 

@@ -13,11 +13,11 @@ from physgen.core.protocols import Target
 from physgen.exact import exact_values
 from physgen.samplers import estimates
 from physgen.workflow.context import Context
-from physgen.workflow.sampling import chains
-from physgen.workflow.sampling.crossing import crossings
-from physgen.workflow.sampling.exact import is_square_ising
-from physgen.workflow.sampling.grid import joint, quantities
-from physgen.workflow.sampling.scan import Point, Scan
+from physgen.workflow.lattice import chains
+from physgen.workflow.lattice.crossing import crossings
+from physgen.workflow.lattice.grid import joint, quantities
+from physgen.workflow.lattice.scan import Point, Scan
+from physgen.workflow.target.exact import is_square_ising
 
 if TYPE_CHECKING:
     from physgen.results import RunStore

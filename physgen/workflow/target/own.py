@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from physgen.core.errors import InputError, PhysgenError
 from physgen.core.protocols import Target
-from physgen.workflow.loading import check_digest
+from physgen.workflow.files import check_digest
 
 if TYPE_CHECKING:
-    from physgen.workflow.sampling.config import TargetSection
+    from physgen.workflow.target.section import TargetSection
 
 __all__ = ["load"]
 

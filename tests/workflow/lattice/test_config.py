@@ -9,11 +9,11 @@ import pytest
 from physgen.core.errors import InputError
 from physgen.results import config_hash
 from physgen.workflow import shipped
+from physgen.workflow.lattice.config import Config, SamplerSection, TargetSection
+from physgen.workflow.lattice.methods import METHODS
+from physgen.workflow.lattice.scan import Scan
 from physgen.workflow.loading import config_from_dict, config_of_run, load_config
-from physgen.workflow.sampling.config import Config, SamplerSection, TargetSection
-from physgen.workflow.sampling.families import FAMILIES
-from physgen.workflow.sampling.methods import METHODS
-from physgen.workflow.sampling.scan import Scan
+from physgen.workflow.target.families import FAMILIES
 
 ISING = {"target": {"name": "ising-2d", "L": 4, "beta": 0.4}, "sampler": {"name": "heat-bath"}}
 PHI4 = {

@@ -8,11 +8,11 @@ import numpy as np
 import xarray as xr
 
 from physgen.analysis.format import format_estimate
+from physgen.workflow.lattice.grid import joint, quantities
+from physgen.workflow.lattice.scan import Scan
 from physgen.workflow.loading import config_of_run
-from physgen.workflow.sampling.exact import critical_coupling
-from physgen.workflow.sampling.grid import joint, quantities
-from physgen.workflow.sampling.scan import Scan
 from physgen.workflow.summary import Column, Summary, Table, dataset_of
+from physgen.workflow.target.exact import critical_coupling
 
 __all__ = ["summarize"]
 

@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 from physgen.analysis.format import pull
-from physgen.workflow.sampling.scan import Scan
+from physgen.workflow.lattice.scan import Scan
 
 __all__ = ["QUANTITIES", "agreement", "assemble", "joint", "quantities"]
 

@@ -10,89 +10,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from physgen.workflow.sampling.families import FAMILIES, couplings_known, couplings_of
-from physgen.workflow.sampling.methods import LABEL_RULE, checked_settings
-from physgen.workflow.sampling.values import extents, numbers
+from physgen.workflow.lattice.methods import LABEL_RULE, checked_settings
 from physgen.workflow.sections import (
     Count,
     Draws,
     JobConfig,
-    PathText,
     Positive,
     Section,
     Text,
     rule,
 )
+from physgen.workflow.target.section import TargetSection
 
-__all__ = ["Config", "SampleSection", "SamplerSection", "TargetSection", "ValidateSection"]
+__all__ = ["Config", "SampleSection", "SamplerSection", "ValidateSection"]
 
-_NAMES = ", ".join(repr(name) for name in FAMILIES)
-Extents = Annotated[list[int] | None, BeforeValidator(extents)]
-Numbers = Annotated[list[float] | None, BeforeValidator(numbers)]
 Warmup = Annotated[
     Literal["auto"] | Annotated[int, Field(ge=0)], rule("'auto' or an integer >= 0 (of draws)")
 ]
-
-
-class TargetSection(Section):
-    """What is sampled: a known action, or an object of a Python file of the user."""
-
-    name: Annotated[Literal["ising-2d", "phi4-2d", "free-field"] | None, rule(f"one of {_NAMES}")]
-    L: Extents = None
-    convention: Annotated[str | None, rule("a text")] = None
-    beta: Numbers = None
-    J: Numbers = None
-    h: Numbers = None
-    kappa: Numbers = None
-    m2: Numbers = None
-    lam: Numbers = None
-    file: PathText | None = None
-    sha256: Text | None = None
-    object: Text | None = None
-    parameters: dict[str, Numbers] = Field(default_factory=dict)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_source(cls, values: Any) -> Any:
-        if not isinstance(values, Mapping):
-            return values
-        named, file = values.get("name"), values.get("file")
-        if (named is None) == (file is None):
-            raise ValueError(
-                f"[target] must have a name (one of {_NAMES}) or the file of an action of your "
-                f"own, got {'both' if named else 'neither'}"
-            )
-        if file is not None:
-            for key in couplings_known() & set(values):
-                raise ValueError(
-                    f"[target] {key} is no key of an own action; give it in parameters"
-                )
-            return {"name": None, "object": "target", **values}
-        return couplings_of(values)
-
-    @model_validator(mode="after")
-    def _one_scan(self) -> TargetSection:
-        many = [name for name, values in self.couplings().items() if len(values) > 1]
-        if len(many) > 1:
-            raise ValueError(
-                f"[target] may scan one coupling, got lists for {' and '.join(many)}; make "
-                "several runs of the others"
-            )
-        if self.name is not None and self.L is None:
-            raise ValueError("[target] L must be given, an integer >= 2 or a list of them")
-        if self.name is not None and (self.object or self.parameters):
-            key = "object" if self.object else "parameters"
-            raise ValueError(f"[target] {key} belongs beside a file; remove it or the name")
-        return self
-
-    def couplings(self) -> dict[str, list[float]]:
-        """Return the values of every coupling, by name."""
-        if self.name is None:
-            return {name: values or [] for name, values in self.parameters.items()}
-        known = FAMILIES[self.name].names(self.convention)
-        return {name: getattr(self, name) or [] for name in known}
 
 
 class SamplerSection(Section):
@@ -135,7 +71,7 @@ class ValidateSection(Section):
 class Config(JobConfig):
     """A whole scan."""
 
-    KIND: ClassVar[str] = "sampling"
+    KIND: ClassVar[str] = "lattice"
     FILE_SECTIONS: ClassVar[tuple[str, ...]] = ("target",)
 
     target: TargetSection

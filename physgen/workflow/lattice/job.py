@@ -2,11 +2,11 @@
 
 from physgen.workflow.context import Context
 from physgen.workflow.job import Job
-from physgen.workflow.sampling.config import Config
-from physgen.workflow.sampling.figures import CAPTIONS, WIDE, draw_figures
-from physgen.workflow.sampling.inputs import check
-from physgen.workflow.sampling.stages import STAGES
-from physgen.workflow.sampling.summary import summarize
+from physgen.workflow.lattice.config import Config
+from physgen.workflow.lattice.figures import CAPTIONS, WIDE, draw_figures
+from physgen.workflow.lattice.inputs import check
+from physgen.workflow.lattice.stages import STAGES
+from physgen.workflow.lattice.summary import summarize
 
 __all__ = ["JOB"]
 

@@ -7,9 +7,9 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 
 from physgen.core.protocols import Target
-from physgen.workflow.sampling import own
-from physgen.workflow.sampling.config import TargetSection
-from physgen.workflow.sampling.families import FAMILIES, build
+from physgen.workflow.target import own
+from physgen.workflow.target.families import FAMILIES, build
+from physgen.workflow.target.section import TargetSection
 
 __all__ = ["Axes"]
 

@@ -18,9 +18,9 @@ from physgen.samplers.loop.progress import Progress
 from physgen.samplers.run import blocks
 from physgen.workflow.context import Context
 from physgen.workflow.labels import with_units
-from physgen.workflow.sampling.packing import pack, unpack
-from physgen.workflow.sampling.progress import Meter
-from physgen.workflow.sampling.scan import Point
+from physgen.workflow.lattice.packing import pack, unpack
+from physgen.workflow.lattice.progress import Meter
+from physgen.workflow.lattice.scan import Point
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -16,10 +16,10 @@ import xarray as xr
 from physgen.workflow.context import Context
 from physgen.workflow.job import Stage
 from physgen.workflow.labels import labelled
-from physgen.workflow.sampling.exact import is_square_ising, lines
-from physgen.workflow.sampling.grid import agreement, assemble
-from physgen.workflow.sampling.methods import METHODS
-from physgen.workflow.sampling.scan import Scan
+from physgen.workflow.lattice.grid import agreement, assemble
+from physgen.workflow.lattice.methods import METHODS
+from physgen.workflow.lattice.scan import Scan
+from physgen.workflow.target.exact import is_square_ising, lines
 
 __all__ = ["STAGES"]
 
@@ -28,9 +28,9 @@ METHODS_ALWAYS = ("philox", "numpy", "numba", "xarray", "matplotlib", "r-hat", "
 
 def _sample(context: Context) -> str:
     from physgen.samplers.loop.memory import format_bytes
-    from physgen.workflow.sampling import chains
-    from physgen.workflow.sampling.inputs import result_bytes
-    from physgen.workflow.sampling.progress import Meter
+    from physgen.workflow.lattice import chains
+    from physgen.workflow.lattice.inputs import result_bytes
+    from physgen.workflow.lattice.progress import Meter
 
     store, scan = context.store, Scan(context.config)
     points = list(scan.points())
@@ -65,7 +65,7 @@ def _sample(context: Context) -> str:
 
 
 def _validate(context: Context) -> str:
-    from physgen.workflow.sampling import chains, evaluation
+    from physgen.workflow.lattice import chains, evaluation
 
     store, scan = context.store, Scan(context.config)
     rows, exact, known = {}, {}, {}

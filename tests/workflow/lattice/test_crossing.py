@@ -7,7 +7,7 @@ from helpers.statistics import accepts, unit_variance_p
 
 from physgen.samplers import SwendsenWang, run
 from physgen.targets import Ising
-from physgen.workflow.sampling.crossing import crossings, moments
+from physgen.workflow.lattice.crossing import crossings, moments
 
 VALUES = np.array([0.1, 0.2, 0.3, 0.4])
 
@@ -112,7 +112,7 @@ def test_reweighted_moments_are_those_of_the_other_temperature():
 
 @pytest.mark.parametrize("noise", [0.0, 0.05])
 def test_the_crossing_is_sought_where_the_curves_change_sides_not_where_noise_does(noise):
-    from physgen.workflow.sampling.crossing import _interval
+    from physgen.workflow.lattice.crossing import _interval
 
     difference = np.array([-0.1, -0.3, -0.2, 0.2, 0.3, 0.01, 0.01]) * 1.0
     difference[5:] += noise * np.array([-1, 1])  # a second change of sign, of no significance

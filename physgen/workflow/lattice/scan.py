@@ -12,9 +12,10 @@ from typing import Any, final
 
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
-from physgen.workflow.sampling.axes import Axes
-from physgen.workflow.sampling.config import Config, SamplerSection, TargetSection
-from physgen.workflow.sampling.methods import make
+from physgen.workflow.lattice.config import Config, SamplerSection
+from physgen.workflow.lattice.methods import make
+from physgen.workflow.target.axes import Axes
+from physgen.workflow.target.section import TargetSection
 
 __all__ = ["Point", "Scan"]
 

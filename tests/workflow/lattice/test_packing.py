@@ -7,7 +7,7 @@ import xarray as xr
 from physgen.lattice import Hypercubic
 from physgen.samplers import HMC, SwendsenWang, run
 from physgen.targets import Ising, Phi4
-from physgen.workflow.sampling.packing import pack, unpack
+from physgen.workflow.lattice.packing import pack, unpack
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from physgen.cli import main
 from physgen.core.errors import InputError
 from physgen.results import open_run
 from physgen.workflow import shipped
+from physgen.workflow.lattice.inputs import check
+from physgen.workflow.lattice.scan import Scan
 from physgen.workflow.loading import load_config
-from physgen.workflow.sampling.inputs import check
-from physgen.workflow.sampling.scan import Scan
 
 GAUSS = """
 import numpy as np, physgen

@@ -1,4 +1,4 @@
-"""What a Markov chain is between two steps, and what it says of a step.
+"""Markov chains: the state between two steps, what a step reports, and who takes it.
 
 A :class:`State` is plain arrays, so any run can be written to a file and continued; whatever is
 tuned (a step size) belongs to the bound sampler, not to it.
@@ -16,7 +16,7 @@ from physgen.core.errors import InputError
 from physgen.core.protocols import Target
 from physgen.core.random import Stream
 
-__all__ = ["BoundSampler", "Info", "State", "Tunable", "check_layout"]
+__all__ = ["BoundSampler", "Info", "Sampler", "State", "Tunable", "check_layout"]
 
 _EMPTY: Mapping[str, np.ndarray] = MappingProxyType({})
 
@@ -94,6 +94,18 @@ class BoundSampler(Protocol):
 
     def configurations(self, state: State) -> np.ndarray:
         """Return the configurations, shape (n_chains, *event_shape)."""
+        ...
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """A Markov chain Monte Carlo algorithm with its settings; it knows no target yet."""
+
+    def bind(self, target: Target) -> BoundSampler:
+        """Return the algorithm for one target.
+
+        Here it is decided which loop runs: compiled, NumPy or torch.
+        """
         ...
 
 

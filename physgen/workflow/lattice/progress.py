@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from physgen.samplers.loop.progress import Progress
-from physgen.workflow.sampling.scan import Point
+from physgen.workflow.lattice.scan import Point
 
 __all__ = ["Meter", "ScanProgress"]
 

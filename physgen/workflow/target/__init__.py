@@ -1,0 +1,1 @@
+"""What a config says of a target: the section, its axes, its quantities, its exact values."""
