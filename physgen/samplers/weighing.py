@@ -65,22 +65,29 @@ class Weighing:
         rest = density.collapsed_for(target) if isinstance(density, Collapsed) else None
         return cls(density, target, *(rest or (density, target)))
 
+    @property
+    def block(self) -> int:
+        """Draws that are made at once: those of a model, which then cuts nothing in two."""
+        return getattr(self.q, "block", _AT_ONCE)
+
     def draw(self, n: int, rng: Stream) -> tuple[np.ndarray, np.ndarray]:
         """Return n draws of what is left (n, ...) and their log weights (n,)."""
-        parts, at_once = [], max(_AT_ONCE, getattr(self.q, "block", 0))  # no block is cut in two
-        for k, first in enumerate(range(0, n, at_once)):
-            size = min(at_once, n - first)
-            x, log_q = self.q.sample_and_log_prob(size, rng.child("draw").at(k))
-            x = to_numpy(x) if getattr(x, "is_cpu", True) else x  # a GPU has the action faster
-            parts.append((to_numpy(x), -to_numpy(self.S.action(x)) - to_numpy(log_q)))
+        blocks = range(math.ceil(n / self.block))
+        parts = [self.draw_block(k, min(self.block, n - k * self.block), rng) for k in blocks]
         xs, log_w = zip(*parts)
         return np.concatenate(xs), np.concatenate(log_w)
 
+    def draw_block(self, k: int, size: int, rng: Stream) -> tuple[np.ndarray, np.ndarray]:
+        """Return the draws of block k, at most ``block``, and their log weights."""
+        x, log_q = self.q.sample_and_log_prob(size, rng.child("draw").at(k))
+        x = to_numpy(x) if getattr(x, "is_cpu", True) else x  # a GPU has the action faster
+        return to_numpy(x), -to_numpy(self.S.action(x)) - to_numpy(log_q)
+
     def whole(self, x: np.ndarray, rng: Stream) -> np.ndarray:
-        """Return whole configurations, what was integrated drawn exactly."""
+        """Return whole configurations: what was integrated out is drawn exactly, from `rng`."""
         if self.q is self.density:
             return x
-        return to_numpy(self.density.complete(x, rng.child("rest")))
+        return to_numpy(self.density.complete(x, rng))
 
     def log_weights(self, x: Any) -> np.ndarray:
         """Return the log weights (n,) of whole configurations (n, *event_shape)."""

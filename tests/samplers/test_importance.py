@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 from helpers.statistics import accepts
 from scipy.stats import chi2
 
@@ -19,6 +20,7 @@ from physgen import (
     estimates,
     exact_values,
     fit,
+    for_target,
     importance,
 )
 from physgen.analysis import weights
@@ -27,6 +29,7 @@ from physgen.core.protocols import REALS
 from physgen.core.random import Stream, as_stream
 from physgen.exact.phi4_quadrature import phi4_torus
 from physgen.samplers import log_weights
+from physgen.samplers.weighted_draws import WeightedDraws
 from physgen.targets import as_target
 
 WELL = 5.0  # distance of the two modes from 0, in their width
@@ -275,3 +278,18 @@ def test_a_flow_that_no_step_resolves_is_flagged():
             return Stiff(*self.centres, steps=2 * self.steps)
 
     assert "too stiff" in importance(Stiff(-4.2, 4.2), TARGET, 6400).attrs["warnings"]
+
+
+def test_blocks_go_on_after_those_that_are_kept():
+    """A store that keeps the first blocks draws the others, to the same numbers bit for bit."""
+    target = Phi4.from_unhalved(L=4, m2=-4.0, lam=8.0)
+    model = for_target(target, features=2, frequencies=3, times=2, rng=1)
+    work = WeightedDraws.prepare(model, target, 12_800, 3)
+    parts = list(work.blocks())
+    assert len(parts) > 3
+    done = sum(part.sizes["sample"] for part in parts[:2])
+    again = [*parts[:2], *WeightedDraws.prepare(model, target, 12_800, 3).blocks(done)]
+    one, two = (work.result(xr.concat(p, "sample"), ess_floor=1.0) for p in (parts, again))
+    xr.testing.assert_identical(one, two)
+    whole = importance(model, target, 12_800, 3, keep="draws", ess_floor=1.0)
+    xr.testing.assert_identical(one, whole)
