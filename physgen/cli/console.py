@@ -25,7 +25,7 @@ from physgen.workflow.reporting import Reporter
 
 if TYPE_CHECKING:
     from physgen.training import Progress as FitProgress
-    from physgen.workflow.lattice.progress import ScanProgress
+    from physgen.workflow.reporting import ScanProgress
 
 __all__ = ["LineReporter", "RichReporter", "make_reporter", "stdout"]
 

@@ -9,7 +9,7 @@ from typing import get_args
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from physgen.workflow.job import KINDS, job_of
+from physgen.workflow.job import KINDS
 
 __all__ = ["one_line"]
 
@@ -81,18 +81,15 @@ def _unknown(
     if elsewhere and not (close and close[0] == key):
         remedy = f"it belongs in [{elsewhere[0]}]"
     if not section and (kind := _other_kind(root, key)):
-        remedy = f"it belongs in a config with {KINDS[kind]}"
+        remedy = f"it belongs in a config with {KINDS[kind].told_by}"
     what = "key" if section else "section or key"
     return f"{where} is not a known {what}; {remedy}"
 
 
 def _other_kind(root: type[BaseModel], key: str) -> str | None:
     """Return the kind of config, other than that of `root`, that has the section `key`."""
-    for kind in KINDS:
-        config = job_of(kind).config
-        if config is not root and key in _by_name(config.model_fields):
-            return kind
-    return None
+    own = _by_name(root.model_fields)
+    return next((k for k, kind in KINDS.items() if key in kind.sections and key not in own), None)
 
 
 def _section_keys(info: FieldInfo) -> dict[str, FieldInfo]:

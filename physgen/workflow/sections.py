@@ -17,6 +17,7 @@ __all__ = [
     "Flag",
     "Fraction",
     "JobConfig",
+    "Label",
     "PathText",
     "Positive",
     "ReportSection",
@@ -40,6 +41,10 @@ Positive = Annotated[float, rule("a positive number", gt=0, allow_inf_nan=False)
 Fraction = Annotated[float, rule("a number in [0, 1)", ge=0, lt=1, allow_inf_nan=False)]
 Flag = Annotated[bool, rule("true or false")]
 Text = Annotated[str, rule("a text")]
+Label = Annotated[
+    str,
+    rule("a text of letters, digits, '_', '+' and '-'", pattern=r"^[A-Za-z0-9_][A-Za-z0-9_+-]*$"),
+]
 PathText = Annotated[str, rule("a path to a file", min_length=1)]
 
 
@@ -68,11 +73,14 @@ class JobConfig(Section):
     ----------
     KIND : str
         The kind of run, a key of :data:`physgen.workflow.job.KINDS`.
+    LAYOUT : int
+        Version of the groups that this kind of run has in its file.
     FILE_SECTIONS : tuple of str
         Sections that may name a file (keys ``file`` and ``sha256``).
     """
 
     KIND: ClassVar[str]
+    LAYOUT: ClassVar[int] = 1
     FILE_SECTIONS: ClassVar[tuple[str, ...]] = ()
 
     seed: Seed = 1

@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
 
+from physgen.core.declared import declared
 from physgen.core.errors import InputError
+from physgen.core.protocols import Target
 
-__all__ = ["METHODS", "Method", "checked_settings", "LABEL_RULE", "make"]
+__all__ = ["AUTO", "METHODS", "Method", "checked_settings", "cites", "make", "usual"]
 
-LABEL_RULE = "a text of letters, digits, '_', '+' and '-'"
+AUTO = "auto"  # the algorithm that suits the target
 
 
 class Method(NamedTuple):
@@ -56,9 +58,13 @@ def checked_settings(values: Mapping[str, Any], reserved: Sequence[str]) -> dict
         If the algorithm is unknown, or refuses a setting.
     """
     name = values["name"]
+    if name == AUTO:
+        if extra := [key for key in values if key not in reserved]:
+            raise ValueError(f"[sampler] {extra[0]} belongs to one algorithm; name it, not 'auto'")
+        return {"label": "mcmc", **values}
     if name not in METHODS:
         close = difflib.get_close_matches(name, METHODS, n=1, cutoff=0.4)
-        known = ", ".join(map(repr, METHODS))
+        known = ", ".join(map(repr, (AUTO, *METHODS)))
         remedy = f"did you mean {close[0]!r}?" if close else f"it must be one of {known}"
         raise ValueError(f"[sampler] name is not a known algorithm, got {name!r}; {remedy}")
     given = {key: value for key, value in values.items() if key not in reserved}
@@ -84,3 +90,19 @@ def _defaults(name: str) -> dict[str, Any]:
         if each.init and isinstance(each.default, bool | int | float | str | None):
             found[each.name] = each.default
     return found
+
+
+def usual(target: Target) -> str:
+    """Return the algorithm that suits a target best."""
+    from physgen.targets import Ising, Phi4
+
+    if isinstance(target, Ising):
+        return "swendsen-wang" if declared(target).is_even else "heat-bath"
+    if target.support.kind == "spins":
+        return "metropolis"
+    return "phi4-cluster" if isinstance(target, Phi4) and target.hop >= 0 else "hmc"
+
+
+def cites(sampler: Any) -> tuple[str, ...]:
+    """Return what to cite for a sampler."""
+    return tuple(m.cite for m in METHODS.values() if m.cls == type(sampler).__name__)

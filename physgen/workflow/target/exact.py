@@ -10,9 +10,12 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from physgen.core.declared import declared
+from physgen.core.errors import InputError
+from physgen.core.protocols import Target
 from physgen.workflow.target.axes import Axes
 
-__all__ = ["BINDER_CRITICAL", "critical_coupling", "is_square_ising", "lines"]
+__all__ = ["BINDER_CRITICAL", "critical_coupling", "exact_of", "is_square_ising", "lines"]
 
 N_CURVE = 241  # points of a line
 BINDER_CRITICAL = 0.61069  # of the square torus; Kamieniarz and Bloete, J. Phys. A 26 (1993) 201
@@ -65,3 +68,24 @@ def _torus(axes: Axes, x: np.ndarray) -> dict[str, np.ndarray]:
     energy = [J * kaufman.energy_per_site(J * x, (L, L)) for L in extents]
     heat = [kaufman.specific_heat(J * x, (L, L)) for L in extents]
     return {"energy_per_site": np.array(energy), "specific_heat": np.array(heat)}
+
+
+def exact_of(target: Target) -> dict[str, float]:
+    """Return what is known exactly of a target, by the names of the estimates.
+
+    Where a symmetry makes the magnetization zero it is left out.
+    """
+    from physgen.exact import exact_values
+
+    try:
+        known = exact_values(target)
+    except InputError:  # no oracle reaches it
+        return {}
+    even = declared(target).is_even
+    return {
+        str(name): float(value)
+        for name, value in known.data_vars.items()
+        if value.ndim == 0
+        and not str(name).endswith("_error")
+        and not (even and name == "magnetization")
+    }
