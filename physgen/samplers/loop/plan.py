@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -12,11 +11,12 @@ import numpy as np
 from physgen.core.chains import BoundSampler
 from physgen.core.checks import check_choice, check_positive_int
 from physgen.core.errors import InputError
-from physgen.core.protocols import Compilable, Target
+from physgen.core.protocols import Target
 from physgen.core.random import Stream, as_stream
 from physgen.samplers.loop.memory import check_memory, format_bytes
 from physgen.samplers.loop.recording import KEPT, Observables, Recorder, named
 from physgen.samplers.loop.warmup import AutoWarmup
+from physgen.targets.fingerprint import digest, fingerprint, sampler_fingerprint
 from physgen.targets.function import as_target
 
 __all__ = ["Plan", "make_plan"]
@@ -106,12 +106,13 @@ def make_plan(
         identity={
             "sampler": named(sampler),
             "target": named(target),
-            "couplings": _digest(*target.kernel[1]) if isinstance(target, Compilable) else "",
+            "fingerprint": fingerprint(target),
+            "proposals": sampler_fingerprint(sampler),
             "rng": repr(stream),
             "warmup": repr(warmup),
             "n_chains": counts["n_chains"],
             "thin": counts["thin"],
-            "start": start if isinstance(start, str) else _digest(start),
+            "start": start if isinstance(start, str) else digest(start),
         },
         **counts,
     )
@@ -148,15 +149,6 @@ def _warmup_settings(warmup: Any) -> AutoWarmup | int:
         check_choice("warmup", warmup, ("auto",))
         return AutoWarmup()
     return check_positive_int("warmup", warmup, 0)
-
-
-def _digest(*arrays: Any) -> str:
-    """Return a hash of arrays: names and shapes alone do not tell two disorders apart."""
-    digest = hashlib.blake2b(digest_size=16)
-    for array in map(np.ascontiguousarray, arrays):
-        digest.update(f"{array.dtype}{array.shape}".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
 
 
 def _check_start(start: Any, target: Target, n_chains: int) -> None:
