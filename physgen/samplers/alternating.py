@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -49,6 +49,8 @@ class Alternating:
     >>> from physgen.targets import FreeField, Phi4
     >>> chains = Alternating(FreeField(L=4, m2=1.0), HMC()).bind(Phi4.from_unhalved(4, 1.0, 0.1))
     """
+
+    cites: ClassVar[tuple[str, ...]] = ("Gabrie2022",)
 
     density: Density
     local: Any

@@ -14,7 +14,7 @@ fixed order, leaves :math:`\pi` invariant but is not reversible.  It is ergodic 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
@@ -51,6 +51,8 @@ class HeatBath:
     >>> chains.measure(state)["energy"].shape
     (100,)
     """
+
+    cites: ClassVar[tuple[str, ...]] = ("Creutz1980", "Geman1984")
 
     rng: str = "philox"
     layout: str = "auto"

@@ -19,7 +19,7 @@ and as :math:`\beta \to 0` sequential Metropolis mixes ever more slowly:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
@@ -41,6 +41,8 @@ class Metropolis:
     ties : {"fair", "accept"}
         Flip with probability 1/2 or 1 where the action does not change.
     """
+
+    cites: ClassVar[tuple[str, ...]] = ("Metropolis1953",)
 
     rng: str = "philox"
     layout: str = "auto"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 
@@ -51,6 +51,8 @@ class Phi4Cluster:
     >>> from physgen.targets import Phi4
     >>> chains = Phi4Cluster().bind(Phi4.from_hopping(L=32, kappa=0.2705, lam=0.022))
     """
+
+    cites: ClassVar[tuple[str, ...]] = ("Brower1989", "Wolff1989")
 
     n_clusters: int | str = "auto"
     n_sweeps: int = 1

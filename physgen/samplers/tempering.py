@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -61,6 +61,8 @@ class ParallelTempering:
     >>> tempering = ParallelTempering(HeatBath(), betas=[0.3, 0.4, 0.5])
     >>> replicas = tempering.bind(Ising(L=8, beta=0.5))
     """
+
+    cites: ClassVar[tuple[str, ...]] = ("Hukushima1996",)
 
     sampler: Any
     betas: Sequence[float]

@@ -13,11 +13,11 @@ import time
 import numpy as np
 import xarray as xr
 
+from physgen.samplers.registry import find
 from physgen.workflow.context import Context
 from physgen.workflow.job import Stage
 from physgen.workflow.labels import labelled
 from physgen.workflow.lattice.grid import agreement, assemble
-from physgen.workflow.lattice.methods import METHODS
 from physgen.workflow.lattice.scan import Scan
 from physgen.workflow.target.exact import is_square_ising, lines
 
@@ -34,7 +34,8 @@ def _sample(context: Context) -> str:
 
     store, scan = context.store, Scan(context.config)
     points = list(scan.points())
-    store.cite(*METHODS_ALWAYS, *(METHODS[sampler.name].cite for sampler in scan.samplers))
+    cited = (key for sampler in scan.samplers for key in find(sampler.name).cites)
+    store.cite(*METHODS_ALWAYS, *cited)
     meter = Meter(points)
     size = format_bytes(result_bytes(scan))
     counted = f"{len(points)} point{'s' * (len(points) > 1)}"

@@ -9,7 +9,7 @@ from typing import Any, final
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
 from physgen.core.random import Stream
-from physgen.workflow.lattice.methods import METHODS, make
+from physgen.samplers.registry import find, methods
 from physgen.workflow.neural.config import Config
 from physgen.workflow.target.axes import Axes
 from physgen.workflow.target.section import TargetSection
@@ -97,10 +97,11 @@ class Point:
         name = self.config.chains.name
         if name == "auto":
             name = _usual(self.target)
-        if name not in METHODS:
-            listed = ", ".join(map(repr, METHODS))
+        cls = find(name)
+        if cls is None:
+            listed = ", ".join(map(repr, methods()))
             raise InputError(f"[chains] name must be 'auto' or one of {listed}, got {name!r}")
-        return name, make(name, {})
+        return name, cls()
 
 
 @final
