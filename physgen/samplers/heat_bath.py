@@ -19,7 +19,8 @@ from typing import Any, ClassVar, final
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
-from physgen.samplers.spins.local import DEVICES, LAYOUTS, RNGS, bind_ising, kernel_name
+from physgen.samplers.plain import kernel_name
+from physgen.samplers.spins.local import DEVICES, LAYOUTS, RNGS, bind_ising
 
 __all__ = ["HeatBath"]
 

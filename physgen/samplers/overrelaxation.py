@@ -17,7 +17,8 @@ from physgen.core.checks import check_positive, check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
 from physgen.samplers.fields.local import LocalChains, bind_phi4
-from physgen.samplers.fields.moves import check_settings, kernel_name
+from physgen.samplers.fields.moves import check_settings
+from physgen.samplers.plain import kernel_name
 
 __all__ = ["Overrelaxation"]
 

@@ -1,4 +1,4 @@
-"""Samplers whose state is plain configurations: where they begin, what they measure."""
+"""What samplers ask of a target: its compiled loops, where chains begin, what they measure."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import numpy as np
 
 from physgen.core.checks import check_choice, check_positive_int
 from physgen.core.errors import InputError
+from physgen.core.protocols import Compilable
 from physgen.core.random import Stream
 
-__all__ = ["default_observables", "first_configurations"]
+__all__ = ["default_observables", "first_configurations", "kernel_name"]
 
 _DTYPES = {"spins": np.int8, "outcomes": np.uint8, "reals": np.float64}
 
@@ -66,3 +67,8 @@ def default_observables(target: Any, x: Any) -> Mapping[str, np.ndarray]:
     if not named:
         return {"action": np.asarray(target.action(x), dtype=np.float64)}
     return {name: np.asarray(o.function(x), dtype=np.float64) for name, o in named.items()}
+
+
+def kernel_name(target: Any) -> str:
+    """Return the name of the compiled loops of the target, "" if it has none."""
+    return target.kernel[0] if isinstance(target, Compilable) else ""

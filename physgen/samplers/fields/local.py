@@ -20,8 +20,9 @@ from physgen.core.checks import check_positive_int
 from physgen.core.protocols import Target
 from physgen.core.random import Stream
 from physgen.kernels.cpu.phi4_local import sweeps
+from physgen.samplers.fields.checks import key_words
 from physgen.samplers.fields.dual_averaging import DualAveraging
-from physgen.samplers.fields.phi4 import Phi4Fields, in_parts, key_words, per_chain
+from physgen.samplers.fields.phi4 import Phi4Fields, in_parts, per_chain
 
 __all__ = ["LocalChains", "bind_phi4"]
 
