@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from physgen.core.chains import Info, Sampler, State, Tunable
+from physgen.core.chains import Info, Sampler, State, Tunable, traits
 from physgen.core.checks import check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.protocols import Density, Target
@@ -123,7 +123,7 @@ class AlternatingChains:
     @property
     def tuning(self) -> Mapping[str, float]:
         """The tuned values of the local sampler."""
-        return getattr(self.local, "tuning", {})
+        return traits(self.local).tuning
 
     def with_tuning(self, tuning: Mapping[str, float]) -> AlternatingChains:
         """Return these chains with those values."""

@@ -20,6 +20,7 @@ import numpy as np
 
 from physgen.analysis import weights
 from physgen.core.checks import check_choice, check_positive, check_positive_int
+from physgen.core.declared import declared
 from physgen.core.errors import InputError
 from physgen.core.random import Stream, as_stream
 from physgen.samplers.estimates import estimates
@@ -115,7 +116,7 @@ def importance(
         text = f"finer steps of the flow still shift log Z by {shift:+.2g}: it is too stiff"
         found.append(Alarm(text, False))
     contradicted = any(alarm.fatal for alarm in found)
-    known = getattr(target, "observables", {})
+    known = declared(target).observables
     data: dict[str, Any] = {
         name: (("chain", "draw"), x.reshape(_BLOCKS, -1), {"units": _unit(known, name)})
         for name, x in values.items()
@@ -146,14 +147,14 @@ def importance(
         "target": named(target),
         "sampler": "importance sampling",
         "weights": "importance",
-        "symmetries": " ".join(sorted(getattr(target, "symmetries", ()))),
+        "symmetries": " ".join(declared(target).symmetries),
         "exactness": "asymptotic",
         "exactness_of": "target",
         "seed": rng.seed,
         "n": n,
         "warnings": "\n".join(alarm.text for alarm in found),
     }
-    coords = {"beta": float(target.beta)} if hasattr(target, "beta") else {}
+    coords = {k: v for k, v in declared(target).numbers.items() if k == "beta"}
     draws = xr.Dataset(data, coords, attrs)
     numbers = {
         name: ((), number, {"long_name": text, "units": "1"})

@@ -17,6 +17,7 @@ import numpy as np
 
 from physgen.core.chains import Info, State
 from physgen.core.checks import check_positive_int
+from physgen.core.declared import declared
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
 from physgen.core.random import Stream
@@ -85,8 +86,8 @@ class Phi4Cluster:
                 "take Wolff for Ising spins, HMC for other fields"
             )
         local = bind_phi4(target, self.rng, self.dtype, n_reflections=self.n_reflections)
-        lattice = getattr(target, "lattice", None)
-        if local.fields.couplings[0] < 0 and not getattr(lattice, "is_bipartite", False):
+        lattice = declared(target).lattice
+        if local.fields.couplings[0] < 0 and not (lattice is not None and lattice.is_bipartite):
             raise InputError(
                 "Phi4Cluster needs hop >= 0 or a bipartite lattice, got hop="
                 f"{local.fields.couplings[0]:g} on {lattice!r}; take HMC or Overrelaxation"

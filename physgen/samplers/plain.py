@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from physgen.core.checks import check_choice, check_positive_int
+from physgen.core.declared import declared
 from physgen.core.errors import InputError
 from physgen.core.protocols import Compilable
 from physgen.core.random import Stream
@@ -63,7 +64,7 @@ def first_configurations(
 
 def default_observables(target: Any, x: Any) -> Mapping[str, np.ndarray]:
     """Return the target's own observables of configurations x, or its action if it names none."""
-    named = getattr(target, "observables", None)
+    named = declared(target).observables
     if not named:
         return {"action": np.asarray(target.action(x), dtype=np.float64)}
     return {name: np.asarray(o.function(x), dtype=np.float64) for name, o in named.items()}

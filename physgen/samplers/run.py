@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from physgen.core.checks import check_positive, check_positive_int
+from physgen.core.declared import declared
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
 from physgen.core.random import Stream
@@ -238,7 +239,7 @@ def _loop(
     attrs = plan.attrs() | {f"tuning_{k}": v for k, v in now.tuning.items()}
     failed = plan.quiet and now.record.get("converged") is False
     attrs["warnings"] = "\n".join(now.record["complaints"]) if failed else ""
-    symmetries = " ".join(getattr(bound.target, "symmetries", ()))
+    symmetries = " ".join(declared(bound.target).symmetries)
     draws, i = plan.rng.child("draws"), now.index
     while i < plan.n_draws:
         first, begun, state, sums = i, time.monotonic(), now.state, now.sums

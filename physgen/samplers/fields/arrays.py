@@ -15,6 +15,7 @@ import numpy as np
 
 from physgen.core.arrays import to_numpy
 from physgen.core.chains import State
+from physgen.core.declared import declared
 from physgen.core.random import Stream
 from physgen.kernels.cpu.normals import draw_normals, padded_sites, uniforms
 from physgen.samplers.fields.checks import key_words, require_finite
@@ -61,7 +62,7 @@ class ArrayFields:
     def measure(self, state: State) -> Mapping[str, np.ndarray]:
         """Return the observables of the target; the action if it names none."""
         found = {"action": state.aux["action"]}
-        named: Any = getattr(self.target, "observables", None) or {"action": None}
+        named: Any = declared(self.target).observables or {"action": None}
         for name, function in named.items():
             if name != "action":
                 found[name] = np.asarray(to_numpy(function(state.x)), np.float64)

@@ -17,6 +17,7 @@ import numpy as np
 
 from physgen.core.chains import Info, State
 from physgen.core.checks import check_positive_int
+from physgen.core.declared import declared
 from physgen.core.protocols import Target
 from physgen.core.random import Stream
 from physgen.kernels.cpu.phi4_local import sweeps
@@ -89,7 +90,7 @@ class LocalChains:
     @cached_property
     def order(self) -> np.ndarray:
         """The order of the sites: colour by colour where the lattice is known."""
-        lattice = getattr(self.target, "lattice", None)
+        lattice = declared(self.target).lattice
         if lattice is None:
             return np.arange(self.fields.n_sites)
         return np.argsort(lattice.colouring(), kind="stable").astype(np.int64)

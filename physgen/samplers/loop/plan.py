@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from physgen.core.chains import BoundSampler
+from physgen.core.chains import BoundSampler, traits
 from physgen.core.checks import check_choice, check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
@@ -45,7 +45,7 @@ class Plan:
             return np.full(self.n_chains, "given")
         if self.start != "hot/cold":
             return np.full(self.n_chains, self.start)
-        if self.bound.exactness == "exact" or getattr(self.bound, "coupled_chains", False):
+        if self.bound.exactness == "exact" or traits(self.bound).coupled_chains:
             return np.full(self.n_chains, "hot")
         return np.where(np.arange(self.n_chains) < (self.n_chains + 1) // 2, "hot", "cold")
 
@@ -56,7 +56,7 @@ class Plan:
             "sampler": self.identity["sampler"],
             "exactness": bound.exactness,
             "exactness_of": "target",
-            "chains": "coupled" if getattr(bound, "coupled_chains", False) else "independent",
+            "chains": "coupled" if traits(bound).coupled_chains else "independent",
             "thin": self.thin,
             "seed": self.rng.seed,
             "rng": repr(self.rng),

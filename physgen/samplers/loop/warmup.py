@@ -24,7 +24,7 @@ import numpy as np
 
 from physgen.analysis.autocorrelation import MANY_CHAINS, tau_int
 from physgen.analysis.convergence import r_hat
-from physgen.core.chains import BoundSampler, State, Tunable
+from physgen.core.chains import BoundSampler, State, Tunable, traits
 from physgen.core.checks import check_positive, check_positive_int
 from physgen.core.errors import ChainTooShortError, InputError
 from physgen.core.random import Stream
@@ -239,11 +239,7 @@ def _chains_first(
         flat = x.reshape(*x.shape[:2], -1)
         for r in range(flat.shape[2]):
             one = flat[:, :, r].T
-            yield name, one.mean(axis=0, keepdims=True) if _coupled(bound) else one
-
-
-def _coupled(bound: BoundSampler) -> bool:
-    return bool(getattr(bound, "coupled_chains", False))
+            yield name, one.mean(axis=0, keepdims=True) if traits(bound).coupled_chains else one
 
 
 def _judge(
