@@ -149,7 +149,7 @@ def importance(
         "weights": "importance",
         "symmetries": " ".join(declared(target).symmetries),
         "exactness": "asymptotic",
-        "exactness_of": "target",
+        "exactness_for": "the target",
         "seed": rng.seed,
         "n": n,
         "warnings": "\n".join(alarm.text for alarm in found),

@@ -119,7 +119,7 @@ def stochastic_flow(
         "event_shape": list(target.event_shape), "target": named(target),
         "sampler": f"stochastic flow, {len(stages)} stages of {type(move).__name__}",
         "weights": "importance", "symmetries": " ".join(declared(target).symmetries),
-        "exactness": "asymptotic", "exactness_of": "target", "seed": rng.seed, "n": n,
+        "exactness": "asymptotic", "exactness_for": "the target", "seed": rng.seed, "n": n,
     }  # fmt: skip
     return xr.Dataset(data, attrs=attrs)
 

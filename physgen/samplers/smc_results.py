@@ -177,7 +177,7 @@ def label(
         "target": repr(target),
         # A move that is off, as ULA is, leaves its bias in the weights.
         "exactness": "approximate" if bound.exactness == "approximate" else "asymptotic",
-        "exactness_of": "target",
+        "exactness_for": "the target",
         "n_particles": islands.shape[1],
         "n_islands": n_islands,
         "seed": rng.seed,

@@ -55,7 +55,7 @@ class Plan:
         return {
             "sampler": self.identity["sampler"],
             "exactness": bound.exactness,
-            "exactness_of": "target",
+            "exactness_for": "the target",
             "chains": "coupled" if traits(bound).coupled_chains else "independent",
             "thin": self.thin,
             "seed": self.rng.seed,
