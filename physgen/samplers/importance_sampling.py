@@ -13,7 +13,7 @@ contradicts an independent one, with the ln 2 of a lost mode named.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,6 +47,7 @@ def importance(
     samples: Any = None,
     log_z: tuple[float, float] | None = None,
     exact: Mapping[str, float | tuple[float, float]] | xr.Dataset | None = None,
+    observables: Mapping[str, Callable[[Any], Any]] | None = None,
     ess_floor: float = ESS_FLOOR,
     keep: str | None = None,
 ) -> xr.Dataset:
@@ -66,6 +67,8 @@ def importance(
         An independent log Z, as `smc` gives it, to compare with.
     exact : mapping or Dataset, optional
         References to stand beside the estimates, as for `estimates`.
+    observables : mapping of name to callable, optional
+        Functions of configurations, instead of the target's own.
     ess_floor : float
         Effective draws that there must be.
     keep : {None, "draws"}
@@ -107,7 +110,7 @@ def importance(
         )
     # Whole configurations: |m| or E^2 of an average over what was integrated out is another.
     whole = weighing.whole(x, rng)
-    values = default_observables(target, whole)
+    values = default_observables(target, whole, observables)
     entropy = weights.entropy(log_w, target.action(whole))
     forward_w = None if samples is None else weighing.log_weights(samples)
     forward = math.nan if forward_w is None else weights.forward_ess(forward_w)
@@ -116,7 +119,7 @@ def importance(
         text = f"finer steps of the flow still shift log Z by {shift:+.2g}: it is too stiff"
         found.append(Alarm(text, False))
     contradicted = any(alarm.fatal for alarm in found)
-    known = declared(target).observables
+    known = observables or declared(target).observables
     data: dict[str, Any] = {
         name: (("chain", "draw"), x.reshape(_BLOCKS, -1), {"units": _unit(known, name)})
         for name, x in values.items()
@@ -174,4 +177,4 @@ def log_weights(density: Any, target: Any, x: Any) -> np.ndarray:
 
 
 def _unit(known: Mapping[str, Any], name: str) -> str:
-    return known[name].unit if name in known else "1"
+    return getattr(known.get(name), "unit", "1")

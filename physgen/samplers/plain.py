@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from physgen.core.arrays import to_numpy
 from physgen.core.checks import check_choice, check_positive_int
 from physgen.core.declared import declared
 from physgen.core.errors import InputError
@@ -62,12 +63,12 @@ def first_configurations(
     return draw.standard_normal(shape) * (1.0 if start == "hot" else 0.01)
 
 
-def default_observables(target: Any, x: Any) -> Mapping[str, np.ndarray]:
-    """Return the target's own observables of configurations x, or its action if it names none."""
-    named = declared(target).observables
-    if not named:
-        return {"action": np.asarray(target.action(x), dtype=np.float64)}
-    return {name: np.asarray(o.function(x), dtype=np.float64) for name, o in named.items()}
+def default_observables(
+    target: Any, x: Any, given: Mapping[str, Any] | None = None
+) -> Mapping[str, np.ndarray]:
+    """Return the given observables of configurations x, else the target's own, else its action."""
+    named = given or declared(target).observables or {"action": target.action}
+    return {name: np.asarray(to_numpy(o(x)), dtype=np.float64) for name, o in named.items()}
 
 
 def kernel_name(target: Any) -> str:

@@ -38,7 +38,7 @@ from physgen.samplers.smc_results import Islands, label
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["smc"]
+__all__ = ["default_move", "smc"]
 
 _MAX_STAGES = 10_000
 _PILOT = 4096  # particles of the pilot run, at most
@@ -126,7 +126,7 @@ def smc(
         f"n_particles = {n_particles} and n_islands = {n_islands}",
         "lower n_particles",
     )
-    move = _default_move(target) if move is None else move
+    move = default_move(target) if move is None else move
     if not isinstance(move, Sampler):
         raise InputError(f"move must be a sampler, e.g. HeatBath(), got {move!r}")
     path = path_to(target, start)
@@ -208,7 +208,8 @@ def _step(islands: Islands, slope: np.ndarray, cess: float, rest: float) -> floa
     return max(low, 1e-6 * rest)
 
 
-def _default_move(target: Target) -> Any:
+def default_move(target: Target) -> Any:
+    """Return the sampler that moves a target where none is chosen."""
     if target.support.kind == "spins":
         from physgen.samplers.heat_bath import HeatBath
 
