@@ -27,7 +27,7 @@ __all__ = [
     "traits",
 ]
 
-_EMPTY: Mapping[str, np.ndarray] = MappingProxyType({})
+_EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 class State(NamedTuple):

@@ -15,7 +15,6 @@ import numpy as np
 __all__ = ["Declared", "declared"]
 
 _NAMES = ("beta", "J", "h", "kappa", "lam", "m2")
-_NUMBER = (int, float, np.number)
 
 
 @dataclass(frozen=True)
@@ -40,9 +39,9 @@ class Declared:
 
     lattice: Any = None
     symmetries: tuple[str, ...] = ()
-    observables: Mapping[str, Any] = field(default_factory=dict)
-    couplings: Mapping[str, Any] = field(default_factory=dict)
-    numbers: Mapping[str, float] = field(default_factory=dict)
+    observables: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    couplings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    numbers: Mapping[str, float] = field(default_factory=dict[str, float])
 
     @property
     def is_even(self) -> bool:
@@ -52,13 +51,13 @@ class Declared:
 
 def declared(target: Any) -> Declared:
     """Return what a target declares; empty where it declares nothing."""
-    couplings = getattr(target, "couplings", None)
+    couplings: Any = getattr(target, "couplings", None)
     if couplings is None:
         found = {name: getattr(target, name, None) for name in _NAMES}
         couplings = {name: value for name, value in found.items() if value is not None}
     numbers = getattr(target, "numbers", None)
     if numbers is None:
-        numbers = {k: float(v) for k, v in couplings.items() if isinstance(v, _NUMBER)}
+        numbers = {k: float(v) for k, v in couplings.items() if _is_number(v)}
     return Declared(
         lattice=getattr(target, "lattice", None),
         symmetries=tuple(sorted(getattr(target, "symmetries", None) or ())),
@@ -66,3 +65,7 @@ def declared(target: Any) -> Declared:
         couplings=couplings,
         numbers=numbers,
     )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number)

@@ -53,7 +53,7 @@ class Alternating:
     cites: ClassVar[tuple[str, ...]] = ("Gabrie2022",)
 
     density: Density
-    local: Any
+    local: Sampler
     n_local: int = 1
 
     def __post_init__(self) -> None:

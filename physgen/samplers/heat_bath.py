@@ -14,8 +14,9 @@ fixed order, leaves :math:`\pi` invariant but is not reversible.  It is ergodic 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
+from physgen.core.chains import BoundSampler
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
@@ -64,7 +65,7 @@ class HeatBath:
         check_choice("layout", self.layout, LAYOUTS)
         check_choice("device", self.device, DEVICES)
 
-    def bind(self, target: Target) -> Any:
+    def bind(self, target: Target) -> BoundSampler:
         """Return the bound sampler.
 
         Raises

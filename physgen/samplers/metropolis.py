@@ -19,8 +19,9 @@ and as :math:`\beta \to 0` sequential Metropolis mixes ever more slowly:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
+from physgen.core.chains import BoundSampler
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
@@ -56,7 +57,7 @@ class Metropolis:
         check_choice("device", self.device, DEVICES)
         check_choice("ties", self.ties, ("fair", "accept"))
 
-    def bind(self, target: Target) -> Any:
+    def bind(self, target: Target) -> BoundSampler:
         """Return the bound sampler.
 
         Raises

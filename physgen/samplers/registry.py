@@ -11,9 +11,11 @@ import dataclasses
 import re
 from typing import Any
 
-import physgen.samplers as package
+import physgen.samplers
 
 __all__ = ["config_name", "find", "methods", "settings_of"]
+
+package: Any = physgen.samplers  # whose names come from a stub, which type checkers read
 
 
 def config_name(cls: type) -> str:
@@ -37,7 +39,7 @@ def find(name: str) -> Any:
     return None
 
 
-def settings_of(cls: type) -> dict[str, Any] | None:
+def settings_of(cls: Any) -> dict[str, Any] | None:
     """Return the settings of a sampler and their defaults; None if a config cannot hold them."""
     fields = [each for each in dataclasses.fields(cls) if each.init]
     if all(isinstance(each.default, bool | int | float | str | None) for each in fields):

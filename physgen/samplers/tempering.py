@@ -65,7 +65,7 @@ class ParallelTempering:
 
     cites: ClassVar[tuple[str, ...]] = ("Hukushima1996",)
 
-    sampler: Any
+    sampler: Sampler
     betas: Sequence[float]
     coupling: str = "beta"
     swap_every: int = 1

@@ -73,8 +73,8 @@ def fingerprint(target: Any) -> str:
     """
     if isinstance(target, Fingerprinted):
         return str(target.fingerprint)
-    kernel = target.kernel[1] if isinstance(target, Compilable) else ()
     function = target.action if hasattr(target, "action") else target.log_prob
+    kernel = target.kernel[1] if isinstance(target, Compilable) else ()
     return function_fingerprint(function, target.event_shape, target.support, target, *kernel)
 
 

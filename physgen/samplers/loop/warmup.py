@@ -37,7 +37,7 @@ __all__ = ["AutoWarmup", "WarmupLook", "warm_up"]
 
 FIRST_LOOK = 32  # steps
 TUNE_STEPS = 200
-MAX_R_HAT = 1.05
+R_HAT_WARM = 1.05
 _POINTS_MANY, _POINTS_FEW = 128, 1024  # measurements of one look
 
 
@@ -267,7 +267,7 @@ def _judge(
         if len(x) >= MANY_CHAINS or math.isnan(tau.value):
             continue
         hat = r_hat(x)
-        if hat > MAX_R_HAT:
+        if hat > R_HAT_WARM:
             complaints.append(f"r_hat of {name} is {hat:.3f}")
         if tau.lower_bound or x.shape[1] < MIN_LENGTH * tau.value:
             complaints.append(f"fewer than {MIN_LENGTH} tau_int of {name}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from physgen.core.chains import BoundSampler
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 
@@ -16,7 +17,7 @@ DEVICES = ("cpu", "cuda")
 _LARGE = 512**2  # sites from which strips are as fast as chains, however many chains there are
 
 
-def bind_ising(target: Any, rule: int, rng: str, layout: str, device: str = "cpu") -> Any:
+def bind_ising(target: Any, rule: int, rng: str, layout: str, device: str = "cpu") -> BoundSampler:
     """Return the bound sampler for a target with the kernel "ising".
 
     "auto" is "lattice" for large lattices that can be cut into strips, else "chains" where the
