@@ -1,5 +1,7 @@
 """The sampling loop: what it returns, that it resumes bit for bit, and what it refuses."""
 
+import inspect
+
 import numpy as np
 import pytest
 import torch
@@ -21,6 +23,7 @@ from physgen.samplers import (
     run,
     unpack_configurations,
 )
+from physgen.samplers.loop.settings import RunKeywords, RunSettings
 from physgen.targets import Ising, as_target
 
 
@@ -287,6 +290,21 @@ def test_bad_input(wrong, message):
     arguments = dict(n_chains=4, n_draws=5, seed=1, block_size=10**13) | wrong
     with pytest.raises(InputError, match=message):
         list(blocks(Chain(), Gaussian(), **arguments))
+
+
+def test_settings_are_named_in_the_help_and_for_type_checkers():
+    kinds = inspect.signature(RunSettings).parameters
+    assert set(RunKeywords.__annotations__) == set(kinds)
+    texts = {name: a.__forward_arg__ for name, a in RunKeywords.__annotations__.items()}
+    for name, p in kinds.items():
+        kind = f"Required[{p.annotation}]" if p.default is p.empty else p.annotation
+        assert texts[name] == kind
+    for function, own in ((run, []), (blocks, ["block_size", "block_seconds"])):
+        assert list(inspect.signature(function).parameters) == ["sampler", "target", *kinds, *own]
+        assert all(name in (run.__doc__ or "") for name in kinds)
+    for wrong, message in (({"nchains": 4}, "unexpected.*'nchains'"), ({}, "missing.*'n_chains'")):
+        with pytest.raises(TypeError, match=message):
+            run(Chain(), Gaussian(), n_draws=2, seed=1, **wrong)
 
 
 def test_the_sampler_and_the_target_are_what_they_should_be():
