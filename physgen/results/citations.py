@@ -1,4 +1,8 @@
-"""What to cite: methods by name, and the BibTeX (references.bib) of the works they rest on."""
+"""What to cite: the BibTeX of works (references.bib) by key, and by the method that needs them.
+
+Samplers carry the keys of their works themselves (``cites``); :data:`METHODS` names what has no
+class of its own to carry them.
+"""
 
 from __future__ import annotations
 
@@ -19,19 +23,7 @@ METHODS: Mapping[str, tuple[str, ...]] = {
     "maximum-likelihood-tomography": ("Shang2017",),
     "nearest-state": ("Smolin2012",),
     "born-sampling": ("Ferris2012",),
-    "heat-bath": ("Creutz1980", "Geman1984"),
-    "metropolis": ("Metropolis1953",),
-    "wolff": ("Wolff1989",),
-    "swendsen-wang": ("SwendsenWang1987",),
-    "hmc": ("Duane1987", "Hoffman2014"),
-    "mala": ("Roberts1996",),
-    "ula": ("Roberts1996",),
-    "overrelaxation": ("Creutz1987",),
-    "phi4-cluster": ("Brower1989", "Wolff1989"),
-    "tempering": ("Hukushima1996",),
-    "emcee": ("ForemanMackey2013", "Goodman2010"),
     "smc": ("DelMoral2006", "Neal2001"),
-    "enumeration": (),
     "gamma-method": ("Wolff2004",),
     "r-hat": ("Vehtari2021",),
     "binder": ("Binder1981", "Kamieniarz1993"),
@@ -79,17 +71,23 @@ METHODS: Mapping[str, tuple[str, ...]] = {
 
 
 def check_methods(methods: Iterable[str]) -> list[str]:
-    """Return `methods` as a list, or raise :class:`InputError` at an unknown one."""
+    """Return `methods` as a list, or raise :class:`InputError` at one that cannot be cited.
+
+    A method is a name in :data:`METHODS` or a key of references.bib.
+    """
     methods = list(methods)
     for method in methods:
-        if method not in METHODS:
-            raise InputError(f"a method to cite must be one of {sorted(METHODS)}, got {method!r}")
+        if method not in METHODS and method not in references():
+            raise InputError(
+                f"a method to cite must be one of {sorted(METHODS)}, or a key of "
+                f"physgen/results/references.bib, got {method!r}"
+            )
     return methods
 
 
 def bibtex(methods: Iterable[str]) -> str:
-    """Return the BibTeX entries of `methods`, each once, sorted by key."""
-    keys = {key for method in check_methods(methods) for key in METHODS[method]}
+    """Return the BibTeX entries of methods (names or keys), each once, sorted by key."""
+    keys = {key for method in check_methods(methods) for key in METHODS.get(method, (method,))}
     return "\n".join(references()[key] for key in sorted(keys))
 
 

@@ -12,7 +12,7 @@ contradicts an independent one, with the ln 2 of a lost mode named.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,6 +40,7 @@ def importance(
     exact: Mapping[str, float | tuple[float, float]] | xr.Dataset | None = None,
     ess_floor: float = ESS_FLOOR,
     keep: str | None = None,
+    observables: Mapping[str, Callable[[Any], Any]] | None = None,
 ) -> xr.Dataset:
     """Return the target's observables, log Z and the quality of the weights.
 
@@ -62,6 +63,8 @@ def importance(
     keep : {None, "draws"}
         "draws": the observables and ``log_weight`` of every draw, dims (chain, draw), instead of
         the table, and ``sample_log_weight`` of `samples`; `estimates` takes it.
+    observables : mapping of name to callable, optional
+        Functions of configurations, instead of the target's own.
 
     Returns
     -------
@@ -82,7 +85,7 @@ def importance(
 
     check_positive("ess_floor", ess_floor)
     check_choice("keep", str(keep), ("None", "draws"))
-    work = WeightedDraws.prepare(density, target, n, seed)
+    work = WeightedDraws.prepare(density, target, n, seed, observables)
     draws = work.result(
         xr.concat(work.blocks(), "sample", combine_attrs="override"),
         samples=samples,

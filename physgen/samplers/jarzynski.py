@@ -24,6 +24,7 @@ from physgen.analysis import weights
 from physgen.core.arrays import to_numpy
 from physgen.core.chains import Sampler
 from physgen.core.checks import check_positive, check_positive_int
+from physgen.core.declared import declared
 from physgen.core.errors import InputError
 from physgen.core.protocols import Density, Transform
 from physgen.core.random import Stream, as_stream
@@ -117,8 +118,8 @@ def stochastic_flow(
     attrs = {
         "event_shape": list(target.event_shape), "target": named(target),
         "sampler": f"stochastic flow, {len(stages)} stages of {type(move).__name__}",
-        "weights": "importance", "symmetries": " ".join(sorted(getattr(target, "symmetries", ()))),
-        "exactness": "asymptotic", "exactness_of": "target", "seed": rng.seed, "n": n,
+        "weights": "importance", "symmetries": " ".join(declared(target).symmetries),
+        "exactness": "asymptotic", "exactness_for": "the target", "seed": rng.seed, "n": n,
     }  # fmt: skip
     return xr.Dataset(data, attrs=attrs)
 

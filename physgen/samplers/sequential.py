@@ -37,11 +37,12 @@ from physgen.samplers.loop.recording import named
 from physgen.samplers.smc_checkpoint import ISLANDS, PILOT, Annealing, Stage
 from physgen.samplers.smc_paths import Path, path_to
 from physgen.samplers.smc_results import Islands, label
+from physgen.targets.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["smc"]
+__all__ = ["default_move", "smc"]
 
 _MAX_STAGES = 10_000
 _PILOT = 4096  # particles of the pilot run, at most
@@ -136,11 +137,11 @@ def smc(
         f"n_particles = {n_particles} and n_islands = {n_islands}",
         "lower n_particles",
     )
-    move = _default_move(target) if move is None else move
+    move = default_move(target) if move is None else move
     if not isinstance(move, Sampler):
         raise InputError(f"move must be a sampler, e.g. HeatBath(), got {move!r}")
     identity = {
-        "target": named(target), "move": named(move), "n_particles": n_particles,
+        "target": named(target), "fingerprint": fingerprint(target), "move": named(move),
         "n_islands": n_islands, "n_moves": n_moves, "cess": cess, "rng": repr(stream),
         "resample_below": resample_below,
     }  # fmt: skip
@@ -246,7 +247,8 @@ def _step(islands: Islands, slope: np.ndarray, cess: float, rest: float) -> floa
     return max(low, 1e-6 * rest)
 
 
-def _default_move(target: Target) -> Any:
+def default_move(target: Target) -> Any:
+    """Return the sampler that moves a target where none is chosen."""
     if target.support.kind == "spins":
         from physgen.samplers.heat_bath import HeatBath
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from physgen.core.arrays import to_numpy
 from physgen.core.errors import InputError
+from physgen.core.learning import Refinable
 from physgen.core.protocols import Collapsed, Density, Target
 from physgen.core.random import Stream
 
@@ -117,7 +118,7 @@ class Weighing:
         Also how much log Z changes with half of them, and whether that is small enough.  Draws
         are compared at equal random numbers, so the change is that of the steps alone.
         """
-        if not hasattr(self.density, "refined"):
+        if not isinstance(self.density, Refinable) or self.density.refined() is None:
             return self, 0.0, True
         now, shift = self, math.nan
         log_w = now.draw(_CHECKED, rng)[1]

@@ -9,7 +9,7 @@ of a flow have to be for n draws, and that log q of a draw is what the density s
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +52,8 @@ class WeightedDraws:
         Whether that does not matter.
     round_trip : float
         Rms of log q drawn less log q scored.
+    observables : mapping of name to callable, optional
+        Functions of configurations, instead of the target's own.
     """
 
     weighing: Weighing
@@ -60,9 +62,17 @@ class WeightedDraws:
     shift: float
     fine: bool
     round_trip: float
+    observables: Mapping[str, Callable[[Any], Any]] | None = None
 
     @classmethod
-    def prepare(cls, density: Any, target: Any, n: int, seed: Stream | int) -> WeightedDraws:
+    def prepare(
+        cls,
+        density: Any,
+        target: Any,
+        n: int,
+        seed: Stream | int,
+        observables: Mapping[str, Callable[[Any], Any]] | None = None,
+    ) -> WeightedDraws:
         """Return the work of n draws, >= 128, rounded up to a multiple of 64.
 
         Raises
@@ -76,7 +86,8 @@ class WeightedDraws:
         rng = as_stream(seed)
         n = _GROUPS * math.ceil(n / _GROUPS)
         weighing, shift, fine = weighing.resolved(n, rng.child("steps"))
-        return cls(weighing, n, rng, shift, fine, weighing.round_trip(rng.child("round trip")))
+        trip = weighing.round_trip(rng.child("round trip"))
+        return cls(weighing, n, rng, shift, fine, trip, observables)
 
     def blocks(self, done: int = 0) -> Iterator[xr.Dataset]:
         """Yield the draws after the first `done`, which end a block: dim ``sample``."""
@@ -88,7 +99,7 @@ class WeightedDraws:
             # Whole configurations: |m| or E^2 of an average over what was integrated out is
             # another.
             whole = self.weighing.whole(x, self.rng.child("rest").at(k))
-            data = dict(default_observables(target, whole))
+            data = dict(default_observables(target, whole, self.observables))
             data |= {"log_weight": log_w, WHOLE_ACTION: np.asarray(target.action(whole))}
             yield xr.Dataset({name: ("sample", values) for name, values in data.items()})
 
@@ -120,12 +131,13 @@ class WeightedDraws:
         if not self.fine:
             text = f"finer steps of the flow still shift log Z by {self.shift:+.2g}"
             found.append(Alarm(f"{text}: it is too stiff", False))
-        shape, known = (_GROUPS, -1), declared(self.weighing.target).observables
+        shape = (_GROUPS, -1)
+        known = self.observables or declared(self.weighing.target).observables
         kept: dict[str, Any] = {
             str(name): (
                 ("chain", "draw"),
                 v.values.reshape(shape),
-                {"units": known[name].unit if name in known else "1"},
+                {"units": getattr(known.get(str(name)), "unit", "1")},
             )
             for name, v in draws.data_vars.items()
             if name != WHOLE_ACTION
@@ -185,10 +197,10 @@ def _labelled(work: WeightedDraws, data: dict[str, Any], found: list[Alarm]) -> 
         "weights": "importance",
         "symmetries": " ".join(about.symmetries),
         "exactness": "asymptotic",
-        "exactness_of": "target",
+        "exactness_for": "the target",
         "seed": work.rng.seed,
         "n": work.n,
         "warnings": "\n".join(alarm.text for alarm in found),
     }
-    coords = {"beta": float(target.beta)} if hasattr(target, "beta") else {}
+    coords = {k: v for k, v in about.numbers.items() if k == "beta"}
     return xr.Dataset(data, coords, attrs)

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from physgen import samplers
 from physgen.core.errors import InputError
 from physgen.results import METHODS, bibtex, collect_provenance, config_hash
 from physgen.results.citations import references
@@ -39,8 +40,11 @@ def test_a_resumed_run_lists_both_versions():
 
 
 def test_every_method_has_references_and_every_reference_a_method():
-    used = {key for keys in METHODS.values() for key in keys}
+    exported = [getattr(samplers, name) for name in samplers.__all__]
+    carried = {key for thing in exported for key in getattr(thing, "cites", ())}
+    used = {key for keys in METHODS.values() for key in keys} | carried
     assert used == set(references())
+    assert bibtex(["Wolff1989", "Wolff1989"]).count("@") == 1
     text = bibtex(["povm-reconstruction", "adam", "adam"])
     assert text.count("@") == 2
     assert "10.1038/s42256-019-0028-1" in text

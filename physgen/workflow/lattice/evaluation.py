@@ -67,7 +67,7 @@ def with_absolute(target: Any, known: Mapping[str, float]) -> dict[str, float]:
     found, V = dict(known), math.prod(target.event_shape)
     if "log_z" not in known:
         return found
-    log_z, beta = known["log_z"] / V, declared(target).couplings.get("beta")
+    log_z, beta = known["log_z"] / V, declared(target).numbers.get("beta")
     if beta:
         found["free_energy_per_site"] = -log_z / beta
         if "log_z_error" in known:

@@ -22,7 +22,6 @@ from physgen.workflow.labels import labelled
 from physgen.workflow.lattice import evaluation
 from physgen.workflow.lattice.generators import Chains, Generator
 from physgen.workflow.lattice.grid import agreement, assemble
-from physgen.workflow.lattice.methods import cites
 from physgen.workflow.lattice.points import Place, Scan
 from physgen.workflow.target.exact import exact_of, is_square_ising, lines
 
@@ -41,7 +40,7 @@ def _sample(context: Context) -> str:
     store, scan = context.store, Scan(context.config)
     points = [chain for place in scan.places() for chain in scan.chains(place)]
     annealed = [each for place in scan.places() for each in scan.annealed(place)]
-    store.cite(*_SAMPLED, *(key for point in points for key in cites(point.make())))
+    store.cite(*_SAMPLED, *(key for point in points for key in point.make().cites))
     meter, size = Meter(points), format_bytes(result_bytes(scan))
     if points:
         context.reporter.update("sample", f"{_counted(points)}, about {size}")

@@ -5,13 +5,15 @@ import re
 import tomllib
 
 import pytest
+from physgen.workflow.lattice.scan import Scan
 
 from physgen.core.errors import InputError
 from physgen.results import config_hash
+from physgen.results.citations import references
+from physgen.samplers.registry import methods, settings_of
 from physgen.workflow import shipped
 from physgen.workflow.lattice.config import Config, SamplerSection, TargetSection
-from physgen.workflow.lattice.methods import METHODS
-from physgen.workflow.lattice.scan import Scan
+from physgen.workflow.lattice.methods import make
 from physgen.workflow.loading import config_from_dict, config_of_run, load_config
 from physgen.workflow.target.families import FAMILIES
 
@@ -155,12 +157,13 @@ def changed_list(table, **target):
 
 
 def test_every_method_exists_and_takes_its_defaults():
-    from physgen.results.citations import METHODS as KNOWN
-
-    for name, method in METHODS.items():
+    for name, cls in methods().items():
         section = SamplerSection.model_validate({"name": name})
-        assert section.settings().keys() >= set()
-        assert method.cite in KNOWN
+        assert section.settings() == settings_of(cls)
+        assert make(name, section.settings()) == cls()
+        assert set(cls.cites) <= set(references())
+    with pytest.raises(InputError, match=r"a sampler must be one of .*'heat-bath'.*got 'heat'"):
+        make("heat", {})
 
 
 def test_every_family_builds_its_target():
@@ -210,7 +213,7 @@ def test_every_sampler_of_one_target_can_be_named_in_a_config():
     from physgen import samplers
 
     classes = {n for n in samplers.__all__ if hasattr(getattr(samplers, n), "bind")}
-    assert classes - {m.cls for m in METHODS.values()} <= {
+    assert classes - {cls.__name__ for cls in methods().values()} == {
         "Alternating",
         "Independence",
         "ParallelTempering",
