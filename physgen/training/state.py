@@ -1,7 +1,8 @@
 """All that training remembers, as one Dataset: what a resume needs and nothing else.
 
 Batches and schedules are functions of the step (streams are stateless), so the state is the
-weights, their average, the best average so far, Adam's two moments, and a few counters.
+weights, their average, the best average so far, Adam's two moments, what the objective carries
+from step to step (persistent chains, a critic), and a few counters.
 """
 
 from __future__ import annotations
@@ -16,17 +17,17 @@ import torch
 import xarray as xr
 
 from physgen.core.errors import InputError
+from physgen.core.learning import Carry, Objective
 from physgen.models.io import dataset_to_tensors, tensors_to_dataset
+from physgen.training.problem import device_of
 from physgen.training.settings import FitSettings
 
-__all__ = ["FitState", "history_columns"]
+__all__ = ["FitState", "copied"]
 
 
-def history_columns(objective: Any) -> tuple[str, ...]:
-    """Return the columns of a history: losses by the name of the objective's, and its merits."""
-    loss = getattr(objective, "loss_name", "nll")
-    losses = (f"train_{loss}", f"validation_{loss}", f"validation_{loss}_error")
-    return ("step", "epoch", *losses, "learning_rate", *getattr(objective, "merits", ()))
+def copied(carry: Carry) -> dict[str, torch.Tensor]:
+    """Return a carry with memory of its own and without gradients."""
+    return {name: tensor.detach().clone() for name, tensor in carry.items()}
 
 
 class FitState:
@@ -39,20 +40,23 @@ class FitState:
     optimizer : torch.optim.Adam
     best : dict of str to tensor
         Averaged weights that are the result if nothing better comes.
+    carry, best_carry : dict of str to tensor
+        What the objective is given next, and was given after the step of `best`: chains fit the
+        weights that they ran under, so a divergence falls back on both.  On the model's device.
     step, n_steps, best_step : int
         Optimiser steps done and planned, and the step of `best`.
     lowest : array
-        NLL of each held-out shot at the validation with the lowest mean.
+        Loss of each held-out item at the validation with the lowest mean.
     stale : int
         Validations since then.
     loss_sum, loss_count : float, int
         Training loss since the last validation.
     history : dict of lists
-        By column.
+        By column: losses by the name that the objective gives them, and its merits.
     """
 
     def __init__(
-        self, model: torch.nn.Module, settings: FitSettings, n_steps: int, columns: Iterable[str]
+        self, model: torch.nn.Module, settings: FitSettings, n_steps: int, objective: Objective
     ) -> None:
         self.model = model
         self.average: Any = copy.deepcopy(model).requires_grad_(False)
@@ -63,7 +67,35 @@ class FitState:
         self.step, self.n_steps = 0, n_steps
         self.best_step, self.stale, self.lowest = 0, 0, np.empty(0)
         self.loss_sum, self.loss_count = 0.0, 0
+        self.carry: dict[str, torch.Tensor] = {}
+        self.best_carry: dict[str, torch.Tensor] = {}
+        loss = objective.loss_name
+        self._losses = (f"train_{loss}", f"validation_{loss}", f"validation_{loss}_error")
+        columns = ("step", "epoch", *self._losses, "learning_rate", *objective.merits)
         self.history: dict[str, list[float]] = {name: [] for name in columns}
+        self._unit = f"{objective.unit}/site"
+
+    def begin(self, carry: Carry) -> None:
+        """Take the first carry of an objective."""
+        self.carry, self.best_carry = copied(carry), copied(carry)
+
+    def keep(self) -> None:
+        """Take the present averaged weights for the best."""
+        self.best, self.best_step = copy.deepcopy(self.average.state_dict()), self.step
+        self.best_carry = copied(self.carry)
+
+    def fall_back(self) -> None:
+        """Return to the best weights and their carry, after what came of them has diverged."""
+        self.model.load_state_dict(self.best)
+        self.average.load_state_dict(self.best)
+        self.carry = copied(self.best_carry)
+        self.optimizer.state.clear()  # its moments may be as broken as the loss
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all weights and numbers that are carried on are finite."""
+        weights = [p for module in (self.model, self.average) for p in module.parameters()]
+        return all(torch.isfinite(tensor).all() for tensor in (*weights, *self.carry.values()))
 
     def update_average(self, decay: float) -> None:
         """Move the averaged weights towards the current ones.
@@ -76,14 +108,12 @@ class FitState:
                 a.lerp_(p, weight)
 
     def history_dataset(self) -> xr.Dataset:
-        """Return the history with dimension ``evaluation``; losses in nats per site."""
-        losses = [name for name in self.history if name.startswith(("train_", "validation_"))]
-        units = dict.fromkeys(losses, "nat/site")
+        """Return the history with dimension ``evaluation``; losses per site."""
         variables = {
             name: (
                 "evaluation",
                 np.asarray(values, dtype=np.int64 if name in ("step", "epoch") else np.float64),
-                {"units": units[name]} if name in units else {},
+                {"units": self._unit} if name in self._losses else {},
             )
             for name, values in self.history.items()
         }
@@ -97,6 +127,8 @@ class FitState:
             **_prefixed("model", self.model.state_dict().items()),
             **_prefixed("average", self.average.state_dict().items()),
             **_prefixed("best", self.best.items()),
+            **_prefixed("carry", self.carry.items()),
+            **_prefixed("best_carry", self.best_carry.items()),
         }
         for key in ("exp_avg", "exp_avg_sq", "step"):
             per_name = ((names[i], moments[i][key]) for i in sorted(moments))
@@ -113,7 +145,7 @@ class FitState:
 
     def restore(self, stored: xr.Dataset) -> None:
         """Load what :meth:`to_dataset` returned, or raise :class:`InputError`."""
-        tensors = dataset_to_tensors(stored)
+        tensors, device = dataset_to_tensors(stored), device_of(self.model)
         try:
             self.model.load_state_dict(_selected(tensors, "model"))
             self.average.load_state_dict(_selected(tensors, "average"))
@@ -125,11 +157,13 @@ class FitState:
             }
         except (RuntimeError, KeyError) as error:
             raise InputError(
-                "the checkpoint does not belong to this model; "
-                f"train with the model it was written for ({error})"
+                "the checkpoint does not belong to this model and objective; "
+                f"train with those it was written for ({error})"
             ) from error
         for name in _COUNTERS:
             setattr(self, name, counters[name])
+        carried = (_selected(tensors, prefix) for prefix in ("carry", "best_carry"))
+        self.carry, self.best_carry = ({k: t.to(device) for k, t in c.items()} for c in carried)
         state: dict[int, dict[str, Any]] = {}
         for i, (name, _) in enumerate(self.model.named_parameters()):
             if f"adam.step.{name}" in tensors:
