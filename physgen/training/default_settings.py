@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from physgen.core.errors import InputError
@@ -36,12 +36,12 @@ def default_settings(model: Any) -> FitSettings:
     )
 
 
-def _recipes(config: Any) -> list[FitSettings | None]:
+def _recipes(config: Any) -> Sequence[FitSettings | None]:
     """Return the recipe of a config, or those of the configs in it; None where there is none."""
     if not isinstance(config, Mapping):
         return [None]
     try:
-        return [recipe(config.get("family"))]
+        return [recipe(str(config.get("family")))]
     except InputError:
         values = [v if isinstance(v, list | tuple) else [v] for v in config.values()]
         inner = [v for vs in values for v in vs if isinstance(v, Mapping) and "family" in v]

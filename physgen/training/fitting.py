@@ -71,7 +71,8 @@ class FitResult:
         The model that was passed in, holding the averaged weights that validation kept.
     history : xarray.Dataset
         Dimension ``evaluation``: step, epoch, the loss in training and in validation with its
-        standard error (per site; e.g. train_nll), learning_rate, and merits of the objective.
+        standard error (per site; e.g. train_nll), learning_rate, merits of the objective, and
+        the means of its metrics over the steps since the row before.
     best_step : int
         Step of the weights that were kept.
     stopped_by : {"schedule", "patience"}
@@ -266,8 +267,7 @@ class _Loop:
         s.update_average(settings.ema_decay)
         s.carry = {name: tensor.detach() for name, tensor in loss.carry.items()}
         s.step += 1
-        s.loss_sum += value * len(index)
-        s.loss_count += len(index)
+        s.count(value, loss.metrics, len(index))
         if not validate:
             return
         every = self.steps_per_epoch * settings.validate_every
@@ -298,9 +298,7 @@ class _Loop:
         rate = self.settings.learning_rate_at(s.step - 1, s.n_steps)
         row = [s.step, self.epoch, train, validation, _standard_error(losses), rate]
         row += [merit(losses) for merit in self.objective.merits.values()]
-        for column, value in zip(s.history.values(), row, strict=True):
-            column.append(float(value))
-        s.loss_sum, s.loss_count = 0.0, 0
+        s.record(row)
         if not s.lowest.size or losses.mean() < s.lowest.mean():
             s.lowest, s.stale = losses, 0
         else:

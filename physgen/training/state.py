@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -49,10 +50,10 @@ class FitState:
         Loss of each held-out item at the validation with the lowest mean.
     stale : int
         Validations since then.
-    loss_sum, loss_count : float, int
-        Training loss since the last validation.
+    loss_sum, loss_count, metric_sums : float, int, dict of str to float
+        Training loss since the last validation, and the metrics beside it, summed over items.
     history : dict of lists
-        By column: losses by the name that the objective gives them, and its merits.
+        By column: losses by the name that the objective gives them, its merits and its metrics.
     """
 
     def __init__(
@@ -67,12 +68,13 @@ class FitState:
         self.step, self.n_steps = 0, n_steps
         self.best_step, self.stale, self.lowest = 0, 0, np.empty(0)
         self.loss_sum, self.loss_count = 0.0, 0
+        self.metric_sums: dict[str, float] = {}
         self.carry: dict[str, torch.Tensor] = {}
         self.best_carry: dict[str, torch.Tensor] = {}
         loss = objective.loss_name
         self._losses = (f"train_{loss}", f"validation_{loss}", f"validation_{loss}_error")
-        columns = ("step", "epoch", *self._losses, "learning_rate", *objective.merits)
-        self.history: dict[str, list[float]] = {name: [] for name in columns}
+        self._columns = ("step", "epoch", *self._losses, "learning_rate", *objective.merits)
+        self.history: dict[str, list[float]] = {name: [] for name in self._columns}
         self._unit = f"{objective.unit}/site"
 
     def begin(self, carry: Carry) -> None:
@@ -106,6 +108,28 @@ class FitState:
         with torch.no_grad():
             for a, p in zip(self.average.parameters(), self.model.parameters(), strict=True):
                 a.lerp_(p, weight)
+
+    def count(self, value: float, metrics: Mapping[str, float], n: int) -> None:
+        """Add the loss and the metrics of a step over n items."""
+        self.loss_sum += value * n
+        self.loss_count += n
+        for name, metric in metrics.items():
+            self.metric_sums[name] = self.metric_sums.get(name, 0.0) + float(metric) * n
+
+    def record(self, row: Iterable[float]) -> None:
+        """Add a row to the history, with the mean of each metric since the last one."""
+        if twice := sorted({*self._columns} & {*self.metric_sums}):
+            raise InputError(
+                f"metrics of an objective need names of their own, got {twice[0]!r}, a column of "
+                "every history; give it another name"
+            )
+        means = {name: total / self.loss_count for name, total in self.metric_sums.items()}
+        now, rows = dict(zip(self._columns, row, strict=True)) | means, len(self.history["step"])
+        for name in now:
+            self.history.setdefault(name, [math.nan] * rows)
+        for name, column in self.history.items():
+            column.append(float(now.get(name, math.nan)))
+        self.loss_sum, self.loss_count, self.metric_sums = 0.0, 0, {}
 
     def history_dataset(self) -> xr.Dataset:
         """Return the history with dimension ``evaluation``; losses per site."""
@@ -151,17 +175,21 @@ class FitState:
             self.average.load_state_dict(_selected(tensors, "average"))
             self.best = _selected(tensors, "best")
             counters = json.loads(stored.attrs["counters"])
+            counters = {name: counters[name] for name in _COUNTERS}
             self.lowest = stored["lowest"].values.copy()
+            metrics = [str(name).removeprefix("history.") for name in stored.data_vars]
+            metrics = [m for m in metrics if f"history.{m}" in stored and m not in self._columns]
             self.history = {
-                name: stored[f"history.{name}"].values.tolist() for name in self.history
+                name: stored[f"history.{name}"].values.tolist()
+                for name in (*self._columns, *metrics)
             }
         except (RuntimeError, KeyError) as error:
             raise InputError(
                 "the checkpoint does not belong to this model and objective; "
                 f"train with those it was written for ({error})"
             ) from error
-        for name in _COUNTERS:
-            setattr(self, name, counters[name])
+        for name, value in counters.items():
+            setattr(self, name, value)
         carried = (_selected(tensors, prefix) for prefix in ("carry", "best_carry"))
         self.carry, self.best_carry = ({k: t.to(device) for k, t in c.items()} for c in carried)
         state: dict[int, dict[str, Any]] = {}
@@ -173,7 +201,7 @@ class FitState:
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
-_COUNTERS = ("step", "n_steps", "best_step", "stale", "loss_sum", "loss_count")
+_COUNTERS = ("step", "n_steps", "best_step", "stale", "loss_sum", "loss_count", "metric_sums")
 
 
 def _prefixed(prefix: str, items: Iterable[tuple[str, torch.Tensor]]) -> dict[str, torch.Tensor]:

@@ -12,7 +12,7 @@ import pytest
 import torch
 from helpers.fits import assert_same_weights
 
-from physgen.core.errors import InterruptedRunError, TrainingDivergedError
+from physgen.core.errors import InputError, InterruptedRunError, TrainingDivergedError
 from physgen.core.learning import Loss, Objective
 from physgen.core.random import Stream
 from physgen.training import FitSettings, Schedule, fit
@@ -75,7 +75,8 @@ class Persistent:
                 x[:, i] *= torch.where(flips, -1, 1).to(torch.int8)
         data = self.samples.batch(index, rng).x
         value = model.forward(data.float()).mean() - model.forward(x.float()).mean()
-        return Loss(value, carry={"chains": x, "age": carry["age"] + 1})
+        metrics = {"step_in_epoch": float(rng.counter % 18)}
+        return Loss(value, metrics, {"chains": x, "age": carry["age"] + 1})
 
     def evaluate(self, model):
         energy = -float(model.coupling.detach()) * BONDS
@@ -255,6 +256,41 @@ def test_a_history_has_the_unit_and_progress_the_words_of_the_objective():
     assert history["validation_contrast"].attrs["units"] == "1/site"
     assert "units" not in history["learning_rate"].attrs
     assert (seen[-1].label, seen[-1].item, seen[-1].unit) == ("contrast", "rings", "1")
+
+
+def test_a_history_holds_the_mean_of_each_metric():
+    history = fit(Ring(), Persistent(), SETTINGS, rng=1).history
+    np.testing.assert_allclose(history["step_in_epoch"], 8.5)  # of 0..17
+
+    class Late(Persistent):
+        """With a metric that it knows after half of the steps."""
+
+        def loss(self, model, index, rng, carry):
+            loss = super().loss(model, index, rng, carry)
+            return loss._replace(metrics={"late": 1.0} if rng.counter >= 54 else {})
+
+    late = fit(Ring(), Late(), SETTINGS, rng=1).history["late"].values
+    np.testing.assert_array_equal(late, [np.nan] * 3 + [1.0] * 3)
+
+
+def test_a_metric_with_the_name_of_a_column_is_refused():
+    class Twice(Persistent):
+        def loss(self, model, index, rng, carry):
+            return super().loss(model, index, rng, carry)._replace(metrics={"epoch": 1.0})
+
+    with pytest.raises(InputError, match="need names of their own, got 'epoch'"):
+        fit(Ring(), Twice(), SETTINGS, rng=1)
+
+
+def test_a_checkpoint_of_another_objective_is_refused():
+    stored = []
+    fit(Ring(), Persistent(), SETTINGS, rng=1, on_checkpoint=lambda s, h: stored.append(s))
+
+    class Other(Persistent):
+        loss_name = "other"
+
+    with pytest.raises(InputError, match="does not belong to this model and objective"):
+        fit(Ring(), Other(), SETTINGS, rng=1, resume_from=stored[-1])
 
 
 def test_the_command_line_reports_an_objective_that_it_never_heard_of(capsys):
