@@ -205,7 +205,7 @@ def test_a_mixture_is_built_stored_decimated_and_refined():
     assert FlipMixture(cnf).refined().base.refine == 2 * cnf.refine
     whole = Decimated(model, PHI4)
     assert whole.sample(3, rng=1).shape == (3, 4, 4)
-    loss = ReverseKL(PHI4, "path").loss(whole, torch.empty(8, 0), Stream(1))
+    loss = ReverseKL(PHI4, "path").loss(whole, np.arange(8), Stream(1), {})
     loss.value.backward()
     assert math.isfinite(float(loss.value.detach()))
     for wrong in (model, whole, torch.nn.Linear(2, 2)):

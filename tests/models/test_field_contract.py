@@ -78,7 +78,7 @@ def test_the_path_gradient_is_the_whole_one_less_the_score_of_the_weights(name):
         ])  # fmt: skip
 
     def gradient(how):
-        return flat(ReverseKL(target, how).loss(model, torch.empty(n, 0), Stream(5)).value)
+        return flat(ReverseKL(target, how).loss(model, np.arange(n), Stream(5), {}).value)
 
     x = model.draw(n, Stream(5).torch())[0].detach()
     score = flat(model(x).mean())

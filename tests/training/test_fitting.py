@@ -125,8 +125,8 @@ def test_resume_is_bit_for_bit(stop_at):
 
 def test_divergence_keeps_the_last_good_weights():
     class Breaks(NegativeLogLikelihood):
-        def loss(self, model, batch, rng):
-            loss = super().loss(model, batch, rng)
+        def loss(self, model, index, rng, carry):
+            loss = super().loss(model, index, rng, carry)
             return loss._replace(value=loss.value * float("nan")) if rng.counter == 100 else loss
 
     model, stored = small_model(), []
@@ -157,9 +157,9 @@ def test_weights_that_blow_up_are_not_kept():
     assert np.isfinite(model.log_prob(coupled_strings(100))).all()
 
 
-def test_patience_without_held_out_shots_is_refused():
+def test_patience_without_held_out_items_is_refused():
     objective = NegativeLogLikelihood(coupled_strings(100), 0)
-    with pytest.raises(InputError, match="patience needs held-out shots"):
+    with pytest.raises(InputError, match="patience needs held-out items"):
         fit(small_model(), objective, FitSettings(patience=2), rng=1)
 
 
@@ -181,7 +181,7 @@ def test_checkpoint_of_another_model_is_refused():
     settings = FitSettings(n_epochs=1)
     fit(small_model(), objective, settings, rng=1, on_checkpoint=lambda s, h: stored.append(s))
     other = models.GRU(L, K, hidden=9, layers=1, rng=1)
-    with pytest.raises(InputError, match="does not belong to this model"):
+    with pytest.raises(InputError, match="does not belong to this model and objective"):
         fit(other, objective, settings, rng=1, resume_from=stored[-1])
 
 

@@ -12,7 +12,7 @@ condition the velocity on the coupling, for the same purpose.)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, final
 
 import numpy as np
@@ -249,12 +249,12 @@ class _Calls(nn.Module):
 
 
 class BoundFlow:
-    """A flow with given weights, through which gradients reach what these were made of."""
+    """A flow with given weights, through which gradients reach what these were made of; Scored."""
 
     def __init__(self, calls: _Calls, weights: Mapping[str, torch.Tensor]) -> None:
         self._calls, self._weights = calls, {f"flow.{k}": w for k, w in weights.items()}
 
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return log q (B,)."""
         return self._called("forward", x)
 
@@ -274,9 +274,15 @@ class BoundFlow:
         """Return how many steps training needs with these weights."""
         return self._called("steps_needed", rng)
 
-    def parameters(self) -> list[torch.Tensor]:
-        """Return the weights in use."""
-        return list(self._weights.values())
+    def parameters(self, recurse: bool = True) -> Iterator[torch.Tensor]:
+        """Yield the weights in use."""
+        del recurse
+        yield from self._weights.values()
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Shape of a field."""
+        return self._calls.flow.event_shape
 
     @property
     def support(self) -> Any:
