@@ -12,7 +12,7 @@ from physgen.models.configurations import ConfigurationModel
 from physgen.models.decimated import Decimated, reduced
 from physgen.models.flip_mixture import FlipMixture
 from physgen.models.flows.continuous import EquivariantCNF
-from physgen.models.registry import families, for_target_of
+from physgen.models.families import FAMILIES, names
 
 __all__ = ["default_family", "for_target"]
 
@@ -58,7 +58,7 @@ def for_target(
         Of spins or real fields; what it declares (``lattice``, ``symmetries``, an odd sublattice
         that can be integrated) is used.
     family : str
-        "auto", or one of ``families("reals")`` and ``families("spins")``.
+        "auto", or one of ``models.families.names("reals")`` or ``names("spins")``.
     decimate : bool
         Integrate the odd sublattice exactly, where the target can.
     mixture : bool
@@ -92,19 +92,19 @@ def for_target(
             )
         return _begun(target, start, decimate)
     name = default_family(target) if family == "auto" else family
-    known = families(target.support.kind)
+    known = names(target.support.kind)
     if name not in known:
         raise InputError(
             f"family of a target of {target.support.kind} must be one of "
             f"{', '.join(map(repr, known))}, got {name!r}"
         )
-    make = for_target_of(name)
+    row = FAMILIES[name]
     if mixture and "z2" not in (getattr(target, "symmetries", None) or ()):
         raise InputError(
             f"mixture needs a target with S(-x) = S(x) (symmetry 'z2'), got {target!r}"
         )
     try:
-        model = make(target, decimate=decimate, rng=rng, **options)
+        model = row.load().for_target(target, decimate=decimate, rng=rng, **row.fixed, **options)
     except TypeError as error:
         raise InputError(f"model {name!r}: {error}") from error
     if not mixture:

@@ -26,7 +26,7 @@ from physgen.core.random import Stream, as_stream
 from physgen.samplers.plain import first_configurations
 from physgen.targets.even import EvenTarget
 
-__all__ = ["Decimated", "reduced"]
+__all__ = ["Decimated", "learned", "reduced"]
 
 
 def reduced(target: Any) -> EvenTarget | None:
@@ -34,6 +34,14 @@ def reduced(target: Any) -> EvenTarget | None:
     lattice: Any = getattr(target, "lattice", None)
     able = isinstance(target, Decimable) and lattice is not None and lattice.is_bipartite
     return EvenTarget(target) if able else None
+
+
+def learned(model: Any) -> Any:
+    """Return the part of a model that is trained and stored.
+
+    The density of the even sites of a :class:`Decimated` model; of any other, the whole.
+    """
+    return model.even if isinstance(model, Decimated) else model
 
 
 @final

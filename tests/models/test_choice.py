@@ -38,7 +38,7 @@ def test_the_default_uses_what_a_target_declares():
 
 @pytest.mark.parametrize("target", [PHI4, ISING], ids=["fields", "spins"])
 def test_every_family_is_made_for_a_target_and_scores_what_it_draws(target):
-    for family in models.families(target.support.kind):
+    for family in models.families.names(target.support.kind):
         model = for_target(target, family, rng=1)
         assert isinstance(model, Decimated), family
         assert model.config["family"] == family
@@ -52,7 +52,7 @@ def test_every_family_is_trained_on_its_target(target, decimate):
     """A few updates from one fresh start change the weights, and nothing is in the way."""
     settings = FitSettings(n_epochs=1, batch_size=16, learning_rate=1e-3)
     objective = ReverseKL(target, n_validation=16, draws_per_epoch=48)
-    for family in models.families(target.support.kind):
+    for family in models.families.names(target.support.kind):
         model = for_target(target, family, decimate=decimate, rng=1)
         before = torch.cat([p.detach().flatten().clone() for p in model.parameters()])
         history = fit(model, objective, settings, rng=1).history

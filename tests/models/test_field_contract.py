@@ -21,7 +21,7 @@ def tolerance(name):
 
 
 def test_every_family_is_here():
-    assert {config["family"] for config in CASES.values()} == set(models.families("reals"))
+    assert {config["family"] for config in CASES.values()} == set(models.families.names("reals"))
 
 
 @every_flow

@@ -70,7 +70,7 @@ def relative(model, n=40):
 
 
 def test_every_family_is_here():
-    assert set(SMALL) == set(CLASSES) == set(models.families("spins")) - {"coloured-net"}
+    assert set(SMALL) == set(CLASSES) == set(models.families.names("spins")) - {"coloured-net"}
 
 
 @every_lattice

@@ -27,6 +27,7 @@ References
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ from physgen.models.autoregressive.base import AutoregressiveNet, Step
 from physgen.models.autoregressive.fused import LayerWeights, draw, sequence
 from physgen.models.default import FAMILY, HIDDEN, LAYERS
 
-__all__ = ["CELLS", "RecurrentNet"]
+__all__ = ["CELLS", "GRU", "LSTM", "RNN", "RecurrentNet"]
 
 CELLS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
@@ -197,3 +198,8 @@ class RecurrentNet(AutoregressiveNet):
             return self.head(torch.cat([h[0], x], -1))
 
         return step
+
+
+RNN = partial(RecurrentNet, cell="rnn")
+GRU = partial(RecurrentNet, cell="gru")
+LSTM = partial(RecurrentNet, cell="lstm")

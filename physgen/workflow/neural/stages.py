@@ -72,7 +72,7 @@ def _fit(context: Context, point: Point) -> None:
             f"in another directory or with --force; what was reached is in {store.path}",
             step=error.step,
         ) from None
-    stored = models.to_dataset(_learned(result.model))
+    stored = models.to_dataset(models.learned(result.model))
     stored = stored.assign_attrs(cpu_seconds=time.process_time() - begun)
     of = "the target"
     store.commit({f"{point.group}/model": labelled(stored, "approximate", of, units=False)})
@@ -87,17 +87,12 @@ def _curve(history: xr.Dataset, point: Point, known: float) -> xr.Dataset:
     return labelled(history, "asymptotic", "the model: its variational free energy per site")
 
 
-def _learned(model: Any) -> Any:
-    """Return the part of a model that was trained."""
-    return getattr(model, "even", model)
-
-
 def _load(context: Context, point: Point) -> Any:
     from physgen import models
 
     model = point.model(context.stream("train").child(point.group, "init"))
     stored = models.from_dataset(context.store.read(f"{point.group}/model"))
-    _learned(model).load_state_dict(stored.state_dict())
+    models.learned(model).load_state_dict(stored.state_dict())
     return model
 
 
