@@ -136,7 +136,9 @@ def _spins(name: str, path: str, about: str, **row: Any) -> Family:
 
 def _spin_string(net: str, about: str, *cites: str) -> Family:
     path = "spin_strings:SpinStrings"
-    return _spins(f"spin-{net}", path, f"{about}, one spin a step", fixed={"net": net}, cites=cites)
+    return _spins(
+        f"spin-{net}", path, f"{about}, one spin a step", fixed={"net": net}, cites=cites
+    )
 
 
 _ROWS = (

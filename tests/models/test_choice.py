@@ -80,10 +80,10 @@ def test_a_trained_flow_begins_another():
     small = for_target(PHI4, rng=1, features=3)
     with torch.no_grad():
         small.even.velocity.kappa += 0.1
-    same = for_target(Phi4.from_unhalved(L=4, m2=-4.0, lam=7.0), start=small)
+    same = for_target(Phi4.from_unhalved(L=4, m2=-4.0, lam=7.0), begin_from=small)
     assert torch.equal(same.even.velocity.kappa, small.even.velocity.kappa)
     assert same.even is not small.even
-    large = for_target(Phi4.from_unhalved(L=8, m2=-4.0, lam=7.0), start=small)
+    large = for_target(Phi4.from_unhalved(L=8, m2=-4.0, lam=7.0), begin_from=small)
     assert large.event_shape == (8, 8)
     assert float(large.even.velocity.kappa.detach().abs().max()) > 0.05
 
@@ -92,18 +92,18 @@ def test_what_does_not_transfer_is_refused_with_the_reason():
     larger = Phi4.from_unhalved(L=8, m2=-4.0, lam=8.0)
     coupling = for_target(PHI4, "coupling-flow", rng=1)
     with pytest.raises(InputError, match=r"shape \(8,\) and the target wants \(32,\); only"):
-        for_target(larger, start=coupling)
+        for_target(larger, begin_from=coupling)
     whole = for_target(PHI4, decimate=False, rng=1)
     with pytest.raises(InputError, match=r"flow of all sites .* decimate=False would fit"):
-        for_target(larger, start=whole)
-    with pytest.raises(InputError, match="family follows from the model to start from"):
-        for_target(PHI4, "coupling-flow", start=coupling)
-    with pytest.raises(InputError, match="layers follows from the model to start from"):
-        for_target(PHI4, start=coupling, layers=3)
-    with pytest.raises(InputError, match=r"start must be a trained model .*, got str"):
-        for_target(PHI4, start="run.h5")
+        for_target(larger, begin_from=whole)
+    with pytest.raises(InputError, match="family follows from the model to begin from"):
+        for_target(PHI4, "coupling-flow", begin_from=coupling)
+    with pytest.raises(InputError, match="layers follows from the model to begin from"):
+        for_target(PHI4, begin_from=coupling, layers=3)
+    with pytest.raises(InputError, match=r"begin_from must be a trained model .*, got str"):
+        for_target(PHI4, begin_from="run.h5")
     with pytest.raises(InputError, match="model of spins, as the target is"):
-        for_target(ISING, start=coupling)
+        for_target(ISING, begin_from=coupling)
     with pytest.raises(InputError, match=r"family of a target of reals must be one of"):
         for_target(PHI4, "pixel-net")
     with pytest.raises(InputError, match=r"model 'coupling-flow': .*colour"):

@@ -114,7 +114,7 @@ def test_lattices_without_translations_or_halves():
     ("family", "options", "says"),
     [
         ("coupling-flow", {"shape": [3, 4]}, "a checkerboard needs even extents"),
-        ("coupling-flow", {"shape": [6], "even": True}, "a multiple of 4"),
+        ("coupling-flow", {"shape": [6], "halved": True}, "a multiple of 4"),
         ("coupling-flow", {"shape": [1]}, "two sites at least"),
         ("coupling-flow", {"kind": "cubic"}, "kind must be one of"),
         ("coupling-flow", {"kernel": 4}, "kernel must be an odd width, got 4"),
@@ -127,7 +127,7 @@ def test_lattices_without_translations_or_halves():
         ("coupling-flow", {"shape": [4, 6], "point_group": True}, "equal extents"),
         ("coupling-flow", {"boundary": "open", "point_group": True}, "a periodic lattice"),
         ("glow-flow", {"shape": [3, 4], "boundary": "open"}, "blocks of two need even extents"),
-        ("glow-flow", {"shape": [4], "even": True}, "one channel a block"),
+        ("glow-flow", {"shape": [4], "halved": True}, "one channel a block"),
         ("glow-flow", {"kernel": 2}, "kernel must be an odd width, got 2"),
     ],
 )

@@ -101,7 +101,7 @@ def test_single_precision_comes_back(name):
 @every_flow
 def test_symmetries_are_exact(name):
     case, model = CASES[name], make(name)
-    even = case.get("even", False)
+    even = case.get("halved", False)
     x = model.sample(5, rng=2)
     if case["family"] == "zuko-flow":  # knows none
         assert float((model.log_prob(-x) - model.log_prob(x)).abs().max()) > 1e-3
@@ -130,7 +130,7 @@ def shifted(case, lattice, whole):
             yield whole.transpose(1, 2)
         return
     # Shifts that preserve the colours of a checkerboard, or the blocks.
-    step = 4 if lattice.dim == 1 and case.get("even") else 2
+    step = 4 if lattice.dim == 1 and case.get("halved") else 2
     for mu in range(lattice.dim):
         if lattice.boundaries[mu] == "periodic":
             yield torch.roll(whole, step, 1 + mu)
@@ -145,7 +145,7 @@ def test_weights_and_architecture_come_back(name):
     assert again.config == model.config
 
 
-PAIR = {"shape": [2, 2], "even": True}
+PAIR = {"shape": [2, 2], "halved": True}
 PAIRS = {
     "cnf": CNF | PAIR,
     "cnf, not odd": CNF | PAIR | {"odd": False},
@@ -183,7 +183,7 @@ def test_wrappers_integrate_to_one(monkeypatch):
     model = FlipMixture(stirred(models.build(config, rng=3).double(), 0.2))
     assert integral(model) == pytest.approx(1, abs=1e-3)
     phi4 = Phi4.from_hopping(L=2, kappa=0.3, lam=0.5, dim=1)
-    one = stirred(models.build(CNF | {"shape": [2], "even": True}, rng=3).double(), 0.1)
+    one = stirred(models.build(CNF | {"shape": [2], "halved": True}, rng=3).double(), 0.1)
     decimated = Decimated(one, phi4)
     assert integral(decimated) == pytest.approx(1, abs=1e-3)
     # Saboteur: the conditional of the other site has the normalisation of another coupling.

@@ -33,9 +33,9 @@ FAMILIES = {name: {"family": name, **sizes} for name, sizes in SMALL.items()} | 
 LATTICES = {
     "odd": {"shape": [3, 3]},
     "not odd": {"shape": [3, 3], "odd": False},
-    "even": {"shape": [4, 4], "even": True},
+    "even": {"shape": [4, 4], "halved": True},
     "open": {"shape": [2, 4], "boundary": ["open", "periodic"], "odd": False},
-    "even, open": {"shape": [3, 6], "even": True, "boundary": "open"},
+    "even, open": {"shape": [3, 6], "halved": True, "boundary": "open"},
 }
 every_family = pytest.mark.parametrize("family", FAMILIES)
 every_lattice = pytest.mark.parametrize("lattice", LATTICES)
@@ -203,7 +203,7 @@ def test_a_target_gets_the_net_of_its_symmetries(family):
     model = cls.for_target(Ising(L=4, beta=0.4), **options)
     assert isinstance(model, Decimated)
     assert model.config["family"] == family
-    assert (model.even.odd, model.even.even) == (True, True)
+    assert (model.even.odd, model.even.halved) == (True, True)
     x, log_q = model.sample_and_log_prob(30, rng=1)
     assert x.shape == (30, 4, 4)
     np.testing.assert_allclose(model.log_prob(x), log_q, atol=1e-4)
@@ -219,7 +219,7 @@ def test_a_target_gets_the_net_of_its_symmetries(family):
 @pytest.mark.parametrize("shape", [(5,), (2, 2, 3)])
 @pytest.mark.parametrize("family", ["masked-net", "spin-gru"])
 def test_some_nets_take_any_lattice(family, shape):
-    model = make(family, shape=list(shape), even=False)
+    model = make(family, shape=list(shape), halved=False)
     assert np.exp(model.log_prob(states(model))).sum() == pytest.approx(1, abs=2e-6)
 
 

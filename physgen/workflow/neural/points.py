@@ -16,7 +16,14 @@ from physgen.workflow.target.section import TargetSection
 
 __all__ = ["Point", "Points"]
 
-_RESERVED = {"rng", "shape", "boundary", "even", "net", "start"}  # what is decided elsewhere
+_RESERVED = {
+    "rng",
+    "shape",
+    "boundary",
+    "halved",
+    "net",
+    "begin_from",
+}  # what is decided elsewhere
 
 
 @dataclass(frozen=True)
