@@ -1,4 +1,8 @@
-"""What to cite: methods by name, and the BibTeX (references.bib) of the works they rest on."""
+"""What to cite: methods by name, and the BibTeX (references.bib) of the works they rest on.
+
+What carries its citations itself (a family of models, `physgen.models.families`) is cited by the
+keys of its works.
+"""
 
 from __future__ import annotations
 
@@ -41,30 +45,10 @@ METHODS: Mapping[str, tuple[str, ...]] = {
     "yang": ("Yang1952",),
     "xoshiro": ("Blackman2021",),
     "box-muller": ("Box1958",),
-    "rnn": ("Elman1990",),
-    "lstm": ("Hochreiter1997",),
-    "gru": ("Cho2014",),
     "bootstrap": ("Efron1979",),
-    "mps": ("Cramer2010", "Kurmapu2023"),
-    "lpdo": ("Cramer2010", "Guo2023"),
-    "convolution": ("vandenOord2016a", "vandenOord2016b", "Schmale2022"),
-    "transformer": ("Vaswani2017", "Cha2021"),
     "nis": ("Nicoli2020", "Nicoli2021"),
     "reverse-kl": ("Albergo2019", "Roeder2017", "Vaitl2022"),
     "psis": ("Vehtari2024",),
-    "equivariant-cnf": ("Gerdes2023", "deHaan2021"),
-    "coupling-flow": ("Albergo2019", "Dinh2015", "Dinh2017", "Durkan2019", "DelDebbio2021"),
-    "glow-flow": ("KingmaDhariwal2018",),
-    "zuko-flow": ("Rozet2022", "Papamakarios2017", "Durkan2019"),
-    "coloured-net": ("Wu2019", "vandenOord2016c"),
-    "masked-net": ("Wu2019", "Germain2015"),
-    "pixel-net": ("Wu2019", "vandenOord2016b"),
-    "recurrent-2d": ("HibatAllah2020",),
-    "spin-rnn": ("HibatAllah2020", "Elman1990"),
-    "spin-gru": ("HibatAllah2020", "Cho2014"),
-    "spin-lstm": ("HibatAllah2020", "Hochreiter1997"),
-    "spin-convolution": ("Wu2019", "vandenOord2016a"),
-    "spin-transformer": ("Wu2019", "Vaswani2017"),
     "adam": ("Kingma2015",),
     "dmrg": ("White1992", "Schollwoeck2011", "Hauschild2018", "Hauschild2024"),
     "free-fermions": ("Lieb1961", "Pfeuty1970"),
@@ -79,17 +63,26 @@ METHODS: Mapping[str, tuple[str, ...]] = {
 
 
 def check_methods(methods: Iterable[str]) -> list[str]:
-    """Return `methods` as a list, or raise :class:`InputError` at an unknown one."""
+    """Return `methods` as a list, or raise :class:`InputError` at an unknown one.
+
+    Parameters
+    ----------
+    methods : iterable of str
+        Names in `METHODS`, or keys of works in references.bib.
+    """
     methods = list(methods)
     for method in methods:
-        if method not in METHODS:
-            raise InputError(f"a method to cite must be one of {sorted(METHODS)}, got {method!r}")
+        if method not in METHODS and method not in references():
+            raise InputError(
+                f"a method to cite must be one of {sorted(METHODS)} or the key of a work in "
+                f"references.bib, got {method!r}"
+            )
     return methods
 
 
 def bibtex(methods: Iterable[str]) -> str:
     """Return the BibTeX entries of `methods`, each once, sorted by key."""
-    keys = {key for method in check_methods(methods) for key in METHODS[method]}
+    keys = {key for method in check_methods(methods) for key in METHODS.get(method, (method,))}
     return "\n".join(references()[key] for key in sorted(keys))
 
 

@@ -7,10 +7,11 @@ of the same target stand beside it.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, field_validator, model_validator
 
+from physgen.models.families import names
 from physgen.workflow.devices import Device
 from physgen.workflow.sections import (
     Count,
@@ -21,6 +22,7 @@ from physgen.workflow.sections import (
     Positive,
     Section,
     Text,
+    one_of,
     rule,
 )
 from physgen.workflow.target.section import TargetSection
@@ -34,12 +36,7 @@ __all__ = [
     "TrainSection",
 ]
 
-Family = Literal[
-    "auto",
-    "equivariant-cnf", "coupling-flow", "glow-flow", "zuko-flow",
-    "coloured-net", "masked-net", "pixel-net", "recurrent-2d",
-    "spin-rnn", "spin-gru", "spin-lstm", "spin-convolution", "spin-transformer",
-]  # fmt: skip
+FAMILIES = ("auto", *names("reals"), *names("spins"))
 Gradient = Literal["auto", "path", "reparam", "reinforce"]
 
 
@@ -48,7 +45,7 @@ class ModelSection(Section):
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
 
-    family: Annotated[Family, rule(", ".join(map(repr, get_args(Family))))] = "auto"
+    family: Annotated[str, one_of(FAMILIES)] = "auto"
     decimate: Flag = True
     mixture: Flag = False
 

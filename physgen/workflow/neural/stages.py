@@ -45,7 +45,7 @@ def _fit(context: Context, point: Point) -> None:
     model = point.model(stream.child("init"))
     known = comparison.exact_log_z(point.target)
     context.reporter.update("train", point.text)
-    store.cite(point.family())
+    store.cite(*models.families.family(point.family()).cites)
 
     def commit(state: xr.Dataset, history: xr.Dataset) -> None:
         fit = labelled(state, "exact", "the fit, as it continues from here", units=False)

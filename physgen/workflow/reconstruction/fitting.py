@@ -96,7 +96,7 @@ def _fit_candidate(context: ReconstructionContext, section: ModelSection, group:
     checkpoint = f"{group}training/checkpoint"
     floors = _floors(context, objective, f"{group}training")
     held_out_floor = floors.get("entropy_floor_validation")
-    store.cite("povm-reconstruction", section.family, "adam", "torch", "numba")
+    store.cite("povm-reconstruction", *section.row.cites, "adam", "torch", "numba")
     if group:
         context.reporter.update("train", section.name)
 
