@@ -238,15 +238,15 @@ class ConditionedFlow(nn.Module):
 
 
 class _Calls(nn.Module):
-    """Methods of a flow, to be called with other weights."""
+    """A flow, to be used with other weights than its own."""
 
     def __init__(self, flow: EquivariantCNF) -> None:
         super().__init__()
         self.flow = flow
 
-    def forward(self, method: str, *arguments: Any) -> Any:
-        """Return what the method of the flow returns."""
-        return getattr(self.flow, method)(*arguments)
+    def forward(self, use: Callable[[EquivariantCNF], Any]) -> Any:
+        """Return what `use` makes of the flow."""
+        return use(self.flow)
 
 
 class BoundFlow:
@@ -257,23 +257,23 @@ class BoundFlow:
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """Return log q (B,)."""
-        return self._called("forward", x)
+        return self._with(lambda flow: flow(x))
 
     def draw(self, n: int, generator: torch.Generator) -> Any:
         """Return n fields and their log q."""
-        return self._called("draw", n, generator)
+        return self._with(lambda flow: flow.draw(n, generator))
 
     def draw_with_score(self, n: int, generator: torch.Generator) -> Any:
         """Return n fields, their log q and score."""
-        return self._called("draw_with_score", n, generator)
+        return self._with(lambda flow: flow.draw_with_score(n, generator))
 
     def sample_and_log_prob(self, n: int, rng: Stream | int) -> Any:
         """Return n fields and their log q, without gradients."""
-        return self._called("sample_and_log_prob", n, rng)
+        return self._with(lambda flow: flow.sample_and_log_prob(n, rng))
 
     def steps_needed(self, rng: Stream | int) -> int:
         """Return how many steps training needs with these weights."""
-        return self._called("steps_needed", rng)
+        return self._with(lambda flow: flow.steps_needed(rng))
 
     def parameters(self) -> list[torch.Tensor]:
         """Return the weights in use."""
@@ -284,5 +284,5 @@ class BoundFlow:
         """Real numbers."""
         return self._calls.flow.support
 
-    def _called(self, method: str, *arguments: Any) -> Any:
-        return functional_call(self._calls, self._weights, (method, *arguments))
+    def _with(self, use: Callable[[EquivariantCNF], Any]) -> Any:
+        return functional_call(self._calls, self._weights, (use,))

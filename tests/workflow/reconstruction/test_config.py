@@ -207,12 +207,11 @@ def test_reading_a_config_of_models_loads_no_torch():
 
 
 def test_choices_are_those_of_the_rooms_that_own_them():
-    from physgen.models import families
-    from physgen.quantum.povm import names
+    from physgen.quantum.povm import names as povms
 
-    for name in families():
+    for name in names("outcomes"):
         assert config_from_dict({"system": {"L": 4}, "model": {"family": name}})
-    for name in names():
+    for name in povms():
         assert config_from_dict({"system": {"L": 4}, "data": {"povm": name}})
 
 
