@@ -130,8 +130,10 @@ def _flow(name: str, path: str, about: str, **row: Any) -> Family:
     return Family(name, f"flows.{path}", "reals", about, **row)
 
 
-def _spins(name: str, path: str, about: str, **row: Any) -> Family:
-    return Family(name, f"autoregressive.{path}", "spins", about, **({"recipe": _RASTER} | row))
+def _spins(
+    name: str, path: str, about: str, recipe: Mapping[str, Any] = _RASTER, **row: Any
+) -> Family:
+    return Family(name, f"autoregressive.{path}", "spins", about, recipe=recipe, **row)
 
 
 def _spin_string(net: str, about: str, *cites: str) -> Family:

@@ -45,8 +45,8 @@ class StringModel(DensityModel):
     """
 
     def __init__(self, L: int, K: int) -> None:
-        check_positive_int("L", L), check_positive_int("K", K, 2)
-        if K > 256:
+        check_positive_int("L", L)
+        if check_positive_int("K", K, 2) > 256:
             raise InputError(f"K must be at most 256 (outcomes are stored as uint8), got {K}")
         super().__init__((L,), outcomes(K))
         self.L, self.K = L, K
