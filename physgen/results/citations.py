@@ -1,6 +1,7 @@
 """What to cite: the BibTeX of works (references.bib) by key, and by the method that needs them.
 
-Samplers carry the keys of their works themselves (``cites``); :data:`METHODS` names what has no
+Samplers, and the rows of families of models, carry the keys of their works (``cites``);
+:data:`METHODS` names what has no
 class of its own to carry them.
 """
 
@@ -33,30 +34,10 @@ METHODS: Mapping[str, tuple[str, ...]] = {
     "yang": ("Yang1952",),
     "xoshiro": ("Blackman2021",),
     "box-muller": ("Box1958",),
-    "rnn": ("Elman1990",),
-    "lstm": ("Hochreiter1997",),
-    "gru": ("Cho2014",),
     "bootstrap": ("Efron1979",),
-    "mps": ("Cramer2010", "Kurmapu2023"),
-    "lpdo": ("Cramer2010", "Guo2023"),
-    "convolution": ("vandenOord2016a", "vandenOord2016b", "Schmale2022"),
-    "transformer": ("Vaswani2017", "Cha2021"),
     "nis": ("Nicoli2020", "Nicoli2021"),
     "reverse-kl": ("Albergo2019", "Roeder2017", "Vaitl2022"),
     "psis": ("Vehtari2024",),
-    "equivariant-cnf": ("Gerdes2023", "deHaan2021"),
-    "coupling-flow": ("Albergo2019", "Dinh2015", "Dinh2017", "Durkan2019", "DelDebbio2021"),
-    "glow-flow": ("KingmaDhariwal2018",),
-    "zuko-flow": ("Rozet2022", "Papamakarios2017", "Durkan2019"),
-    "coloured-net": ("Wu2019", "vandenOord2016c"),
-    "masked-net": ("Wu2019", "Germain2015"),
-    "pixel-net": ("Wu2019", "vandenOord2016b"),
-    "recurrent-2d": ("HibatAllah2020",),
-    "spin-rnn": ("HibatAllah2020", "Elman1990"),
-    "spin-gru": ("HibatAllah2020", "Cho2014"),
-    "spin-lstm": ("HibatAllah2020", "Hochreiter1997"),
-    "spin-convolution": ("Wu2019", "vandenOord2016a"),
-    "spin-transformer": ("Wu2019", "Vaswani2017"),
     "adam": ("Kingma2015",),
     "dmrg": ("White1992", "Schollwoeck2011", "Hauschild2018", "Hauschild2024"),
     "free-fermions": ("Lieb1961", "Pfeuty1970"),

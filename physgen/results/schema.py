@@ -32,7 +32,7 @@ ROOT_ATTRS: Mapping[str, str] = {
     "device": "what the run computed on",
     "cpu_seconds": "processor time, summed over resumes",
     "wall_seconds": "elapsed time, summed over resumes",
-    "citations": "JSON text, list of the methods used; `physgen cite` prints their BibTeX",
+    "citations": "JSON text, list of methods and works used; `physgen cite` prints their BibTeX",
     "complete": "1 once the run has finished, else 0",
     "last_segment": "integer; counts the commits of the run (.segments/000007.h5 is the seventh), "
     "and is the newest whose content this file holds",

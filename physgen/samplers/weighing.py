@@ -102,7 +102,7 @@ class Weighing:
     def round_trip(self, rng: Stream) -> float:
         """Return the rms of log q as drawn less log q as scored, and refuse a broken density."""
         x, log_q = self.q.sample_and_log_prob(_CHECKED, rng)
-        off = to_numpy(self.q.log_prob(x)) - to_numpy(log_q)
+        off = to_numpy(self.q.log_prob(to_numpy(x))) - to_numpy(log_q)
         rms = float(np.sqrt(np.mean(off**2)))
         if not rms <= ROUND_TRIP_MAX:
             raise InputError(
@@ -118,16 +118,17 @@ class Weighing:
         Also how much log Z changes with half of them, and whether that is small enough.  Draws
         are compared at equal random numbers, so the change is that of the steps alone.
         """
-        if not isinstance(self.density, Refinable) or self.density.refined() is None:
+        density = self.density.refined() if isinstance(self.density, Refinable) else None
+        if density is None:
             return self, 0.0, True
         now, shift = self, math.nan
         log_w = now.draw(_CHECKED, rng)[1]
         error = max(float(log_w.std()), 1e-3) / math.sqrt(n)
         for _ in range(_REFINEMENTS):
-            finer = Weighing.of(now.density.refined(), now.target)
+            finer = Weighing.of(density, now.target)
             finer_w = finer.draw(_CHECKED, rng)[1]
             shift = float(np.mean(finer_w - log_w))
             if abs(shift) < STEPS_MAX * error:
                 return now, shift, True
-            now, log_w = finer, finer_w
+            now, log_w, density = finer, finer_w, finer.density.refined()
         return now, shift, False

@@ -6,6 +6,7 @@ A value that breaks the rule of its field is reported as ``[section] key must be
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -24,6 +25,7 @@ __all__ = [
     "Section",
     "Seed",
     "Text",
+    "one_of",
     "rule",
 ]
 
@@ -31,6 +33,11 @@ __all__ = [
 def rule(text: str, **bounds: Any) -> Any:
     """Return a pydantic field whose broken rule reads `text`."""
     return Field(json_schema_extra={"rule": text}, **bounds)
+
+
+def one_of(names: Sequence[str]) -> Any:
+    """Return a pydantic field whose value is one of `names`, which are words and hyphens."""
+    return rule(f"one of {', '.join(map(repr, names))}", pattern=f"^({'|'.join(names)})$")
 
 
 Count = Annotated[int, rule("a positive integer", ge=1)]

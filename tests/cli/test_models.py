@@ -88,7 +88,7 @@ def test_the_file_and_the_report_are_whole(done):
         assert word in page
     figures = {path.stem for path in (done / "figures").iterdir()}
     assert {"training", "weights", "observables", "free_energy"} <= figures
-    assert {"nis", "reverse-kl", "equivariant-cnf"} <= set(json.loads(tree.attrs["citations"]))
+    assert {"nis", "reverse-kl", "Gerdes2023"} <= set(json.loads(tree.attrs["citations"]))
 
 
 def test_the_terminal_shows_the_numbers_of_the_file(done, capfd):

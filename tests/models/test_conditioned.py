@@ -39,7 +39,7 @@ def test_at_a_coupling_it_is_a_flow_like_any_other():
     assert isinstance(q, Density)
     x, log_q = q.sample_and_log_prob(30, rng=1)
     assert x.shape == (30, 4, 4)
-    np.testing.assert_allclose(q.log_prob(x), log_q, atol=1e-3)
+    np.testing.assert_allclose(q.log_prob(x.numpy()), log_q, atol=1e-3)
     # The same weights, as training sees them.
     drawn, log_q = family.bound(6.5).sample_and_log_prob(30, Stream(1))
     other, log_r = q.even.sample_and_log_prob(30, 1)

@@ -25,9 +25,12 @@ def is_trained(context: Context, point: Learned) -> bool:
 
 def train(context: Context, point: Learned, source: Chains | None) -> None:
     """Fit the model of a point; `source` are the chains whose configurations it may learn from."""
+    from physgen import models
+    from physgen.models import families
+
     stream = context.stream("train").child(point.group)
     context.reporter.update("train", point.text)
-    context.store.cite(point.family)
+    context.store.cite(*families.family(point.family).cites)
     x = None
     if point.section.train.needs_configurations and source is not None:
         x = chains.configurations(context, source.group)
@@ -40,7 +43,7 @@ def train(context: Context, point: Learned, source: Chains | None) -> None:
         point.settings(),
         curve=lambda history: _curve(history, point),
         of="the target",
-        learned=_learned,
+        learned=models.learned,
         where=point.text,
         rng=stream.child("fit"),
     )
@@ -52,7 +55,7 @@ def load(context: Context, point: Learned) -> Any:
 
     model = point.model(context.stream("train").child(point.group, "init"))
     stored = models.from_dataset(context.store.read(f"{point.group}/model"))
-    _learned(model).load_state_dict(stored.state_dict())
+    models.learned(model).load_state_dict(stored.state_dict())
     return model
 
 
@@ -69,10 +72,3 @@ def _curve(history: xr.Dataset, point: Learned) -> xr.Dataset:
         kl = history["validation_free_energy"] * n + known
         history = history.assign(kl=kl.assign_attrs(units="nat", long_name="D(q || p)"))
     return labelled(history, "asymptotic", "the model: its loss per site")
-
-
-def _learned(model: Any) -> Any:
-    """Return the part of a model that was trained."""
-    from physgen.models import Decimated
-
-    return model.even if isinstance(model, Decimated) else model

@@ -11,17 +11,23 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from physgen.core.errors import InputError
+from physgen.models.families import names
 from physgen.workflow.devices import Device
-from physgen.workflow.sections import Count, Draws, Flag, Fraction, Label, Positive, Section, rule
+from physgen.workflow.sections import (
+    Count,
+    Draws,
+    Flag,
+    Fraction,
+    Label,
+    Positive,
+    Section,
+    one_of,
+    rule,
+)
 
 __all__ = ["ImportanceSection", "ModelSection", "TrainSection", "with_common_training"]
 
-Family = Literal[
-    "auto",
-    "equivariant-cnf", "coupling-flow", "glow-flow", "zuko-flow",
-    "coloured-net", "masked-net", "pixel-net", "recurrent-2d",
-    "spin-rnn", "spin-gru", "spin-lstm", "spin-convolution", "spin-transformer",
-]  # fmt: skip
+FAMILIES = ("auto", *names("reals"), *names("spins"))
 Gradient = Literal["auto", "path", "reparam", "reinforce"]
 Source = Literal["auto", "action", "configurations"]
 Goal = Literal["auto", "reverse-kl", "forward-kl", "mixed-kl"]
@@ -77,7 +83,7 @@ class ModelSection(Section):
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
 
-    family: Annotated[Family, rule("a family of models (README lists them), or 'auto'")] = "auto"
+    family: Annotated[str, one_of(FAMILIES)] = "auto"
     label: Label = ""
     decimate: Flag = True
     mixture: Flag = False

@@ -74,7 +74,7 @@ def _fit_candidate(context: ReconstructionContext, section: ModelSection, group:
     objective = models.objective_for(context.config, section, data, stream.child("split"))
     model = models.build(section, data, stream.child("init"))
     floors = _floors(context, objective, f"{group}training")
-    store.cite("povm-reconstruction", section.family, "adam", "torch", "numba")
+    store.cite("povm-reconstruction", *section.row.cites, "adam", "torch", "numba")
     if group:
         context.reporter.update("train", section.name)
     fitting.fit_into(

@@ -16,8 +16,8 @@ from physgen.training import FitSettings
 PHI4 = Phi4.from_unhalved(L=4, m2=-4.0, lam=8.0)
 ISING = Ising(L=4, beta=0.4)
 LOG_Z = 2.405138962  # of PHI4, by transfer matrix
-FAMILIES = [(PHI4, f) for f in models.families("reals")]
-FAMILIES += [(ISING, f) for f in models.families("spins")]
+FAMILIES = [(PHI4, f) for f in models.families.names("reals")]
+FAMILIES += [(ISING, f) for f in models.families.names("spins")]
 every_family = pytest.mark.parametrize(
     ("target", "family"), FAMILIES, ids=[family for _, family in FAMILIES]
 )
