@@ -6,9 +6,11 @@ A value that breaks the rule of its field is reported as ``[section] key must be
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 __all__ = [
     "Count",
@@ -23,13 +25,23 @@ __all__ = [
     "Section",
     "Seed",
     "Text",
+    "UNKNOWN_KEY",
     "rule",
+    "unknown_key",
 ]
 
 
 def rule(text: str, **bounds: Any) -> Any:
     """Return a pydantic field whose broken rule reads `text`."""
     return Field(json_schema_extra={"rule": text}, **bounds)
+
+
+UNKNOWN_KEY = "unknown_key"
+
+
+def unknown_key(key: str, known: Iterable[str]) -> PydanticCustomError:
+    """Return the complaint about a key, for a section whose keys depend on what it names."""
+    return PydanticCustomError(UNKNOWN_KEY, "unknown key", {"key": key, "known": list(known)})
 
 
 Count = Annotated[int, rule("a positive integer", ge=1)]

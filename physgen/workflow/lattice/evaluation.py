@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from physgen.core.errors import InputError
-from physgen.core.protocols import Target
-from physgen.exact import exact_values
 from physgen.samplers import estimates
 from physgen.workflow.context import Context
 from physgen.workflow.lattice import chains
@@ -22,7 +19,7 @@ from physgen.workflow.target.exact import is_square_ising
 if TYPE_CHECKING:
     from physgen.results import RunStore
 
-__all__ = ["crossings_of", "estimate", "exact_of", "exactness", "verdict"]
+__all__ = ["crossings_of", "estimate", "exactness", "verdict"]
 
 
 def estimate(draws: xr.Dataset) -> dict[str, float]:
@@ -48,19 +45,6 @@ def estimate(draws: xr.Dataset) -> dict[str, float]:
     if "acceptance_rate" in draws:
         row["acceptance_rate"] = float(draws["acceptance_rate"].mean())
     return row
-
-
-def exact_of(target: Target) -> dict[str, float]:
-    """Return what is known exactly of a target, by the names of the estimates."""
-    try:
-        known = exact_values(target)
-    except InputError:  # no oracle reaches it
-        return {}
-    return {
-        str(name): float(value)
-        for name, value in known.data_vars.items()
-        if value.ndim == 0 and name != "magnetization" and not str(name).endswith("_error")
-    }
 
 
 def exactness(store: RunStore, points: Sequence[Point]) -> str:

@@ -141,5 +141,4 @@ def _attrs(name: str) -> dict[str, str]:
 
 
 def _axis(scan: Scan) -> dict[str, str]:
-    symbols = {"beta": r"$\beta$", "kappa": r"$\kappa$", "m2": "$m^2$", "lam": r"$\lambda$"}
-    return {"symbol": symbols.get(scan.coupling, scan.coupling), "units": "1"}
+    return {"symbol": scan.symbol, "units": "1"}

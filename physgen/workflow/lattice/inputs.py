@@ -25,7 +25,7 @@ def check(config: Config) -> None:
 
     scan, checked = Scan(config), False
     for point in scan.points():
-        if not checked and scan.family is None:
+        if not checked and scan.is_foreign:
             check_own(point.target)
         checked = True
         point.bind()

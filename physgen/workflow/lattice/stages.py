@@ -19,7 +19,7 @@ from physgen.workflow.labels import labelled
 from physgen.workflow.lattice.grid import agreement, assemble
 from physgen.workflow.lattice.methods import METHODS
 from physgen.workflow.lattice.scan import Scan
-from physgen.workflow.target.exact import is_square_ising, lines
+from physgen.workflow.target.exact import exact_of, is_square_ising, lines
 
 __all__ = ["STAGES"]
 
@@ -77,7 +77,7 @@ def _validate(context: Context) -> str:
         draws = chains.read(context, point.group)
         rows[point.group] = evaluation.estimate(draws)
         if point.sampler is scan.samplers[0]:
-            known = evaluation.exact_of(point.target)
+            known = exact_of(point.target)
         exact[point.group] = known
         lines_of = str(draws.attrs.get("warnings", "")).split("\n")
         warnings += [f"{point.text}: {line}" for line in lines_of if line]

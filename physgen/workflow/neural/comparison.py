@@ -10,11 +10,11 @@ import numpy as np
 import xarray as xr
 
 from physgen.analysis.format import pull
-from physgen.core.errors import InputError
-from physgen.exact import exact_values
+from physgen.core.declared import declared
 from physgen.samplers import estimates
 from physgen.workflow.neural.config import Config
 from physgen.workflow.neural.points import Points
+from physgen.workflow.target.exact import exact_of
 
 __all__ = ["exact_log_z", "table", "verdict"]
 
@@ -24,15 +24,6 @@ SCALARS = (
     "ess_share", "ess_reverse", "ess_forward", "k_hat", "largest_share", "round_trip",
     "discretisation",
 )  # fmt: skip
-
-
-def exact_of(target: Any) -> dict[str, float]:
-    """Return what is known exactly of a target, by name; nothing where no oracle reaches."""
-    try:
-        known = exact_values(target)
-    except InputError:
-        return {}
-    return {str(k): float(v) for k, v in known.data_vars.items() if v.ndim == 0}
 
 
 def exact_log_z(target: Any) -> float:
@@ -52,9 +43,10 @@ def table(config: Config, read: Mapping[str, Mapping[str, xr.Dataset]]) -> xr.Da
     rows: list[dict[str, Any]] = []
     names: list[str] = []
     for point in found:
-        groups = read[point.group]
-        weighted = _absolute(point.target, groups["draws"]) | _by_name(estimates(groups["draws"]))
-        chains = _by_name(groups["chains"]) if "value" in groups["chains"] else {}
+        groups, target = read[point.group], point.target
+        drawn = _by_name(target, estimates(groups["draws"]))
+        weighted = _absolute(target, groups["draws"]) | drawn
+        chains = _by_name(target, groups["chains"]) if "value" in groups["chains"] else {}
         exact = exact_of(point.target)
         rows.append({
             "weighted": weighted, "chains": chains,
@@ -144,13 +136,12 @@ def _exact_absolute(target: Any, exact: Mapping[str, float]) -> dict[str, float]
     return found
 
 
-def _by_name(found: xr.Dataset) -> dict[str, tuple[float, float]]:
+def _by_name(target: Any, found: xr.Dataset) -> dict[str, tuple[float, float]]:
     """Return (value, error) by quantity.
 
-    Where a symmetry makes the magnetization zero, that of chains is the sign they started with.
+    Where a symmetry makes the magnetization zero, the sign of chains is the one they started with.
     """
+    hidden = {"log_weight"} | ({"magnetization"} if declared(target).is_even else set())
     names = map(str, found["quantity"].values)
     pairs = zip(names, found["value"].values, found["error"].values)
-    return {
-        n: (float(v), float(e)) for n, v, e in pairs if n not in ("magnetization", "log_weight")
-    }
+    return {n: (float(v), float(e)) for n, v, e in pairs if n not in hidden}

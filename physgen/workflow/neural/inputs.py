@@ -17,7 +17,7 @@ def check(config: Config) -> None:
     check_device(config.device)
     points = Points(config)
     for k, point in enumerate(points):
-        if points.family is None and k == 0:
+        if points.is_foreign and k == 0:
             check_own(point.target)
         point.model(Stream(config.seed))
         try:
