@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from physgen.workflow.lattice.grid import QUANTITIES
 from physgen.workflow.lattice.scan import Scan
 from physgen.workflow.loading import config_of_run
 from physgen.workflow.summary import dataset_of
 from physgen.workflow.target.exact import BINDER_CRITICAL, critical_coupling
+from physgen.workflow.target.quantities import QUANTITIES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

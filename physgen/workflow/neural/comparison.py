@@ -15,15 +15,9 @@ from physgen.samplers import estimates
 from physgen.workflow.neural.config import Config
 from physgen.workflow.neural.points import Points
 from physgen.workflow.target.exact import exact_of
+from physgen.workflow.target.quantities import WEIGHTS, attrs
 
 __all__ = ["exact_log_z", "table", "verdict"]
-
-SCALARS = (
-    "log_z", "log_z_error", "free_energy", "free_energy_error", "entropy", "entropy_error",
-    "variational_free_energy",
-    "ess_share", "ess_reverse", "ess_forward", "k_hat", "largest_share", "round_trip",
-    "discretisation",
-)  # fmt: skip
 
 
 def exact_log_z(target: Any) -> float:
@@ -67,8 +61,10 @@ def table(config: Config, read: Mapping[str, Mapping[str, xr.Dataset]]) -> xr.Da
             grid["pull_chains"][i, j] = pull(value, other, math.hypot(error, other_error))
             grid["pull_exact"][i, j] = pull(value, exact, error)
     data: dict[str, Any] = {k: (("point", "quantity"), v) for k, v in grid.items()}
-    for name in SCALARS:
-        data[name] = ("point", [float(read[p.group]["draws"][name]) for p in found])
+    for name in (name for each in WEIGHTS for name in (each, f"{each}_error")):
+        if all(name in read[p.group]["draws"] for p in found):
+            values = [float(read[p.group]["draws"][name]) for p in found]
+            data[name] = ("point", values, attrs(name))
     for name in ("log_z", "log_z_error"):
         smc = [float(read[p.group]["chains"].get(name, math.nan)) for p in found]
         data[f"smc_{name}"] = ("point", smc)
@@ -91,8 +87,8 @@ def table(config: Config, read: Mapping[str, Mapping[str, xr.Dataset]]) -> xr.Da
         for line in str(read[p.group]["draws"].attrs["warnings"]).split("\n")
         if line
     ]
-    attrs = {"title": axes.title, "coupling": axes.coupling, "warnings": "\n".join(lines)}
-    return xr.Dataset(data, coords, attrs)
+    about = {"title": axes.title, "coupling": axes.coupling, "warnings": "\n".join(lines)}
+    return xr.Dataset(data, coords, about)
 
 
 def verdict(table: xr.Dataset) -> str:

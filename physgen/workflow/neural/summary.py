@@ -12,15 +12,14 @@ from physgen.analysis.format import format_estimate
 from physgen.workflow.loading import config_of_run
 from physgen.workflow.neural.points import Points
 from physgen.workflow.summary import Column, Summary, Table, dataset_of
+from physgen.workflow.target.quantities import head
 
 __all__ = ["summarize"]
 
-HEADS = {
-    "free_energy_per_site": "-log Z/(beta V)", "entropy_per_site": "entropy/V",
-    "energy_per_site": "<E>/V", "action_per_site": "<S>/V", "specific_heat": "c",
-    "abs_magnetization": "<|m|>", "susceptibility": "chi", "chi_abs": "chi_abs",
-    "binder": "U_L", "phi2": "<phi^2>", "magnetization": "<m>",
-}  # fmt: skip
+TERMINAL = (
+    "free_energy_per_site", "entropy_per_site", "energy_per_site", "action_per_site", "phi2",
+    "abs_magnetization",
+)  # fmt: skip
 POOR = 0.1  # effective share below which a model is said to be poor
 
 
@@ -113,7 +112,7 @@ def _observables(comparison: xr.Dataset, coupling: str) -> Table:
             if math.isnan(float(at["value"])):
                 continue
             cells = [
-                HEADS.get(str(name), str(name)),
+                head(str(name)),
                 format_estimate(float(at["value"]), float(at["error"])),
                 _shown(float(at["chains"]), float(at["chains_error"])),
                 _number(float(at["pull_chains"]), "+.1f"),
@@ -124,7 +123,7 @@ def _observables(comparison: xr.Dataset, coupling: str) -> Table:
             rows.append((*_where(at, coupling), *cells))
     shown = tuple(range(len(rows))) if len(rows) <= 16 else tuple(
         k for k, row in enumerate(rows)
-        if {"-log Z/(beta V)", "entropy/V", "<E>/V", "<S>/V", "<phi^2>", "<|m|>"} & set(row)
+        if {head(name) for name in TERMINAL} & set(row)
     )  # fmt: skip
     return Table("Observables", tuple(columns), tuple(rows), (), shown)
 
