@@ -14,7 +14,6 @@ r"""The parameters of a catalogued system, as ``system.toml`` has them.
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -89,7 +88,7 @@ class Parameter:
     def _integer(self, value: Any) -> int:
         if value == math.inf:  # infinite lattices have known numbers, but no target
             raise InputError(f"{self.name} must be finite to make a target, got {value}")
-        real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-        if not real or not float(value).is_integer():
+        found = check_finite(self.name, value)
+        if not found.is_integer():
             raise InputError(f"{self.name} must be an integer, got {value!r}")
-        return int(value)
+        return int(found)

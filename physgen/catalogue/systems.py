@@ -204,7 +204,7 @@ class System:
         rule = f"target of {self.name} must be the class of an action, 'package.module:Class'"
         module, _, names = path.partition(":")
         try:
-            maker = functools.reduce(getattr, names.split("."), import_module(module))
+            maker: Any = functools.reduce(getattr, names.split("."), import_module(module))
         except Exception as error:  # whatever the module of a stranger does
             raise InputError(f"{rule}, got {path!r} ({type(error).__name__}: {error})") from error
         try:

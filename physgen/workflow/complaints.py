@@ -24,7 +24,7 @@ def one_line(error: ValidationError, root: type[BaseModel]) -> str:
     if first["type"] == "value_error":
         return str(first.get("ctx", {}).get("error"))
     if first["type"] == UNKNOWN_KEY:
-        name, known = (first["ctx"][k] for k in ("key", "known"))
+        name, known = (first.get("ctx", {})[k] for k in ("key", "known"))
         return _unknown(root, f"[{key}] {name}", name, str(key), known)
     if first["type"] == "extra_forbidden":
         return _unknown(root, where, str(key), section, fields)

@@ -71,7 +71,7 @@ class TargetSection(Section):
         """Return the parameters of the system that are words, such as its convention."""
         given = {"convention": self.convention} | (self.model_extra or {})
         about = {} if self.system is None else self.system.takes(self.convention)
-        return {name: given[name] for name, p in about.items() if p.type == "choice"}
+        return {name: str(given[name]) for name, p in about.items() if p.type == "choice"}
 
 
 def _is_own(values: Mapping[str, Any]) -> bool:
@@ -89,7 +89,7 @@ def _is_own(values: Mapping[str, Any]) -> bool:
 def _own(values: dict[str, Any]) -> dict[str, Any]:
     """Return the values of an action of the user's own, with lists of numbers."""
     keys = ["L", "file", "sha256", "object", "parameters"]
-    for key in values.keys() - keys:
+    for key in sorted(values.keys() - keys):
         if any(key in system.parameters for system in target_systems().values()):
             raise InputError(f"{key} is no key of an own action; give it in parameters")
         raise unknown_key(key, keys)
@@ -116,21 +116,21 @@ def _named(values: dict[str, Any]) -> dict[str, Any]:
         how = "given, an integer >= 2 or a list of them" if "L" in wanted else "left out"
         raise InputError(f"L must be {how}, for {of}")
     for key, about in wanted.items():
+        given = values.get(key, about.default)
+        if given is None:
+            raise InputError(f"{key} must be given for {of}; add it to the config")
         if about.is_coupling:
-            if values.get(key, about.default) is None:
-                raise InputError(f"{key} must be given for {of}; add it to the config")
-            found = numbers(key, values.get(key, about.default))
-            values[key] = [about.checked(each) for each in found]
+            values[key] = [about.checked(each) for each in numbers(key, given)]
         elif key != "L":
-            values[key] = about.checked(values.get(key, about.default))
+            values[key] = about.checked(given)
     return values
 
 
 def _system(name: object) -> System:
     """Return the system of this name, which must have an action."""
     known = target_systems()
-    if name in known:
-        return known[str(name)]
+    if isinstance(name, str) and name in known:
+        return known[name]
     names = ", ".join(map(repr, known))
     if name in list_systems():
         raise InputError(

@@ -45,6 +45,10 @@ BAD = [
     ({"target": {"beta": [0.1, 0.2], "h": [0.0, 0.1]}}, "[target] may scan one coupling, got lis"),
     ({"target": {"kappa": 0.2}}, "[target] kappa is no coupling of ising-2d, which takes beta, J"),
     ({"target": {"convention": "hopping"}}, "[target] convention must be left out for ising-2d"),
+    (
+        {"target": {"name": [4]}},
+        "[target] name must be one of 'free-field', 'ising-2d', 'phi4-2d'",
+    ),
     ({"target": {"name": "potts"}}, "[target] name must be one of 'free-field', 'ising-2d', 'ph"),
     (
         {"target": {"name": None}},
