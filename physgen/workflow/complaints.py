@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from physgen.workflow.job import KINDS
+from physgen.workflow.sections import UNKNOWN_KEY
 
 __all__ = ["one_line"]
 
@@ -22,6 +23,9 @@ def one_line(error: ValidationError, root: type[BaseModel]) -> str:
     value = first["input"]
     if first["type"] == "value_error":
         return str(first.get("ctx", {}).get("error"))
+    if first["type"] == UNKNOWN_KEY:
+        name, known = (first.get("ctx", {})[k] for k in ("key", "known"))
+        return _unknown(root, f"[{key}] {name}", name, str(key), known)
     if first["type"] == "extra_forbidden":
         return _unknown(root, where, str(key), section, fields)
     if first["type"] == "missing":
@@ -69,7 +73,7 @@ def _by_name(fields: Mapping[str, FieldInfo]) -> dict[str, FieldInfo]:
 
 
 def _unknown(
-    root: type[BaseModel], where: str, key: str, section: str, fields: Mapping[str, FieldInfo]
+    root: type[BaseModel], where: str, key: str, section: str, fields: Iterable[str]
 ) -> str:
     close = difflib.get_close_matches(key, fields, n=1, cutoff=0.5)
     remedy = f"did you mean {close[0]!r}?" if close else f"valid: {', '.join(fields)}"

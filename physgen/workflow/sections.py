@@ -6,10 +6,11 @@ A value that breaks the rule of its field is reported as ``[section] key must be
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 __all__ = [
     "Count",
@@ -26,7 +27,9 @@ __all__ = [
     "Seed",
     "Text",
     "one_of",
+    "UNKNOWN_KEY",
     "rule",
+    "unknown_key",
 ]
 
 
@@ -38,6 +41,14 @@ def rule(text: str, **bounds: Any) -> Any:
 def one_of(names: Sequence[str]) -> Any:
     """Return a pydantic field whose value is one of `names`, which are words and hyphens."""
     return rule(f"one of {', '.join(map(repr, names))}", pattern=f"^({'|'.join(names)})$")
+
+
+UNKNOWN_KEY = "unknown_key"
+
+
+def unknown_key(key: str, known: Iterable[str]) -> PydanticCustomError:
+    """Return the complaint about a key, for a section whose keys depend on what it names."""
+    return PydanticCustomError(UNKNOWN_KEY, "unknown key", {"key": key, "known": list(known)})
 
 
 Count = Annotated[int, rule("a positive integer", ge=1)]

@@ -18,6 +18,7 @@ from physgen.workflow.lattice.generators import Chains, Generator, Learned
 from physgen.workflow.lattice.grid import joint, quantities
 from physgen.workflow.lattice.points import Scan
 from physgen.workflow.target.exact import is_square_ising
+from physgen.workflow.target.quantities import WEIGHTS
 
 __all__ = [
     "crossings_of",
@@ -29,11 +30,7 @@ __all__ = [
     "with_absolute",
 ]
 
-# Of weighted draws: what stands beside their estimates.
-MERITS = (
-    "ess_share", "ess_reverse", "ess_forward", "k_hat", "largest_share", "round_trip",
-    "discretisation", "variational_free_energy",
-)  # fmt: skip
+MERITS = [name for name in WEIGHTS if name not in ("log_z", "free_energy", "entropy")]
 
 
 def estimate(context: Context, point: Generator) -> dict[str, float]:

@@ -16,23 +16,11 @@ import xarray as xr
 
 from physgen.analysis.format import pull
 from physgen.workflow.lattice.points import Scan
+from physgen.workflow.target.quantities import attrs, ordered
 
-__all__ = ["QUANTITIES", "agreement", "assemble", "joint", "quantities"]
+__all__ = ["agreement", "assemble", "joint", "quantities"]
 
 DIMS = ("generator", "L")
-FIGURES = ("tau_int", "tau_int_error", "r_hat", "ess", "acceptance_rate")
-# quantity -> symbol and name; others are shown under their own name
-QUANTITIES: Mapping[str, tuple[str, str]] = {
-    "energy_per_site": ("$e$ ($J$ per site)", "energy per site"),
-    "action_per_site": ("$S / V$", "action per site"),
-    "specific_heat": ("$c$ ($k_B$ per site)", "specific heat"),
-    "abs_magnetization": (r"$\langle |m| \rangle$", "magnetization"),
-    "chi_abs": (r"$V (\langle m^2 \rangle - \langle |m| \rangle^2)$", "susceptibility of |m|"),
-    "susceptibility": (r"$V \langle m^2 \rangle$", "susceptibility"),
-    "binder": ("$U_L$", "Binder cumulant"),
-    "magnetization": (r"$\langle m \rangle$", "magnetization with its sign"),
-    "phi2": (r"$\langle \phi^2 \rangle$", "field squared"),
-}
 
 
 def assemble(
@@ -60,7 +48,7 @@ def assemble(
     known = _gridded(shape[1:], exact)
     dims = (*DIMS, coupling)
     ds = xr.Dataset(
-        {name: (dims, array, _attrs(name)) for name, array in arrays.items()},
+        {name: (dims, array, attrs(name)) for name, array in arrays.items()},
         {
             "generator": scan.labels,
             "L": [0 if L is None else L for L in extents],
@@ -94,7 +82,7 @@ def _gridded(
 def quantities(estimates: xr.Dataset) -> list[str]:
     """Return the names of the physical quantities on a grid, the known ones first."""
     found = [str(n) for n in estimates.data_vars if f"{n}_error" in estimates and n != "tau_int"]
-    return sorted(found, key=lambda n: list(QUANTITIES).index(n) if n in QUANTITIES else 99)
+    return ordered(found)
 
 
 def agreement(estimates: xr.Dataset) -> xr.Dataset | None:
@@ -139,15 +127,5 @@ def _pulls(measured: np.ndarray, exact: np.ndarray, error: np.ndarray) -> np.nda
     return np.array(found).reshape(broadcast[0].shape)
 
 
-def _attrs(name: str) -> dict[str, str]:
-    value = name.removesuffix("_error")
-    symbol, long_name = QUANTITIES.get(value, (value.replace("_", " "), value.replace("_", " ")))
-    units = {"energy_per_site": "J", "tau_int": "draw"}.get(value, "1")
-    if name != value:
-        return {"long_name": f"standard error of the {long_name}", "units": units}
-    return {"symbol": symbol, "long_name": long_name, "units": units}
-
-
 def _axis(scan: Scan) -> dict[str, str]:
-    symbols = {"beta": r"$\beta$", "kappa": r"$\kappa$", "m2": "$m^2$", "lam": r"$\lambda$"}
-    return {"symbol": symbols.get(scan.coupling, scan.coupling), "units": "1"}
+    return {"symbol": scan.symbol, "units": "1"}

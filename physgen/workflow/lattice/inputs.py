@@ -31,7 +31,7 @@ def check(config: Config) -> None:
     for model in config.model:
         check_device(model.train.device)
     for place in scan.places():
-        if scan.family is None and place.at == (0, 0):
+        if scan.is_foreign and place.at == (0, 0):
             check_own(place.target)
         for point in scan.chains(place):
             point.bind()

@@ -12,8 +12,8 @@ import xarray as xr
 from physgen.analysis.format import format_estimate
 from physgen.workflow.lattice.grid import quantities
 from physgen.workflow.lattice.points import Place, Scan
-from physgen.workflow.lattice.tables import HEADS, number
 from physgen.workflow.summary import Column, Table
+from physgen.workflow.target.quantities import head
 
 __all__ = ["NOTES", "figures", "tables", "warnings"]
 
@@ -45,8 +45,8 @@ def figures(found: tuple[Table, ...]) -> dict[str, str]:
         for row in table.rows:
             where = " ".join(row[k] for k in names)
             for k in strong:
-                head = table.columns[k].head.replace("\n", " ")
-                numbers[f"{where} {head}".strip()] = row[k]
+                name = table.columns[k].head.replace("\n", " ")
+                numbers[f"{where} {name}".strip()] = row[k]
     return numbers
 
 
@@ -81,7 +81,7 @@ def _quantities(scan: Scan, grid: xr.Dataset, side_by_side: xr.Dataset | None) -
                 value, error = float(at[name]), float(at[f"{name}_error"])
                 if not math.isfinite(value) or name == "log_z":
                     continue
-                cells = [HEADS.get(name, name), label, format_estimate(value, error)]
+                cells = [head(name), label, format_estimate(value, error)]
                 if several:
                     cells.append(number(_pull(side_by_side, name, label, place), "+.1f"))
                 if exact:
@@ -159,3 +159,8 @@ def _pull(side_by_side: xr.Dataset, name: str, label: str, place: Place) -> floa
         return math.nan
     pull = side_by_side["pull"].sel(quantity=name, other=label).values
     return float(pull[place.at]) if np.ndim(pull) else float(pull)
+
+
+def number(value: float, form: str) -> str:
+    """Return a number as `form` has it; nothing if it is not known."""
+    return "" if math.isnan(value) else format(value, form)

@@ -15,22 +15,12 @@ from physgen.workflow.lattice.points import Scan
 from physgen.workflow.loading import config_of_run
 from physgen.workflow.summary import Column, Summary, Table, dataset_of
 from physgen.workflow.target.exact import critical_coupling
+from physgen.workflow.target.quantities import QUANTITIES, head
 
 __all__ = ["summarize"]
 
 MANY_ROWS = 24  # more do not fit a terminal: then the middle and the ends of the scan are shown
 TERMINAL = ("energy_per_site", "phi2", "abs_magnetization", "binder")
-HEADS = {
-    "energy_per_site": "e",
-    "action_per_site": "S/V",
-    "specific_heat": "c",
-    "abs_magnetization": "<|m|>",
-    "chi_abs": "chi_abs",
-    "susceptibility": "chi",
-    "binder": "U_L",
-    "magnetization": "<m>",
-    "phi2": "<phi^2>",
-}
 ALARM = 1e-3  # probability below which a disagreement is told
 MANY_WARNINGS = 4
 MANY_CHECKS = 12
@@ -95,10 +85,10 @@ def _points(scan: Scan, estimates: xr.Dataset) -> Table:
     terminal = TERMINAL if not several else [n for n in TERMINAL if n != "phi2"]  # no room
     with_pull = next((n for n in names if n in terminal and f"{n}_pull" in estimates), None)
     for name in names:
-        brief, head = name in terminal or name not in HEADS, HEADS.get(name, name)
-        columns.append(Column(head, page_only=not brief))
+        brief, shown_as = name in terminal or name not in QUANTITIES, head(name)
+        columns.append(Column(shown_as, page_only=not brief))
         if f"{name}_pull" in estimates:
-            columns.append(Column(f"pull\n{head}", page_only=several or name != with_pull))
+            columns.append(Column(f"pull\n{shown_as}", page_only=several or name != with_pull))
     columns += [Column("tau_int"), Column("R-hat", page_only=True), Column("ess", page_only=True)]
     rows, shown = [], []
     keep = _kept(scan, estimates)

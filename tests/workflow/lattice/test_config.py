@@ -7,6 +7,7 @@ import tomllib
 import pytest
 from physgen.workflow.lattice.scan import Scan
 
+from physgen.catalogue import target_systems
 from physgen.core.errors import InputError
 from physgen.results import config_hash
 from physgen.results.citations import references
@@ -15,7 +16,6 @@ from physgen.workflow import shipped
 from physgen.workflow.lattice.config import Config, SamplerSection, TargetSection
 from physgen.workflow.lattice.methods import make
 from physgen.workflow.loading import config_from_dict, config_of_run, load_config
-from physgen.workflow.target.families import FAMILIES
 
 ISING = {"target": {"name": "ising-2d", "L": 4, "beta": 0.4}, "sampler": {"name": "heat-bath"}}
 PHI4 = {
@@ -47,8 +47,20 @@ BAD = [
     ({"target": {"beta": [0.1, 0.2], "h": [0.0, 0.1]}}, "[target] may scan one coupling, got lis"),
     ({"target": {"kappa": 0.2}}, "[target] kappa is no coupling of ising-2d, which takes beta, J"),
     ({"target": {"convention": "hopping"}}, "[target] convention must be left out for ising-2d"),
-    ({"target": {"name": "potts"}}, "[target] name must be one of 'ising-2d', 'phi4-2d', 'free-"),
-    ({"target": {"name": None}}, "[target] must have a name (one of 'ising-2d', 'phi4-2d', 'free"),
+    (
+        {"target": {"name": [4]}},
+        "[target] name must be one of 'free-field', 'ising-2d', 'phi4-2d'",
+    ),
+    ({"target": {"name": "potts"}}, "[target] name must be one of 'free-field', 'ising-2d', 'ph"),
+    (
+        {"target": {"name": None}},
+        "[target] must have a name (one of 'free-field', 'ising-2d', 'ph",
+    ),
+    (
+        {"target": {"name": "tfim-1d"}},
+        "[target] name must be a system with an action, one of 'fre",
+    ),
+    ({"target": {"L": [4], "beta": [-1e999]}}, "[target] beta must be a finite number, a list of"),
     ({"target": {"object": "f"}}, "[target] object belongs beside a file; remove it or the name"),
     ({"target": {"betta": 1}}, "[target] betta is not a known key; did you mean 'beta'?"),
     ({"target": {"n_chains": 1}}, "[target] n_chains is not a known key; it belongs in [sampler]"),
@@ -166,16 +178,20 @@ def test_every_method_exists_and_takes_its_defaults():
         make("heat", {})
 
 
-def test_every_family_builds_its_target():
+def test_every_system_with_an_action_can_be_named():
     values = {"beta": 0.4, "kappa": 0.2, "lam": 0.1, "m2": 0.5}
-    for name, family in FAMILIES.items():
-        for convention, couplings in family.couplings.items():
-            target = {"name": name, "L": 4} | {k: values[k] for k in couplings if k in values}
+    for name, system in target_systems().items():
+        about = system.parameters.get("convention")
+        for convention in about.choices if about else [None]:
+            wanted = system.couplings(convention)
+            target = {"name": name, "L": 4} | {k: values[k] for k in wanted if k in values}
             if convention:
                 target["convention"] = convention
             config = config_from_dict({"target": target, "sampler": {"name": "hmc"}})
             (point,) = Scan(config).points()
             assert point.target.event_shape == (4, 4)
+            for coupling in target.keys() & values:
+                assert point.target.couplings[coupling] == values[coupling]
 
 
 SECTIONS = {"target": TargetSection, "sampler": SamplerSection}
