@@ -13,7 +13,7 @@ import xarray as xr
 from physgen.core.errors import InputError, StoreError
 from physgen.core.random import Stream
 from physgen.quantum import MeasurementData
-from physgen.quantum.shots import save_blocks
+from physgen.quantum.shot_writer import save_blocks
 from physgen.results import open_array
 
 

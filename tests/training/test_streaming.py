@@ -13,7 +13,7 @@ from physgen.core.learning import Objective
 from physgen.core.random import Stream
 from physgen.quantum import MeasurementData
 from physgen.quantum.povm import povm
-from physgen.quantum.shots import save_blocks
+from physgen.quantum.shot_writer import save_blocks
 from physgen.training import FitSettings, NegativeLogLikelihood, fit, streamed
 
 SETTINGS = FitSettings(n_epochs=3, learning_rate=2e-2)

@@ -10,7 +10,8 @@ to the first one,
 .. math:: t_i = s_i s_0, \qquad
           \log q(s) = -\log 2 + \sum_{i=1}^{n-1} \log \sigma(2 t_i b_i(1, t_1, \dots, t_{i-1})),
 
-which is the same for s and -s; a draw is z t with a fair z = 1 or -1.
+which is the same for s and -s, to the last bit at the same place of a batch; a draw is z t with a
+fair z = 1 or -1.
 
 A family supplies the fields of all sites at once, for scores and gradients, and a walk that keeps
 what it has computed of the sites before, so a draw of n sites costs n steps and not n passes.
