@@ -104,7 +104,8 @@ def for_target(
             f"mixture needs a target with S(-x) = S(x) (symmetry 'z2'), got {target!r}"
         )
     try:
-        model = row.load().for_target(target, decimate=decimate, rng=rng, **row.fixed, **options)
+        given = {**row.defaults, **options}
+        model = row.load().for_target(target, decimate=decimate, rng=rng, **row.fixed, **given)
     except TypeError as error:
         raise InputError(f"model {name!r}: {error}") from error
     if not mixture:
