@@ -83,6 +83,7 @@ def test_every_variable_of_the_history_is_explained(finished):
         assert len(array.attrs["long_name"]) > len(str(name)), name
 
 
+@pytest.mark.slow
 def test_the_schema_lists_no_group_that_is_never_written(finished, imported, scanned, weighed):
     runs = (finished, imported, scanned, weighed)
     written = {g.strip("/") for run in runs for g in open_run(run).groups}

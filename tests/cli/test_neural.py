@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from helpers.marks import slow
 
 from physgen.cli import main
 from physgen.core.errors import PhysgenError
@@ -110,6 +111,7 @@ def test_ising_spins(tmp_path, capfd):
     assert "pull" in capfd.readouterr().out
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_it_is_the_same_run(config, tmp_path, done):
     out = tmp_path / "run"
     argv = [sys.executable, "-m", "physgen", "train", str(config), "--out", str(out)]
@@ -165,7 +167,7 @@ def test_a_poor_model_is_refused_with_the_way_out(config, capfd):
     assert "a longer budget" in err
 
 
-@pytest.mark.parametrize("name", ["phi4_free_energy", "ising_van"])
+@pytest.mark.parametrize("name", [slow("phi4_free_energy"), "ising_van"])
 def test_the_shipped_workflows_run_at_toy_size(name, tmp_path):
     from physgen.workflow.shipped import find_workflow
 

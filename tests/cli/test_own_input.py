@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+from helpers.marks import slow
 
 from physgen import MPS, TFIM, Born, MeasurementData, ground_state
 from physgen.cli import main
@@ -65,6 +66,7 @@ def test_outcomes_of_unknown_origin_give_held_out_likelihood_and_no_energy(
     assert not (tmp_path / "run" / "figures" / "log_prob.png").exists()
 
 
+@pytest.mark.slow
 def test_without_spare_shots_the_validation_split_is_used_and_said_so(tmp_path, shots):
     np.save(tmp_path / "lab.npy", shots)
     tree = run(tmp_path, '[data]\nfile = "lab.npy"\npovm = "pauli-6"\n')
@@ -88,7 +90,7 @@ def test_without_held_out_shots_no_likelihood_is_told(tmp_path, shots, capsys):
     assert "no shots held out" in (tmp_path / "run" / "report.html").read_text()
 
 
-@pytest.mark.parametrize("held_out_by", ["n_shots", "validation_fraction"])
+@pytest.mark.parametrize("held_out_by", [slow("n_shots"), "validation_fraction"])
 def test_one_held_out_shot_has_no_error_bar(tmp_path, shots, held_out_by, capsys):
     np.save(tmp_path / "lab.npy", shots)
     text = '[data]\nfile = "lab.npy"\npovm = "pauli-6"\n'
@@ -100,7 +102,7 @@ def test_one_held_out_shot_has_no_error_bar(tmp_path, shots, held_out_by, capsys
     assert "nan" not in "".join(capsys.readouterr())
 
 
-@pytest.mark.parametrize("named_in", ["config", "file"])
+@pytest.mark.parametrize("named_in", ["config", slow("file")])
 def test_with_a_hamiltonian_the_energy_is_estimated(tmp_path, shots, chain, named_in):
     attrs = chain.attrs() if named_in == "file" else {}
     MeasurementData(shots, "pauli-6", attrs).save(tmp_path / "lab.h5")
@@ -136,6 +138,7 @@ def test_the_shots_of_another_run_can_be_learned_from(tmp_path, finished):
     np.testing.assert_array_equal(tree["data"]["outcomes"], open_run(finished)["data"]["outcomes"])
 
 
+@pytest.mark.slow
 def test_a_ring_runs_too(tmp_path):
     tree = run(tmp_path, '[system]\nL = 4\nboundary = "periodic"\n[data]\nn_shots = 300\n')
     exact = float(tree["observables/exact"]["energy"])

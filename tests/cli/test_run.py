@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pytest
 import xarray as xr
+from helpers.marks import slow
 
 from physgen.cli import main
 from physgen.cli.look import tables
@@ -82,6 +83,7 @@ def test_the_same_command_again_changes_nothing(finished, tmp_path, toy_text, ca
     assert (run_dir / "report.html").read_bytes() == report
 
 
+@pytest.mark.slow
 def test_stage_by_stage_is_the_same_run(finished, config, tmp_path):
     run_dir = tmp_path / "run"
     for stage in ("generate", "train", "sample", "validate", "run"):
@@ -144,6 +146,7 @@ def test_few_samples_are_warned_about(finished, capsys):
     assert "only 300 shots" in (finished / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_figures_in_another_format(finished, tmp_path, capsys):
     run_dir = tmp_path / "run"
     shutil.copytree(finished, run_dir)
@@ -154,7 +157,9 @@ def test_figures_in_another_format(finished, tmp_path, capsys):
     assert main(["plot", str(run_dir), "--format", "gif"]) == 2
 
 
-@pytest.mark.parametrize("command", ["report", "plot", "compare", "cite", "resume", "run"])
+@pytest.mark.parametrize(
+    "command", ["report", slow("plot"), "compare", "cite", slow("resume"), slow("run")]
+)
 def test_the_run_file_names_its_run(finished, config, tmp_path, capsys, command):
     run_dir = tmp_path / "run"
     shutil.copytree(finished, run_dir)

@@ -7,6 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
+from helpers.marks import slow
 from helpers.statistics import joint_p
 
 from physgen.cli import main
@@ -163,6 +164,7 @@ def test_cite_prints_bibtex_of_the_methods_used(scanned, capsys):
     assert "Wolff1989" not in out  # single clusters were not used
 
 
+@pytest.mark.slow
 def test_figures_in_another_format(scanned, tmp_path, capsys):
     run_dir = tmp_path / "run"
     shutil.copytree(scanned, run_dir)
@@ -193,7 +195,7 @@ def test_force_takes_the_directory_of_a_run_of_the_other_kind(scanned, toy_text,
 
 @pytest.mark.parametrize(
     ("name", "coupling"),
-    [("ising_criticality", "beta=[0.4, 0.45]"), ("phi4_phase_diagram", "kappa=[0.25, 0.28]")],
+    [("ising_criticality", "beta=[0.4, 0.45]"), slow("phi4_phase_diagram", "kappa=[0.25, 0.28]")],
 )
 def test_the_shipped_workflows_run_at_toy_size(name, coupling, tmp_path):
     from physgen.workflow.shipped import find_workflow

@@ -83,6 +83,7 @@ def test_it_asks_for_steps_where_it_is_stiffest_and_keeps_them():
     assert copy.deepcopy(family).steps == 5
 
 
+@pytest.mark.slow
 def test_one_fit_gives_log_z_between_the_couplings_it_saw():
     family = make(size=0.0)
     settings = FitSettings(

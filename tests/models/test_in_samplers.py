@@ -46,6 +46,7 @@ def test_the_force_is_the_gradient_of_log_q(flow, whole):
     assert isinstance(model.force(torch.tensor(x)), torch.Tensor)
 
 
+@pytest.mark.slow
 def test_smc_begins_at_a_flow(flow):
     found = smc(PHI4, start=flow, n_particles=24, n_islands=12, n_moves=1, seed=1)
     assert abs(float(found.log_z) - float(EXACT["log_z"])) < 4 * float(found.log_z_error)

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from helpers.marks import slow
 from helpers.statistics import accepts, chi_square_p
 
 from physgen import models
@@ -172,7 +173,9 @@ def test_complex_states_have_a_y():
     assert real.expectation({1: "Y"}) == pytest.approx(0, abs=1e-9)
 
 
-@pytest.mark.parametrize("state", [ghz_state(6), ghz_state(6, phase=np.pi / 2), w_state(6)])
+@pytest.mark.parametrize(
+    "state", [slow(ghz_state(6)), ghz_state(6, phase=np.pi / 2), slow(w_state(6))]
+)
 def test_entangled_states_are_found_from_every_start(state):
     """Complex tensors do not get stuck; real ones do, which is why they are not the default."""
     frame = povm("pauli-6")

@@ -20,6 +20,7 @@ def test_initial_weights_leave_the_global_generator_as_it_was():
     assert not torch.equal(weights[0], weights[2])
 
 
+@pytest.mark.slow
 def test_a_target_without_a_lattice_is_learned():
     """A banana of two numbers, known up to a constant: log Z = log(2 pi 0.5)."""
 

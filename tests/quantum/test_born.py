@@ -4,6 +4,7 @@ from itertools import pairwise, product
 
 import numpy as np
 import pytest
+from helpers.marks import slow
 from helpers.statistics import accepts, chi_square_p, normal_p
 
 from physgen.core.errors import InputError
@@ -149,7 +150,8 @@ def test_sampler_against_enumeration(frame, complex_valued):
 
 @pytest.mark.statistical
 @pytest.mark.parametrize(
-    ("name", "entropy", "error"), [("tetrahedral", 1.2510, 0.0005), ("pauli-4", 1.2884, 0.0007)]
+    ("name", "entropy", "error"),
+    [("tetrahedral", 1.2510, 0.0005), slow("pauli-4", 1.2884, 0.0007)],
 )
 def test_entropy_at_50_sites(critical, name, entropy, error):
     """Nats a site of the critical chain, known from an independent contraction."""
@@ -166,7 +168,7 @@ def test_entropy_at_50_sites(critical, name, entropy, error):
 
 @pytest.mark.statistical
 @pytest.mark.parametrize(
-    ("name", "n"), [("pauli-4", 8000), ("pauli-6", 3000), ("tetrahedral", 3000)]
+    ("name", "n"), [slow("pauli-4", 8000), slow("pauli-6", 3000), ("tetrahedral", 3000)]
 )
 def test_last_of_20_outcomes_follows_the_other_19(name, n):
     """-log p(a_20 | a_1 .. a_19) minus its own entropy has mean zero, whatever came before.

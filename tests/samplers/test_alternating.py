@@ -26,6 +26,7 @@ def pulls():
     return [float(a.value - b.value) / np.hypot(float(a.error), float(b.error)) for a, b in pairs]
 
 
+@pytest.mark.slow
 def test_observables_are_those_of_the_target():
     assert np.abs(pulls()).max() < 4
 

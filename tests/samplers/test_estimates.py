@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from helpers.chains import Chain, Gaussian
+from helpers.marks import slow
 from helpers.statistics import accepts, joint_p, unit_variance_p
 
 from physgen.analysis import format_table
@@ -44,7 +45,7 @@ def references(target):
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("shape", [(128, 40), (8, 640)], ids=["many chains", "few chains"])
+@pytest.mark.parametrize("shape", [(128, 40), slow((8, 640))], ids=["many chains", "few chains"])
 def test_coverage_of_every_estimate(shape):
     """Pulls against enumeration: unit variance, quantity by quantity, for chains of heat bath."""
     exact = references(ISING)

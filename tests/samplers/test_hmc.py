@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers.marks import slow
 from helpers.statistics import accepts, joint_p, normal_p
 
 from physgen.core.errors import InputError, NonFiniteActionError
@@ -84,7 +85,7 @@ def gaussian(library):
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("sampler", [HMC(), HMC(dtype="float32"), MALA()], ids=str)
+@pytest.mark.parametrize("sampler", [HMC(), slow(HMC(dtype="float32")), slow(MALA())], ids=str)
 @pytest.mark.parametrize("library", ["numpy", "torch"])
 def test_a_target_of_one_s_own(library, sampler):
     target = gaussian(library)

@@ -252,6 +252,7 @@ def test_a_class_of_a_user_is_enough():
     assert float(ds.ess_share) > 0.95
 
 
+@pytest.mark.slow
 def test_the_weights_are_those_of_the_target_that_is_asked_for():
     """A model whose odd sites follow lam = 8 gives the log Z of lam = 6.975 all the same."""
     made, asked = (Phi4.from_unhalved(L=4, m2=-4.0, lam=lam) for lam in (8.0, 6.975))

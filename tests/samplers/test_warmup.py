@@ -126,6 +126,7 @@ def test_length_follows_the_relaxation(rho):
     assert np.median(steps) <= max(256, 64 * relaxation)
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_draws_right_after_the_warm_up_are_unbiased():
     """Pulls of <S> = 3/2 from 10 draws a chain; with a warm-up of 40 steps they are not normal."""

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from helpers.marks import slow
 
 from physgen import EquivariantCNF, Ising, Phi4, Phi4Cluster, as_target, fit, importance, run
 from physgen.core.errors import InputError
@@ -30,7 +31,7 @@ def flow(**options):
     return EquivariantCNF.for_target(PHI4, rng=1, features=3, frequencies=4, times=3, **options)
 
 
-@pytest.mark.parametrize("decimate", [True, False])
+@pytest.mark.parametrize("decimate", [True, slow(False)])
 def test_log_z_lies_between_the_two_bounds(samples, decimate):
     """E_q[log w] <= log Z <= E_p[log w], and both close in as the model is trained."""
     model = flow(decimate=decimate)

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from helpers.marks import slow
 
 from physgen import (
     ColouredNet,
@@ -50,7 +51,7 @@ def gradients(model, objective, n_batches=24, n=128):
     return np.array(found)
 
 
-@pytest.mark.parametrize("decimate", [True, False])
+@pytest.mark.parametrize("decimate", [True, slow(False)])
 def test_three_estimators_of_one_gradient(decimate):
     model = flow(decimate=decimate)
     path, reparam, reinforce = (
@@ -147,6 +148,7 @@ def test_at_the_exact_density_every_draw_has_zero_path_gradient():
     assert float(loss.detach()) == pytest.approx(-target.log_z, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_a_flow_learns_phi4_and_the_bound_holds():
     model = EquivariantCNF.for_target(PHI4, rng=1)
     result = fit(model, ReverseKL(PHI4, draws_per_epoch=3200), QUICK, rng=1)

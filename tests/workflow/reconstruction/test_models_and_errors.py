@@ -39,6 +39,7 @@ def finished(tmp_path_factory):
     return open_run(out)
 
 
+@pytest.mark.slow
 def test_the_model_with_the_lowest_held_out_likelihood_is_kept(finished):
     selection = finished["selection"].to_dataset()
     chosen = int(selection.attrs["chosen"])
@@ -96,6 +97,7 @@ def test_a_pure_state_must_beat_a_mixed_one(families, behind, chosen):
     assert _preferred(sections, np.array(behind), error) == chosen
 
 
+@pytest.mark.slow
 def test_a_model_that_contradicts_the_shots_is_named(tmp_path):
     """A pure state fitted to a mixture, with a symmetry that it has not: <Z> = 0 by parity."""
     down = np.full((1500, 4), 3)  # Z- on every site, in the setting ZZZZ
