@@ -58,7 +58,7 @@ def unit_variance_p(pulls: np.ndarray) -> float:
 
 
 def within(value, exact, error, *, largest, rounding=0.0) -> bool:
-    """Whether estimates agree with exact values, by errors small enough for that to mean something.
+    """Whether estimates agree with exact values, with errors so small that it means something.
 
     From above, no error may be over `largest`: an error bar that is far too large agrees with
     anything.  From below, the joint chi-square of (value - exact) / error must not be too large;
