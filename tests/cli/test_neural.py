@@ -159,6 +159,7 @@ def test_mistakes_are_one_line_before_anything_is_made(config, capfd, monkeypatc
         assert says in refused(config, capfd, *overrides), overrides
 
 
+@pytest.mark.slow
 def test_a_poor_model_is_refused_with_the_way_out(config, capfd):
     sets = ["--set", "importance.ess_floor=1e6"]
     assert main(["run", str(config), "--out", str(config.parent / "run"), *sets]) == 2
@@ -167,7 +168,7 @@ def test_a_poor_model_is_refused_with_the_way_out(config, capfd):
     assert "a longer budget" in err
 
 
-@pytest.mark.parametrize("name", [slow("phi4_free_energy"), "ising_van"])
+@pytest.mark.parametrize("name", [slow("phi4_free_energy"), slow("ising_van")])
 def test_the_shipped_workflows_run_at_toy_size(name, tmp_path):
     from physgen.workflow.shipped import find_workflow
 

@@ -72,6 +72,7 @@ def test_samplers_are_compared_point_by_point(scanned):
     assert joint_p(agreement["pull"].sel(quantity="abs_magnetization")) > 1e-3
 
 
+@pytest.mark.slow
 def test_the_terminal_shows_the_numbers_of_the_file(scanned, capsys):
     assert main(["report", str(scanned)]) == 0
     out = capsys.readouterr().out
@@ -112,6 +113,7 @@ def test_the_report_is_self_contained_and_agrees_with_the_table(scanned):
     assert 'class="name">estimates</td><td class="name">asymptotic' in page
 
 
+@pytest.mark.slow
 def test_the_same_command_again_changes_nothing(scanned, scan_config, tmp_path, capsys):
     run_dir = tmp_path / "run"
     shutil.copytree(scanned, run_dir)
@@ -145,6 +147,7 @@ def test_sample_alone_draws_and_tells_how_far_it_is(scan_config, tmp_path, capsy
     assert not (out / "figures").exists()
 
 
+@pytest.mark.slow
 def test_runs_are_compared_side_by_side(scanned, scan_config, tmp_path, capsys):
     other = tmp_path / "other"
     argv = ["validate", str(scan_config), "--out", str(other), "--set", "seed=4"]

@@ -26,6 +26,7 @@ def test_known_values(target, log_z, phi2):
     assert abs(float(ds.phi2) - phi2[0]) < phi2[1]
 
 
+@pytest.mark.slow
 def test_converged_values():
     """From 18 nodes; 12 leave the error that is stated, and far less in truth."""
     exact = {

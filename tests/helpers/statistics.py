@@ -61,15 +61,15 @@ def within(value, exact, error, *, largest, rounding=0.0) -> bool:
     """Whether estimates agree with exact values, with errors so small that it means something.
 
     From above, no error may be over `largest`: an error bar that is far too large agrees with
-    anything.  From below, the joint chi-square of (value - exact) / error must not be too large;
-    for one estimate that is a pull below 3.9.  Seeds are fixed, so there are no fresh draws for a
-    retest: the level is the level of a retest.
+    anything.  From below, neither the joint chi-square of (value - exact) / error nor the worst of
+    these pulls may be too large; for one estimate that is a pull below 3.9.  Seeds are fixed, so
+    there are no fresh draws for a retest: the level is the level of a retest.
 
     Parameters
     ----------
     value, exact, error : float or array
-        Estimates, what they should be, and their standard errors (with the error of `exact`, if it
-        has one, added in squares).
+        Independent estimates, what they should be, and their standard errors (with the error of
+        `exact`, if it has one, added in squares).
     largest : float or array
         The largest error that still tests something; the test states it, about 1.5 to 2 times what
         its number of draws gives.
@@ -83,4 +83,5 @@ def within(value, exact, error, *, largest, rounding=0.0) -> bool:
     distance = np.maximum(np.abs(value - exact) - rounding, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         pulls = np.where(distance == 0, 0.0, distance / error)
-    return bounded and joint_p(pulls) > ALPHA_RETEST
+    p = min(joint_p(pulls), pulls.size * normal_p(float(np.max(pulls))))
+    return bounded and p > ALPHA_RETEST

@@ -9,6 +9,7 @@ import pytest
 import torch
 from helpers.flows import CASES, generator, make, stirred
 from helpers.marks import slow
+from helpers.statistics import within
 
 from physgen import (
     FreeField,
@@ -149,8 +150,8 @@ def test_a_short_training_finds_the_free_energy(decimate):
     fit(model, objective, settings, rng=1)
     after = importance(model, PHI4, 8192, seed=2)
     assert float(after.ess_share) > max(0.8, 1.2 * before)
-    assert 0 < float(after.log_z_error) < 0.01
-    assert abs(float(after.log_z) - LOG_Z) < 4 * float(after.log_z_error)
+    assert float(after.log_z_error) > 0
+    assert within(after.log_z, LOG_Z, after.log_z_error, largest=0.004)
 
 
 # --- the mixture with the mirror image ---------------------------------------------------------

@@ -147,6 +147,7 @@ def test_it_learns_a_ground_state_and_the_wrong_order_of_outcomes_is_no_state():
     assert float(exact_divergences(swapped, truth).kl_forward) > 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_a_purified_model_learns_mixed_data_that_a_pure_one_cannot():
     frame = povm("tetrahedral")

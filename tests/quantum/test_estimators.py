@@ -58,6 +58,7 @@ def test_pulls_have_unit_variance(name):
         assert unit_variance_p(1.4 * np.array(seen)) < 1e-3  # saboteur: bars too small
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_50_sites_from_10_000_shots_and_the_wrong_order():
     tfim, frame = TFIM(50, -1, -1), povm("tetrahedral")

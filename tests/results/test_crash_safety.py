@@ -78,6 +78,7 @@ def test_acknowledged_before_it_is_saved_is_caught(area):
         crash_everywhere(area, "kill", writer=hasty)
 
 
+@pytest.mark.slow
 def test_segments_removed_before_the_merge_are_caught(area):
     class Hasty(RunStore):
         def _compact(self, attrs):

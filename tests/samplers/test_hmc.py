@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from helpers.marks import slow
-from helpers.statistics import accepts, joint_p, normal_p
+from helpers.statistics import accepts, joint_p, normal_p, within
 
 from physgen.core.errors import InputError, NonFiniteActionError
 from physgen.core.random import Stream
@@ -113,7 +113,7 @@ def test_hmc_runs_in_the_loop_that_all_samplers_share():
     assert 0.7 < ds.acceptance_rate.mean() < 0.98
     assert ds.divergent.sum() == 0
     error = ds.phi2.mean("draw").std("chain") / 8
-    assert abs(ds.phi2.mean() - np.mean(1 / FREE.spectrum)) < 5 * error
+    assert within(ds.phi2.mean(), np.mean(1 / FREE.spectrum), error, largest=0.003)
 
 
 def test_step_size_and_length_of_a_trajectory():

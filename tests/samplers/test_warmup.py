@@ -188,6 +188,7 @@ def test_chains_that_never_agree_are_refused(n_chains):
     assert diagnose(ds)["hot_cold_p"].min() < 1e-6 or n_chains == 8
 
 
+@pytest.mark.slow
 def test_chains_kept_apart_by_a_wall():
     """Each chain in the well where it began; a warm-up with hot starts alone cannot see it."""
     x = np.abs(Stream(1).numpy().standard_normal((64, 3)))
