@@ -6,7 +6,7 @@ export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help install demo test test-slow lint bench bench-train clean clean-kernels
+.PHONY: help install demo test test-slow test-all lint bench bench-train clean clean-kernels
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,11 +21,17 @@ install: .venv/.installed  ## virtual environment in .venv, with pinned versions
 demo: install  ## reconstruct a 50-qubit critical state from 10,000 measurements
 	$(BIN)/physgen run workflows/state_reconstruction/config.toml --out runs/demo
 
-test: install  ## the fast suite, on 2 cores
-	$(BIN)/python -m pytest -n 2 --dist loadfile -q
+# A worker that has nothing left takes tests from the other one: both end together.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal -q
 
-test-slow: install  ## everything, the minutes-long tests too
-	$(BIN)/python -m pytest -n 2 --dist loadfile -q -m "slow or not slow"
+test: install  ## the fast suite, at most 6 minutes on 2 cores
+	$(PYTEST)
+
+test-slow: install  ## the rest of it: the tests marked slow
+	$(PYTEST) -m slow
+
+test-all: install  ## every test
+	$(PYTEST) -m "slow or not slow"
 
 lint: install  ## formatting, style, types, and the one-way arrows between rooms
 	$(BIN)/ruff format --check .

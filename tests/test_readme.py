@@ -65,6 +65,7 @@ def test_the_gold_standard_files_exist():
         assert (root / "physgen" / path).is_file() or (root / path).is_file(), path
 
 
+@pytest.mark.slow
 def test_the_free_energy_example_runs_at_toy_size(capsys):
     code = FREE_ENERGY.replace("L=8", "L=4").replace("30s", "5s").replace("100_000", "20_000")
     exec(compile(code, "README.md", "exec"), {})

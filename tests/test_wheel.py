@@ -43,6 +43,7 @@ def physgen(installed, tmp_path):
     return call
 
 
+@pytest.mark.slow
 def test_the_copy_is_the_installed_one(physgen, installed):
     assert str(installed) in physgen("info")
 

@@ -35,6 +35,7 @@ def test_errors_are_those_of_the_delta_method_where_there_are_many_draws():
     assert bootstrap(log_w, x, rng=1) == mean
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_intervals_cover_and_those_of_equal_weights_do_not():
     def p_value(n, seed, weigh=True):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from helpers.chains import ar1
+from helpers.marks import slow
 from helpers.statistics import accepts, joint_p, unit_variance_p
 
 from physgen.analysis import jackknife, log_z_ratio, mean_estimate, reweight, reweight_beta
@@ -17,7 +18,7 @@ def energy(shape, seed):
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("shape", [SHAPES["few"], slow(SHAPES["many"])], ids=SHAPES)
 def test_coverage(shape):
     """Mean, a derived quantity and log Z at another beta: pulls of unit variance."""
 

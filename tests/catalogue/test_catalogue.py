@@ -59,6 +59,7 @@ def test_exact_references_are_recomputed():
     assert {(L, h) for L in (8, 10, 20, 50) for h in (0.5, 1.0, 2.0)} <= energies
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_computed_entropies_are_reproduced():
     state = ground_state(TFIM(50), chi_max=13)

@@ -107,6 +107,7 @@ def test_ising_numbers_are_not_of_the_critical_point_alone():
     )
 
 
+@pytest.mark.slow
 def test_phi4_numbers_are_recomputed():
     """Within what ten nodes leave; the entries have more."""
     check_phi4({4: lambda target: phi4_torus(target, n_nodes=8)}, 11)

@@ -330,6 +330,7 @@ def test_a_full_disk_while_reporting(finished, tmp_path, refused, monkeypatch, c
     assert "disk is full" in refused(command, out)
 
 
+@pytest.mark.slow
 def test_a_full_disk_in_mid_run_loses_nothing_and_can_be_resumed(
     finished, config, tmp_path, monkeypatch, capfd
 ):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from helpers.marks import slow
 
 from physgen.cli import main
 
@@ -157,7 +158,7 @@ def test_info_where_the_system_does_not_tell_the_usable_cores(capsys, monkeypatc
     )
 
 
-@pytest.mark.parametrize(("given", "threads"), [({}, "1"), ({"OMP_NUM_THREADS": "2"}, "2")])
+@pytest.mark.parametrize(("given", "threads"), [({}, "1"), slow({"OMP_NUM_THREADS": "2"}, "2")])
 def test_blas_uses_one_thread_unless_told_otherwise_before_numpy_loads(given, threads):
     """The variables are read once, as numpy and torch are imported."""
     code = (

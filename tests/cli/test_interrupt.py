@@ -89,6 +89,7 @@ def own_shots(tmp_path, toy_text):
     return path
 
 
+@pytest.mark.slow
 def test_kill_9_and_resume_of_a_run_from_own_outcomes(own_shots, tmp_path):
     whole, out = tmp_path / "whole", tmp_path / "run"
     assert main(["run", str(own_shots), "--out", str(whole), *LONG]) == 0
@@ -124,6 +125,7 @@ def test_a_run_does_not_go_on_with_an_input_that_has_changed(own_shots, tmp_path
     assert "/data" not in open_run(out).groups
 
 
+@pytest.mark.slow
 def test_sigterm_checkpoints_and_exits_with_one_line(config, tmp_path, uninterrupted):
     out = tmp_path / "run"
     process = start(config, out)

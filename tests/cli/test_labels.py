@@ -91,6 +91,7 @@ def test_every_variable_of_the_history_is_explained(finished):
         assert len(array.attrs["long_name"]) > len(str(name)), name
 
 
+@pytest.mark.slow
 def test_a_job_explains_no_group_that_is_never_written(finished, imported, scanned, weighed):
     several = {"candidates", "selection"}  # of a config with more than one model
     for job, runs in ((RECONSTRUCTION, (finished, imported)), (LATTICE, (scanned, weighed))):

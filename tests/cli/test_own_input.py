@@ -4,6 +4,8 @@ import shutil
 
 import numpy as np
 import pytest
+from helpers.marks import slow
+from helpers.statistics import within
 
 from physgen import MPS, TFIM, Born, MeasurementData, ground_state
 from physgen.cli import main
@@ -65,6 +67,7 @@ def test_outcomes_of_unknown_origin_give_held_out_likelihood_and_no_energy(
     assert not (tmp_path / "run" / "figures" / "log_prob.png").exists()
 
 
+@pytest.mark.slow
 def test_without_spare_shots_the_validation_split_is_used_and_said_so(tmp_path, shots):
     np.save(tmp_path / "lab.npy", shots)
     tree = run(tmp_path, '[data]\nfile = "lab.npy"\npovm = "pauli-6"\n')
@@ -76,6 +79,7 @@ def test_without_spare_shots_the_validation_split_is_used_and_said_so(tmp_path, 
     assert float(tree["validation"]["nll_error"]) == float(kept["validation_nll_error"])
 
 
+@pytest.mark.slow
 def test_without_held_out_shots_no_likelihood_is_told(tmp_path, shots, capsys):
     np.save(tmp_path / "lab.npy", shots)
     text = '[data]\nfile = "lab.npy"\npovm = "pauli-6"\n'
@@ -88,7 +92,7 @@ def test_without_held_out_shots_no_likelihood_is_told(tmp_path, shots, capsys):
     assert "no shots held out" in (tmp_path / "run" / "report.html").read_text()
 
 
-@pytest.mark.parametrize("held_out_by", ["n_shots", "validation_fraction"])
+@pytest.mark.parametrize("held_out_by", [slow("n_shots"), slow("validation_fraction")])
 def test_one_held_out_shot_has_no_error_bar(tmp_path, shots, held_out_by, capsys):
     np.save(tmp_path / "lab.npy", shots)
     text = '[data]\nfile = "lab.npy"\npovm = "pauli-6"\n'
@@ -100,7 +104,7 @@ def test_one_held_out_shot_has_no_error_bar(tmp_path, shots, held_out_by, capsys
     assert "nan" not in "".join(capsys.readouterr())
 
 
-@pytest.mark.parametrize("named_in", ["config", "file"])
+@pytest.mark.parametrize("named_in", [slow("config"), slow("file")])
 def test_with_a_hamiltonian_the_energy_is_estimated(tmp_path, shots, chain, named_in):
     attrs = chain.attrs() if named_in == "file" else {}
     MeasurementData(shots, "pauli-6", attrs).save(tmp_path / "lab.h5")
@@ -108,7 +112,7 @@ def test_with_a_hamiltonian_the_energy_is_estimated(tmp_path, shots, chain, name
     tree = run(tmp_path, f'{system}[data]\nfile = "lab.h5"\n')
     data = tree["observables/data"]
     exact = chain.ground_state_energy()
-    assert abs(float(data["energy"]) - exact) < 4 * float(data["energy_error"])
+    assert within(data["energy"], exact, data["energy_error"], largest=0.6)
 
 
 def test_a_given_state_is_measured_and_is_the_truth(tmp_path, capsys):
@@ -121,8 +125,8 @@ def test_a_given_state_is_measured_and_is_the_truth(tmp_path, capsys):
     np.testing.assert_allclose(exact["z"], 1, atol=1e-12)
     np.testing.assert_allclose(exact["zz"], 1, atol=1e-12)
     assert float(exact["energy"]) == pytest.approx(-3)  # three bonds, <X> = 0
-    pull = (tree["observables/data"]["z_mean"] - 1) / tree["observables/data"]["z_mean_error"]
-    assert abs(float(pull)) < 4
+    data = tree["observables/data"]
+    assert within(data["z_mean"], 1, data["z_mean_error"], largest=0.13)
     assert tree["state"].attrs["exactness_for"] == "the state, as given in a file"
     assert tree["data"].attrs["state"] == "from up.npz"
     out = " ".join(capsys.readouterr().out.split())
@@ -130,12 +134,14 @@ def test_a_given_state_is_measured_and_is_the_truth(tmp_path, capsys):
     assert "values of the given state itself" in out
 
 
+@pytest.mark.slow
 def test_the_shots_of_another_run_can_be_learned_from(tmp_path, finished):
     shutil.copy(finished / "run.h5", tmp_path / "other.h5")
     tree = run(tmp_path, '[data]\nfile = "other.h5"\n')
     np.testing.assert_array_equal(tree["data"]["outcomes"], open_run(finished)["data"]["outcomes"])
 
 
+@pytest.mark.slow
 def test_a_ring_runs_too(tmp_path):
     tree = run(tmp_path, '[system]\nL = 4\nboundary = "periodic"\n[data]\nn_shots = 300\n')
     exact = float(tree["observables/exact"]["energy"])

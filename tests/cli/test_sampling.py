@@ -7,6 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
+from helpers.marks import slow
 from helpers.statistics import joint_p
 
 from physgen.cli import main
@@ -71,6 +72,7 @@ def test_samplers_are_compared_point_by_point(scanned):
     assert joint_p(agreement["pull"].sel(quantity="abs_magnetization")) > 1e-3
 
 
+@pytest.mark.slow
 def test_the_terminal_shows_the_numbers_of_the_file(scanned, capsys):
     assert main(["report", str(scanned)]) == 0
     out = capsys.readouterr().out
@@ -111,6 +113,7 @@ def test_the_report_is_self_contained_and_agrees_with_the_table(scanned):
     assert 'class="name">estimates</td><td class="name">asymptotic' in page
 
 
+@pytest.mark.slow
 def test_the_same_command_again_changes_nothing(scanned, scan_config, tmp_path, capsys):
     run_dir = tmp_path / "run"
     shutil.copytree(scanned, run_dir)
@@ -144,6 +147,7 @@ def test_sample_alone_draws_and_tells_how_far_it_is(scan_config, tmp_path, capsy
     assert not (out / "figures").exists()
 
 
+@pytest.mark.slow
 def test_runs_are_compared_side_by_side(scanned, scan_config, tmp_path, capsys):
     other = tmp_path / "other"
     argv = ["validate", str(scan_config), "--out", str(other), "--set", "seed=4"]
@@ -163,6 +167,7 @@ def test_cite_prints_bibtex_of_the_methods_used(scanned, capsys):
     assert "Wolff1989" not in out  # single clusters were not used
 
 
+@pytest.mark.slow
 def test_figures_in_another_format(scanned, tmp_path, capsys):
     run_dir = tmp_path / "run"
     shutil.copytree(scanned, run_dir)
@@ -193,7 +198,7 @@ def test_force_takes_the_directory_of_a_run_of_the_other_kind(scanned, toy_text,
 
 @pytest.mark.parametrize(
     ("name", "coupling"),
-    [("ising_criticality", "beta=[0.4, 0.45]"), ("phi4_phase_diagram", "kappa=[0.25, 0.28]")],
+    [("ising_criticality", "beta=[0.4, 0.45]"), slow("phi4_phase_diagram", "kappa=[0.25, 0.28]")],
 )
 def test_the_shipped_workflows_run_at_toy_size(name, coupling, tmp_path):
     from physgen.workflow.shipped import find_workflow

@@ -7,6 +7,7 @@ import time
 
 import pytest
 import xarray as xr
+from helpers.marks import slow
 
 from physgen.cli import main
 from physgen.core.errors import PhysgenError
@@ -22,7 +23,7 @@ beta = [0.4, 0.44]
 [sampler]
 name = "heat-bath"
 n_chains = 64
-n_draws = 800
+n_draws = 300
 thin = 4
 [sample]
 checkpoint_every = 0.02
@@ -54,6 +55,7 @@ def wait_for(out, process, enough):
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         assert process.poll() is None, process.stderr.read()
+        time.sleep(0.01)  # the run itself needs the core
         try:
             tree = open_run(out)
         except PhysgenError:  # the directory is only being made
@@ -81,10 +83,8 @@ def assert_same_draws(ours, theirs):
             xr.testing.assert_identical(one, two)
 
 
-SLOW = pytest.mark.slow
-
-
-@pytest.mark.parametrize("enough", [in_mid_point, pytest.param(in_second_size, marks=SLOW)])
+@pytest.mark.slow
+@pytest.mark.parametrize("enough", [in_mid_point, in_second_size])
 def test_kill_9_in_mid_run(config, tmp_path, uninterrupted, enough):
     out = tmp_path / "run"
     process = start(config, out)
@@ -97,7 +97,7 @@ def test_kill_9_in_mid_run(config, tmp_path, uninterrupted, enough):
     assert_same_draws(open_run(out), uninterrupted)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=SLOW)])
+@pytest.mark.parametrize("number", [signal.SIGTERM, slow(signal.SIGINT)])
 def test_a_signal_keeps_what_was_drawn(config, tmp_path, uninterrupted, number):
     out = tmp_path / "run"
     process = start(config, out)
@@ -109,6 +109,6 @@ def test_a_signal_keeps_what_was_drawn(config, tmp_path, uninterrupted, number):
     assert f"stopped by {number.name}; continue with `physgen resume {out}`" in last
     partial = open_run(out)
     drawn = sum(node.sizes.get("draw", 0) for node in partial.subtree)
-    assert 0 < drawn < 4 * 800
+    assert 0 < drawn < 4 * 300
     assert main(["sample", str(config), "--out", str(out)]) == 0
     assert_same_draws(open_run(out), uninterrupted)

@@ -86,6 +86,7 @@ def test_numbering_of_configurations():
     assert len(np.unique(x.reshape(16, 4), axis=0)) == 16
 
 
+@pytest.mark.slow
 def test_most_sites():
     """2^25 configurations: each is counted once, and the rounding error does not grow."""
     target = Ising(L=5, beta=0.44)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers.marks import slow
 from helpers.statistics import joint_p
 
 from physgen.core.errors import InputError
@@ -15,7 +16,7 @@ E1 = Phi4.from_unhalved(6, m2=-4.0, lam=6.975)
 @pytest.mark.parametrize(
     "target",
     [
-        Phi4.from_unhalved(4, m2=-4.0, lam=8.0),
+        slow(Phi4.from_unhalved(4, m2=-4.0, lam=8.0)),
         Phi4.from_hopping((7, 3), 0.2705, 0.022),
         Phi4.from_hopping_well((5, 3), -0.2, 0.3),  # odd and negative: levels of either sign
         Phi4.from_hopping((9,), 0.3, 0.1),

@@ -55,3 +55,33 @@ def unit_variance_p(pulls: np.ndarray) -> float:
     pulls = np.asarray(pulls, dtype=float).ravel()
     tail = stats.chi2.sf(np.sum(pulls**2), pulls.size)
     return float(2 * min(tail, 1 - tail))
+
+
+def within(value, exact, error, *, largest, rounding=0.0) -> bool:
+    """Whether estimates agree with exact values, with errors so small that it means something.
+
+    From above, no error may be over `largest`: an error bar that is far too large agrees with
+    anything.  From below, neither the joint chi-square of (value - exact) / error nor the worst of
+    these pulls may be too large; for one estimate that is a pull below 3.9.  Seeds are fixed, so
+    there are no fresh draws for a retest: the level is the level of a retest.
+
+    Parameters
+    ----------
+    value, exact, error : float or array
+        Independent estimates, what they should be, and their standard errors (with the error of
+        `exact`, if it has one, added in squares).
+    largest : float or array
+        The largest error that still tests something; the test states it, about 1.5 to 2 times what
+        its number of draws gives.
+    rounding : float
+        What arithmetic alone may make of a difference, where an error can be 0.
+    """
+    value, exact, error, largest = (
+        np.asarray(x, dtype=float) for x in (value, exact, error, largest)
+    )
+    bounded = bool(np.all((error >= 0) & (error <= largest)))  # a NaN is neither
+    distance = np.maximum(np.abs(value - exact) - rounding, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pulls = np.where(distance == 0, 0.0, distance / error)
+    p = min(joint_p(pulls), pulls.size * normal_p(float(np.max(pulls))))
+    return bounded and p > ALPHA_RETEST

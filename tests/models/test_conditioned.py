@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from helpers.statistics import within
 
 from physgen import EquivariantCNF, Phi4, fit, importance, models
 from physgen.core.errors import InputError
@@ -84,6 +85,7 @@ def test_it_asks_for_steps_where_it_is_stiffest_and_keeps_them():
     assert copy.deepcopy(family).steps == 5
 
 
+@pytest.mark.slow
 def test_one_fit_gives_log_z_between_the_couplings_it_saw():
     family = make(size=0.0)
     settings = FitSettings(
@@ -95,7 +97,7 @@ def test_one_fit_gives_log_z_between_the_couplings_it_saw():
         found = importance(family.at(lam=lam), target(lam), 8192, 3)
         exact = float(phi4_torus(target(lam))["log_z"])
         assert float(found.ess_reverse) > 0.85
-        assert abs(float(found.log_z) - exact) < 4 * float(found.log_z_error)
+        assert within(found.log_z, exact, found.log_z_error, largest=0.0012)
 
 
 def test_it_comes_back_from_a_file():

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 from helpers.flows import CASES, generator, make, stirred
+from helpers.marks import slow
+from helpers.statistics import within
 
 from physgen import (
     FreeField,
@@ -136,7 +138,7 @@ def test_bad_input(family, options, says):
         models.build({"family": family, "shape": [4, 4], **options})
 
 
-@pytest.mark.parametrize("decimate", [True, False])
+@pytest.mark.parametrize("decimate", [True, slow(False)])
 def test_a_short_training_finds_the_free_energy(decimate):
     model = CouplingFlow.for_target(
         PHI4, decimate=decimate, kind="spline", layers=4, hidden=8, bins=6, rng=1
@@ -148,8 +150,8 @@ def test_a_short_training_finds_the_free_energy(decimate):
     fit(model, objective, settings, rng=1)
     after = importance(model, PHI4, 8192, seed=2)
     assert float(after.ess_share) > max(0.8, 1.2 * before)
-    assert 0 < float(after.log_z_error) < 0.01
-    assert abs(float(after.log_z) - LOG_Z) < 4 * float(after.log_z_error)
+    assert float(after.log_z_error) > 0
+    assert within(after.log_z, LOG_Z, after.log_z_error, largest=0.004)
 
 
 # --- the mixture with the mirror image ---------------------------------------------------------

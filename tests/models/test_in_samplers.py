@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from helpers.statistics import within
 
 from physgen import (
     EquivariantCNF,
@@ -17,11 +18,10 @@ from physgen import (
     smc,
 )
 from physgen.core.errors import InputError
-from physgen.exact.phi4_quadrature import phi4_torus
 from physgen.training import FitSettings
 
 PHI4 = Phi4.from_unhalved(L=4, m2=-4.0, lam=8.0)
-EXACT = phi4_torus(PHI4)
+EXACT = {"log_z": 2.405138962, "phi2": 0.14774621}  # tests/exact/test_phi4_quadrature.py
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +46,10 @@ def test_the_force_is_the_gradient_of_log_q(flow, whole):
     assert isinstance(model.force(torch.tensor(x)), torch.Tensor)
 
 
+@pytest.mark.slow
 def test_smc_begins_at_a_flow(flow):
     found = smc(PHI4, start=flow, n_particles=24, n_islands=12, n_moves=1, seed=1)
-    assert abs(float(found.log_z) - float(EXACT["log_z"])) < 4 * float(found.log_z_error)
+    assert within(found.log_z, EXACT["log_z"], found.log_z_error, largest=0.015)
     assert found.sizes["stage"] <= 3  # from independent sites it takes more than ten
 
 
@@ -56,7 +57,7 @@ def test_a_flow_proposes_for_a_chain(flow):
     draws = run(Independence(flow), PHI4, n_chains=32, n_draws=80, warmup=10, seed=2, quiet=True)
     assert float(draws["acceptance_rate"].mean()) > 0.5
     row = estimates(draws).sel(quantity="phi2")
-    assert abs(float(row.value) - float(EXACT["phi2"])) < 4.5 * float(row.error)
+    assert within(row.value, EXACT["phi2"], row.error, largest=0.0015)
 
 
 def test_spins_have_no_force():

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from helpers.marks import slow
 from helpers.statistics import accepts, chi_square_p
 
 from physgen import models
@@ -146,6 +147,7 @@ def test_it_learns_a_ground_state_and_the_wrong_order_of_outcomes_is_no_state():
     assert float(exact_divergences(swapped, truth).kl_forward) > 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_a_purified_model_learns_mixed_data_that_a_pure_one_cannot():
     frame = povm("tetrahedral")
@@ -172,7 +174,9 @@ def test_complex_states_have_a_y():
     assert real.expectation({1: "Y"}) == pytest.approx(0, abs=1e-9)
 
 
-@pytest.mark.parametrize("state", [ghz_state(6), ghz_state(6, phase=np.pi / 2), w_state(6)])
+@pytest.mark.parametrize(
+    "state", [slow(ghz_state(6)), ghz_state(6, phase=np.pi / 2), slow(w_state(6))]
+)
 def test_entangled_states_are_found_from_every_start(state):
     """Complex tensors do not get stuck; real ones do, which is why they are not the default."""
     frame = povm("pauli-6")

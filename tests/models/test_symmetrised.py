@@ -100,6 +100,7 @@ def test_training_likelihood_is_a_lower_bound_with_the_stated_mean():
     assert not accepts(lambda n, s: p_value(n, s, images[1]), 50)
 
 
+@pytest.mark.slow
 def test_training_is_on_random_images_and_repeats_itself():
     shots = np.zeros((400, L), dtype=np.uint8)
     shots[:, 0] = 1  # the reflected string never occurs

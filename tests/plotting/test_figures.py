@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 import xarray as xr
+from helpers.marks import slow
 
 from physgen.plotting import plot_log_prob, plot_marginals, plot_training, plot_two_point, render
 
@@ -121,7 +122,7 @@ def test_marginals_are_the_outcome_frequencies():
 
 
 @pytest.mark.parametrize(
-    ("kind", "magic"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")]
+    ("kind", "magic"), [("png", b"\x89PNG"), slow("pdf", b"%PDF"), slow("svg", b"<?xml")]
 )
 def test_a_figure_renders_to_the_same_bytes_every_time(history, kind, magic):
     first, second = (render(plot_training(history), kind) for _ in range(2))

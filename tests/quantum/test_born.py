@@ -4,6 +4,7 @@ from itertools import pairwise, product
 
 import numpy as np
 import pytest
+from helpers.marks import slow
 from helpers.statistics import accepts, chi_square_p, normal_p
 
 from physgen.core.errors import InputError
@@ -67,6 +68,7 @@ def test_log_prob_of_a_ground_state_to_1e_12():
         np.testing.assert_allclose(log_p, np.log(enumerated(state, frame)), atol=1e-12)
 
 
+@pytest.mark.slow
 def test_vector_and_matrix_form_agree_at_50_sites(critical):
     born = Born(critical, "tetrahedral")
     x = born.sample(300, 1)
@@ -149,7 +151,8 @@ def test_sampler_against_enumeration(frame, complex_valued):
 
 @pytest.mark.statistical
 @pytest.mark.parametrize(
-    ("name", "entropy", "error"), [("tetrahedral", 1.2510, 0.0005), ("pauli-4", 1.2884, 0.0007)]
+    ("name", "entropy", "error"),
+    [slow("tetrahedral", 1.2510, 0.0005), slow("pauli-4", 1.2884, 0.0007)],
 )
 def test_entropy_at_50_sites(critical, name, entropy, error):
     """Nats a site of the critical chain, known from an independent contraction."""
@@ -166,7 +169,7 @@ def test_entropy_at_50_sites(critical, name, entropy, error):
 
 @pytest.mark.statistical
 @pytest.mark.parametrize(
-    ("name", "n"), [("pauli-4", 8000), ("pauli-6", 3000), ("tetrahedral", 3000)]
+    ("name", "n"), [slow("pauli-4", 8000), slow("pauli-6", 3000), ("tetrahedral", 3000)]
 )
 def test_last_of_20_outcomes_follows_the_other_19(name, n):
     """-log p(a_20 | a_1 .. a_19) minus its own entropy has mean zero, whatever came before.

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from helpers.crashes import MODES, crash
+from helpers.marks import slow
 from helpers.runs import CONFIG, OPENED, checkpoint, committed, run, same
 
 from physgen.core.errors import PhysgenError
@@ -44,11 +45,12 @@ def crash_everywhere(directory, mode, n_steps=3, writer=run):
     raise AssertionError("the writer never ended")
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", [slow(m) if m != "power" else m for m in MODES])
 def test_crash_at_every_call(area, mode):
     assert crash_everywhere(area, mode) > 40
 
 
+@pytest.mark.slow
 def test_crash_at_every_call_while_streaming(area, monkeypatch):
     monkeypatch.setattr(image, "STREAM_ABOVE", 0)
     assert crash_everywhere(area, "power", n_steps=1) > 60
@@ -76,6 +78,7 @@ def test_acknowledged_before_it_is_saved_is_caught(area):
         crash_everywhere(area, "kill", writer=hasty)
 
 
+@pytest.mark.slow
 def test_segments_removed_before_the_merge_are_caught(area):
     class Hasty(RunStore):
         def _compact(self, attrs):
@@ -116,8 +119,8 @@ def without_directory_flush(path):
     [
         (segments, in_place, "torn"),
         (segments, in_place, "kill"),
-        (segments, without_flush, "power"),
-        (segments, without_directory_flush, "power"),
+        slow(segments, without_flush, "power"),
+        slow(segments, without_directory_flush, "power"),
         (image, without_flush, "power"),
         (image, without_directory_flush, "power"),
     ],

@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 import xarray as xr
+from helpers.marks import slow
 from helpers.runs import CONFIG, checkpoint, committed, run, same
 
 from physgen.core.errors import StoreError
@@ -63,7 +64,7 @@ def run_on(disk, path, n_steps=3):
     disk.retry(store.close, path)
 
 
-@pytest.mark.parametrize("stream_above", [image.STREAM_ABOVE, 0])
+@pytest.mark.parametrize("stream_above", [image.STREAM_ABOVE, slow(0)])
 def test_full_at_every_call(area, monkeypatch, stream_above):
     monkeypatch.setattr(image, "STREAM_ABOVE", stream_above)
     steps = 3 if stream_above else 1

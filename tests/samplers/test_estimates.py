@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import xarray as xr
 from helpers.chains import Chain, Gaussian
-from helpers.statistics import accepts, joint_p, unit_variance_p
+from helpers.marks import slow
+from helpers.statistics import accepts, joint_p, unit_variance_p, within
 
 from physgen.analysis import format_table
 from physgen.core.errors import InputError
@@ -44,7 +45,7 @@ def references(target):
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("shape", [(128, 40), (8, 640)], ids=["many chains", "few chains"])
+@pytest.mark.parametrize("shape", [(128, 40), slow((8, 640))], ids=["many chains", "few chains"])
 def test_coverage_of_every_estimate(shape):
     """Pulls against enumeration: unit variance, quantity by quantity, for chains of heat bath."""
     exact = references(ISING)
@@ -83,7 +84,10 @@ def test_reweighted_estimates():
         exact = references(Ising(L=4, beta=beta))
         found = estimates(ds, exact, beta=beta)
         assert float(found["beta"]) == beta
-        assert np.abs(found["pull"]).max() < 4
+        for name, value in exact.items():
+            at = found.sel(quantity=name)
+            largest = 0.008 * max(abs(value), 0.5)
+            assert within(at["value"], value, at["error"], largest=largest), name
         assert np.abs(estimates(ds, exact)["pull"]).max() > 20  # saboteur: not reweighted
         assert np.all(found["ess"] < 80_000)
     same, plain = estimates(ds, beta=0.35), estimates(ds)
@@ -148,7 +152,7 @@ def test_a_field_breaks_the_symmetry_and_the_susceptibility_is_connected():
     exact = exact_ising(target)
     for name in ("magnetization", "susceptibility", "energy_per_site", "specific_heat"):
         q = found.sel(quantity=name)
-        assert abs(float(q["value"]) - float(exact[name])) < 4.5 * float(q["error"])
+        assert within(q["value"], exact[name], q["error"], largest=0.04 * abs(exact[name]))
     assert str(found["estimator"].sel(quantity="susceptibility").values).startswith("V (<m^2> - ")
 
 
@@ -159,7 +163,7 @@ def test_a_field_leaves_the_connected_correlation_length():
     exact = float(second_moment_correlation_length(exact_ising(target)["susceptibility"], S, 4))
     ds = run(ExactDraws(), target, n_chains=200, n_draws=200, seed=1, observables=RECORDED)
     xi = estimates(ds).sel(quantity="correlation_length")
-    assert abs(float(xi["value"]) - exact) < 4.5 * float(xi["error"]) < 0.1 * exact
+    assert within(xi["value"], exact, xi["error"], largest=0.012 * exact)
 
 
 def test_scalar_fields():

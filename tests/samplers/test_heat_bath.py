@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from helpers.ising import RULES, distribution, reference_sweeps, states, sweep_matrix
+from helpers.marks import slow
 from helpers.statistics import accepts, chi_square_p, joint_p, normal_p, unit_variance_p
 from numba import config
 
@@ -111,7 +112,7 @@ def kaufman_pulls(sampler, n_chains, seed, shift=1.0):
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("rng", ["philox", "fast"])
+@pytest.mark.parametrize("rng", [slow("philox"), "fast"])
 def test_kaufman_energies(rng):
     sampler = HeatBath(rng=rng)
     assert accepts(lambda n, seed: joint_p(kaufman_pulls(sampler, n, seed)), 700)

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from helpers.statistics import accepts, joint_p, normal_p
+from helpers.marks import slow
+from helpers.statistics import accepts, joint_p, normal_p, within
 
 from physgen.core.errors import InputError, NonFiniteActionError
 from physgen.core.random import Stream
@@ -84,7 +85,7 @@ def gaussian(library):
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("sampler", [HMC(), HMC(dtype="float32"), MALA()], ids=str)
+@pytest.mark.parametrize("sampler", [HMC(), slow(HMC(dtype="float32")), slow(MALA())], ids=str)
 @pytest.mark.parametrize("library", ["numpy", "torch"])
 def test_a_target_of_one_s_own(library, sampler):
     target = gaussian(library)
@@ -112,7 +113,7 @@ def test_hmc_runs_in_the_loop_that_all_samplers_share():
     assert 0.7 < ds.acceptance_rate.mean() < 0.98
     assert ds.divergent.sum() == 0
     error = ds.phi2.mean("draw").std("chain") / 8
-    assert abs(ds.phi2.mean() - np.mean(1 / FREE.spectrum)) < 5 * error
+    assert within(ds.phi2.mean(), np.mean(1 / FREE.spectrum), error, largest=0.003)
 
 
 def test_step_size_and_length_of_a_trajectory():

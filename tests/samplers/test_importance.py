@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from helpers.statistics import accepts
+from helpers.statistics import accepts, within
 from scipy.stats import chi2
 
 from physgen import (
@@ -72,13 +72,13 @@ def test_log_z_and_observables_of_an_interacting_field():
     target = Phi4.from_halved(L=4, m2=1.0, lam=0.05)
     exact = phi4_torus(target)
     ds = importance(FreeField(L=4, m2=1.3), target, 60_000, seed=1, exact=exact)
-    assert abs(float(ds.log_z) - float(exact["log_z"])) < 4 * float(ds.log_z_error)
-    assert float(ds.log_z_error) < 0.01
-    compared = ds["pull"].values[np.isfinite(ds["pull"])]
-    assert len(compared) >= 3
-    assert np.all(np.abs(compared) < 4)
+    assert within(ds.log_z, exact["log_z"], ds.log_z_error, largest=0.001)
+    compared = ds.sel(quantity=np.isfinite(ds["pull"]))
+    assert compared.sizes["quantity"] >= 3
+    for _, at in compared.groupby("quantity"):
+        assert within(at.pull * at.error, 0, at.error, largest=0.02 * abs(at.value))
     entropy = 16 * float(exact["action_per_site"]) + float(exact["log_z"])
-    assert abs(float(ds.entropy) - entropy) < 4 * float(ds.entropy_error)
+    assert within(ds.entropy, entropy, ds.entropy_error, largest=0.05)
     assert ds.attrs["exactness"] == "asymptotic"
 
 
@@ -93,6 +93,7 @@ def p_value(n, seed, scale=1.0):
     return chi2.sf(np.sum((scale * np.array(found)) ** 2), len(found))
 
 
+@pytest.mark.slow
 def test_error_bars_cover_and_too_small_ones_are_caught():
     assert accepts(p_value, 60)
     assert p_value(60, 1, scale=1.7) < 1e-6
@@ -114,6 +115,7 @@ def entropy_p_value(n, seed, apart=False):
     return chi2.sf(np.sum(np.square(pulls)), n)
 
 
+@pytest.mark.slow
 def test_the_entropy_has_one_error_and_not_two():
     """<S> and log Z come from the same draws: their errors do not add in quadrature."""
     assert accepts(entropy_p_value, 100)
@@ -220,7 +222,7 @@ class Stepped(Gaussians):
 
 def test_steps_are_refined_until_they_do_not_matter():
     ds = importance(Stepped(-4.2, 4.2), TARGET, 40_000, seed=3)
-    assert abs(float(ds.log_z) - LOG_Z) < 4 * float(ds.log_z_error)
+    assert within(ds.log_z, LOG_Z, ds.log_z_error, largest=0.008)
     assert 0 < abs(float(ds.discretisation)) < 0.2 * float(ds.log_z_error) * 1.1
 
     plain = Gaussians(-4.2, 4.2)  # the saboteur keeps its steps, unseen by the round trip
@@ -244,6 +246,7 @@ class Ring:
         return -2 * x + 0.4 * (roll(x, 1, -1) + roll(x, -1, -1))
 
 
+@pytest.mark.slow
 def test_a_class_of_a_user_is_enough():
     model = EquivariantCNF.for_target(Ring(), rng=1)
     how = FitSettings(n_epochs=3, batch_size=64, learning_rate=2e-2, ema_decay=0.9)
@@ -251,10 +254,11 @@ def test_a_class_of_a_user_is_enough():
     ds = importance(model, Ring(), 6400, seed=1)
     k = 2 * np.pi * np.arange(6) / 6
     exact = 0.5 * np.sum(np.log(np.pi / (1 - 0.4 * np.cos(k))))
-    assert abs(float(ds.log_z) - exact) < 4 * float(ds.log_z_error)
+    assert within(ds.log_z, exact, ds.log_z_error, largest=0.0002)
     assert float(ds.ess_share) > 0.95
 
 
+@pytest.mark.slow
 def test_the_weights_are_those_of_the_target_that_is_asked_for():
     """A model whose odd sites follow lam = 8 gives the log Z of lam = 6.975 all the same."""
     made, asked = (Phi4.from_unhalved(L=4, m2=-4.0, lam=lam) for lam in (8.0, 6.975))
@@ -262,8 +266,9 @@ def test_the_weights_are_those_of_the_target_that_is_asked_for():
     fit(model, ReverseKL(made, draws_per_epoch=3200), FitSettings(n_epochs=1, batch_size=64))
     exact = exact_values(asked)
     ds = importance(model, asked, 64_000, seed=1, exact={"phi2": float(exact["phi2"])})
-    assert abs(float(ds.log_z) - float(exact["log_z"])) < 4 * float(ds.log_z_error)
-    assert abs(float(ds["pull"].sel(quantity="phi2"))) < 4
+    assert within(ds.log_z, exact["log_z"], ds.log_z_error, largest=0.0035)
+    at = ds.sel(quantity="phi2")
+    assert within(at.value, exact["phi2"], at.error, largest=0.0006)
     # The two differ by hundreds of errors, so to take one for the other would be seen.
     gap = float(exact["log_z"]) - float(exact_values(made)["log_z"])
     assert gap > 50 * float(ds.log_z_error)

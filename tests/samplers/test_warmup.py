@@ -126,6 +126,7 @@ def test_length_follows_the_relaxation(rho):
     assert np.median(steps) <= max(256, 64 * relaxation)
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_draws_right_after_the_warm_up_are_unbiased():
     """Pulls of <S> = 3/2 from 10 draws a chain; with a warm-up of 40 steps they are not normal."""
@@ -187,6 +188,7 @@ def test_chains_that_never_agree_are_refused(n_chains):
     assert diagnose(ds)["hot_cold_p"].min() < 1e-6 or n_chains == 8
 
 
+@pytest.mark.slow
 def test_chains_kept_apart_by_a_wall():
     """Each chain in the well where it began; a warm-up with hot starts alone cannot see it."""
     x = np.abs(Stream(1).numpy().standard_normal((64, 3)))

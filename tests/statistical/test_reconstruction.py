@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from helpers.marks import slow
+from helpers.statistics import within
 
 import physgen as pg
 from physgen.quantum import merge_map
@@ -17,7 +19,7 @@ def reconstructed(chain, povm, n_shots, settings=None):
     return model, truth
 
 
-@pytest.mark.parametrize("povm", ["pauli-4", "tetrahedral"])
+@pytest.mark.parametrize("povm", ["pauli-4", slow("tetrahedral")])
 def test_small_chain_against_enumeration(povm):
     """With k parameters in effect, KL is about k/2n: far below that of an independent fit."""
     model, truth = reconstructed(pg.TFIM(5), povm, 8000, FitSettings(n_epochs=8))
@@ -33,6 +35,7 @@ def test_small_chain_against_enumeration(povm):
     assert np.sqrt(p * q).sum() < 0.99
 
 
+@pytest.mark.slow
 def test_pauli6_model_merged_is_the_pauli4_distribution():
     """Merging the samples of a pauli-6 model gives pauli-4 marginals of the state."""
     model, _ = reconstructed(pg.TFIM(4), "pauli-6", 8000, FitSettings(n_epochs=6))
@@ -52,4 +55,4 @@ def test_fifty_sites_from_ten_thousand_shots():
     seen = pg.estimate_observables(model.sample(100_000, 6), truth.povm, pg.TFIM(50))
     exact = pg.TFIM(50).ground_state_energy()
     # The fit carries the scatter of the data, 0.45 in the energy.
-    assert abs(seen.energy - exact) < 4 * np.hypot(0.45, seen.energy_error)
+    assert within(seen.energy, exact, np.hypot(0.45, seen.energy_error), largest=0.6)

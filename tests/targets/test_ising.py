@@ -186,6 +186,7 @@ def test_ground_states_and_frustration(model):
         assert (len(set(signs)) == 2) == (not np.any(h))
 
 
+@pytest.mark.slow
 def test_cold_glasses_are_below_equilibrium_where_quenched_ones_are_above():
     """Hot and cold starts must enclose what is sampled, or no test of them says anything."""
     for seed in range(2):

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from helpers.statistics import accepts
+from helpers.statistics import accepts, within
 from scipy import stats
 
 from physgen.core.random import Stream
@@ -48,7 +48,8 @@ def test_variance_is_that_of_quadrature(quad, quart):
     if quart > 0:
         variance = site_cumulants(np.zeros(1), quad, quart)[2, 0]
     x2 = draw_sites(400_000, quad, quart, Stream(2)) ** 2
-    assert abs(x2.mean() - variance) < 4.5 * x2.std() / math.sqrt(x2.size)
+    error = x2.std() / math.sqrt(x2.size)
+    assert within(x2.mean(), variance, error, largest=0.0035 * variance)
 
 
 def test_any_number_and_the_same_again():

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.fits import ENTROPY, K, L, assert_same_weights, coupled_strings, small_model
+from helpers.marks import slow
 
 from physgen import models
 from physgen.core.errors import InputError, InterruptedRunError, TrainingDivergedError
@@ -100,7 +101,7 @@ def test_patience_stops_early():
     assert result.history.sizes["evaluation"] < 200
 
 
-@pytest.mark.parametrize("stop_at", [1, 70, 150])
+@pytest.mark.parametrize("stop_at", [slow(1), 70, slow(150)])
 def test_resume_is_bit_for_bit(stop_at):
     """A fit that is stopped mid-epoch and resumed repeats the uninterrupted one."""
     objective = NegativeLogLikelihood(coupled_strings())

@@ -3,16 +3,17 @@
 import numpy as np
 import pytest
 import torch
+from helpers.marks import slow
+from helpers.statistics import within
 
 from physgen import EquivariantCNF, Ising, Phi4, Phi4Cluster, as_target, fit, importance, run
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
-from physgen.exact.phi4_quadrature import phi4_torus
 from physgen.samplers import unpack_configurations
 from physgen.training import FitSettings, ForwardKL, MixedKL, ReverseKL
 
 PHI4 = Phi4.from_unhalved(L=4, m2=-4.0, lam=8.0)
-LOG_Z = float(phi4_torus(PHI4)["log_z"])
+LOG_Z = 2.405138962  # of phi4_torus, see tests/exact/test_phi4_quadrature.py
 QUICK = FitSettings(
     n_epochs=3, batch_size=128, learning_rate=1e-2, clip_norm=5.0, beta2=0.95, ema_decay=0.9
 )
@@ -30,7 +31,7 @@ def flow(**options):
     return EquivariantCNF.for_target(PHI4, rng=1, features=3, frequencies=4, times=3, **options)
 
 
-@pytest.mark.parametrize("decimate", [True, False])
+@pytest.mark.parametrize("decimate", [True, slow(False)])
 def test_log_z_lies_between_the_two_bounds(samples, decimate):
     """E_q[log w] <= log Z <= E_p[log w], and both close in as the model is trained."""
     model = flow(decimate=decimate)
@@ -44,7 +45,7 @@ def test_log_z_lies_between_the_two_bounds(samples, decimate):
         fit(model, forward, QUICK, rng=2)
     assert gaps[1] < 0.25 * gaps[0]
     found = importance(model, PHI4, 8192, 4)
-    assert abs(float(found.log_z) - LOG_Z) < 5 * float(found.log_z_error)
+    assert within(found.log_z, LOG_Z, found.log_z_error, largest=0.005)
 
 
 def test_the_gradient_is_that_of_the_mean_of_log_q(samples):

@@ -71,6 +71,7 @@ def test_schedule_of_the_threads():
     assert launch.parts(256, 1) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(HAS_DEVICE, reason="there is a device")
 def test_figures_need_a_device():
     script = Path(__file__).parents[3] / "workflows/benchmarks/gpu.py"

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from helpers.marks import slow
 from numba import cuda, float32, float64, int64, uint32, uint64
 from numba.cuda.cudadrv import nvvm
 
@@ -62,7 +63,10 @@ KERNELS = {
 }
 
 
-@pytest.mark.parametrize("name", KERNELS)
+SLOW = ("HMC", "ULA, float64")
+
+
+@pytest.mark.parametrize("name", [slow(k) if k in SLOW else k for k in KERNELS])
 def test_kernel_compiles(name, monkeypatch, tmp_path):
     kernel, signature = KERNELS[name]
     # Functions that a kernel calls are compiled for the current device: pretend that it is there.

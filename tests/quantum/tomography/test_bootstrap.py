@@ -75,6 +75,7 @@ def coverage(psi, rho, n_sets, swapped=False):
     return hits
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_intervals_of_the_nearest_state_cover():
     psi, rho = noisy_bell(0.3)

@@ -59,6 +59,7 @@ def pulls(n, seed, copies=1):
     return np.array([(at - exact) / error for at, error in filter(None, found)])
 
 
+@pytest.mark.slow
 def test_the_error_of_a_crossing_covers_and_would_not_for_copied_chains():
     def p(copies):
         return lambda n, seed: unit_variance_p(pulls(n, seed, copies))

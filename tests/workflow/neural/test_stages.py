@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from physgen.workflow.neural.points import Points
 
 from physgen import Stream, models
 from physgen.models.families import FAMILIES
 from physgen.results import open_run
 from physgen.workflow.loading import config_from_dict
-from physgen.workflow.neural.points import Points
 from physgen.workflow.run import run
 
 TARGETS = {

@@ -4,6 +4,7 @@ import os
 import signal
 
 import pytest
+from helpers.marks import slow
 
 from physgen.core.errors import InterruptedRunError
 from physgen.results import open_run
@@ -41,9 +42,9 @@ class Impatient(Reporter):
 @pytest.mark.parametrize(
     ("stage", "group"),
     [
-        ("generate", "/data"),
-        ("sample", "/samples"),
-        ("refit", "/errors"),
+        slow("generate", "/data"),
+        slow("sample", "/samples"),
+        slow("refit", "/errors"),
         ("validate", "/validation"),
     ],
 )
