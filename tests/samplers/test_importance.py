@@ -75,7 +75,7 @@ def test_log_z_and_observables_of_an_interacting_field():
     for _, at in compared.groupby("quantity"):
         assert within(at.pull * at.error, 0, at.error, largest=0.02 * abs(at.value))
     entropy = 16 * float(exact["action_per_site"]) + float(exact["log_z"])
-    assert within(ds.entropy, entropy, ds.entropy_error, largest=0.05)
+    assert within(ds.entropy, entropy, ds.entropy_error, largest=0.02)
     assert ds.attrs["exactness"] == "asymptotic"
 
 
