@@ -176,7 +176,7 @@ class WeightedDraws:
             "ess_forward": (forward, "1 / (<w> <1/w>) of draws of the target"),
             "k_hat": (
                 weights.pareto_k(log_w),
-                "shape of the tail of the weights; NaN: they repeat",
+                "shape of the tail; NaN: weights repeat",
             ),
             "largest_share": (weights.largest_share(log_w), "share of the largest weight"),
             "round_trip": (self.round_trip, "rms of log q drawn less log q scored"),
