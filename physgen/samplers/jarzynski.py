@@ -75,8 +75,8 @@ def stochastic_flow(
     -------
     Dataset
         Dims (chain, draw): the observables and ``log_weight`` of every draw; `estimates` takes it.
-        Scalars log_z, log_z_error, free_energy, ess_reverse, k_hat, and by ``stage`` the effective
-        share ``ess_stage`` up to there.
+        Scalars log_z, log_z_error, free_energy, ess_reverse, k_hat, largest_share, and by
+        ``stage`` the effective share ``ess_stage`` up to there.
 
     Raises
     ------
@@ -112,6 +112,7 @@ def stochastic_flow(
     scalars = {
         "log_z": value, "log_z_error": error, "free_energy": -value, "free_energy_error": error,
         "ess_reverse": reverse, "k_hat": weights.pareto_k(log_w),
+        "largest_share": weights.largest_share(log_w),
     }  # fmt: skip
     data |= {name: ((), number, {"units": "1"}) for name, number in scalars.items()}
     data["ess_stage"] = ("stage", shares, {"units": "1", "long_name": "effective share"})

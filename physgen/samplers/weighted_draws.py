@@ -174,7 +174,10 @@ class WeightedDraws:
             ),
             "ess_reverse": (reverse, "(sum w)^2 / (N sum w^2) of draws of the model"),
             "ess_forward": (forward, "1 / (<w> <1/w>) of draws of the target"),
-            "k_hat": (weights.pareto_k(log_w), "shape of the tail of the weights"),
+            "k_hat": (
+                weights.pareto_k(log_w),
+                "shape of the tail; NaN: weights repeat",
+            ),
             "largest_share": (weights.largest_share(log_w), "share of the largest weight"),
             "round_trip": (self.round_trip, "rms of log q drawn less log q scored"),
             "discretisation": (self.shift, "change of log Z where steps are halved; 0 without"),

@@ -58,6 +58,7 @@ def test_what_is_said_of_chosen_settings(imported, bits, tmp_path):
         assert says in text
 
 
+@pytest.mark.slow
 def test_one_basis_and_then_a_run(imported, bits, tmp_path, capsys):
     text, data = imported(bits[0], "--format", "bits", "--bit-one", "up")
     np.testing.assert_array_equal(data.outcomes, 1 - bits[2])

@@ -198,7 +198,10 @@ def test_force_takes_the_directory_of_a_run_of_the_other_kind(scanned, toy_text,
 
 @pytest.mark.parametrize(
     ("name", "coupling"),
-    [("ising_criticality", "beta=[0.4, 0.45]"), slow("phi4_phase_diagram", "kappa=[0.25, 0.28]")],
+    [
+        slow("ising_criticality", "beta=[0.4, 0.45]"),
+        slow("phi4_phase_diagram", "kappa=[0.25, 0.28]"),
+    ],
 )
 def test_the_shipped_workflows_run_at_toy_size(name, coupling, tmp_path):
     from physgen.workflow.shipped import find_workflow

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.flows import CASES, CNF, COUPLING, GLOW, ZUKO, generator, make, stirred
+from helpers.marks import slow
 
 from physgen import Hypercubic, Phi4, ReverseKL, Stream, as_target, models
 from physgen.core.protocols import Density
@@ -167,7 +168,7 @@ def integral(model):
     return float(np.exp(model.log_prob(x.numpy())).sum() * (grid[1] - grid[0]) ** 2)
 
 
-@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("name", [slow(n) if n == "cnf, not odd" else n for n in PAIRS])
 def test_it_integrates_to_one_and_without_the_jacobian_it_does_not(name, monkeypatch):
     config = PAIRS[name]
     model = stirred(models.build(config, rng=3).double(), 0.2)

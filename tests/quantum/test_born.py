@@ -169,7 +169,7 @@ def test_entropy_at_50_sites(critical, name, entropy, error):
 
 @pytest.mark.statistical
 @pytest.mark.parametrize(
-    ("name", "n"), [slow("pauli-4", 8000), slow("pauli-6", 3000), ("tetrahedral", 3000)]
+    ("name", "n"), [slow("pauli-4", 8000), slow("pauli-6", 3000), slow("tetrahedral", 3000)]
 )
 def test_last_of_20_outcomes_follows_the_other_19(name, n):
     """-log p(a_20 | a_1 .. a_19) minus its own entropy has mean zero, whatever came before.

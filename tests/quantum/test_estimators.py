@@ -24,7 +24,7 @@ from physgen.quantum.estimators import shot_values
 from physgen.quantum.povm import names
 
 SEES_X = [name for name in names() if povm(name).sees("X")]  # so that there is an energy
-REPRESENTED = [n if n in ("pauli-4", "tetrahedral") else slow(n) for n in SEES_X]
+REPRESENTED = [n if n == "tetrahedral" else slow(n) for n in SEES_X]
 
 
 @pytest.mark.parametrize("boundary", ["open", "periodic"])

@@ -86,7 +86,7 @@ def gaussian(library):
 
 @pytest.mark.statistical
 @pytest.mark.parametrize("sampler", [HMC(), slow(HMC(dtype="float32")), slow(MALA())], ids=str)
-@pytest.mark.parametrize("library", ["numpy", "torch"])
+@pytest.mark.parametrize("library", ["numpy", slow("torch")])
 def test_a_target_of_one_s_own(library, sampler):
     target = gaussian(library)
 

@@ -3,6 +3,7 @@
 import numba
 import numpy as np
 import pytest
+from helpers.marks import slow
 from helpers.statistics import accepts, joint_p, normal_p
 
 from physgen.core.errors import InputError
@@ -45,7 +46,7 @@ def pull(values, exact):
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("name", list(SAMPLERS))
+@pytest.mark.parametrize("name", [slow(n) if n == "hmc float64" else n for n in SAMPLERS])
 def test_phi4_against_quadrature(name):
     target = Phi4.from_unhalved(L=4, m2=-4.0, lam=8.0)
 
@@ -132,7 +133,7 @@ def test_antiferromagnet_is_a_staggered_ferromagnet():
 ALL = {**SAMPLERS, "cluster fast": Phi4Cluster(rng="fast", dtype="float64")}
 
 
-@pytest.mark.parametrize("name", list(ALL))
+@pytest.mark.parametrize("name", [slow(n) if n == "cluster fast" else n for n in ALL])
 def test_threads_make_no_difference(name, monkeypatch):
     target = Phi4.from_halved(L=16, m2=-0.5, lam=0.2)
     monkeypatch.setattr(phi4_fields, "_SECONDS", 1.0)  # any work is worth a thread

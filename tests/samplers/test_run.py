@@ -240,6 +240,7 @@ def test_chains_that_never_move():
         run(Chain(0.5, "stuck"), Gaussian(), n_chains=64, n_draws=20, seed=1, warmup=0)
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_spread_of_chain_means_against_shared_random_numbers():
     """The variance of the mean over chains is that of one chain over n: not if noise is shared."""

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import xarray as xr
+from helpers.marks import slow
 from helpers.statistics import accepts, joint_p, normal_p, unit_variance_p, within
 from scipy import stats
 
@@ -47,7 +48,7 @@ class Dropped(Islands):
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("resample_below", [0.5, 0.0], ids=["smc", "ais"])
+@pytest.mark.parametrize("resample_below", [slow(0.5), 0.0], ids=["smc", "ais"])
 def test_error_bars_cover(resample_below, monkeypatch):
     exact = float(log_z(0.6, (4, 4)))
 

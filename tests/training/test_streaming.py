@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.fits import ENTROPY, K, L, assert_same_weights, coupled_strings, small_model
+from helpers.marks import slow
 
 from physgen import models
 from physgen.core.errors import InputError, InterruptedRunError
@@ -124,7 +125,7 @@ def bimodal(weights):
     return x, np.where(x[:, 0] == 1, 2.0, 2 / 3) if weights else None
 
 
-@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("stream", [False, slow(True)])
 @pytest.mark.parametrize(("weighted", "share"), [(True, 0.5), (False, 0.25)])
 def test_weights_make_unequal_shots_equal(tmp_path, small_blocks, stream, weighted, share):
     x, weights = bimodal(weighted)

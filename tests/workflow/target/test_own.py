@@ -44,13 +44,14 @@ def config(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_a_scan_of_an_own_action(config, tmp_path, capsys):
     out = tmp_path / "run"
     assert main(["run", str(config), "--out", str(out)]) == 0
     estimates = open_run(out)["estimates"]
     assert estimates["phi2"].dims == ("generator", "L", "m2")
     exact = 1 / estimates["m2"].values  # of every site
-    assert within(estimates["phi2"], exact, estimates["phi2_error"], largest=0.05 * exact)
+    assert within(estimates["phi2"], exact, estimates["phi2_error"], largest=0.035 * exact)
     assert "target of my_action.py" in capsys.readouterr().out
     (tmp_path / "my_action.py").write_text(GAUSS + "# changed\n")
     assert main(["run", str(config), "--out", str(out)]) == 2
