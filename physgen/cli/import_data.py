@@ -1,0 +1,122 @@
+"""The command import-data: its options and their help.  The work is in `physgen.cli.importing`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["import_data"]
+
+
+def import_data(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="Text, csv (also .gz), npy, npz or HDF5; one shot a line or row."
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE.h5", help="The data file to write.")
+    ],
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="integers, onehot, bits or bits+bases; or text, csv, npy, npz, hdf5. Told from "
+            "the file where it can be.",
+        ),
+    ] = None,
+    bases: Annotated[
+        str | None,
+        typer.Option(
+            "--bases",
+            metavar="FILE|LETTERS",
+            help="Bases of the bits: a file of letters X, Y, Z, one line a shot, or letters for "
+            "all shots, such as X or ZXZX.",
+        ),
+    ] = None,
+    povm: Annotated[
+        str | None,
+        typer.Option(
+            "--povm",
+            metavar="NAME",
+            help="The measurement: pauli-6, pauli-4, tetrahedral, computational, ... or a file.",
+        ),
+    ] = None,
+    outcome_order: Annotated[
+        str | None,
+        typer.Option(
+            "--outcome-order",
+            metavar="ORDER",
+            help="Outcomes in the file's order, such as Z+,X+,Y+,Z-,X-,Y-; or aqt, povm-genmodel.",
+        ),
+    ] = None,
+    bit_one: Annotated[
+        str | None,
+        typer.Option(
+            "--bit-one",
+            metavar="up|down",
+            help="What bit 1 is: down (default), the -1 eigenstate; or up.",
+        ),
+    ] = None,
+    settings: Annotated[
+        str,
+        typer.Option(
+            "--settings",
+            metavar="auto|keep|random",
+            help="Keep labels of the settings: if they do not look random, always, or never.",
+        ),
+    ] = "auto",
+    merge: Annotated[
+        str | None,
+        typer.Option("--merge", metavar="pauli-4", help="Merge pauli-6 outcomes, for good."),
+    ] = None,
+    J: Annotated[
+        float | None,
+        typer.Option("--J", help="Name the Hamiltonian H = -J sum ZZ - h sum X of the state."),
+    ] = None,
+    h: Annotated[float | None, typer.Option("--h", help="Its transverse field.")] = None,
+    boundary: Annotated[
+        str | None, typer.Option("--boundary", metavar="open|periodic", help="Default: open.")
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option("--source", metavar="TEXT", help="Where the shots come from, to be stored."),
+    ] = None,
+) -> None:
+    """Turn a measurement file of your lab, or of another program, into a data file.
+
+    \b
+    bits, and letters of their bases in a second file:
+      physgen import-data bits.txt --bases bases.txt --out shots.h5
+    both in one file, a line such as XZY 010:
+      physgen import-data shots.txt --out shots.h5
+    bits in the Z basis, of which 1 is up:
+      physgen import-data bits.txt --format bits --bit-one up --out shots.h5
+    outcomes 0..5 of pauli-6, in another order:
+      physgen import-data shots.csv --povm pauli-6 --outcome-order X+,X-,Y+,Y-,Z+,Z- --out shots.h5
+    one-hot, four numbers a site:
+      physgen import-data data.txt --format onehot --povm pauli-4 --out shots.h5
+
+    It prints what was read: look at it.  Then `physgen run` with
+    --set data.file=shots.h5 takes the file.
+    """  # noqa: D301  \b keeps the lines of the examples apart
+    from physgen.cli.importing import import_data as import_file
+
+    named = {"J": J, "h": h, "boundary": boundary}
+    import_file(
+        file,
+        out,
+        format=format_,
+        bases=bases,
+        povm=povm,
+        outcome_order=outcome_order,
+        bit_one=bit_one,
+        settings=settings,
+        merge=merge,
+        hamiltonian={key: value for key, value in named.items() if value is not None},
+        source=source,
+    )
