@@ -94,9 +94,13 @@ def function_fingerprint(
     """
     arrays = [thing for thing in more if isinstance(thing, np.ndarray)]
     held = [thing for thing in more if not isinstance(thing, np.ndarray)]
+    owners = [thing.__self__ for thing in held if inspect.ismethod(thing)]
+    said = [str(owner.fingerprint) for owner in owners if isinstance(owner, Fingerprinted)]
     modules = {id(m): module_digest(m) for thing in (function, *held) for m in _modules(thing)}
     probed = _probed(function, tuple(event_shape), support)
-    return digest(str(tuple(event_shape)), repr(support), *probed, *arrays, *modules.values())
+    return digest(
+        str(tuple(event_shape)), repr(support), *probed, *said, *arrays, *modules.values()
+    )
 
 
 def sampler_fingerprint(sampler: Any) -> str:

@@ -175,5 +175,7 @@ def test_what_says_its_own_is_believed():
 
     assert fingerprint(Said()) == "mine"
     assert isinstance(Ising(4), Fingerprinted)
+    one, other = (as_target(Phi4.from_halved(4, m2, 0.1)) for m2 in (1.0, 1.0 + 1e-15))
+    assert fingerprint(one) != fingerprint(other)  # heard through a wrapper too
     assert digest("a", "b") != digest("ab")
     assert digest(np.float64(1)) != digest(np.float32(1))
