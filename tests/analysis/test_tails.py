@@ -66,6 +66,10 @@ def test_few_draws_that_came_once_are_given_with_their_share():
     assert same(weight_tail(a), Tail(math.nan, 3, 600 / 10_597))
     assert same(weight_tail(a - 700), Tail(math.nan, 3, 600 / 10_597))
     assert weight_tail(a).lone_share == pytest.approx(600 / 10_597, rel=1e-12)
+    # 297 draws of weight 1 are in the tail as well, and nothing in excess of it
+    b = np.log(np.r_[np.ones(9_997), 30.0, 40.0, 50.0])
+    assert same(weight_tail(b), Tail(math.nan, 3, 120 / 10_117))
+    assert same(weight_tail(np.log(np.r_[np.ones(999), 50.0])), Tail(math.nan, 1, 50 / 1049))
     assert math.isfinite(weight_tail(np.r_[a, np.log([150.0, 250.0])]).k)  # five can be fitted
     # half of the excess came twice: what was never drawn holds less than what was
     assert same(weight_tail(np.log(np.r_[np.ones(9_997), 300.0, 200.0, 200.0])), NONE)

@@ -129,6 +129,8 @@ def test_labelled_settings_and_bad_input():
     data = MeasurementData(x, "pauli-6", settings=bases @ [9, 3, 1])
     ds = physical_violations(data)
     assert not ds.unphysical.any()
+    z = stats.norm.isf(ds.attrs["unphysical_level"] / 4)  # of 2 bonds and 2 halves
+    assert f"by more than {z:.2f} errors" in ds.unphysical.attrs["long_name"]
     pair = linear_inversion(count(data, [1, 2]))
     assert float(ds.lowest_eigenvalue[1]) == pytest.approx(pair.lowest_eigenvalue, abs=1e-12)
     with pytest.raises(InputError, match="2 sites and 8 shots at least, got 1 and 24"):
