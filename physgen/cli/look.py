@@ -14,7 +14,8 @@ from physgen.cli.console import stdout
 from physgen.core.errors import StoreError
 from physgen.results import bibtex, open_run, run_directory
 from physgen.results.provenance import flattened
-from physgen.workflow.summary import Column, Summary, configuration, summarize
+from physgen.workflow.summary import Column, Summary, configuration
+from physgen.workflow.tables import summarize
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -9,7 +9,7 @@ from typing import get_args
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from physgen.workflow.job import KINDS
+from physgen.workflow.kinds import KINDS
 from physgen.workflow.sections import UNKNOWN_KEY
 
 __all__ = ["one_line"]

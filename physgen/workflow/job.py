@@ -1,16 +1,14 @@
-"""What a kind of run supplies: its config, its stages, its table and its figures.
+"""What a kind of run supplies: its config, its stages, its tables and its figures.
 
-Kinds are cut by what supplies the truth (:data:`KINDS`); each is a package of this one whose
-module ``job`` holds its :class:`Job`.  Everything else of a run, from the store to the page of its
-report, is the same code for all, and knows a kind only by the job that it is given.
+Everything else of a run, from the store to the page of its report, is the same code for all kinds,
+and knows a kind only by the :class:`Job` that it is given (:mod:`physgen.workflow.kinds`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from physgen.core.errors import InputError
 from physgen.workflow.context import Context
@@ -18,36 +16,13 @@ from physgen.workflow.sections import JobConfig
 
 if TYPE_CHECKING:
     import xarray as xr
+    from matplotlib.figure import Figure as Drawing
 
-    from physgen.workflow.figures import Figure
     from physgen.workflow.summary import Summary
 
-__all__ = ["KINDS", "LAST", "Job", "Kind", "Stage", "job_of", "kind_of"]
+__all__ = ["LAST", "Figure", "Job", "Stage"]
 
 LAST = "report"  # the stage after all others: it reads the closed run file
-
-
-class Kind(NamedTuple):
-    """A kind of run, as far as it is known before its package is imported.
-
-    Attributes
-    ----------
-    told_by : str
-        The sections by which a config is known to be of this kind, in words.
-    sections : tuple of str
-        Sections that no other kind has.
-    """
-
-    told_by: str
-    sections: tuple[str, ...]
-
-
-KINDS: Mapping[str, Kind] = {
-    "lattice": Kind("[target]", ("target", "sampler", "importance", "smc")),
-    "reconstruction": Kind(
-        "[system] or [data]", ("system", "data", "state", "errors", "tomography")
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -70,6 +45,31 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Figure:
+    """One figure of a kind of run.
+
+    Attributes
+    ----------
+    name : str
+        Of its file.
+    plot : callable(DataTree, config) -> matplotlib Figure or None
+        Draws it from an open run; None where the run has nothing to show.
+    caption : str
+        What is seen.
+    needs : tuple of str
+        Groups without which it cannot be drawn.
+    wide : bool
+        Whether it takes the whole width of the page.
+    """
+
+    name: str
+    plot: Callable[[xr.DataTree, Any], Drawing | None]
+    caption: str
+    needs: tuple[str, ...] = ()
+    wide: bool = False
+
+
+@dataclass(frozen=True)
 class Job:
     """A kind of run.
 
@@ -83,7 +83,7 @@ class Job:
         Raises for anything wrong with what a config points at, before a directory is touched.
     stages : tuple of Stage
         What it does, in order; the report comes after them.
-    summarize : callable
+    summarize : callable(DataTree, config)
         The :class:`~physgen.workflow.summary.Summary` of an open run.
     figures : tuple of Figure
         The figures that there may be, in the order of the page.
@@ -96,7 +96,7 @@ class Job:
     context: type[Context]
     check: Callable[[Any], None]
     stages: tuple[Stage, ...]
-    summarize: Callable[[xr.DataTree], Summary]
+    summarize: Callable[[xr.DataTree, Any], Summary]
     figures: tuple[Figure, ...]
     groups: Mapping[str, str]
 
@@ -115,18 +115,7 @@ class Job:
         if last not in names:
             listed = ", ".join(repr(name) for name in [*names, LAST])
             raise InputError(
-                f"this config, with {KINDS[self.config.KIND].told_by}, has the stages {listed}, "
-                f"got {last!r}; use one of them, or `physgen run` for all"
+                f"this config has the stages {listed}, got {last!r}; use one of them, or "
+                "`physgen run` for all"
             )
         return stages[: names.index(last) + 1]
-
-
-def kind_of(table: Mapping[str, Any]) -> str:
-    """Return the kind of run that a config asks for."""
-    return "lattice" if "target" in table else "reconstruction"
-
-
-def job_of(config: Mapping[str, Any] | JobConfig) -> Job:
-    """Return the job of a config, a table or a checked one."""
-    kind = config.KIND if isinstance(config, JobConfig) else kind_of(config)
-    return import_module(f"physgen.workflow.{kind}.job").JOB

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from physgen.core.errors import InputError, StoreError
 from physgen.workflow.complaints import one_line
 from physgen.workflow.files import check_digest
-from physgen.workflow.job import job_of
+from physgen.workflow.kinds import job_of
 from physgen.workflow.sections import JobConfig
 
 __all__ = ["check_layout", "config_from_dict", "config_of_run", "load_config"]

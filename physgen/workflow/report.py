@@ -19,8 +19,10 @@ import xarray as xr
 from physgen.results import bibtex, open_run, run_directory
 from physgen.results.atomic import replacing
 from physgen.workflow.figures import write_figures
-from physgen.workflow.job import Job, job_of
-from physgen.workflow.summary import Summary, Table, configuration, summarize
+from physgen.workflow.job import Job
+from physgen.workflow.kinds import job_of
+from physgen.workflow.summary import Summary, Table, configuration
+from physgen.workflow.tables import summarize
 
 __all__ = ["render_report", "write_report"]
 

@@ -14,7 +14,8 @@ from typing import Any
 from physgen.workflow.context import Context
 from physgen.workflow.figures import FORMATS
 from physgen.workflow.interrupts import catch_signals
-from physgen.workflow.job import LAST, Stage, job_of
+from physgen.workflow.job import LAST, Stage
+from physgen.workflow.kinds import job_of
 from physgen.workflow.loading import check_layout, config_of_run
 from physgen.workflow.reporting import Reporter
 from physgen.workflow.sections import JobConfig

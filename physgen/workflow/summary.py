@@ -13,9 +13,7 @@ from typing import Any
 
 import xarray as xr
 
-from physgen.workflow.job import job_of
-
-__all__ = ["Column", "Summary", "Table", "configuration", "dataset_of", "needed", "summarize"]
+__all__ = ["Column", "Summary", "Table", "configuration", "dataset_of", "needed"]
 
 
 @dataclass(frozen=True)
@@ -81,11 +79,6 @@ class Summary:
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     figures: Mapping[str, str] = field(default_factory=dict)
-
-
-def summarize(tree: xr.DataTree) -> Summary:
-    """Summarise an open run, as far as it has come."""
-    return job_of(configuration(tree)).summarize(tree)
 
 
 def configuration(tree: xr.DataTree) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import pytest
 from physgen import MeasurementData
 from physgen.cli import main
 from physgen.results import open_run
-from physgen.workflow.job import job_of
+from physgen.workflow.kinds import job_of
 from physgen.workflow.lattice.job import JOB as LATTICE
 from physgen.workflow.reconstruction.job import JOB as RECONSTRUCTION
 from physgen.workflow.summary import configuration

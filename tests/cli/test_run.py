@@ -17,7 +17,7 @@ from helpers.statistics import within
 from physgen.cli import main
 from physgen.cli.look import tables
 from physgen.results import open_run
-from physgen.workflow.summary import summarize
+from physgen.workflow.tables import summarize
 
 
 def tree_of(run_dir):

@@ -92,7 +92,7 @@ def test_the_table_fits_a_terminal_of_80_columns(scanned):
     from rich.console import Console
 
     from physgen.cli.look import tables
-    from physgen.workflow.summary import summarize
+    from physgen.workflow.tables import summarize
 
     console = Console(width=80, record=True, file=io.StringIO())
     for table in tables(summarize(open_run(scanned))):

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from physgen.workflow.figures import Figure
+from physgen.workflow.job import Figure
+from physgen.workflow.lattice.config import Config
 from physgen.workflow.lattice.points import Scan
-from physgen.workflow.loading import config_of_run
 from physgen.workflow.summary import dataset_of, needed
 from physgen.workflow.target.exact import BINDER_CRITICAL, critical_coupling
 
@@ -20,10 +20,6 @@ __all__ = ["FIGURES"]
 
 _BARS = "Bars are one standard error."
 _LOG = ("chi_abs",)
-
-
-def _scan(tree: xr.DataTree) -> Scan:
-    return Scan(config_of_run(tree.attrs))  # type: ignore[arg-type]
 
 
 def _estimates(tree: xr.DataTree, name: str) -> xr.Dataset | None:
@@ -38,36 +34,36 @@ def _estimates(tree: xr.DataTree, name: str) -> xr.Dataset | None:
 def _curve(name: str) -> Any:
     """Return what draws one quantity along the scan."""
 
-    def plot(tree: xr.DataTree) -> Drawing | None:
+    def plot(tree: xr.DataTree, config: Config) -> Drawing | None:
         from physgen.plotting import plot_scan
 
         grid = _estimates(tree, name)
         if grid is None:
             return None
-        critical, exact = critical_coupling(_scan(tree)), dataset_of(tree, "exact")
+        critical, exact = critical_coupling(Scan(config)), dataset_of(tree, "exact")
         return plot_scan(grid, name, exact, critical=critical, log=name in _LOG)
 
     return plot
 
 
-def _binder(tree: xr.DataTree) -> Drawing | None:
+def _binder(tree: xr.DataTree, config: Config) -> Drawing | None:
     from physgen.plotting import plot_binder
 
-    grid, critical = _estimates(tree, "binder"), critical_coupling(_scan(tree))
+    grid, critical = _estimates(tree, "binder"), critical_coupling(Scan(config))
     if grid is None or grid.sizes["L"] < 2:
         return None
     known = None if critical is None else {"coupling": critical, "binder": BINDER_CRITICAL}
     return plot_binder(grid, dataset_of(tree, "crossings"), critical=known)
 
 
-def _tau_int(tree: xr.DataTree) -> Drawing | None:
+def _tau_int(tree: xr.DataTree, config: Config) -> Drawing | None:
     from physgen.plotting import plot_tau_int
 
     grid = _estimates(tree, "tau_int")
     return None if grid is None else plot_tau_int(grid)
 
 
-def _agreement(tree: xr.DataTree) -> Drawing | None:
+def _agreement(tree: xr.DataTree, config: Config) -> Drawing | None:
     from physgen.plotting import plot_agreement
 
     grid = needed(tree, "estimates")
@@ -76,22 +72,22 @@ def _agreement(tree: xr.DataTree) -> Drawing | None:
     return plot_agreement(grid, needed(tree, "agreement"))
 
 
-def _training(tree: xr.DataTree) -> Drawing | None:
+def _training(tree: xr.DataTree, config: Config) -> Drawing | None:
     from physgen.plotting import plot_ess_curve
 
     found = {}
-    for _, text, group in _models(tree):
+    for _, text, group in _models(config):
         history = dataset_of(tree, f"{group}/training")
         if history is not None and history["ess"].size:
             found[text] = history
     return plot_ess_curve(found) if found else None
 
 
-def _weights(tree: xr.DataTree) -> Drawing | None:
+def _weights(tree: xr.DataTree, config: Config) -> Drawing | None:
     from physgen.plotting import plot_weights
 
     model, target = {}, {}
-    for _, text, group in _models(tree):
+    for _, text, group in _models(config):
         draws = dataset_of(tree, f"{group}/draws")
         if draws is None or "log_weight" not in draws or "log_z" not in draws:
             continue
@@ -102,22 +98,22 @@ def _weights(tree: xr.DataTree) -> Drawing | None:
     return plot_weights(model, target) if model else None
 
 
-def _models(tree: xr.DataTree) -> list[tuple[str, str, str]]:
+def _models(config: Config) -> list[tuple[str, str, str]]:
     """Return (label, words, group) of every model of the run."""
-    scan = _scan(tree)
+    scan = Scan(config)
     return [(p.label, p.text, p.group) for place in scan.places() for p in scan.learned(place)]
 
 
-def _side_by_side(tree: xr.DataTree) -> Drawing | None:
+def _side_by_side(tree: xr.DataTree, config: Config) -> Drawing | None:
     from physgen.plotting import plot_side_by_side
 
-    if not _models(tree):
+    if not _models(config):
         return None
     grid = needed(tree, "estimates")
     return plot_side_by_side(grid, dataset_of(tree, "agreement"))
 
 
-def _free_energy(tree: xr.DataTree) -> Drawing | None:
+def _free_energy(tree: xr.DataTree, config: Config) -> Drawing | None:
     from physgen.plotting import plot_free_energy
 
     grid = _estimates(tree, "log_z")

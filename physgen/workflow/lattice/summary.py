@@ -10,9 +10,9 @@ import xarray as xr
 from physgen.analysis.format import format_estimate
 from physgen.plotting.scan import coupling_of
 from physgen.workflow.lattice import learned_summary as learned
+from physgen.workflow.lattice.config import Config
 from physgen.workflow.lattice.grid import joint, quantities
 from physgen.workflow.lattice.points import Scan
-from physgen.workflow.loading import config_of_run
 from physgen.workflow.summary import Column, Summary, Table, dataset_of
 from physgen.workflow.target.exact import critical_coupling
 from physgen.workflow.target.quantities import QUANTITIES, head
@@ -26,9 +26,9 @@ MANY_WARNINGS = 4
 MANY_CHECKS = 12
 
 
-def summarize(tree: xr.DataTree) -> Summary:
+def summarize(tree: xr.DataTree, config: Config) -> Summary:
     """Summarise an open run, as far as it has come."""
-    scan = Scan(config_of_run(tree.attrs))  # type: ignore[arg-type]
+    scan = Scan(config)
     estimates = dataset_of(tree, "estimates")
     if estimates is None:
         return Summary(f"{_title(scan)}; {_progress(scan, tree)}")

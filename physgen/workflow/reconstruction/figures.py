@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from physgen.workflow.figures import Figure
+from physgen.workflow.job import Figure
+from physgen.workflow.reconstruction.config import Config
 from physgen.workflow.reconstruction.summary import observables_of
 from physgen.workflow.summary import needed
 
@@ -16,28 +17,28 @@ if TYPE_CHECKING:
 __all__ = ["FIGURES"]
 
 
-def _training(tree: xr.DataTree) -> Drawing | None:
+def _training(tree: xr.DataTree, config: Config) -> Drawing | None:
     from physgen.plotting import plot_training
 
     history = needed(tree, "training")
     return plot_training(history) if history.sizes.get("evaluation") else None
 
 
-def _two_point(tree: xr.DataTree) -> Drawing | None:
+def _two_point(tree: xr.DataTree, config: Config) -> Drawing | None:
     from physgen.plotting import plot_two_point
 
     sources = {name: ds for name, ds in observables_of(tree).items() if "zz" in ds}
     return plot_two_point(sources) if sources else None
 
 
-def _log_prob(tree: xr.DataTree) -> Drawing | None:
+def _log_prob(tree: xr.DataTree, config: Config) -> Drawing | None:
     from physgen.plotting import plot_log_prob
 
     validation = needed(tree, "validation")
     return plot_log_prob(validation) if "log_prob_model" in validation else None
 
 
-def _marginals(tree: xr.DataTree) -> Drawing | None:
+def _marginals(tree: xr.DataTree, config: Config) -> Drawing | None:
     from physgen.plotting import plot_marginals
     from physgen.quantum import MeasurementData
 

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from physgen.analysis.format import format_estimate, is_zero_error, pull
+from physgen.workflow.reconstruction.config import Config
 from physgen.workflow.reconstruction.findings import (
     Place,
     intervals_table,
@@ -22,8 +23,9 @@ TOMOGRAPHY = ("direct", "likelihood", "model")  # groups in /tomography
 NUMBERS = ("fidelity_squared", "purity", "renyi2")
 
 
-def summarize(tree: xr.DataTree) -> Summary:
+def summarize(tree: xr.DataTree, config: Config) -> Summary:
     """Summarise an open run, as far as it has come."""
+    del config  # the groups say all that is shown
     sources = observables_of(tree)
     rows, distances = rows_of(tree), distances_of(tree)
     errors = _refitted(tree)

@@ -14,7 +14,7 @@ from physgen.workflow.reconstruction.fitting import _preferred
 from physgen.workflow.reconstruction.inputs import check
 from physgen.workflow.reconstruction.model_section import ModelSection
 from physgen.workflow.run import run
-from physgen.workflow.summary import summarize
+from physgen.workflow.tables import summarize
 
 MODELS = [
     {"family": "gru", "hidden": 4, "layers": 1, "symmetries": ["reflection"]},

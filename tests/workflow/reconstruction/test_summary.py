@@ -12,7 +12,7 @@ from physgen.quantum.estimators import observables_dataset
 from physgen.workflow.reconstruction.stages import _labelled
 from physgen.workflow.reconstruction.summary import distances_of, rows_of
 from physgen.workflow.report import render_report
-from physgen.workflow.summary import summarize
+from physgen.workflow.tables import summarize
 
 L = 6
 CHAIN = TFIM(L=L)

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from physgen.workflow.neural.points import Points
 
 from physgen import Stream, models
 from physgen.models.families import FAMILIES
 from physgen.results import open_run
+from physgen.workflow.lattice.points import Scan
 from physgen.workflow.loading import config_from_dict
 from physgen.workflow.run import run
 
@@ -49,12 +49,12 @@ def test_a_family_is_trained_stored_and_drawn(family, support, L, decimate, tmp_
             "learning_rate": 1e-3,
         },
         "importance": {"n_draws": 128, "ess_floor": 0.5},
-        "chains": {"n_draws": 0},
         "smc": {"n_particles": 0},
     }  # fmt: skip
     config = config_from_dict(table)
-    tree = open_run(run(config, tmp_path / "run", until="sample"))
-    (point,) = Points(config)
+    tree = open_run(run(config, tmp_path / "run", until="draw"))
+    (place,) = Scan(config).places()
+    (point,) = Scan(config).learned(place)
     assert np.isfinite(tree[f"{point.group}/training"]["validation_free_energy"]).all()
     stored = models.from_dataset(tree[f"{point.group}/model"].to_dataset())
     assert stored.config["family"] == family

@@ -1,0 +1,49 @@
+"""The kinds of run, cut by what supplies the truth; each is a package with a module ``job``.
+
+A kind is known by the sections of its config before its package is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, NamedTuple
+
+from physgen.workflow.job import Job
+from physgen.workflow.sections import JobConfig
+
+__all__ = ["KINDS", "Kind", "job_of", "kind_of"]
+
+
+class Kind(NamedTuple):
+    """A kind of run, as far as it is known before its package is imported.
+
+    Attributes
+    ----------
+    told_by : str
+        The sections by which a config is known to be of this kind, in words.
+    sections : tuple of str
+        Sections that no other kind has.
+    """
+
+    told_by: str
+    sections: tuple[str, ...]
+
+
+KINDS: Mapping[str, Kind] = {
+    "lattice": Kind("[target]", ("target", "sampler", "importance", "smc")),
+    "reconstruction": Kind(
+        "[system] or [data]", ("system", "data", "state", "errors", "tomography")
+    ),
+}
+
+
+def kind_of(table: Mapping[str, Any]) -> str:
+    """Return the kind of run that a config asks for."""
+    return "lattice" if "target" in table else "reconstruction"
+
+
+def job_of(config: Mapping[str, Any] | JobConfig) -> Job:
+    """Return the job of a config, a table or a checked one."""
+    kind = config.KIND if isinstance(config, JobConfig) else kind_of(config)
+    return import_module(f"physgen.workflow.{kind}.job").JOB
