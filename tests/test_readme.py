@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from physgen.models.families import FAMILIES
+from physgen.results.citations import references
+
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 # The same program, smaller: each number of the example becomes a toy one.
 TOY = {"50": "6", "10_000": "400", "20_000": "200", "100_000": "400", "100": "8", "24": "8"}
@@ -35,6 +38,34 @@ def test_the_reconstruction_example_runs_at_toy_size(capsys):
     assert 0.5 < value <= 1.1
     exact = float(energy.split()[-1])
     assert exact == pytest.approx(-7.296229810558753, abs=1e-9)  # 1 - 1/sin(pi/26)
+
+
+def test_the_table_of_models_is_that_of_the_rows():
+    """Run ``python tests/test_readme.py`` to write it anew."""
+    assert table_of_models() in README
+
+
+def table_of_models():
+    lines = ["| `family` | class | model | exact log_prob? | works |", "|---|---|---|---|---|"]
+    for name, row in FAMILIES.items():
+        density = {"density": "yes", "energy": "up to log Z"}.get(row.kind, "no")
+        solved = " (up to the error of the ODE solver, which is checked)" * (
+            row.path.endswith("EquivariantCNF")
+        )
+        works = "; ".join(dict.fromkeys(map(short, row.cites)))
+        cls = row.path.split(":")[1]
+        lines.append(f"| `{name}` | `{cls}` | {row.about} | {density}{solved} | {works} |")
+    return "\n".join(lines) + "\n"
+
+
+def short(key):
+    """Return a work as a text cites it: authors and year."""
+    entry = references()[key]
+    authors = re.search(r"author = \{(.*)\}", entry)[1].split(" and ")
+    names = [re.sub(r"[{}]|\\\W", "", name.split(",")[0]) for name in authors]
+    few = len(names) < 3 and "others" not in names
+    listed = " and ".join(names) if few else f"{names[0]} et al."
+    return f"{listed} {re.search(r'year = .(....)', entry)[1]}"
 
 
 def test_every_link_of_the_pages_leads_somewhere():
@@ -72,3 +103,9 @@ def test_the_free_energy_example_runs_at_toy_size(capsys):
     *_, value, share = capsys.readouterr().out.split()
     assert abs(float(value.split("(")[0]) - 2.40514) < 0.02  # by quadrature
     assert float(share) > 0.6
+
+
+if __name__ == "__main__":
+    path = Path(__file__).parents[1] / "README.md"
+    old = re.search(r"\| `family` \|.*?\n(?!\|)", README, flags=re.DOTALL)
+    path.write_text(README.replace(old[0], table_of_models()), encoding="utf-8")

@@ -209,6 +209,14 @@ def systems(
     find_systems(action, name)
 
 
+@app.command(rich_help_panel=FIND)
+def models() -> None:
+    r"""List the families of models: what a \[model] may name, and how it may be trained."""
+    from physgen.cli.find import models as find_models
+
+    find_models()
+
+
 @workflows.command("list")
 def workflows_list() -> None:
     """List the shipped workflows."""

@@ -17,7 +17,7 @@ from physgen.workflow import shipped
 if TYPE_CHECKING:
     from physgen.catalogue import System
 
-__all__ = ["copy_workflow", "info", "list_workflows", "systems"]
+__all__ = ["copy_workflow", "info", "list_workflows", "models", "systems"]
 
 _PACKAGES = (
     "numpy",
@@ -53,6 +53,25 @@ def systems(action: str, name: str | None) -> None:
     if name is None:
         raise InputError("a system must be named, got none; e.g. physgen systems show tfim-1d")
     _show(name)
+
+
+def models() -> None:
+    """List the families of models, by what they are models of."""
+    from physgen.models.families import FAMILIES, SUPPORTS
+
+    width = max(map(len, FAMILIES))
+    for support in SUPPORTS:
+        print(f"{_MODELLED[support]}:")
+        for name, row in FAMILIES.items():
+            if row.support == support:
+                print(f"  {name:{width}}  {row.about} ({row.kind}, {row.objective})")
+
+
+_MODELLED = {
+    "outcomes": "measurement outcomes ([system] or [data])",
+    "reals": "real fields ([target])",
+    "spins": "spins ([target])",
+}
 
 
 def _section(system: System) -> str:

@@ -12,7 +12,7 @@ from helpers.marks import slow
 from physgen.cli import main
 
 COMMANDS = ["run", "generate", "train", "sample", "draw", "validate", "resume", "report", "plot"]
-COMMANDS += ["compare", "cite", "systems", "info", "workflows", "import-data"]
+COMMANDS += ["compare", "cite", "systems", "models", "info", "workflows", "import-data"]
 HEAVY = ("torch", "numba", "xarray", "matplotlib", "h5py", "tenpy", "pydantic", "numpy")
 
 
