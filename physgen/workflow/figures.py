@@ -10,7 +10,6 @@ from physgen.core.checks import check_choice
 from physgen.workflow.job import Figure
 from physgen.workflow.kinds import job_of
 from physgen.workflow.loading import config_of_run
-from physgen.workflow.summary import dataset_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -25,10 +24,9 @@ def drawn(tree: xr.DataTree) -> Iterator[tuple[Figure, Drawing]]:
     """Yield the figures that an open run has data for."""
     config = config_of_run(tree.attrs)
     for row in job_of(config).figures:
-        if all(dataset_of(tree, group) is not None for group in row.needs):
-            figure = row.plot(tree, config)
-            if figure is not None:
-                yield row, figure
+        figure = row.draw(tree, config)
+        if figure is not None:
+            yield row, figure
 
 
 def write_figures(run_dir: str | Path, kind: str = "png") -> dict[str, Path]:

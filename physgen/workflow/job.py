@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from physgen.core.errors import InputError
 from physgen.workflow.context import Context
 from physgen.workflow.sections import JobConfig
+from physgen.workflow.summary import dataset_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -52,8 +54,9 @@ class Figure:
     ----------
     name : str
         Of its file.
-    plot : callable(DataTree, config) -> matplotlib Figure or None
-        Draws it from an open run; None where the run has nothing to show.
+    plot : str or callable(DataTree, config) -> matplotlib Figure or None
+        ``"module:function"`` of `physgen.plotting`, given the Datasets of `needs`; or what draws
+        it from an open run, None where the run has nothing to show.
     caption : str
         What is seen.
     needs : tuple of str
@@ -63,10 +66,20 @@ class Figure:
     """
 
     name: str
-    plot: Callable[[xr.DataTree, Any], Drawing | None]
+    plot: str | Callable[[xr.DataTree, Any], Drawing | None]
     caption: str
     needs: tuple[str, ...] = ()
     wide: bool = False
+
+    def draw(self, tree: xr.DataTree, config: Any) -> Drawing | None:
+        """Return the figure of an open run; None where the run has nothing to show."""
+        groups = [dataset_of(tree, name) for name in self.needs]
+        if any(group is None for group in groups):
+            return None
+        if callable(self.plot):
+            return self.plot(tree, config)
+        module, name = self.plot.split(":")
+        return getattr(import_module(f"physgen.plotting.{module}"), name)(*groups)
 
 
 @dataclass(frozen=True)

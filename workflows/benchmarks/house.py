@@ -198,14 +198,19 @@ features = 3
 frequencies = 4
 times = 3
 train = {{ n_epochs = {n_epochs}, draws_per_epoch = 2560, n_validation = 256 }}
-draws = {{ n_draws = {n_weighted} }}
+[importance]
+n_draws = {n_weighted}
+[smc]
+n_particles = {n_particles}
 """
-SHORT = {"L": 4, "n_draws": 60, "thin": 1, "n_epochs": 1, "n_weighted": 6400}
+SHORT = {"L": 4, "n_draws": 60, "thin": 1, "n_epochs": 1, "n_weighted": 6400,
+         "n_particles": 0}  # fmt: skip
 LONG_STAGES = {
-    "sample": SHORT | {"L": 16, "n_draws": 200_000, "thin": 50},
-    "train": SHORT | {"L": 8, "n_epochs": 100_000},
-    "draw": SHORT | {"L": 8, "n_weighted": 50_000_000},
-    "validate": SHORT | {"n_draws": 100_000, "n_weighted": 1_000_000},
+    "chains": ("sample", SHORT | {"L": 16, "n_draws": 200_000, "thin": 50}),
+    "particles": ("sample", SHORT | {"L": 16, "n_particles": 4096}),
+    "train": ("train", SHORT | {"L": 8, "n_epochs": 100_000}),
+    "draw": ("draw", SHORT | {"L": 8, "n_weighted": 50_000_000}),
+    "validate": ("validate", SHORT | {"n_draws": 20_000, "n_weighted": 1_000_000}),
 }
 WAITS = (0.3, 1.0, 3.0)  # seconds into the stage
 
@@ -214,11 +219,11 @@ def stop_s() -> Row:
     """Seconds from SIGTERM to the exit of the process, the worst over stages and moments."""
     worst = {}
     with tempfile.TemporaryDirectory() as folder:
-        for stage, lengths in LONG_STAGES.items():
-            config = Path(folder) / f"{stage}.toml"
+        for case, (stage, lengths) in LONG_STAGES.items():
+            config = Path(folder) / f"{case}.toml"
             config.write_text(LATTICE.format(**lengths))
-            runs = (stopped(config, Path(folder) / f"{stage}{w}", stage, w) for w in WAITS)
-            worst[stage] = max(runs)
+            runs = (stopped(config, Path(folder) / f"{case}{w}", stage, w) for w in WAITS)
+            worst[case] = max(runs)
     detail = {stage: f"{seconds:.2f}" for stage, seconds in worst.items()}
     return Row(max(worst.values()), "s", detail=detail)
 

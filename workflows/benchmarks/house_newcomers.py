@@ -183,7 +183,10 @@ n_draws = 20
 [[model]]
 family = "independent-spins"
 train = { n_epochs = 1, draws_per_epoch = 5120, n_validation = 64 }
-draws = { n_draws = 6400 }
+[importance]
+n_draws = 6400
+[smc]
+n_particles = 0
 """
 
 # --- a system: the free field of a given mass -----------------------------------------------
@@ -269,8 +272,9 @@ def plot_bare_energy(estimates):
             axes.plot(energy)
         return fig
 '''
-FIGURE_ROW = f"""    Figure("bare_energy", "bare_energy:plot_bare_energy", needs=("estimates",),
-           caption="{THROW_AWAY_CAPTION}"),
+FIGURE_ROW = f"""    Figure(
+        "bare_energy", "bare_energy:plot_bare_energy", "{THROW_AWAY_CAPTION}", ("estimates",)
+    ),
 """
 FIGURE_CONFIG = """
 seed = 1
