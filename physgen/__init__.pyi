@@ -119,6 +119,9 @@ from .samplers import (
     Wolff as Wolff,
 )
 from .samplers import (
+    draws_of as draws_of,
+)
+from .samplers import (
     estimates as estimates,
 )
 from .samplers import (

@@ -58,10 +58,8 @@ def r_hat(x: Any) -> float:
 def tail_shape(log_weight: np.ndarray) -> float:
     """Return the shape k of a Pareto tail fitted to weights, log weights (n,) (PSIS's k-hat).
 
-    NaN for fewer than 100 weights, or if they are all alike: there is no tail to fit.
+    Infinite where fewer than 5 weights are in the tail; see :mod:`physgen.analysis.tails`.
     """
-    if log_weight.size < 100 or is_constant(log_weight[None]):
-        return math.nan
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         _, k = _arviz().psislw(log_weight)

@@ -9,21 +9,23 @@ With :math:`\log w = -S - \log q`,
 
 the last from draws of the *target* (MCMC): a mode that q leaves out is seen there alone.  The
 entropy :math:`\langle S\rangle + \log Z` has one error: both terms are of the same draws.  Both
-are shares of N in (0, 1], equal for N to infinity where q covers the target.  The shape k of the
-Pareto tail of the weights says whether they have a variance at all (k < 0.5) and whether
-estimates can be trusted (k < 0.7; Vehtari et al., JMLR 25, 72 (2024)).
-(Nicoli et al., PRE 101, 023304 (2020).)
+are shares of N in (0, 1], equal for N to infinity where q covers the target (Nicoli et al., PRE
+101, 023304 (2020)).  Whether the weights have a variance at all, their tail says
+(:mod:`physgen.analysis.tails`).
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from physgen.core.arrays import to_numpy
 from physgen.core.errors import InputError
+
+if TYPE_CHECKING:
+    from physgen.analysis.tails import Tail
 
 __all__ = [
     "entropy",
@@ -34,6 +36,7 @@ __all__ = [
     "log_z",
     "pareto_k",
     "relative",
+    "tail",
 ]
 
 
@@ -94,16 +97,21 @@ def largest_share(log_weight: Any) -> float:
 
 
 def pareto_k(log_weight: Any) -> float:
-    """Return the shape k of the tail of the weights; NaN where there are too few to tell."""
-    from physgen.analysis.convergence import tail_shape
-
-    return tail_shape(_checked(log_weight))
+    """Return the shape k of the tail of the weights; NaN where there is none to fit."""
+    return tail(log_weight).k
 
 
 def relative(log_weight: Any) -> np.ndarray:
     """Return the weights, the largest of them 1."""
     a = _checked(log_weight)
     return np.exp(a - a.max())
+
+
+def tail(log_weight: Any) -> Tail:
+    """Return what the largest weights say, for log weights (N,)."""
+    from physgen.analysis.tails import weight_tail
+
+    return weight_tail(_checked(log_weight))
 
 
 def _checked(log_weight: Any) -> np.ndarray:

@@ -1,5 +1,12 @@
 """The catalogue of named systems; see :func:`list_systems` and :func:`load_system`."""
 
-from physgen.catalogue.systems import Reference, System, list_systems, load_system
+from physgen.catalogue.parameters import Parameter
+from physgen.catalogue.systems import (
+    Reference,
+    System,
+    list_systems,
+    load_system,
+    target_systems,
+)
 
-__all__ = ["Reference", "System", "list_systems", "load_system"]
+__all__ = ["Parameter", "Reference", "System", "list_systems", "load_system", "target_systems"]

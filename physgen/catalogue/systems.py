@@ -1,25 +1,34 @@
 """Read the catalogue of systems: one folder each, of data and no code.
 
-    systems/<name>/system.toml      title, description, parameters, conventions, target
+    systems/<name>/system.toml      title, description, parameters, conventions; target, label
                    reference.toml   quantity, parameters, value, error, kind, source
                    README.md  references.bib
 
-In a checkout the folders are read where they stand; an installed wheel carries a copy.
+``target = "package.module:Class"`` names the class of an action, or a function that returns one,
+in physgen or in any module that Python finds; it is called with the parameters by name.  A choice
+in braces, as in ``"...:Phi4.from_{convention}"``, is put in its place.  A system without a target
+is a quantum state, which is measured.  In a checkout the folders are read where they stand; an
+installed wheel carries a copy.
 """
 
 from __future__ import annotations
 
+import functools
+import string
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from physgen.catalogue.makers import make_target
+from physgen.catalogue.parameters import Parameter
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
+from physgen.core.protocols import Target
 
-__all__ = ["KINDS", "Reference", "System", "list_systems", "load_system"]
+__all__ = ["KINDS", "Reference", "System", "list_systems", "load_system", "target_systems"]
 
 KINDS = ("exact", "published", "computed")
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -51,24 +60,52 @@ class Reference:
     source: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class System:
     """A named system with its conventions and known numbers.
 
-    ``maker`` names what :meth:`target` makes; None for the state of a quantum system, which is
-    measured, not sampled from an action.
+    Attributes
+    ----------
+    name, title, description : str
+    label : str
+        What it is called in tables and figures, in a word or two.
+    path : str or None
+        Where the class of its target is; None for a quantum state.
+    parameters : mapping of str to Parameter
+        The first coupling is the one that is called the scan if none has several values.
+    conventions : mapping of str to str
+    folder : Path
     """
 
     name: str
     title: str
+    label: str
     description: str
-    maker: str | None
-    parameters: Mapping[str, Mapping[str, Any]]
+    path: str | None
+    parameters: Mapping[str, Parameter]
     conventions: Mapping[str, str]
-    readme: str
-    bibliography: str
-    references: tuple[Reference, ...]
-    data_files: tuple[Path, ...]
+    folder: Path
+
+    @cached_property
+    def readme(self) -> str:
+        """Its conventions in words, in Markdown."""
+        return (self.folder / "README.md").read_text(encoding="utf-8")
+
+    @cached_property
+    def bibliography(self) -> str:
+        """What its references cite, in BibTeX."""
+        return (self.folder / "references.bib").read_text(encoding="utf-8")
+
+    @cached_property
+    def references(self) -> tuple[Reference, ...]:
+        """Its known numbers."""
+        entries = _read_toml(self.folder / "reference.toml").get("reference", [])
+        return tuple(_reference(entry, self.folder) for entry in entries)
+
+    @property
+    def data_files(self) -> tuple[Path, ...]:
+        """The shipped data sets of this system."""
+        return tuple(sorted((_root("data") / self.name).glob("*.h5")))
 
     def reference(self, quantity: str, kind: str | None = None, **parameters: Any) -> Reference:
         """Return the entry of that quantity at those parameters.
@@ -82,7 +119,8 @@ class System:
         >>> round(load_system("tfim-1d").reference("ground_state_energy", L=50).value, 6)
         -63.301189
         """
-        wanted = (self._defaults | parameters).items()
+        defaults = {k: p.default for k, p in self.parameters.items() if p.default is not None}
+        wanted = (defaults | parameters).items()
         found = [
             entry
             for entry in self.references
@@ -99,6 +137,30 @@ class System:
             )
         return found[0]
 
+    def checked_convention(self, convention: str | None = None) -> str | None:
+        """Return the convention, the default one if None is given; None where there is but one.
+
+        Raises
+        ------
+        InputError
+            If the system has no such convention.
+        """
+        about = self.parameters.get("convention")
+        if about is None and convention is not None:
+            raise InputError(f"convention must be left out for {self.name}, got {convention!r}")
+        if about is None:
+            return None
+        return about.checked(about.default if convention is None else convention)
+
+    def takes(self, convention: str | None = None) -> dict[str, Parameter]:
+        """Return the parameters under a convention, the default one if None."""
+        convention = self.checked_convention(convention)
+        return {k: p for k, p in self.parameters.items() if p.belongs_to(convention)}
+
+    def couplings(self, convention: str | None = None) -> dict[str, Parameter]:
+        """Return the couplings under a convention: what a config may scan."""
+        return {k: p for k, p in self.takes(convention).items() if p.is_coupling}
+
     def target(self, **parameters: Any) -> Any:
         """Return the target of this system at these parameters.
 
@@ -107,15 +169,15 @@ class System:
         Raises
         ------
         InputError
-            If the system is no target, a parameter is unknown or missing, or the target refuses
-            its value.
+            If the system is no target, a parameter is unknown, missing or of another convention,
+            or the target refuses its value.
 
         Examples
         --------
         >>> load_system("ising-2d").target(L=16, beta=0.44)
         Ising(L=16, beta=0.44)
         """
-        if self.maker is None:
+        if self.path is None:
             raise InputError(
                 f"a target must be a system with an action, {self.name} is a quantum state; "
                 "see physgen.quantum"
@@ -123,12 +185,35 @@ class System:
         known = ", ".join(self.parameters)
         if unknown := sorted(parameters.keys() - self.parameters.keys()):
             raise InputError(f"parameters of {self.name} are {known}; got {unknown[0]!r}")
-        return make_target(self.name, self.maker, self._defaults | parameters)
+        wanted = self.takes(parameters.get("convention"))
+        arguments = {k: p.default for k, p in wanted.items()} | parameters
+        if missing := [k for k in wanted if arguments[k] is None]:
+            raise InputError(f"{self.name} must be given {missing[0]}, got {parameters}")
+        if others := sorted(parameters.keys() - wanted.keys()):
+            raise InputError(
+                f"{self.name} in the convention {arguments['convention']!r} takes "
+                f"{', '.join(wanted)}; got {others[0]!r}"
+            )
+        return self._made({k: p.checked(arguments[k]) for k, p in wanted.items()})
 
-    @property
-    def _defaults(self) -> dict[str, Any]:
-        """Parameters that need not be given, and their values."""
-        return {k: about["default"] for k, about in self.parameters.items() if "default" in about}
+    def _made(self, arguments: Mapping[str, Any]) -> Any:
+        """Return the object that `path` makes of its arguments."""
+        placed = {name for _, name, _, _ in string.Formatter().parse(str(self.path)) if name}
+        path = str(self.path).format_map(arguments)
+        others = {k: v for k, v in arguments.items() if k not in placed}
+        rule = f"target of {self.name} must be the class of an action, 'package.module:Class'"
+        module, _, names = path.partition(":")
+        try:
+            maker: Any = functools.reduce(getattr, names.split("."), import_module(module))
+        except Exception as error:  # whatever the module of a stranger does
+            raise InputError(f"{rule}, got {path!r} ({type(error).__name__}: {error})") from error
+        try:
+            made = maker(**others)
+        except TypeError as error:
+            raise InputError(f"{rule} that takes {', '.join(others)}, got {error}") from error
+        if not isinstance(made, Target):
+            raise InputError(f"{rule}, got {path!r}, which makes a {type(made).__name__}")
+        return made
 
 
 def list_systems() -> list[str]:
@@ -140,23 +225,36 @@ def list_systems() -> list[str]:
 def load_system(name: str) -> System:
     """Return one system of the catalogue."""
     check_choice("system", name, list_systems())
-    folder = _root("systems") / name
-    about = _read_toml(folder / "system.toml")
-    missing = {"title", "description", "parameters", "conventions"} - about.keys()
-    if missing:
-        raise InputError(f"{folder}/system.toml must contain {', '.join(sorted(missing))}")
-    entries = _read_toml(folder / "reference.toml").get("reference", [])
+    return _load(_root("systems") / name)
+
+
+def target_systems() -> dict[str, System]:
+    """Return the systems that have an action, by name: those that [target] may name."""
+    systems = (load_system(name) for name in list_systems())
+    return {system.name: system for system in systems if system.path is not None}
+
+
+@functools.cache
+def _load(folder: Path) -> System:
+    """Read the one file that configs need; the others are read when they are asked for."""
+    about, where = _read_toml(folder / "system.toml"), f"{folder}/system.toml"
+    required = {"title", "description", "parameters", "conventions"}
+    if missing := required - about.keys():
+        raise InputError(f"{where} must contain {', '.join(sorted(missing))}")
+    if unknown := sorted(about.keys() - required - {"target", "label"}):
+        raise InputError(f"{where} may also contain target and label, got {unknown[0]!r}")
     return System(
-        name=name,
+        name=folder.name,
         title=about["title"],
+        label=about.get("label", about["title"]),
         description=about["description"].strip(),
-        maker=about.get("target"),
-        parameters=about["parameters"],
+        path=about.get("target"),
+        parameters={
+            name: Parameter.from_table(name, table, where)
+            for name, table in about["parameters"].items()
+        },
         conventions=about["conventions"],
-        readme=(folder / "README.md").read_text(encoding="utf-8"),
-        bibliography=(folder / "references.bib").read_text(encoding="utf-8"),
-        references=tuple(_reference(entry, folder) for entry in entries),
-        data_files=tuple(sorted((_root("data") / name).glob("*.h5"))),
+        folder=folder,
     )
 
 

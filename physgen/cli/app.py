@@ -12,8 +12,9 @@ app = typer.Typer(
     help="Samples, and numbers with honest error bars, from lattice systems.",
     epilog=(
         "Start with: physgen workflows list, then physgen workflows copy ising_criticality and "
-        "physgen run ising_criticality/config.toml --out my_run. A config with \\[target] samples "
-        "a lattice system; one with \\[system] or \\[data] reconstructs a quantum state."
+        "physgen run ising_criticality/config.toml --out my_run. A config with \\[target] draws "
+        "from a lattice system, by Markov chains and trained models; one with \\[system] or "
+        "\\[data] reconstructs a quantum state."
     ),
     no_args_is_help=True,
     add_completion=False,
@@ -29,9 +30,9 @@ ConfigPath = Annotated[
     Path,
     typer.Argument(
         metavar="CONFIG",
-        help="The TOML config: \\[target] and \\[sampler] to sample a lattice system, "
-        "\\[system] or \\[data] to reconstruct a quantum state. `physgen workflows copy` gives "
-        "one to start from.",
+        help="The TOML config: \\[target] with any number of \\[[sampler]] and \\[[model]] for a "
+        "lattice system, \\[system] or \\[data] with \\[model] to reconstruct a quantum state. "
+        "`physgen workflows copy` gives one to start from.",
     ),
 ]
 Out = Annotated[
@@ -75,9 +76,10 @@ def _stages(last: str, config: Path, out: Path, overrides: list[str] | None, for
 def run(config: ConfigPath, out: Out, set_: Set = None, force: Force = False) -> None:
     """Do everything, up to the report.
 
-    A lattice system: sample, validate, report.  A reconstruction: generate,
-    train, sample, validate, report.  Whatever DIR already holds is kept, so
-    the same command finishes an interrupted run.
+    A lattice system: sample, train, draw, validate, report (train and draw
+    where it has a model).  A reconstruction: generate, train, sample,
+    validate, report.  Whatever DIR already holds is kept, so the same command
+    finishes an interrupted run.
     """
     _stages("report", config, out, set_, force)
 
@@ -203,17 +205,22 @@ def import_data(
 
 @app.command(rich_help_panel=DO)
 def train(config: ConfigPath, out: Out, set_: Set = None, force: Force = False) -> None:
-    """Reconstruction: fit the model to the outcomes by maximum likelihood.
+    r"""Fit every model of the config, and keep the weights that validation prefers.
 
-    Generates the data first if need be.  SIGTERM or Ctrl-C writes a checkpoint and stops;
-    `physgen resume DIR` continues.
+    With \[target]: one fit at every point of the scan, on the action alone
+    (reverse KL), or on configurations of the first \[[sampler]], which are
+    drawn first.  With \[system] or \[data]: to the measurement outcomes, by
+    maximum likelihood; the data are generated first if need be.
+
+    SIGTERM or Ctrl-C writes a checkpoint and stops; the same command, or
+    `physgen resume DIR`, continues.
     """
     _stages("train", config, out, set_, force)
 
 
 @app.command(rich_help_panel=DO)
 def sample(config: ConfigPath, out: Out, set_: Set = None, force: Force = False) -> None:
-    r"""Run Markov chains on a lattice system, or draw outcomes from a trained model.
+    r"""Run the Markov chains of a lattice system, or draw outcomes from a trained model.
 
     With \[target]: every lattice size, coupling and sampler of the scan in
     turn, streamed to DIR/run.h5; progress tells site updates a second,
@@ -228,11 +235,21 @@ def sample(config: ConfigPath, out: Out, set_: Set = None, force: Force = False)
 
 
 @app.command(rich_help_panel=DO)
+def draw(config: ConfigPath, out: Out, set_: Set = None, force: Force = False) -> None:
+    r"""Draw from the trained models of a lattice system, with importance weights.
+
+    With \[target] and \[[model]]: chains are run and models are trained first
+    if need be.  Draws come in blocks; a kill loses at most one.
+    """
+    _stages("draw", config, out, set_, force)
+
+
+@app.command(rich_help_panel=DO)
 def validate(config: ConfigPath, out: Out, set_: Set = None, force: Force = False) -> None:
     """Turn draws into numbers with errors, beside exact values.
 
-    A lattice system: estimates at every point, pulls, Binder crossings,
-    samplers side by side.  A reconstruction: fidelity, divergences and
+    A lattice system: estimates at every point from every generator, pulls,
+    log Z, Binder crossings, all side by side.  A reconstruction: fidelity, divergences and
     observables of model and state.
     """
     _stages("validate", config, out, set_, force)

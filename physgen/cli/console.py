@@ -25,7 +25,7 @@ from physgen.workflow.reporting import Reporter
 
 if TYPE_CHECKING:
     from physgen.training import Progress as FitProgress
-    from physgen.workflow.lattice.progress import ScanProgress
+    from physgen.workflow.reporting import ScanProgress
 
 __all__ = ["LineReporter", "RichReporter", "make_reporter", "stdout"]
 
@@ -50,16 +50,9 @@ def _duration(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-_LOSSES = {
-    "nll": "NLL", "free_energy": "variational F", "log_z_bound": "bound of log Z",
-    "mixed": "mixed KL",
-}  # fmt: skip
-_ITEMS = {"nll": "shots", "free_energy": "draws", "log_z_bound": "draws", "mixed": "draws"}
-
-
 def _fit(p: FitProgress, held_out_floor: float | None) -> str:
     """Return the figures of merit: losses per site beside their floors, and what else there is."""
-    text = f"{_LOSSES[p.loss_name]}/site {p.train_loss:.4f}{_floor(p.entropy_floor)}"
+    text = f"{p.label}/site {p.train_loss:.4f}{_floor(p.entropy_floor)}"
     if p.validation_loss == p.validation_loss:  # NaN before the first validation
         text += f", held out {p.validation_loss:.4f}{_floor(held_out_floor)}"
     return ", ".join([text, *(f"{name} {value:.3f}" for name, value in p.merits.items())])
@@ -110,7 +103,7 @@ class LineReporter(Reporter):
         self._say(
             f"train     epoch {p.epoch}/{p.n_epochs}, step {p.step}/{p.n_steps}, "
             f"{_fit(p, held_out_floor)}, "
-            f"{p.samples_per_second:,.0f} {_ITEMS[p.loss_name]}/s, ETA {_duration(p.eta_s)}"
+            f"{p.samples_per_second:,.0f} {p.item}/s, ETA {_duration(p.eta_s)}"
         )
 
     def sampled(self, progress: ScanProgress) -> None:
@@ -189,7 +182,7 @@ class RichReporter(Reporter):
             completed=p.step,
             total=p.n_steps,
             description=f"epoch {p.epoch}/{p.n_epochs}",
-            rate=f"{p.samples_per_second:,.0f} {_ITEMS[p.loss_name]}/s",
+            rate=f"{p.samples_per_second:,.0f} {p.item}/s",
             eta=p.eta_s,
         )
 

@@ -6,12 +6,16 @@ import importlib.metadata
 import os
 import platform
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import physgen
 from physgen.analysis.format import format_estimate
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 from physgen.workflow import shipped
+
+if TYPE_CHECKING:
+    from physgen.catalogue import System
 
 __all__ = ["copy_workflow", "info", "list_workflows", "systems"]
 
@@ -42,12 +46,18 @@ def systems(action: str, name: str | None) -> None:
 
     check_choice("action", action, ("list", "show"))
     if action == "list":
-        for known in list_systems():
-            print(f"{known}  {load_system(known).title}")
+        names = list_systems()
+        for system in map(load_system, names):
+            print(f"{system.name:{max(map(len, names))}}  {_section(system)}  {system.title}")
         return
     if name is None:
         raise InputError("a system must be named, got none; e.g. physgen systems show tfim-1d")
     _show(name)
+
+
+def _section(system: System) -> str:
+    """Return the section of a config that may name the system."""
+    return "[system]" if system.path is None else "[target]"
 
 
 def _show(name: str) -> None:
@@ -61,6 +71,13 @@ def _show(name: str) -> None:
     console, system = stdout(), load_system(name)
     console.print(Text(f"{system.name}: {system.title}\n", style="bold"))
     console.print(Text(system.description + "\n"))
+    console.print(Text(f'in a config: {_section(system)} name = "{name}", with the keys'))
+    keys = Table("key", "meaning", "default", "conventions", box=box.SIMPLE_HEAD)
+    for key, p in system.parameters.items():
+        meaning = f"{p.meaning}: {', '.join(p.choices)}" if p.choices else p.meaning
+        default = "" if p.default is None else _plain(p.default)
+        keys.add_row(Text(key), Text(meaning), Text(default), Text(", ".join(p.conventions)))
+    console.print(keys)
     about = Table("convention", "", box=box.SIMPLE_HEAD)
     for key, text in system.conventions.items():
         about.add_row(Text(key), Text(str(text)))
@@ -70,7 +87,8 @@ def _show(name: str) -> None:
         at = ", ".join(f"{key} = {_plain(v)}" for key, v in entry.parameters.items())
         value = format_estimate(entry.value, entry.error) if entry.error else f"{entry.value:.12g}"
         known.add_row(Text(entry.quantity), Text(at), Text(value), Text(entry.kind))
-    console.print(known)
+    if system.references:
+        console.print(known)
     for path in system.data_files:
         print(path)
 

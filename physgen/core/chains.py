@@ -16,9 +16,18 @@ from physgen.core.errors import InputError
 from physgen.core.protocols import Target
 from physgen.core.random import Stream
 
-__all__ = ["BoundSampler", "Info", "Sampler", "State", "Tunable", "check_layout"]
+__all__ = [
+    "BoundSampler",
+    "Info",
+    "Sampler",
+    "State",
+    "Traits",
+    "Tunable",
+    "check_layout",
+    "traits",
+]
 
-_EMPTY: Mapping[str, np.ndarray] = MappingProxyType({})
+_EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 class State(NamedTuple):
@@ -60,11 +69,8 @@ class BoundSampler(Protocol):
     ``exactness`` is "exact" (independent draws), "asymptotic" (the target is the limit of long
     chains) or "approximate" (it is not: ULA).
 
-    Three things beside the members below are heard by `run` where they are present:
-    ``coupled_chains`` = True (the chains are walkers of one ensemble, and are judged as one),
-    ``replicas``, a mapping of one name to values (``measure`` returns (n_chains, n_values) arrays,
-    which get that dim), and entries ``stat.*`` of `State.aux`, shape (n_chains, ...), which are
-    reported as they stand at the end (round trips).
+    Whatever it says beside the members below is read by :func:`traits`.  Entries ``stat.*`` of
+    `State.aux`, shape (n_chains, ...), are reported as they stand at the end (round trips).
     """
 
     @property
@@ -95,6 +101,35 @@ class BoundSampler(Protocol):
     def configurations(self, state: State) -> np.ndarray:
         """Return the configurations, shape (n_chains, *event_shape)."""
         ...
+
+
+class Traits(NamedTuple):
+    """What a bound sampler may say of its chains; none of it is demanded.
+
+    Attributes
+    ----------
+    coupled_chains : bool
+        The chains are walkers of one ensemble, and are judged as one.
+    replicas : mapping of str to ndarray
+        One name and its values: ``measure`` returns (n_chains, n_values) arrays, which get that
+        dim.  Empty for most samplers.
+    tuning : mapping of str to float
+        The tuned values (:class:`Tunable`); empty if there are none.
+    """
+
+    coupled_chains: bool = False
+    replicas: Mapping[str, np.ndarray] = _EMPTY
+    tuning: Mapping[str, float] = _EMPTY
+
+
+def traits(bound: Any) -> Traits:
+    """Return what a bound sampler says of its chains, with defaults for what it leaves out."""
+    default = Traits()
+    return Traits(
+        coupled_chains=bool(getattr(bound, "coupled_chains", False)),
+        replicas=getattr(bound, "replicas", default.replicas),
+        tuning=getattr(bound, "tuning", default.tuning),
+    )
 
 
 @runtime_checkable

@@ -10,7 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 __all__ = ["Declared", "declared"]
+
+_NAMES = ("beta", "J", "h", "kappa", "lam", "m2")
 
 
 @dataclass(frozen=True)
@@ -24,14 +28,20 @@ class Declared:
         Sorted; e.g. "translations", "z2" (S(-x) = S(x)).
     observables : mapping of str to physgen.observables.Observable
         What chains measure; empty if only the action is measured.
-    couplings : mapping of str to float
-        by the names of docs/conventions.md: beta, J, h, kappa, lam, m2, ...
+    couplings : mapping of str to float or ndarray
+        By the names of docs/conventions.md: beta, J, h, kappa, lam, m2, ...; arrays where a
+        coupling differs from site to site.  Of a target without ``couplings``: its attributes of
+        these names.
+    numbers : mapping of str to float
+        What results are labelled with: the couplings that are one number, unless the target has
+        ``numbers`` of its own (phi^4: hop, quad, quart, const, the same in every convention).
     """
 
     lattice: Any = None
     symmetries: tuple[str, ...] = ()
-    observables: Mapping[str, Any] = field(default_factory=dict)
-    couplings: Mapping[str, float] = field(default_factory=dict)
+    observables: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    couplings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    numbers: Mapping[str, float] = field(default_factory=dict[str, float])
 
     @property
     def is_even(self) -> bool:
@@ -41,9 +51,21 @@ class Declared:
 
 def declared(target: Any) -> Declared:
     """Return what a target declares; empty where it declares nothing."""
+    couplings: Any = getattr(target, "couplings", None)
+    if couplings is None:
+        found = {name: getattr(target, name, None) for name in _NAMES}
+        couplings = {name: value for name, value in found.items() if value is not None}
+    numbers = getattr(target, "numbers", None)
+    if numbers is None:
+        numbers = {k: float(v) for k, v in couplings.items() if _is_number(v)}
     return Declared(
         lattice=getattr(target, "lattice", None),
         symmetries=tuple(sorted(getattr(target, "symmetries", None) or ())),
         observables=getattr(target, "observables", None) or {},
-        couplings=getattr(target, "couplings", None) or {},
+        couplings=couplings,
+        numbers=numbers,
     )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number)

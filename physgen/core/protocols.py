@@ -161,9 +161,20 @@ class Density(Protocol):
 class JointDensity(Protocol):
     """A density of (x, z) whose marginal in x is not available (a VAE)."""
 
-    def joint_log_prob(self, x: Array, z: Array) -> Array: ...
+    def joint_log_prob(self, x: Array, z: Array) -> Array:
+        """Return log q(x, z), shape ``(...)``."""
+        ...
 
-    def sample(self, n: int, rng: Stream | int) -> tuple[Array, Array]: ...
+    def posterior_log_prob(self, x: Array, z: Array) -> Array:
+        """Return log r(z | x), normalised in z for every x (the encoder), shape ``(...)``.
+
+        The target e^{-S(x)} r(z | x) of the pair has the log Z of x alone, whatever r is.
+        """
+        ...
+
+    def sample(self, n: int, rng: Stream | int) -> tuple[Array, Array]:
+        """Return n independent draws of x and of z."""
+        ...
 
 
 @runtime_checkable

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -29,17 +30,20 @@ from physgen.targets.free_field import FreeField
 from physgen.targets.ising import Ising
 from physgen.targets.phi4 import Phi4
 
-__all__ = ["exact_ising", "exact_phi4", "exact_values", "torus_observables"]
+__all__ = ["exact_ising", "exact_phi4", "exact_values", "is_uniform_torus", "torus_observables"]
 
 _METHODS = ("auto", "enumeration", "kaufman", "transfer_matrix")
 
 
+@functools.singledispatch
 def exact_values(target: Any) -> xr.Dataset:
     """Return the exact values of a target under the names of the estimates.
 
+    An oracle of another class of targets joins in by ``exact_values.register(cls, oracle)``.
+
     Parameters
     ----------
-    target : Ising, Phi4 or FreeField
+    target : Ising, Phi4, FreeField or of a registered class
         See the table above for what is in reach.
 
     Returns
@@ -53,13 +57,11 @@ def exact_values(target: Any) -> xr.Dataset:
     InputError
         If there is no oracle for the target.
     """
-    if isinstance(target, Ising):
-        return exact_ising(target)
-    if isinstance(target, Phi4 | FreeField):
-        return exact_phi4(target)
-    raise InputError(f"exact values are known for Ising, Phi4 and FreeField, got {target!r}")
+    known = [kind.__name__ for kind in exact_values.registry if kind is not object]
+    raise InputError(f"exact values are known for {', '.join(known)}, got {target!r}")
 
 
+@exact_values.register
 def exact_ising(target: Ising, method: str = "auto") -> xr.Dataset:
     """Return exact values of an Ising model.
 
@@ -94,7 +96,7 @@ def exact_ising(target: Ising, method: str = "auto") -> xr.Dataset:
     check_choice("method", method, _METHODS)
     if method == "enumeration" or (method == "auto" and target.n_sites <= MAX_SITES):
         return enumerated_observables(target)
-    if method == "kaufman" or (method == "auto" and _is_uniform_torus(target)):
+    if method == "kaufman" or (method == "auto" and is_uniform_torus(target)):
         return torus_observables(target)
     if method == "transfer_matrix" or time_axis(target.lattice) is not None:
         return strip_observables(target)
@@ -106,7 +108,7 @@ def exact_ising(target: Ising, method: str = "auto") -> xr.Dataset:
 
 def torus_observables(target: Ising) -> xr.Dataset:
     """Return the values of :func:`exact_ising` by Kaufman's formula."""
-    if not _is_uniform_torus(target):
+    if not is_uniform_torus(target):
         raise InputError(
             "Kaufman's formula must have one J, no field and a two-dimensional torus with extents "
             f"of at least 2, got {target!r}; use exact_ising"
@@ -123,6 +125,7 @@ def torus_observables(target: Ising) -> xr.Dataset:
     )
 
 
+@exact_values.register
 def exact_phi4(target: Phi4 | FreeField, n_nodes: int = 12) -> xr.Dataset:
     """Return exact values of a scalar field: Gaussian modes if it is free, else quadrature.
 
@@ -138,7 +141,8 @@ def exact_phi4(target: Phi4 | FreeField, n_nodes: int = 12) -> xr.Dataset:
     return phi4_torus(target, n_nodes)
 
 
-def _is_uniform_torus(target: Ising) -> bool:
+def is_uniform_torus(target: Ising) -> bool:
+    """Whether Kaufman's formula holds: one J, no field, a periodic lattice in two dimensions."""
     lattice = target.lattice
     return (
         isinstance(lattice, Hypercubic)

@@ -1,4 +1,4 @@
-"""Models, one folder per family; `families()` lists their names."""
+"""Models, one folder a kind; `families` has a row for each family."""
 
 import lazy_loader
 

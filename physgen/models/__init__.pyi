@@ -1,8 +1,12 @@
 # What this package exports, and from where; read when a name is first used.
+from . import families as families
 from .autoregressive.coloured import ColouredNet as ColouredNet
 from .autoregressive.convolution import ConvolutionNet as ConvolutionNet
 from .autoregressive.masked import MaskedNet as MaskedNet
 from .autoregressive.pixel import PixelNet as PixelNet
+from .autoregressive.recurrent import GRU as GRU
+from .autoregressive.recurrent import LSTM as LSTM
+from .autoregressive.recurrent import RNN as RNN
 from .autoregressive.recurrent import RecurrentNet as RecurrentNet
 from .autoregressive.recurrent2d import Recurrent2dNet as Recurrent2dNet
 from .autoregressive.spin_strings import SpinStrings as SpinStrings
@@ -10,6 +14,7 @@ from .autoregressive.transformer import TransformerNet as TransformerNet
 from .choice import default_family as default_family
 from .choice import for_target as for_target
 from .decimated import Decimated as Decimated
+from .decimated import learned as learned
 from .ensemble import Ensemble as Ensemble
 from .flip_mixture import FlipMixture as FlipMixture
 from .flows.checkerboard import CouplingFlow as CouplingFlow
@@ -22,10 +27,6 @@ from .io import from_dataset as from_dataset
 from .io import to_dataset as to_dataset
 from .matrix_product.model import MatrixProduct as MatrixProduct
 from .matrix_product.model import mean_spin as mean_spin
-from .registry import GRU as GRU
-from .registry import LSTM as LSTM
-from .registry import RNN as RNN
 from .registry import build as build
-from .registry import families as families
 from .symmetries import Symmetry as Symmetry
 from .symmetrised import Symmetrised as Symmetrised

@@ -5,14 +5,14 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from physgen.core.declared import declared
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
 from physgen.lattice.hypercubic import Hypercubic
 from physgen.models.configurations import ConfigurationModel
-from physgen.models.decimated import Decimated, reduced
+from physgen.models.decimated import Decimated, learned, reduced
+from physgen.models.families import FAMILIES, names
 from physgen.models.flip_mixture import FlipMixture
-from physgen.models.flows.continuous import EquivariantCNF
-from physgen.models.registry import families, for_target_of
 
 __all__ = ["default_family", "for_target"]
 
@@ -33,9 +33,9 @@ def default_family(target: Any) -> str:
         return "coloured-net"
     if kind != "reals":
         raise InputError(f"a target must have spins or real fields, got {kind}")
-    if "translations" in (getattr(target, "symmetries", None) or ()):
+    if "translations" in declared(target).symmetries:
         return "equivariant-cnf"
-    lattice = getattr(target, "lattice", None)
+    lattice = declared(target).lattice
     checkerboard = isinstance(lattice, Hypercubic) and lattice.is_bipartite
     return "coupling-flow" if checkerboard else "zuko-flow"
 
@@ -46,7 +46,7 @@ def for_target(
     *,
     decimate: bool = True,
     mixture: bool = False,
-    start: Any = None,
+    begin_from: Any = None,
     rng: Stream | int = 0,
     **options: Any,
 ) -> Any:
@@ -58,16 +58,16 @@ def for_target(
         Of spins or real fields; what it declares (``lattice``, ``symmetries``, an odd sublattice
         that can be integrated) is used.
     family : str
-        "auto", or one of ``families("reals")`` and ``families("spins")``.
+        "auto", or one of ``models.families.names("reals")`` or ``names("spins")``.
     decimate : bool
         Integrate the odd sublattice exactly, where the target can.
     mixture : bool
         Mix the model with its mirror image (:class:`~physgen.models.FlipMixture`): for targets
         with S(-x) = S(x), and families that are not odd themselves.
-    start : model, optional
-        A trained model whose weights to begin with, of another coupling or lattice: kernels of
-        "equivariant-cnf" transfer.  Family, mixture and options are those of this model and
-        cannot be given.
+    begin_from : model, optional
+        A trained model whose weights to begin with, of another coupling or, where they transfer
+        (kernels of "equivariant-cnf"), of another lattice.  Family, mixture and options are those
+        of this model and cannot be given.
     rng : Stream or int
     **options
         Arguments of the family's class.
@@ -83,28 +83,29 @@ def for_target(
     >>> for_target(Phi4.from_unhalved(L=4, m2=-4.0, lam=8.0)).config["family"]
     'equivariant-cnf'
     """
-    if start is not None:
+    if begin_from is not None:
         given = [*(["family"] if family != "auto" else []), *(["mixture"] if mixture else [])]
         if given := [*given, *options]:
             raise InputError(
-                f"{given[0]} follows from the model to start from; leave it out, or make a fresh "
+                f"{given[0]} follows from the model to begin from; leave it out, or make a fresh "
                 "model"
             )
-        return _begun(target, start, decimate)
+        return _begun(target, begin_from, decimate)
     name = default_family(target) if family == "auto" else family
-    known = families(target.support.kind)
+    known = names(target.support.kind)
     if name not in known:
         raise InputError(
             f"family of a target of {target.support.kind} must be one of "
             f"{', '.join(map(repr, known))}, got {name!r}"
         )
-    make = for_target_of(name)
-    if mixture and "z2" not in (getattr(target, "symmetries", None) or ()):
+    row = FAMILIES[name]
+    if mixture and not declared(target).is_even:
         raise InputError(
             f"mixture needs a target with S(-x) = S(x) (symmetry 'z2'), got {target!r}"
         )
     try:
-        model = make(target, decimate=decimate, rng=rng, **options)
+        given = {**row.defaults, **options}
+        model = row.load().for_target(target, decimate=decimate, rng=rng, **row.fixed, **given)
     except TypeError as error:
         raise InputError(f"model {name!r}: {error}") from error
     if not mixture:
@@ -114,34 +115,28 @@ def for_target(
     return FlipMixture(model)
 
 
-def _begun(target: Any, start: Any, decimate: bool) -> Any:
+def _begun(target: Any, trained: Any, decimate: bool) -> Any:
     """Return a copy of a trained model for another target of the same kind."""
-    inner = start.even if isinstance(start, Decimated) else start
+    inner = learned(trained)
     if not isinstance(inner, ConfigurationModel):
         raise InputError(
-            f"start must be a trained model of configurations, got {type(inner).__name__}"
+            f"begin_from must be a trained model of configurations, got {type(inner).__name__}"
         )
-    even = reduced(target) if decimate else None
-    wanted = tuple(target.event_shape if even is None else even.event_shape)
     if inner.support.kind != target.support.kind:
         raise InputError(
-            f"start must be a model of {target.support.kind}, as the target is, got one of "
+            f"begin_from must be a model of {target.support.kind}, as the target is, got one of "
             f"{inner.support.kind}"
         )
+    even, lattice = reduced(target) if decimate else None, declared(target).lattice
+    wanted = tuple(target.event_shape if even is None else even.event_shape)
     if tuple(inner.event_shape) == wanted:
         begun = copy.deepcopy(inner)
-    elif not isinstance(inner, EquivariantCNF):
-        raise InputError(
-            f"start has weights for configurations of shape {tuple(inner.event_shape)} and the "
-            f"target wants {wanted}; only kernels of 'equivariant-cnf' transfer, and this is "
-            f"{inner.config['family']!r}: train a fresh model"
-        )
-    elif inner.config["even"] != (even is not None):
-        kinds = {True: "even sites", False: "all sites"}
-        raise InputError(
-            f"start is a flow of {kinds[inner.config['even']]} and the target wants one of "
-            f"{kinds[even is not None]}; decimate={inner.config['even']} would fit"
-        )
     else:
-        begun = inner.transferred(target.lattice.shape)
+        begun = inner.transferred(wanted if lattice is None else lattice.shape)
+    if tuple(begun.event_shape) != wanted:
+        kinds = ("all sites", "even sites") if even is not None else ("even sites", "all sites")
+        raise InputError(
+            f"begin_from is a model of {kinds[0]} and the target wants one of {kinds[1]}; "
+            f"decimate={even is None} would fit"
+        )
     return begun if even is None else Decimated(begun, target, even)

@@ -2,34 +2,38 @@
 
 A configuration is an array of real numbers, or of spins -1 and 1, of shape ``event_shape``; q is
 normalised, log q is in nats and float64.  A family says how a batch is scored and how one is
-drawn; kinds of arrays, blocks and the random numbers of each block are decided here.  Inside,
-spins are floating-point numbers; outside they are int8.
+drawn, and which of its arguments follow from a target; blocks and the random numbers of each
+block are decided here.  Inside, spins are floating-point numbers; outside they are int8.
 """
 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
-from physgen.core.arrays import like
 from physgen.core.checks import check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.protocols import REALS, SPINS, Support
 from physgen.core.random import Stream, as_stream
+from physgen.lattice.hypercubic import Hypercubic
+from physgen.models.base import DensityModel
+from physgen.models.decimated import Decimated, reduced
+from physgen.samplers.plain import first_configurations
+from physgen.targets.even import EvenTarget
 
-__all__ = ["ConfigurationModel", "as_tensor", "normal", "normal_log_prob"]
+__all__ = ["ConfigurationModel", "as_tensor", "field_size", "normal", "normal_log_prob"]
 
 # Numbers in one block of draws: what a layer writes down for it stays in the caches of a CPU, and
 # fills another device, which needs the same time to launch a kernel for few numbers or many.
 BLOCK_NUMBERS, BLOCK_NUMBERS_ON_DEVICE = 2**15, 2**22
 
 
-class ConfigurationModel(nn.Module, ABC):
+class ConfigurationModel(DensityModel):
     """A normalised distribution of configurations; a Density.
 
     Parameters
@@ -41,44 +45,92 @@ class ConfigurationModel(nn.Module, ABC):
     """
 
     def __init__(self, event_shape: tuple[int, ...], support: Support = REALS) -> None:
-        super().__init__()
-        self._support = support
-        self._event_shape = tuple(check_positive_int("each extent", n) for n in event_shape)
+        super().__init__(event_shape, support)
 
     # --- what a family supplies -----------------------------------------------------------
-
-    @property
-    @abstractmethod
-    def config(self) -> dict[str, Any]:
-        """Arguments of ``models.build`` (JSON types) that give the same architecture again."""
-
-    @abstractmethod
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return log q (B,) float64 of (B, *event_shape), differentiable in the weights.
-
-        The one method that training calls with data.
-        """
 
     @abstractmethod
     def draw(self, n: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Return n configurations and their log q, differentiable in the weights."""
 
+    @classmethod
+    def arguments_for(
+        cls, target: Any, even: EvenTarget | None, options: Mapping[str, Any], rng: Stream
+    ) -> dict[str, Any]:
+        """Return the arguments of the constructor that follow from a target.
+
+        Parameters
+        ----------
+        target : Target
+        even : EvenTarget or None
+            What the model is of: the even sites of the target, or all of it.
+        options : mapping
+            The arguments that are given.
+        rng : Stream
+
+        Raises
+        ------
+        InputError
+            If the target does not suit the family.
+        """
+        raise InputError(f"{cls.__name__} is not made for a target, got {target!r}")
+
+    @staticmethod
+    def can_halve(lattice: Hypercubic) -> bool:
+        """Return whether the family has models of the even sites of such a lattice."""
+        del lattice
+        return True
+
+    def transferred(self, shape: Any) -> ConfigurationModel:
+        """Return a model on another lattice with the weights of this one, to train on.
+
+        Parameters
+        ----------
+        shape : sequence of int
+            Extents of the lattice.
+
+        Raises
+        ------
+        InputError
+            If the weights depend on the lattice, as those of most families do.
+        """
+        raise InputError(
+            f"the weights of {self.config['family']!r} fit its own lattice alone, got shape "
+            f"{tuple(shape)}; train a fresh model, or an 'equivariant-cnf', whose kernels transfer"
+        )
+
+    # --- for a target ---------------------------------------------------------------------
+
+    @classmethod
+    def for_target(
+        cls, target: Any, *, decimate: bool = True, rng: Stream | int = 0, **options: Any
+    ) -> Any:
+        """Return a fresh model for a target, with what the target declares.
+
+        Parameters
+        ----------
+        target : Target
+        decimate : bool
+            Integrate the odd sublattice exactly where target and family can: a
+            :class:`~physgen.models.Decimated` model of the even sites.
+        rng : Stream or int
+        **options
+            Other arguments of the class.
+
+        Raises
+        ------
+        InputError
+            If the target does not suit the family, or an argument is out of range.
+        """
+        stream = as_stream(rng)
+        even = reduced(target) if decimate else None
+        if even is not None and not cls.can_halve(target.lattice):
+            even = None
+        make: Any = cls
+        model = make(**{**cls.arguments_for(target, even, options, stream), **options}, rng=stream)
+        return model if even is None else Decimated(model, target, even)
+
     # --- the density ----------------------------------------------------------------------
-
-    @property
-    def event_shape(self) -> tuple[int, ...]:
-        """Shape of one configuration."""
-        return self._event_shape
-
-    @property
-    def support(self) -> Support:
-        """Real numbers or spins."""
-        return self._support
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Type of the weights, and of fields that are drawn."""
-        return next(self.parameters()).dtype
 
     @property
     def block(self) -> int:
@@ -86,41 +138,8 @@ class ConfigurationModel(nn.Module, ABC):
 
         Blocks are larger on a GPU, whose random numbers are others anyway.
         """
-        numbers = BLOCK_NUMBERS if self._device.type == "cpu" else BLOCK_NUMBERS_ON_DEVICE
-        return max(16, numbers // math.prod(self._event_shape))
-
-    @property
-    def _device(self) -> torch.device:
-        return next(self.parameters()).device
-
-    def extra_repr(self) -> str:
-        """Sizes, shown by ``repr``."""
-        n = sum(p.numel() for p in self.parameters())
-        return f"event_shape={self._event_shape}, n_parameters={n}"
-
-    def log_prob(self, x: Any) -> Any:
-        """Return log q in nats.
-
-        Parameters
-        ----------
-        x : array or tensor (..., *event_shape)
-
-        Returns
-        -------
-        array or tensor (...) float64, without gradients
-
-        Raises
-        ------
-        InputError
-            If the shape is not that of a configuration, or a spin is not -1 or 1.
-        """
-        flat = self._batch(x)
-        if self._support == SPINS and not bool((flat.abs() == 1).all()):
-            raise InputError("x must hold spins -1 and 1, got other numbers")
-        with torch.no_grad():
-            parts = [self(part) for part in flat.split(self.block)]
-        log_q = torch.cat(parts) if parts else flat.new_empty(0, dtype=torch.float64)
-        return like(log_q.cpu().numpy().reshape(x.shape[: x.ndim - len(self._event_shape)]), x)
+        numbers = BLOCK_NUMBERS if self.device.type == "cpu" else BLOCK_NUMBERS_ON_DEVICE
+        return max(16, numbers // math.prod(self.event_shape))
 
     def force(self, x: Any) -> Any:
         """Return d log q / dx of real fields, the shape, kind and type of x.
@@ -132,29 +151,7 @@ class ConfigurationModel(nn.Module, ABC):
         InputError
             If the model is one of spins, or the shape is not that of a configuration.
         """
-        if self._support.kind != "reals":
-            raise InputError(f"a force needs real fields, got a model of {self._support.kind}")
-        flat, parts = self._batch(x), []
-        for part in flat.detach().split(self.block):
-            at = part.requires_grad_(True)
-            with torch.enable_grad():
-                parts.append(torch.autograd.grad(self(at).sum(), at)[0])
-        found = torch.cat(parts) if parts else flat
-        if isinstance(x, torch.Tensor):
-            return found.reshape(x.shape).to(x.device, x.dtype)
-        return found.cpu().numpy().reshape(x.shape).astype(x.dtype)
-
-    def _batch(self, x: Any) -> torch.Tensor:
-        """Return configurations (..., *event_shape) as one batch of the model's own type."""
-        shape, dim = tuple(x.shape), len(self._event_shape)
-        if len(shape) < dim or shape[len(shape) - dim :] != self._event_shape:
-            text = ", ".join(map(str, self._event_shape))
-            raise InputError(f"x must have shape (..., {text}), got {shape}")
-        return torch.as_tensor(x).to(self._device, self.dtype).reshape(-1, *self._event_shape)
-
-    def sample(self, n: int, rng: Stream | int) -> torch.Tensor:
-        """Return n draws; see :meth:`sample_and_log_prob`."""
-        return self.sample_and_log_prob(n, rng)[0]
+        return self._slope(x)
 
     def sample_and_log_prob(self, n: int, rng: Stream | int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return draws and their log q, on the model's device and without gradients.
@@ -175,10 +172,15 @@ class ConfigurationModel(nn.Module, ABC):
         xs, log_qs = [], []
         with torch.no_grad():
             for k in range(math.ceil(n / size)):
-                x, log_q = self.draw(size, stream.at(k).torch(self._device))
-                xs.append(x.to(torch.int8) if self._support == SPINS else x)
+                x, log_q = self.draw(size, stream.at(k).torch(self.device))
+                xs.append(x.to(torch.int8) if self.support == SPINS else x)
                 log_qs.append(log_q)
         return torch.cat(xs)[:n], torch.cat(log_qs)[:n]
+
+
+def field_size(target: Any, rng: Stream) -> float:
+    """Return the size of a typical field: the standard deviation of hot configurations."""
+    return float(first_configurations(target, rng.child("scale"), 2048, "hot").std())
 
 
 def normal(

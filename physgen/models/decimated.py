@@ -20,20 +20,30 @@ import torch
 from array_api_compat import array_namespace
 from torch import nn
 
+from physgen.core.declared import declared
 from physgen.core.errors import InputError
-from physgen.core.protocols import Decimable, Support
+from physgen.core.learning import Refinable
+from physgen.core.protocols import Decimable, Fingerprinted, Support
 from physgen.core.random import Stream, as_stream
 from physgen.samplers.plain import first_configurations
 from physgen.targets.even import EvenTarget
 
-__all__ = ["Decimated", "reduced"]
+__all__ = ["Decimated", "learned", "reduced"]
 
 
 def reduced(target: Any) -> EvenTarget | None:
     """Return what is left of a target when odd sites are integrated out; None if it cannot be."""
-    lattice: Any = getattr(target, "lattice", None)
+    lattice = declared(target).lattice
     able = isinstance(target, Decimable) and lattice is not None and lattice.is_bipartite
     return EvenTarget(target) if able else None
+
+
+def learned(model: Any) -> Any:
+    """Return the part of a model that is trained and stored.
+
+    The density of the even sites of a :class:`Decimated` model; of any other, the whole.
+    """
+    return model.even if isinstance(model, Decimated) else model
 
 
 @final
@@ -107,11 +117,16 @@ class Decimated(nn.Module):
         odd = xp.zeros_like(self.target.lattice.split(x)[1])
         return self.target.force(x) + self.target.lattice.merge(more, odd)
 
-    def refined(self) -> Decimated:
-        """Return the same model with finer steps; itself, where its density takes none."""
-        if not hasattr(self.even, "refined"):
-            return self
-        return Decimated(self.even.refined(), self.target, self._even_target)
+    def refined(self) -> Decimated | None:
+        """Return the same model with twice the steps, or None if nothing in it takes steps."""
+        finer = self.even.refined() if isinstance(self.even, Refinable) else None
+        return None if finer is None else Decimated(finer, self.target, self._even_target)
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of the weights, and of the target if it has one."""
+        parts = [p.fingerprint for p in (self.even, self.target) if isinstance(p, Fingerprinted)]
+        return "-".join(parts)
 
     def rest(self, x: Any) -> Any:
         """Return the even sites of configurations."""

@@ -97,14 +97,14 @@ class Ensemble(StringModel):
 
     @torch.no_grad()
     def _score(self, x: torch.Tensor) -> np.ndarray:
-        return self._mixture(self.member_log_prob(x.to(self._device))).cpu().numpy()
+        return self._mixture(self.member_log_prob(x.to(self.device))).cpu().numpy()
 
     def _draw_block(self, rng: Stream, size: int) -> tuple[torch.Tensor, None]:
         # Strings of a member are used in the order it draws them: fewer draws are the first ones.
         which = rng.child("member").numpy().choice(len(self.weights), size, p=self.weights)
-        strings = torch.empty(size, self.L, dtype=torch.uint8, device=self._device)
+        strings = torch.empty(size, self.L, dtype=torch.uint8, device=self.device)
         for k, member in enumerate(self.members):
-            places = torch.from_numpy(np.flatnonzero(which == k)).to(self._device)
+            places = torch.from_numpy(np.flatnonzero(which == k)).to(self.device)
             if len(places):
                 strings[places] = member.sample(len(places), rng.child("draws", k))
         return strings, None

@@ -50,10 +50,14 @@ class FlipMixture(ConfigurationModel):
         """Arguments of ``models.build``."""
         return {"family": "flip-mixture", "base": self.base.config}
 
-    def refined(self) -> FlipMixture:
-        """Return the mixture of finer steps; itself, where the base takes none."""
-        finer: Any = getattr(self.base, "refined", None)
-        return self if finer is None else FlipMixture(finer())
+    def refined(self) -> FlipMixture | None:
+        """Return the mixture of a finer base, or None if the base takes no steps."""
+        finer = self.base.refined()
+        return None if finer is None else FlipMixture(finer)
+
+    def transferred(self, shape: Any) -> FlipMixture:
+        """Return the mixture of the base on another lattice."""
+        return FlipMixture(self.base.transferred(shape))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return log q_s (B,) float64, differentiable in weights and fields."""

@@ -1,24 +1,22 @@
 """Models of strings of outcomes: what they have in common, whatever computes log q.
 
 A string is L outcomes in 0..K-1; q is normalised over the K^L strings, log q is in nats.  A family
-says how log q is computed and how a block of strings is drawn; checked input, kinds of arrays,
-blocks and the random numbers of each block are decided here.
+says how log q is computed and how a block of strings is drawn; blocks and the random numbers of
+each block are decided here.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from typing import Any
+from abc import abstractmethod
 
 import numpy as np
 import torch
-from torch import nn
 
-from physgen.core.arrays import like
 from physgen.core.checks import check_positive_int
 from physgen.core.errors import InputError
-from physgen.core.protocols import Support, outcomes
+from physgen.core.protocols import outcomes
 from physgen.core.random import Stream, as_stream
+from physgen.models.base import DensityModel
 
 __all__ = ["BLOCK", "StringModel"]
 
@@ -30,7 +28,7 @@ BLOCK = 1024
 SCORE_BLOCK = 128
 
 
-class StringModel(nn.Module, ABC):
+class StringModel(DensityModel):
     """A normalised distribution of strings of L outcomes in 0..K-1; a Density.
 
     Parameters
@@ -47,31 +45,13 @@ class StringModel(nn.Module, ABC):
     """
 
     def __init__(self, L: int, K: int) -> None:
-        super().__init__()
-        self.L, self.K = check_positive_int("L", L), check_positive_int("K", K, 2)
-        if K > 256:
+        check_positive_int("L", L)
+        if check_positive_int("K", K, 2) > 256:
             raise InputError(f"K must be at most 256 (outcomes are stored as uint8), got {K}")
+        super().__init__((L,), outcomes(K))
+        self.L, self.K = L, K
 
     # --- what a family supplies -----------------------------------------------------------
-
-    @property
-    @abstractmethod
-    def config(self) -> dict[str, Any]:
-        """Arguments of ``models.build`` (JSON types) that give the same architecture again."""
-
-    @abstractmethod
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return log q of outcome strings, differentiable in the weights.
-
-        Parameters
-        ----------
-        x : integer tensor (B, L)
-            On the model's device.
-
-        Returns
-        -------
-        tensor (B,) float64, in nats
-        """
 
     @abstractmethod
     def _draw_block(self, rng: Stream, size: int) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -80,58 +60,20 @@ class StringModel(nn.Module, ABC):
         size <= BLOCK, and the first m of n strings must be the m strings.
         """
 
-    def _score(self, x: torch.Tensor) -> np.ndarray:
-        """Return log q (B,) of checked strings (B, L), B <= BLOCK, without gradients."""
-        with torch.no_grad():
-            parts = [self(part.to(self._device)) for part in x.split(SCORE_BLOCK)]
-        return torch.cat(parts).cpu().numpy()
-
     # --- the density ----------------------------------------------------------------------
 
     @property
-    def event_shape(self) -> tuple[int, ...]:
-        """One outcome a site."""
-        return (self.L,)
+    def block(self) -> int:
+        """Strings of one block of random numbers, and of one pass without gradients."""
+        return BLOCK
 
-    @property
-    def support(self) -> Support:
-        """Outcomes 0..K-1."""
-        return outcomes(self.K)
-
-    @property
-    def _device(self) -> torch.device:
-        return next(self.parameters()).device
+    def _score(self, x: torch.Tensor) -> np.ndarray:
+        parts = [super(StringModel, self)._score(part) for part in x.split(SCORE_BLOCK)]
+        return np.concatenate(parts)
 
     def extra_repr(self) -> str:
         """Sizes, shown by ``repr``."""
         return f"L={self.L}, K={self.K}, n_parameters={sum(p.numel() for p in self.parameters())}"
-
-    def log_prob(self, x: Any) -> Any:
-        """Return log q of outcome strings in nats.
-
-        Parameters
-        ----------
-        x : integer array or tensor (..., L)
-            Outcomes 0..K-1.
-
-        Returns
-        -------
-        array or tensor (...) float64
-            The kind of x; differentiable if x is a tensor and gradients are enabled.
-
-        Raises
-        ------
-        InputError
-            If the last axis is not L or an outcome lies outside 0..K-1.
-        """
-        tensor = torch.as_tensor(np.asarray(x)) if not isinstance(x, torch.Tensor) else x
-        self._check(tensor)
-        flat = tensor.reshape(-1, self.L)
-        if isinstance(x, torch.Tensor) and torch.is_grad_enabled():
-            return self(flat.to(self._device)).reshape(tensor.shape[:-1]).to(x.device)
-        scored = [self._score(block) for block in flat.split(BLOCK)]
-        result = np.concatenate(scored) if scored else np.empty(0)
-        return like(result.reshape(tuple(tensor.shape[:-1])), x)
 
     def sample(self, n: int, rng: Stream | int) -> torch.Tensor:
         """Return n independent strings, uint8 tensor (n, L) on the model's device."""
@@ -156,13 +98,3 @@ class StringModel(nn.Module, ABC):
         stream = as_stream(rng).child("sample")
         sizes = [min(BLOCK, n - start) for start in range(0, n, BLOCK)]
         return [self._draw_block(stream.at(block), size) for block, size in enumerate(sizes)]
-
-    def _check(self, x: torch.Tensor) -> None:
-        if x.ndim < 1 or x.shape[-1] != self.L:
-            raise InputError(f"x must have shape (..., {self.L}), got {tuple(x.shape)}")
-        if x.is_floating_point() or x.is_complex():
-            raise InputError(f"x must hold integer outcomes, got dtype {x.dtype}")
-        if x.numel() and (int(x.min()) < 0 or int(x.max()) >= self.K):
-            raise InputError(
-                f"outcomes must lie in 0..{self.K - 1}, got {int(x.min())}..{int(x.max())}"
-            )

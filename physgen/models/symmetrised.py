@@ -104,11 +104,11 @@ class Symmetrised(StringModel):
 
     def training_log_prob(self, x: torch.Tensor, rng: Stream | int) -> torch.Tensor:
         """Return log q(g x) (B,), one random g a string: at most log q_sym in the mean over g."""
-        return self.base(self._transformed(x.to(self._device), as_stream(rng).child("symmetry")))
+        return self.base(self._transformed(x.to(self.device), as_stream(rng).child("symmetry")))
 
     @torch.no_grad()
     def _score(self, x: torch.Tensor) -> np.ndarray:
-        images = self._images(x.to(self._device))
+        images = self._images(x.to(self.device))
         return self._mean([self.base.log_prob(image) for image in images]).cpu().numpy()
 
     def _draw_block(self, rng: Stream, size: int) -> tuple[torch.Tensor, None]:

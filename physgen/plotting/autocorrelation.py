@@ -25,7 +25,7 @@ def plot_tau_int(estimates: xr.Dataset) -> Figure:
     Parameters
     ----------
     estimates : xr.Dataset
-        ``tau_int`` and ``tau_int_error`` of dims (sampler, L, coupling), in draws.
+        ``tau_int`` and ``tau_int_error`` of dims (generator, L, coupling), in draws.
     """
     with figure(8.6, 4.2) as fig:
         left, right = fig.subplots(1, 2)
@@ -36,12 +36,12 @@ def plot_tau_int(estimates: xr.Dataset) -> Figure:
                  ylabel=r"$\tau_\mathrm{int}$ of the slowest observable (draws)")  # fmt: skip
         left.legend(loc="best", fontsize=8)
         L = estimates["L"].values
-        for j, sampler in enumerate(estimates["sampler"].values):
-            one = estimates.isel(sampler=j)
+        for j, name in enumerate(estimates["generator"].values):
+            one = estimates.isel(generator=j)
             tau, error = _slowest(one["tau_int"].values, one["tau_int_error"].values)
             right.errorbar(L, tau, error, marker=MARKERS[j % len(MARKERS)], ms=5.5, lw=1.2,
                            color=OUTCOME_COLORS[j % len(OUTCOME_COLORS)],
-                           label=_with_exponent(str(sampler), L, tau, error))  # fmt: skip
+                           label=_with_exponent(str(name), L, tau, error))  # fmt: skip
         right.set(xlabel="$L$", title="slowest point of the scan")
         if len(L) > 1:
             right.set_xscale("log", base=2)

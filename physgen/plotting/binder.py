@@ -29,12 +29,12 @@ def plot_binder(
     *,
     critical: Mapping[str, float] | None = None,
 ) -> Figure:
-    """Plot U_L of the first sampler over the whole scan, and near the crossings.
+    """Plot U_L of the first generator over the whole scan, and near the crossings.
 
     Parameters
     ----------
     estimates : xr.Dataset
-        ``binder`` and ``binder_error`` of dims (sampler, L, coupling).
+        ``binder`` and ``binder_error`` of dims (generator, L, coupling).
     crossings : xr.Dataset, optional
         ``coupling``, ``coupling_error``, ``binder`` of dim ``pair``, coords L_small, L_large; the
         curves between two points of the scan, ``binder_small`` and ``binder_large`` over ``at``,
@@ -42,7 +42,7 @@ def plot_binder(
     critical : mapping, optional
         Exact or published ``coupling`` and, if known, ``binder`` there: drawn as dotted lines.
     """
-    one = estimates.isel(sampler=[0])
+    one = estimates.isel(generator=[0])
     with figure(8.6, 4.2) as fig:
         left, right = fig.subplots(1, 2)
         for ax, line in ((left, "-"), (right, "")):

@@ -34,7 +34,7 @@ def plot_scan(
     ----------
     estimates : xr.Dataset
         `quantity` and ``<quantity>_error``, and where known ``<quantity>_pull``, of dims
-        (sampler, L, coupling); the last dim is the coupling, whatever its name.
+        (generator, L, coupling); the last dim is the coupling, whatever its name.
     quantity : str
         A variable of it; its attrs ``symbol`` (mathtext) and ``long_name`` label the figure.
     exact : xr.Dataset, optional
@@ -83,12 +83,12 @@ def plot_scan(
 
 
 def series_of(estimates: xr.Dataset) -> Iterator[tuple[dict, xr.Dataset]]:
-    """Yield the style and the points of every L and sampler, L by L."""
-    extents, samplers = estimates["L"].values, estimates["sampler"].values
+    """Yield the style and the points of every L and generator, L by L."""
+    extents, generators = estimates["L"].values, estimates["generator"].values
     colors = sequence(len(extents))
     for i, L in enumerate(extents):
-        for j, sampler in enumerate(samplers):
-            label = f"L = {L}" if len(samplers) == 1 else f"L = {L}, {sampler}"
+        for j, name in enumerate(generators):
+            label = f"L = {L}" if len(generators) == 1 else f"L = {L}, {name}"
             style = {
                 "fmt": "",
                 "ls": "",
@@ -101,12 +101,12 @@ def series_of(estimates: xr.Dataset) -> Iterator[tuple[dict, xr.Dataset]]:
                 "label": label,
                 "zorder": 3 + j,
             }
-            yield style, estimates.isel(L=i, sampler=j)
+            yield style, estimates.isel(L=i, generator=j)
 
 
 def coupling_of(estimates: xr.Dataset) -> str:
     """Return the dim of the coupling."""
-    return str(next(d for d in estimates["tau_int"].dims if d not in ("sampler", "L")))
+    return str(next(d for d in estimates["tau_int"].dims if d not in ("generator", "L")))
 
 
 def coupling_label(estimates: xr.Dataset) -> str:

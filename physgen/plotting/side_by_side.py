@@ -1,4 +1,4 @@
-"""Observables of weighted draws beside Markov chains and exact values, in units of their error."""
+"""Every quantity of every generator beside exact values and the first generator, in errors."""
 
 from __future__ import annotations
 
@@ -6,36 +6,53 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from physgen.plotting.style import COLOR, figure
+from physgen.plotting.style import COLOR, OUTCOME_COLORS, figure
 
 __all__ = ["plot_side_by_side"]
 
 
-def plot_side_by_side(comparison: xr.Dataset) -> Figure:
-    """Plot the pulls of every quantity: one dot a point.
+def plot_side_by_side(estimates: xr.Dataset, agreement: xr.Dataset | None = None) -> Figure:
+    """Plot the pulls of every quantity: one mark a point of the scan.
 
     Parameters
     ----------
-    comparison : Dataset
-        Dims ``point`` and ``quantity``: ``pull_chains`` and ``pull_exact``.
+    estimates : Dataset
+        Dims (generator, L, coupling): ``<quantity>_pull``, from exact values.
+    agreement : Dataset, optional
+        ``pull`` of dims (quantity, other, L, coupling), from the first generator.
     """
-    names = [str(name) for name in comparison["quantity"].values]
-    kinds = (
-        ("pull_chains", "o", COLOR["data"], "Markov chains", -0.12),
-        ("pull_exact", "D", COLOR["exact"], "exact", 0.12),
-    )
-    with figure(6.4, 1.4 + 0.38 * len(names)) as fig:
+    exact = {
+        str(name).removesuffix("_pull"): v.values
+        for name, v in estimates.data_vars.items()
+        if str(name).endswith("_pull") and np.isfinite(v).any()
+    }
+    others = {} if agreement is None else {
+        str(q): agreement["pull"].sel(quantity=q).values for q in agreement["quantity"].values
+    }  # fmt: skip
+    names = list(dict.fromkeys([*others, *exact]))
+    labels = [str(g) for g in estimates["generator"].values]
+    with figure(6.8, 1.6 + 0.42 * len(names)) as fig:
         ax = fig.add_subplot()
-        y = np.arange(len(names))
         for width, shade in ((3, 0.10), (2, 0.10), (1, 0.12)):
             ax.axvspan(-width, width, color=COLOR["faint"], alpha=shade, lw=0)
-        for name, marker, color, label, shift in kinds:
-            pulls = comparison[name].values
-            if np.isfinite(pulls).any():
-                at = np.broadcast_to(y + shift, pulls.shape)
-                ax.plot(pulls.ravel(), at.ravel(), marker, ms=4.5, color=color, label=label)
-        ax.set_yticks(y, names)
+        for k, label in enumerate(labels):
+            shift = 0.5 * (k + 0.5) / len(labels) - 0.25
+            color = OUTCOME_COLORS[k % len(OUTCOME_COLORS)]
+            first = f"{label} and {agreement.attrs['first']}" if agreement is not None else label
+            rows = [("o", others, k - 1, first), ("D", exact, k, f"{label} and exact")]
+            for marker, table, at, text in rows:
+                for y, name in enumerate(names):
+                    pulls = table[name][at].ravel() if name in table and at >= 0 else np.empty(0)
+                    pulls = pulls[np.isfinite(pulls)]
+                    if pulls.size:
+                        ax.plot(pulls, np.full(pulls.size, y + shift), marker, ms=4.2, label=text,
+                                color=color, mfc=color if marker == "o" else "white")  # fmt: skip
+                        text = None
+        ax.set_yticks(range(len(names)), names)
         ax.invert_yaxis()
-        ax.set(xlabel="(weighted draws - other) / error", title="Observables")
-        ax.legend(loc="lower right")
+        ax.axvline(0, color=COLOR["exact"], lw=0.8)
+        ax.set(xlabel="difference / error", title="Every quantity, from every generator")
+        handles, texts = ax.get_legend_handles_labels()
+        unique = dict(zip(texts, handles))
+        fig.legend(unique.values(), unique.keys(), loc="outside lower center", ncols=2, fontsize=8)
     return fig

@@ -155,9 +155,11 @@ class DensityMatrix:
         Parameters
         ----------
         other : DensityMatrix, MPS, state vector or density matrix
-            For a mixed one the roots of rounding noise leave about 1e-7 at L = 10.
         """
-        return functionals.as_target(other, self.L).fidelity(self.rho)
+        target = functionals.as_target(other, self.L)
+        if isinstance(other, DensityMatrix):  # symmetric, although one may be almost pure
+            return functionals.fidelity(self.rho, other.rho)
+        return target.fidelity(self.rho)
 
     def fidelity_root(self, other: DensityMatrix | MPS | Any) -> float:
         """Return the square root of :meth:`fidelity_squared`: Tr sqrt(sqrt(rho) sigma sqrt(rho)).

@@ -1,4 +1,4 @@
-"""Shots in a file that is larger than memory: read and written block by block.
+"""Shots in a file that is larger than memory: read block by block.
 
 >>> data = MeasurementData.open("shots.h5")  # doctest: +SKIP
 >>> data.outcomes[1000:2000]                 # these rows alone are read  # doctest: +SKIP
@@ -6,22 +6,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import chain
-from os import PathLike
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from physgen.core.checks import check_positive_int
 from physgen.core.errors import InputError
-from physgen.quantum.povm import POVM
 
 if TYPE_CHECKING:
-    from physgen.quantum.data import MeasurementData
     from physgen.results.stored_array import StoredArray
 
-__all__ = ["BLOCK_BYTES", "ShotFile", "save_blocks"]
+__all__ = ["BLOCK_BYTES", "ShotFile"]
 
 BLOCK_BYTES = 16 << 20
 
@@ -132,49 +128,3 @@ class ShotFile:
                 f"{start + int(shot)}, site {int(site)} of {self._array.path}"
             )
         return x.astype(np.uint8, copy=False) if self._table is None else self._table[x]
-
-
-def save_blocks(
-    path: str | PathLike[str],
-    blocks: Iterable[Any],
-    povm: POVM | str,
-    attrs: Any = None,
-) -> int:
-    """Write a measurement file from blocks of shots, in bounded memory; return their number.
-
-    Parameters
-    ----------
-    path : path
-        HDF5 file, as :meth:`~physgen.quantum.MeasurementData.save` writes it: whole or not at all.
-    blocks : iterable
-        Arrays of outcomes (m, L), or pairs of outcomes and setting labels (m,).
-    povm : POVM or str
-        The measurement, with its order of outcomes.
-    attrs : mapping, optional
-        As those of :class:`~physgen.quantum.MeasurementData`.
-    """
-    from physgen.results import write_stream
-
-    checked = (_checked(block, povm, attrs) for block in blocks)
-    first = next(checked, None)
-    if first is None:
-        raise InputError("at least one block of shots must be given, got none")
-
-    def stream() -> Iterator[dict[str, np.ndarray]]:
-        for data in chain([first], checked):
-            if (data.L, data.settings is None) != (first.L, first.settings is None):
-                raise InputError(
-                    f"every block must have L = {first.L} sites, and labels of settings as the "
-                    f"first has or has not, got one of L = {data.L}"
-                )
-            labels = {} if data.settings is None else {"setting": data.settings}
-            yield {"outcomes": data.outcomes} | labels
-
-    return write_stream(path, first.to_dataset(), "shot", stream())
-
-
-def _checked(block: Any, povm: POVM | str, attrs: Any) -> MeasurementData:
-    from physgen.quantum.data import MeasurementData
-
-    outcomes, settings = block if isinstance(block, tuple) else (block, None)
-    return MeasurementData(outcomes, povm, attrs, settings)

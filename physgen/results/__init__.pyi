@@ -13,7 +13,6 @@ from .reader import (
 from .reader import (
     write_dataset as write_dataset,
 )
-from .schema import GROUPS as GROUPS
 from .schema import ROOT_ATTRS as ROOT_ATTRS
 from .schema import SCHEMA_VERSION as SCHEMA_VERSION
 from .store import RunStore as RunStore

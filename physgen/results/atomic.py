@@ -26,15 +26,25 @@ class OutputFile(io.RawIOBase):
 
     Attributes
     ----------
-    error : OSError or None
-        The first failure.  Later writes are discarded, so that the HDF5 library, which may crash
-        the interpreter when a write fails, can close its side in good order.
+    failure : int or None
+        Error number of the first write that failed.  From then on writes go into memory, and are
+        read from there: the HDF5 library, which may crash the interpreter when a write fails or
+        returns other bytes than it wrote, can close its side in good order.  Whoever writes calls
+        :meth:`check` between blocks, so that memory holds one block at most.
+
+    Notes
+    -----
+    `failure` is no exception, because an exception holds the frames that it went through, and so
+    what h5py had open in them, and h5py's driver holds this file where Python's collector cannot
+    see it.  Nothing would free that ring, and what HDF5 still holds when the interpreter is gone
+    ends in a segmentation fault.
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
-        self.error: OSError | None = None
+        self.failure: int | None = None
+        self._in_memory: list[tuple[int, bytes]] = []  # (where, what) the disk did not take
         self._size = 0  # of what was written; the file itself is larger while space is reserved
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
 
@@ -48,23 +58,39 @@ class OutputFile(io.RawIOBase):
     def write(self, data, /) -> int:  # noqa: D102
         view = memoryview(data).cast("B")
         n_bytes = len(view)
-        while view and self.error is None:
+        while view and self.failure is None:
             try:
                 view = view[os.write(self._fd, view) :]
             except OSError as error:
-                self.error = error
+                self.failure = error.errno or errno.EIO
+        if view:
+            self._in_memory.append((self.tell(), bytes(view)))
+            self.seek(len(view), os.SEEK_CUR)
         self._size = max(self._size, self.tell())
         return n_bytes
 
+    def check(self) -> None:
+        """Raise :class:`OSError` if a write has failed."""
+        if self.failure is not None:
+            raise OSError(self.failure, os.strerror(self.failure))
+
     def sync(self) -> None:
-        """Flush to the disk; raise the first failure of any write so far."""
-        if self.error is not None:
-            raise self.error
+        """Flush to the disk; raise :class:`OSError` if that or any write has failed."""
+        self.check()
         os.ftruncate(self._fd, self._size)
         os.fsync(self._fd)
 
     def readinto(self, buffer, /) -> int:  # noqa: D102
-        return os.readv(self._fd, [buffer])
+        view, start = memoryview(buffer).cast("B"), self.tell()
+        stop = max(start, min(start + len(view), self._size))
+        found = os.readv(self._fd, [view[: stop - start]])
+        view[found : stop - start] = bytes(stop - start - found)  # a hole
+        for at, data in self._in_memory:
+            low, high = max(start, at), min(stop, at + len(data))
+            if low < high:
+                view[low - start : high - start] = data[low - at : high - at]
+        self.seek(stop)
+        return stop - start
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:  # noqa: D102
         if whence == os.SEEK_END:
@@ -110,8 +136,7 @@ def replacing(path: Path) -> Iterator[OutputFile]:
                     yield file
                 finally:
                     # A failed write is the cause of whatever HDF5 then complained about.
-                    if file.error is not None:
-                        raise file.error
+                    file.check()
                 file.sync()
             os.replace(temporary, path)
             flush_directory(path.parent)

@@ -1,4 +1,9 @@
-"""What to cite: methods by name, and the BibTeX (references.bib) of the works they rest on."""
+"""What to cite: the BibTeX of works (references.bib) by key, and by the method that needs them.
+
+Samplers, and the rows of families of models, carry the keys of their works (``cites``);
+:data:`METHODS` names what has no
+class of its own to carry them.
+"""
 
 from __future__ import annotations
 
@@ -19,19 +24,7 @@ METHODS: Mapping[str, tuple[str, ...]] = {
     "maximum-likelihood-tomography": ("Shang2017",),
     "nearest-state": ("Smolin2012",),
     "born-sampling": ("Ferris2012",),
-    "heat-bath": ("Creutz1980", "Geman1984"),
-    "metropolis": ("Metropolis1953",),
-    "wolff": ("Wolff1989",),
-    "swendsen-wang": ("SwendsenWang1987",),
-    "hmc": ("Duane1987", "Hoffman2014"),
-    "mala": ("Roberts1996",),
-    "ula": ("Roberts1996",),
-    "overrelaxation": ("Creutz1987",),
-    "phi4-cluster": ("Brower1989", "Wolff1989"),
-    "tempering": ("Hukushima1996",),
-    "emcee": ("ForemanMackey2013", "Goodman2010"),
     "smc": ("DelMoral2006", "Neal2001"),
-    "enumeration": (),
     "gamma-method": ("Wolff2004",),
     "r-hat": ("Vehtari2021",),
     "binder": ("Binder1981", "Kamieniarz1993"),
@@ -41,30 +34,10 @@ METHODS: Mapping[str, tuple[str, ...]] = {
     "yang": ("Yang1952",),
     "xoshiro": ("Blackman2021",),
     "box-muller": ("Box1958",),
-    "rnn": ("Elman1990",),
-    "lstm": ("Hochreiter1997",),
-    "gru": ("Cho2014",),
     "bootstrap": ("Efron1979",),
-    "mps": ("Cramer2010", "Kurmapu2023"),
-    "lpdo": ("Cramer2010", "Guo2023"),
-    "convolution": ("vandenOord2016a", "vandenOord2016b", "Schmale2022"),
-    "transformer": ("Vaswani2017", "Cha2021"),
     "nis": ("Nicoli2020", "Nicoli2021"),
     "reverse-kl": ("Albergo2019", "Roeder2017", "Vaitl2022"),
     "psis": ("Vehtari2024",),
-    "equivariant-cnf": ("Gerdes2023", "deHaan2021"),
-    "coupling-flow": ("Albergo2019", "Dinh2015", "Dinh2017", "Durkan2019", "DelDebbio2021"),
-    "glow-flow": ("KingmaDhariwal2018",),
-    "zuko-flow": ("Rozet2022", "Papamakarios2017", "Durkan2019"),
-    "coloured-net": ("Wu2019", "vandenOord2016c"),
-    "masked-net": ("Wu2019", "Germain2015"),
-    "pixel-net": ("Wu2019", "vandenOord2016b"),
-    "recurrent-2d": ("HibatAllah2020",),
-    "spin-rnn": ("HibatAllah2020", "Elman1990"),
-    "spin-gru": ("HibatAllah2020", "Cho2014"),
-    "spin-lstm": ("HibatAllah2020", "Hochreiter1997"),
-    "spin-convolution": ("Wu2019", "vandenOord2016a"),
-    "spin-transformer": ("Wu2019", "Vaswani2017"),
     "adam": ("Kingma2015",),
     "dmrg": ("White1992", "Schollwoeck2011", "Hauschild2018", "Hauschild2024"),
     "free-fermions": ("Lieb1961", "Pfeuty1970"),
@@ -79,17 +52,23 @@ METHODS: Mapping[str, tuple[str, ...]] = {
 
 
 def check_methods(methods: Iterable[str]) -> list[str]:
-    """Return `methods` as a list, or raise :class:`InputError` at an unknown one."""
+    """Return `methods` as a list, or raise :class:`InputError` at one that cannot be cited.
+
+    A method is a name in :data:`METHODS` or a key of references.bib.
+    """
     methods = list(methods)
     for method in methods:
-        if method not in METHODS:
-            raise InputError(f"a method to cite must be one of {sorted(METHODS)}, got {method!r}")
+        if method not in METHODS and method not in references():
+            raise InputError(
+                f"a method to cite must be one of {sorted(METHODS)}, or a key of "
+                f"physgen/results/references.bib, got {method!r}"
+            )
     return methods
 
 
 def bibtex(methods: Iterable[str]) -> str:
-    """Return the BibTeX entries of `methods`, each once, sorted by key."""
-    keys = {key for method in check_methods(methods) for key in METHODS[method]}
+    """Return the BibTeX entries of methods (names or keys), each once, sorted by key."""
+    keys = {key for method in check_methods(methods) for key in METHODS.get(method, (method,))}
     return "\n".join(references()[key] for key in sorted(keys))
 
 

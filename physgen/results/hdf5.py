@@ -10,7 +10,7 @@ reader has.  Floats of a thermalised field hardly compress, so they are not.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
@@ -42,26 +42,36 @@ _BARE_DIMENSION = b"This is a netCDF dimension but not a netCDF variable. "
 
 
 def write_groups(
-    file: h5py.File, attrs: Mapping[str, Any], groups: Mapping[str, Layout], finished: bool = True
+    file: h5py.File,
+    attrs: Mapping[str, Any],
+    groups: Mapping[str, Layout],
+    finished: bool = True,
+    check: Callable[[], None] = lambda: None,
 ) -> None:
     """Write root attributes and groups into a new file; the group "" is the root itself.
 
     With `finished`, arrays are compressed and carry checksums.  An array that the file holds
-    already (:mod:`physgen.results.streamed`) is only labelled.
+    already (:mod:`physgen.results.streamed`) is only labelled.  `check` is called before each
+    block, and may raise.
     """
     for name, layout in groups.items():
         group: Any = file
         for part in filter(None, name.split("/")):
             group = group[part] if part in group else group.create_group(part, track_order=True)
-        _write_layout(group, layout, finished)
+        _write_layout(group, layout, finished, check)
     file.attrs.update(attrs)
 
 
-def _write_layout(group: h5py.Group, layout: Layout, finished: bool) -> None:
+def _write_layout(
+    group: h5py.Group, layout: Layout, finished: bool, check: Callable[[], None]
+) -> None:
     group.attrs.update(layout.attrs)
     if layout.coords:
         group.attrs["coordinates"] = " ".join(layout.coords)
-    datasets = {n: _write_field(group, n, f, finished) for n, f in layout.fields.items()}
+    datasets = {}
+    for name, f in layout.fields.items():
+        check()
+        datasets[name] = _write_field(group, name, f, finished, check)
     scales = {}
     for number, (dim, length) in enumerate(layout.dims.items()):
         if dim in datasets:
@@ -78,7 +88,9 @@ def _write_layout(group: h5py.Group, layout: Layout, finished: bool) -> None:
                 h5py.h5ds.attach_scale(datasets[name].id, scales[dim], axis)
 
 
-def _write_field(group: h5py.Group, name: str, f: Field, finished: bool) -> h5py.Dataset:
+def _write_field(
+    group: h5py.Group, name: str, f: Field, finished: bool, check: Callable[[], None]
+) -> h5py.Dataset:
     if name in group:
         streamed: Any = group[name]
         streamed.attrs.update(f.attrs)
@@ -94,17 +106,23 @@ def _write_field(group: h5py.Group, name: str, f: Field, finished: bool) -> h5py
         dataset[()] = f.values()
     elif dataset.size:
         for where, block in _placed(f):
+            check()
             dataset[where] = block
     return dataset
 
 
 def _placed(f: Field) -> Iterator[tuple[tuple[slice, ...], np.ndarray]]:
-    """Yield the blocks of an array with the slices where they belong."""
+    """Yield an array in blocks of at most about `BLOCK_BYTES`, with the slices they belong to."""
+    rest = (slice(None),) * f.axis
     start = 0
     for block in f.blocks():
-        stop = start + block.shape[f.axis]
-        yield (slice(None),) * f.axis + (slice(start, stop),), block
-        start = stop
+        size = block.dtype.itemsize
+        step = _block_rows(f.shape, size, chunk_shape(f.shape, size), f.axis)
+        for first in range(0, block.shape[f.axis], step):
+            part = block[(*rest, slice(first, first + step))]
+            stop = start + part.shape[f.axis]
+            yield (*rest, slice(start, stop)), part
+            start = stop
 
 
 def holds(dataset: Any, f: Field) -> bool:
@@ -124,6 +142,15 @@ def chunk_shape(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
         chunk.append(max(1, min(length, room)))
         room //= chunk[-1]
     return tuple(reversed(chunk))
+
+
+def _block_rows(
+    shape: tuple[int, ...], itemsize: int, chunks: tuple[int, ...] | None, axis: int
+) -> int:
+    """Return how many rows along `axis` make a block of whole chunks, of about `BLOCK_BYTES`."""
+    n_bytes = itemsize * int(np.prod(shape, dtype=np.int64))
+    step = max(1, BLOCK_BYTES * shape[axis] // max(1, n_bytes))
+    return max(1, step // chunks[axis]) * chunks[axis] if chunks else step
 
 
 def read_layout(pieces: Sequence[Any], dim: str | None = None) -> Layout:
@@ -188,11 +215,8 @@ def _read_blocks(dataset: h5py.Dataset, axis: int) -> Iterator[np.ndarray]:
     if dataset.nbytes <= BLOCK_BYTES:
         yield np.asarray(source[()], dtype=object if source is not dataset else None)
         return
-    rows = dataset.shape[axis]
-    step = max(1, BLOCK_BYTES * rows // dataset.nbytes)
-    if dataset.chunks:
-        step = max(1, step // dataset.chunks[axis]) * dataset.chunks[axis]
-    for start in range(0, rows, step):
+    step = _block_rows(dataset.shape, dataset.dtype.itemsize, dataset.chunks, axis)
+    for start in range(0, dataset.shape[axis], step):
         yield source[(slice(None),) * axis + (slice(start, start + step),)]
 
 

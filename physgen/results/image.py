@@ -46,7 +46,8 @@ def write_file(path: Path, attrs: Mapping[str, Any], groups: Mapping[str, Layout
         else:
             file.reserve(n_bytes + n_bytes // 20 + (1 << 20))  # data, checksums and indices
             with h5py.File(file, "w", track_order=True) as h5:
-                write_groups(h5, attrs, groups)
+                write_groups(h5, attrs, groups, check=file.check)
+            file.check()
             _verify(path, file, groups)
 
 

@@ -86,7 +86,7 @@ def collect_provenance(
     device : str
         What it computed on.
     methods : iterable of str
-        Names in :data:`physgen.results.citations.METHODS`.
+        Names in :data:`physgen.results.citations.METHODS`, or keys of works.
     """
     attrs: dict[str, Any] = {
         "physgen_version": physgen.__version__,

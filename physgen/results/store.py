@@ -186,7 +186,7 @@ class RunStore(contextlib.AbstractContextManager):
         return self._live().read(group_name(group))
 
     def cite(self, *methods: str) -> None:
-        """Record methods that the run uses; the next commit stores them."""
+        """Record methods, or keys of works, that the run uses; the next commit stores them."""
         known = {*json.loads(self._attrs.get("citations", "[]")), *check_methods(methods)}
         self._attrs["citations"] = json.dumps(sorted(known))
 

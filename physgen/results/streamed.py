@@ -74,12 +74,13 @@ def write_stream(
                     array[n:] = block[name]
                     digests[name].update(block[name].data)
                 n += size
-                if file.error is not None:  # no need to go on
-                    raise file.error
+                file.check()  # no need to go on
             fields = layout.fields | {
                 name: replace(f, shape=(n, *f.shape[1:])) for name, f in streamed.items()
             }
-            write_groups(h5, root, {"": Layout(fields, layout.coords, layout.attrs)})
+            rest = {"": Layout(fields, layout.coords, layout.attrs)}
+            write_groups(h5, root, rest, check=file.check)
+        file.check()
         _verify(path, file, layout, {name: d.digest() for name, d in digests.items()}, rows)
     return n
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from physgen.core.chains import Info, Sampler, State, Tunable
+from physgen.core.chains import Info, Sampler, State, Tunable, traits
 from physgen.core.checks import check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.protocols import Density, Target
@@ -50,8 +50,10 @@ class Alternating:
     >>> chains = Alternating(FreeField(L=4, m2=1.0), HMC()).bind(Phi4.from_unhalved(4, 1.0, 0.1))
     """
 
+    cites: ClassVar[tuple[str, ...]] = ("Gabrie2022",)
+
     density: Density
-    local: Any
+    local: Sampler
     n_local: int = 1
 
     def __post_init__(self) -> None:
@@ -121,7 +123,7 @@ class AlternatingChains:
     @property
     def tuning(self) -> Mapping[str, float]:
         """The tuned values of the local sampler."""
-        return getattr(self.local, "tuning", {})
+        return traits(self.local).tuning
 
     def with_tuning(self, tuning: Mapping[str, float]) -> AlternatingChains:
         """Return these chains with those values."""

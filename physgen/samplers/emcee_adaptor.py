@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import emcee
 import numpy as np
@@ -51,6 +51,8 @@ class Emcee:
     >>> from physgen.targets.phi4 import Phi4
     >>> walkers = Emcee().bind(Phi4.from_unhalved(4, m2=-4.0, lam=8.0))
     """
+
+    cites: ClassVar[tuple[str, ...]] = ("ForemanMackey2013", "Goodman2010")
 
     moves: str = "stretch"
     force: bool = False

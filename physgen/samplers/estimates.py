@@ -115,7 +115,7 @@ def estimates(
             rows[key].append(float(value))
         rows["unit"].append(q.unit)
         rows["estimator"].append(f"{q.estimator}; {found.method}")
-    keep = ("target", "exactness", "exactness_of", "sampler", "thin", "seed", "warnings")
+    keep = ("target", "exactness", "exactness_for", "sampler", "thin", "seed", "warnings")
     table = xr.Dataset(
         {key: ("quantity", np.array(values)) for key, values in rows.items()},
         {"quantity": names, **{k: v for k, v in ds.coords.items() if v.ndim == 0}},

@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 
@@ -42,6 +43,9 @@ class ExactDraws:
     >>> round(draws.log_z, 6)
     15.504727
     """
+
+    cites: ClassVar[tuple[str, ...]] = ()
+    config_name: ClassVar[str] = "exact"
 
     def bind(self, target: Target) -> IndependentDraws:
         """List the configurations of this target.

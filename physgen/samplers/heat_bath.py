@@ -14,12 +14,14 @@ fixed order, leaves :math:`\pi` invariant but is not reversible.  It is ergodic 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, final
+from typing import ClassVar, final
 
+from physgen.core.chains import BoundSampler
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
-from physgen.samplers.spins.local import DEVICES, LAYOUTS, RNGS, bind_ising, kernel_name
+from physgen.samplers.plain import kernel_name
+from physgen.samplers.spins.local import DEVICES, LAYOUTS, RNGS, bind_ising
 
 __all__ = ["HeatBath"]
 
@@ -52,6 +54,8 @@ class HeatBath:
     (100,)
     """
 
+    cites: ClassVar[tuple[str, ...]] = ("Creutz1980", "Geman1984")
+
     rng: str = "philox"
     layout: str = "auto"
     device: str = "cpu"
@@ -61,7 +65,7 @@ class HeatBath:
         check_choice("layout", self.layout, LAYOUTS)
         check_choice("device", self.device, DEVICES)
 
-    def bind(self, target: Target) -> Any:
+    def bind(self, target: Target) -> BoundSampler:
         """Return the bound sampler.
 
         Raises

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 
@@ -73,6 +73,8 @@ class HMC:
     >>> from physgen.targets import Phi4
     >>> chains = HMC(n_leapfrog=10, step_size=0.1).bind(Phi4.from_halved(L=8, m2=1.0, lam=0.1))
     """
+
+    cites: ClassVar[tuple[str, ...]] = ("Duane1987", "Hoffman2014")
 
     trajectory_length: float = 1.0
     n_leapfrog: int | None = None

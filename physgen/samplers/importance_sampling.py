@@ -12,29 +12,21 @@ contradicts an independent one, with the ln 2 of a lost mode named.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from physgen.analysis import weights
-from physgen.core.checks import check_choice, check_positive, check_positive_int
-from physgen.core.errors import InputError
-from physgen.core.random import Stream, as_stream
+from physgen.core.checks import check_choice, check_positive
+from physgen.core.random import Stream
 from physgen.samplers.estimates import estimates
-from physgen.samplers.loop.recording import named
-from physgen.samplers.plain import default_observables
 from physgen.samplers.weighing import Weighing
-from physgen.samplers.weight_alarms import Alarm, alarms
+from physgen.samplers.weighted_draws import ESS_FLOOR, WeightedDraws
 
 if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = ["ESS_FLOOR", "importance", "log_weights"]
-
-ESS_FLOOR = 200.0  # effective draws below which nothing is returned
-_BLOCKS = 64  # of draws: the jackknife's
 
 
 def importance(
@@ -48,6 +40,7 @@ def importance(
     exact: Mapping[str, float | tuple[float, float]] | xr.Dataset | None = None,
     ess_floor: float = ESS_FLOOR,
     keep: str | None = None,
+    observables: Mapping[str, Callable[[Any], Any]] | None = None,
 ) -> xr.Dataset:
     """Return the target's observables, log Z and the quality of the weights.
 
@@ -70,6 +63,8 @@ def importance(
     keep : {None, "draws"}
         "draws": the observables and ``log_weight`` of every draw, dims (chain, draw), instead of
         the table, and ``sample_log_weight`` of `samples`; `estimates` takes it.
+    observables : mapping of name to callable, optional
+        Functions of configurations, instead of the target's own.
 
     Returns
     -------
@@ -88,89 +83,22 @@ def importance(
     """
     import xarray as xr
 
-    weighing = Weighing.of(density, target)
-    check_positive_int("n", n, 2 * _BLOCKS)
     check_positive("ess_floor", ess_floor)
     check_choice("keep", str(keep), ("None", "draws"))
-    rng = as_stream(seed)
-    n = _BLOCKS * math.ceil(n / _BLOCKS)
-    weighing, shift, fine = weighing.resolved(n, rng.child("steps"))
-    round_trip = weighing.round_trip(rng.child("round trip"))
-    x, log_w = weighing.draw(n, rng)
-    reverse = weights.ess(log_w)
-    if n * reverse < ess_floor:
-        raise InputError(
-            f"importance sampling needs at least {ess_floor:g} effective draws, got "
-            f"{n * reverse:.3g} of {n:,} (ess {reverse:.2g}); train the model further, or draw "
-            "more"
-        )
-    # Whole configurations: |m| or E^2 of an average over what was integrated out is another.
-    whole = weighing.whole(x, rng)
-    values = default_observables(target, whole)
-    entropy = weights.entropy(log_w, target.action(whole))
-    forward_w = None if samples is None else weighing.log_weights(samples)
-    forward = math.nan if forward_w is None else weights.forward_ess(forward_w)
-    found = alarms(log_w, forward_w, log_z)
-    if not fine:
-        text = f"finer steps of the flow still shift log Z by {shift:+.2g}: it is too stiff"
-        found.append(Alarm(text, False))
-    contradicted = any(alarm.fatal for alarm in found)
-    known = getattr(target, "observables", {})
-    data: dict[str, Any] = {
-        name: (("chain", "draw"), x.reshape(_BLOCKS, -1), {"units": _unit(known, name)})
-        for name, x in values.items()
-    }
-    data["log_weight"] = (("chain", "draw"), log_w.reshape(_BLOCKS, -1))
-    value, error = weights.log_z(log_w)
-    scalars = {
-        "log_z": (value, "log Z"),
-        "log_z_error": (error, "error of log_z"),
-        "free_energy": (-value, "free energy -log Z"),
-        "free_energy_error": (error, "error of free_energy"),
-        "entropy": (entropy[0], "entropy <S> + log Z"),
-        "entropy_error": (entropy[1], "error of entropy"),
-        "variational_free_energy": (-float(log_w.mean()), "E_q[log q + S] >= -log Z"),
-        "ess_share": (
-            0.0 if contradicted else float(np.nanmin([reverse, forward])),
-            "effective share: the smaller of reverse and forward; 0 if log Z is contradicted",
-        ),
-        "ess_reverse": (reverse, "(sum w)^2 / (N sum w^2) of draws of the model"),
-        "ess_forward": (forward, "1 / (<w> <1/w>) of draws of the target"),
-        "k_hat": (weights.pareto_k(log_w), "shape of the tail of the weights"),
-        "largest_share": (weights.largest_share(log_w), "share of the largest weight"),
-        "round_trip": (round_trip, "rms of log q drawn less log q scored"),
-        "discretisation": (shift, "change of log Z where steps are halved; 0 without steps"),
-    }
-    attrs = {
-        "event_shape": list(target.event_shape),
-        "target": named(target),
-        "sampler": "importance sampling",
-        "weights": "importance",
-        "symmetries": " ".join(sorted(getattr(target, "symmetries", ()))),
-        "exactness": "asymptotic",
-        "exactness_of": "target",
-        "seed": rng.seed,
-        "n": n,
-        "warnings": "\n".join(alarm.text for alarm in found),
-    }
-    coords = {"beta": float(target.beta)} if hasattr(target, "beta") else {}
-    draws = xr.Dataset(data, coords, attrs)
-    numbers = {
-        name: ((), number, {"long_name": text, "units": "1"})
-        for name, (number, text) in scalars.items()
-    }
+    work = WeightedDraws.prepare(density, target, n, seed, observables)
+    draws = work.result(
+        xr.concat(work.blocks(), "sample", combine_attrs="override"),
+        samples=samples,
+        log_z=log_z,
+        ess_floor=ess_floor,
+    )
     if keep == "draws":
-        if forward_w is not None:
-            draws["sample_log_weight"] = ("sample", forward_w)
-        return draws.assign(numbers)
+        return draws
     table = estimates(draws, exact)
-    return table.assign(numbers).assign_attrs({**attrs, **table.attrs})
+    numbers = {k: v for k, v in draws.data_vars.items() if v.ndim == 0}
+    return table.assign(numbers).assign_attrs({**draws.attrs, **table.attrs})
 
 
 def log_weights(density: Any, target: Any, x: Any) -> np.ndarray:
     """Return log w = -S - log q of configurations (n, *event_shape), float64 (n,)."""
     return Weighing.of(density, target).log_weights(x)
-
-
-def _unit(known: Mapping[str, Any], name: str) -> str:
-    return known[name].unit if name in known else "1"

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -48,6 +48,8 @@ class Independence:
     reports the ``acceptance_rate`` and the ``longest_rejection_run`` of each chain; a run of
     rejections that is not short against the chain means that q misses a part of the target.
     """
+
+    cites: ClassVar[tuple[str, ...]] = ("Tierney1994",)
 
     density: Density
 

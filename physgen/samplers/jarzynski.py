@@ -24,6 +24,7 @@ from physgen.analysis import weights
 from physgen.core.arrays import to_numpy
 from physgen.core.chains import Sampler
 from physgen.core.checks import check_positive, check_positive_int
+from physgen.core.declared import declared
 from physgen.core.errors import InputError
 from physgen.core.protocols import Density, Transform
 from physgen.core.random import Stream, as_stream
@@ -74,8 +75,8 @@ def stochastic_flow(
     -------
     Dataset
         Dims (chain, draw): the observables and ``log_weight`` of every draw; `estimates` takes it.
-        Scalars log_z, log_z_error, free_energy, ess_reverse, k_hat, and by ``stage`` the effective
-        share ``ess_stage`` up to there.
+        Scalars log_z, log_z_error, free_energy, ess_reverse, k_hat, largest_share, and by
+        ``stage`` the effective share ``ess_stage`` up to there.
 
     Raises
     ------
@@ -111,14 +112,15 @@ def stochastic_flow(
     scalars = {
         "log_z": value, "log_z_error": error, "free_energy": -value, "free_energy_error": error,
         "ess_reverse": reverse, "k_hat": weights.pareto_k(log_w),
+        "largest_share": weights.largest_share(log_w),
     }  # fmt: skip
     data |= {name: ((), number, {"units": "1"}) for name, number in scalars.items()}
     data["ess_stage"] = ("stage", shares, {"units": "1", "long_name": "effective share"})
     attrs = {
         "event_shape": list(target.event_shape), "target": named(target),
         "sampler": f"stochastic flow, {len(stages)} stages of {type(move).__name__}",
-        "weights": "importance", "symmetries": " ".join(sorted(getattr(target, "symmetries", ()))),
-        "exactness": "asymptotic", "exactness_of": "target", "seed": rng.seed, "n": n,
+        "weights": "importance", "symmetries": " ".join(declared(target).symmetries),
+        "exactness": "asymptotic", "exactness_for": "the target", "seed": rng.seed, "n": n,
     }  # fmt: skip
     return xr.Dataset(data, attrs=attrs)
 

@@ -43,6 +43,8 @@ class MALA:
     >>> chains = MALA(step_size=0.05).bind(Phi4.from_hopping(L=16, kappa=0.21, lam=0.022))
     """
 
+    cites: ClassVar[tuple[str, ...]] = ("Roberts1996",)
+
     n_leapfrog: ClassVar[int] = 1
     jitter: ClassVar[float] = 0.0
 

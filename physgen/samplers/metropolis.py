@@ -19,12 +19,14 @@ and as :math:`\beta \to 0` sequential Metropolis mixes ever more slowly:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, final
+from typing import ClassVar, final
 
+from physgen.core.chains import BoundSampler
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
-from physgen.samplers.spins.local import DEVICES, LAYOUTS, RNGS, bind_ising, kernel_name
+from physgen.samplers.plain import kernel_name
+from physgen.samplers.spins.local import DEVICES, LAYOUTS, RNGS, bind_ising
 
 __all__ = ["Metropolis"]
 
@@ -42,6 +44,8 @@ class Metropolis:
         Flip with probability 1/2 or 1 where the action does not change.
     """
 
+    cites: ClassVar[tuple[str, ...]] = ("Metropolis1953",)
+
     rng: str = "philox"
     layout: str = "auto"
     ties: str = "fair"
@@ -53,7 +57,7 @@ class Metropolis:
         check_choice("device", self.device, DEVICES)
         check_choice("ties", self.ties, ("fair", "accept"))
 
-    def bind(self, target: Target) -> Any:
+    def bind(self, target: Target) -> BoundSampler:
         """Return the bound sampler.
 
         Raises

@@ -11,13 +11,14 @@ quartic term c is tuned.  Reflections alone would not be ergodic: a Metropolis s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 from physgen.core.checks import check_positive, check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
 from physgen.samplers.fields.local import LocalChains, bind_phi4
-from physgen.samplers.fields.moves import check_settings, kernel_name
+from physgen.samplers.fields.moves import check_settings
+from physgen.samplers.plain import kernel_name
 
 __all__ = ["Overrelaxation"]
 
@@ -44,6 +45,8 @@ class Overrelaxation:
     >>> from physgen.targets import Phi4
     >>> chains = Overrelaxation(n_reflections=8).bind(Phi4.from_hopping(16, kappa=0.27, lam=0.022))
     """
+
+    cites: ClassVar[tuple[str, ...]] = ("Creutz1987",)
 
     n_reflections: int = 4
     width: float | None = None

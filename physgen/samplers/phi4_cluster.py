@@ -11,19 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 
 from physgen.core.chains import Info, State
 from physgen.core.checks import check_positive_int
+from physgen.core.declared import declared
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
 from physgen.core.random import Stream
 from physgen.kernels.cpu.phi4_cluster import grow_clusters
 from physgen.samplers.fields.local import LocalChains, bind_phi4
-from physgen.samplers.fields.moves import check_settings, kernel_name
+from physgen.samplers.fields.moves import check_settings
 from physgen.samplers.fields.phi4 import in_parts, per_chain
+from physgen.samplers.plain import kernel_name
 
 __all__ = ["Phi4Cluster", "Phi4ClusterChains"]
 
@@ -51,6 +53,8 @@ class Phi4Cluster:
     >>> from physgen.targets import Phi4
     >>> chains = Phi4Cluster().bind(Phi4.from_hopping(L=32, kappa=0.2705, lam=0.022))
     """
+
+    cites: ClassVar[tuple[str, ...]] = ("Brower1989", "Wolff1989")
 
     n_clusters: int | str = "auto"
     n_sweeps: int = 1
@@ -82,8 +86,8 @@ class Phi4Cluster:
                 "take Wolff for Ising spins, HMC for other fields"
             )
         local = bind_phi4(target, self.rng, self.dtype, n_reflections=self.n_reflections)
-        lattice = getattr(target, "lattice", None)
-        if local.fields.couplings[0] < 0 and not getattr(lattice, "is_bipartite", False):
+        lattice = declared(target).lattice
+        if local.fields.couplings[0] < 0 and not (lattice is not None and lattice.is_bipartite):
             raise InputError(
                 "Phi4Cluster needs hop >= 0 or a bipartite lattice, got hop="
                 f"{local.fields.couplings[0]:g} on {lattice!r}; take HMC or Overrelaxation"

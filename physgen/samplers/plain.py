@@ -1,4 +1,4 @@
-"""Samplers whose state is plain configurations: where they begin, what they measure."""
+"""What samplers ask of a target: its compiled loops, where chains begin, what they measure."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from physgen.core.arrays import to_numpy
 from physgen.core.checks import check_choice, check_positive_int
+from physgen.core.declared import declared
 from physgen.core.errors import InputError
+from physgen.core.protocols import Compilable
 from physgen.core.random import Stream
 
-__all__ = ["default_observables", "first_configurations"]
+__all__ = ["default_observables", "first_configurations", "kernel_name"]
 
 _DTYPES = {"spins": np.int8, "outcomes": np.uint8, "reals": np.float64}
 
@@ -60,9 +63,14 @@ def first_configurations(
     return draw.standard_normal(shape) * (1.0 if start == "hot" else 0.01)
 
 
-def default_observables(target: Any, x: Any) -> Mapping[str, np.ndarray]:
-    """Return the target's own observables of configurations x, or its action if it names none."""
-    named = getattr(target, "observables", None)
-    if not named:
-        return {"action": np.asarray(target.action(x), dtype=np.float64)}
-    return {name: np.asarray(o.function(x), dtype=np.float64) for name, o in named.items()}
+def default_observables(
+    target: Any, x: Any, given: Mapping[str, Any] | None = None
+) -> Mapping[str, np.ndarray]:
+    """Return the given observables of configurations x, else the target's own, else its action."""
+    named = given or declared(target).observables or {"action": target.action}
+    return {name: np.asarray(to_numpy(o(x)), dtype=np.float64) for name, o in named.items()}
+
+
+def kernel_name(target: Any) -> str:
+    """Return the name of the compiled loops of the target, "" if it has none."""
+    return target.kernel[0] if isinstance(target, Compilable) else ""

@@ -14,24 +14,23 @@ agree (:mod:`physgen.samplers.loop.warmup`) and the draws are tested once more
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Unpack
 
-import numpy as np
-
+from physgen.core.chains import Sampler
 from physgen.core.checks import check_positive, check_positive_int
+from physgen.core.declared import declared
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
-from physgen.core.random import Stream
 from physgen.samplers.loop.buffer import Buffer
 from physgen.samplers.loop.checkpoint import Checkpoint, add_info, chain_statistics
 from physgen.samplers.loop.diagnostics import check, even_observables
 from physgen.samplers.loop.plan import Plan, make_plan
-from physgen.samplers.loop.progress import Progress, Reporter
-from physgen.samplers.loop.recording import KEPT, Observables, check_finite_values, locating
+from physgen.samplers.loop.progress import Reporter
+from physgen.samplers.loop.recording import KEPT, check_finite_values, locating
+from physgen.samplers.loop.settings import RunKeywords, RunSettings, with_settings
 from physgen.samplers.loop.starts import first_checkpoint, tuned, warm_checkpoints
-from physgen.samplers.loop.warmup import AutoWarmup
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -55,23 +54,8 @@ class Block(NamedTuple):
     checkpoint: xr.Dataset
 
 
-def run(
-    sampler: Any,
-    target: Target,
-    *,
-    n_chains: int,
-    n_draws: int,
-    thin: int = 1,
-    warmup: str | int | AutoWarmup = "auto",
-    seed: int | None = None,
-    rng: Stream | int | None = None,
-    observables: Observables = None,
-    keep: str | None = None,
-    start: str | np.ndarray = "hot/cold",
-    quiet: bool = False,
-    progress: Callable[[Progress], None] | None = None,
-    checkpoint: xr.Dataset | None = None,
-) -> xr.Dataset:
+@with_settings
+def run(sampler: Sampler, target: Target, **how: Unpack[RunKeywords]) -> xr.Dataset:
     """Sample `target` and return the observables of every draw.
 
     Parameters
@@ -123,24 +107,10 @@ def run(
     """
     import xarray as xr
 
+    settings = RunSettings(**how)
+    n_draws = check_positive_int("n_draws", settings.n_draws)
     parts, last = [], None
-    for block in blocks(
-        sampler,
-        target,
-        n_chains=n_chains,
-        n_draws=n_draws,
-        thin=thin,
-        warmup=warmup,
-        seed=seed,
-        rng=rng,
-        observables=observables,
-        keep=keep,
-        start=start,
-        quiet=quiet,
-        progress=progress,
-        checkpoint=checkpoint,
-        block_size=check_positive_int("n_draws", n_draws),
-    ):
+    for block in blocks(sampler, target, block_size=n_draws, **how):
         last = block.checkpoint
         if block.data is not None:
             parts.append(block.data)
@@ -148,27 +118,17 @@ def run(
         raise InputError(f"n_draws must exceed the draws of the checkpoint, got {n_draws}")
     ds = parts[0] if len(parts) == 1 else xr.concat(parts, "draw", combine_attrs="override")
     ds = ds.assign(chain_statistics(last).data_vars)
-    return check(ds.assign_attrs(warmup=last.attrs["record"]), quiet=quiet)
+    return check(ds.assign_attrs(warmup=last.attrs["record"]), quiet=settings.quiet)
 
 
+@with_settings
 def blocks(
-    sampler: Any,
+    sampler: Sampler,
     target: Target,
     *,
-    n_chains: int,
-    n_draws: int,
-    thin: int = 1,
-    warmup: str | int | AutoWarmup = "auto",
-    seed: int | None = None,
-    rng: Stream | int | None = None,
-    observables: Observables = None,
-    keep: str | None = None,
-    start: str | np.ndarray = "hot/cold",
-    quiet: bool = False,
-    progress: Callable[[Progress], None] | None = None,
-    checkpoint: xr.Dataset | None = None,
     block_size: int | None = None,
     block_seconds: float = 20.0,
+    **how: Unpack[RunKeywords],
 ) -> Iterator[Block]:
     """Sample in blocks, each with what is needed to go on after it: `run` for a store.
 
@@ -194,23 +154,11 @@ progress, checkpoint
     if block_size is not None:
         check_positive_int("block_size", block_size)
     check_positive("block_seconds", block_seconds)
+    settings = RunSettings(**how)
+    progress, checkpoint = settings.progress, settings.checkpoint
     if progress is not None and not callable(progress):
         raise InputError(f"progress must be a function of a Progress, or None, got {progress!r}")
-    plan = make_plan(
-        sampler,
-        target,
-        n_chains=n_chains,
-        n_draws=n_draws,
-        thin=thin,
-        warmup=warmup,
-        seed=seed,
-        rng=rng,
-        observables=observables,
-        keep=keep,
-        start=start,
-        quiet=quiet,
-        n_held=block_size,
-    )
+    plan = make_plan(sampler, target, settings, n_held=block_size)
     now = None if checkpoint is None else Checkpoint.from_dataset(checkpoint, plan.identity)
     return _loop(plan, now, block_size, float(block_seconds), Reporter(progress, plan.n_bytes))
 
@@ -238,7 +186,7 @@ def _loop(
     attrs = plan.attrs() | {f"tuning_{k}": v for k, v in now.tuning.items()}
     failed = plan.quiet and now.record.get("converged") is False
     attrs["warnings"] = "\n".join(now.record["complaints"]) if failed else ""
-    symmetries = " ".join(getattr(bound.target, "symmetries", ()))
+    symmetries = " ".join(declared(bound.target).symmetries)
     draws, i = plan.rng.child("draws"), now.index
     while i < plan.n_draws:
         first, begun, state, sums = i, time.monotonic(), now.state, now.sums

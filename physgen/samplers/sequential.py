@@ -20,25 +20,29 @@ variance.)
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from physgen.core.chains import Sampler, State, Tunable
+from physgen.core.chains import Sampler, Tunable
 from physgen.core.checks import check_finite, check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.protocols import Density, Target
 from physgen.core.random import Stream, as_stream
 from physgen.samplers.exchange import regroup
 from physgen.samplers.loop.memory import check_memory
+from physgen.samplers.loop.recording import named
+from physgen.samplers.smc_checkpoint import ISLANDS, PILOT, Annealing, Stage
 from physgen.samplers.smc_paths import Path, path_to
 from physgen.samplers.smc_results import Islands, label
+from physgen.targets.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["smc"]
+__all__ = ["default_move", "smc"]
 
 _MAX_STAGES = 10_000
 _PILOT = 4096  # particles of the pilot run, at most
@@ -58,6 +62,8 @@ def smc(
     seed: int | None = None,
     rng: Stream | int | None = None,
     keep: str | None = None,
+    on_stage: Callable[[Annealing], None] | None = None,
+    checkpoint: xr.Dataset | None = None,
 ) -> xr.Dataset:
     """Estimate log Z and the observables of a target.
 
@@ -85,6 +91,10 @@ def smc(
         One of the two.
     keep : None or "configurations"
         Keep the particles at the end, with their log weights.
+    on_stage : callable(Annealing), optional
+        Called after every stage; ``to_dataset()`` of what it is given is a checkpoint.
+    checkpoint : Dataset, optional
+        Go on from here, with the other arguments as they were, to the same result bit for bit.
 
     Returns
     -------
@@ -99,7 +109,8 @@ def smc(
     Raises
     ------
     InputError
-        If an argument breaks its rule, or no path to this target is known.
+        If an argument breaks its rule, no path to this target is known, or the checkpoint
+        belongs to another run.
 
     Examples
     --------
@@ -126,71 +137,99 @@ def smc(
         f"n_particles = {n_particles} and n_islands = {n_islands}",
         "lower n_particles",
     )
-    move = _default_move(target) if move is None else move
+    move = default_move(target) if move is None else move
     if not isinstance(move, Sampler):
         raise InputError(f"move must be a sampler, e.g. HeatBath(), got {move!r}")
-    path = path_to(target, start)
-    pilot = Islands(1, min(n, _PILOT))
-    plan = _run(path, move, n_moves, pilot, max(resample_below, 0.5), stream.child("pilot"), cess)
+    identity = {
+        "target": named(target), "fingerprint": fingerprint(target), "move": named(move),
+        "n_islands": n_islands, "n_moves": n_moves, "cess": cess, "rng": repr(stream),
+        "resample_below": resample_below,
+    }  # fmt: skip
+    run = _Run(path_to(target, start), move, n_moves, identity, on_stage or (lambda _: None))
+    begun = None if checkpoint is None else Annealing.from_dataset(checkpoint, identity)
+    if begun is None or begun.phase == PILOT:
+        pilot = Islands(1, min(n, _PILOT))
+        below = max(resample_below, 0.5)
+        plan = run.anneal(PILOT, pilot, below, stream.child("pilot"), cess, begun).stages
+        begun = None
+    else:
+        plan = begun.plan
     islands = Islands(n_islands, n_particles)
-    done = _run(path, move, n_moves, islands, resample_below, stream.child("islands"), plan.plan)
-    return label(target, move, done.bound, done.state, islands, keep, path.log_z, stream)
+    done = run.anneal(ISLANDS, islands, resample_below, stream.child("islands"), plan, begun)
+    return label(
+        target,
+        move,
+        done.bound or run.bound(done.stages[-1]),
+        done.state,
+        done.islands,
+        keep,
+        run.path.log_z,
+        stream,
+    )
 
 
 @dataclass(frozen=True)
-class _Stage:
-    """A value of lambda and the tuned values of the move there."""
+class _Run:
+    """Particles that go from stage to stage."""
 
-    fraction: float
-    tuning: dict[str, float]
+    path: Path
+    move: Any
+    n_moves: int
+    identity: Mapping[str, Any]
+    on_stage: Callable[[Annealing], None]
 
+    def bound(self, stage: Stage) -> Any:
+        """Return the move of a stage."""
+        bound = self.move.bind(self.path.at(stage.fraction))
+        return bound.with_tuning(stage.tuning) if stage.tuning else bound
 
-@dataclass(frozen=True)
-class _Done:
-    bound: Any
-    state: State
-    plan: list[_Stage]
+    def anneal(
+        self,
+        phase: str,
+        islands: Islands,
+        resample_below: float,
+        rng: Stream,
+        plan: float | list[Stage],
+        begun: Annealing | None,
+    ) -> Annealing:
+        """Anneal the particles by the stages of `plan`, or by stages that keep that CESS."""
+        planned = plan if isinstance(plan, list) else []
+        if begun is None:
+            first = Stage(0.0, {})
+            x = self.path.sample(rng.child("sample"), islands.n)
+            bound = self.bound(first)
+            state = bound.init(rng.child("first"), islands.n, x)
+            now = Annealing(phase, state, islands, [], planned, self.identity, bound)
+        else:
+            now = begun
+        while not now.stages or now.stages[-1].fraction < 1:
+            now = self._stage(now, resample_below, rng.child("stage", len(now.stages)), plan)
+            self.on_stage(now)
+        return now
 
-
-def _run(
-    path: Path,
-    move: Any,
-    n_moves: int,
-    islands: Islands,
-    resample_below: float,
-    rng: Stream,
-    plan: float | list[_Stage],
-) -> _Done:
-    """Anneal the particles, by the stages of `plan`, or by stages chosen to keep that CESS."""
-    n = islands.n
-    bound = move.bind(path.at(0.0))
-    state = bound.init(rng.child("first"), n, path.sample(rng.child("sample"), n))
-    stages: list[_Stage] = []
-    fraction = 0.0
-    while fraction < 1:
-        k = len(stages)
-        here = rng.child("stage", k)
-        slope = path.slope(bound, state)
+    def _stage(
+        self, now: Annealing, resample_below: float, here: Stream, plan: float | list[Stage]
+    ) -> Annealing:
+        islands, before = now.islands, now.stages[-1] if now.stages else Stage(0.0, {})
+        k = len(now.stages)
+        slope = self.path.slope(now.bound or self.bound(before), now.state)
         if isinstance(plan, list):
             stage = plan[k]
         else:
             if k == _MAX_STAGES:
                 raise InputError(f"cess must allow fewer than {_MAX_STAGES} stages, got {plan}")
-            stage = _Stage(fraction + _step(islands, slope, plan, 1 - fraction), {})
-        islands.weigh(slope, stage.fraction - fraction)
-        fraction = stage.fraction
+            step = _step(islands, slope, plan, 1 - before.fraction)
+            stage = Stage(before.fraction + step, {})
+        islands.weigh(slope, stage.fraction - before.fraction)
         source = islands.resample(resample_below, here.child("resample"))
-        bound = move.bind(path.at(fraction))
-        if stage.tuning:
-            bound = bound.with_tuning(stage.tuning)
-        state = regroup(bound, state, source)
+        bound = self.bound(stage)
+        state = regroup(bound, now.state, source)
         if not isinstance(plan, list) and isinstance(bound, Tunable):
             bound, state = bound.tune(here.child("tune"), state, _TUNING)
-            stage = _Stage(fraction, dict(bound.tuning))
-        state, info = bound.step(here.child("move"), state, n_moves)
-        islands.note(fraction, info)
-        stages.append(stage)
-    return _Done(bound, state, stages)
+            stage = Stage(stage.fraction, dict(bound.tuning))
+        state, info = bound.step(here.child("move"), state, self.n_moves)
+        islands.note(stage.fraction, info)
+        return now.after(state, stage, bound)
 
 
 def _step(islands: Islands, slope: np.ndarray, cess: float, rest: float) -> float:
@@ -208,7 +247,8 @@ def _step(islands: Islands, slope: np.ndarray, cess: float, rest: float) -> floa
     return max(low, 1e-6 * rest)
 
 
-def _default_move(target: Target) -> Any:
+def default_move(target: Target) -> Any:
+    """Return the sampler that moves a target where none is chosen."""
     if target.support.kind == "spins":
         from physgen.samplers.heat_bath import HeatBath
 

@@ -12,6 +12,7 @@ from the independent spins of infinite temperature (:math:`U = \beta H`,
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -30,7 +31,7 @@ from physgen.targets.phi4 import Phi4
 from physgen.targets.phi4_site import site_weight
 from physgen.targets.site_draws import draw_sites
 
-__all__ = ["DensityPath", "IsingPath", "Path", "Phi4Path", "path_to"]
+__all__ = ["DensityPath", "IsingPath", "Path", "Phi4Path", "path_to", "usual_path"]
 
 
 class Path(Protocol):
@@ -77,16 +78,23 @@ def path_to(target: Any, start: Density | None) -> Path:
                 f"{start.support.kind}"
             )
         return DensityPath(start, target)
-    if isinstance(target, Ising):
-        return IsingPath(target)
-    if isinstance(target, Phi4):
-        return Phi4Path(target)
+    return usual_path(target)
+
+
+@functools.singledispatch
+def usual_path(target: Any) -> Path:
+    """Return the path from where the class of `target` can be drawn exactly.
+
+    Another class of targets joins in by ``usual_path.register(cls, path)``.
+    """
+    known = (kind.__name__ for kind in usual_path.registry if kind is not object)
     raise InputError(
-        f"smc knows how to begin for Ising and Phi4, got {type(target).__name__}; give start=, a "
-        "density that can be drawn exactly and covers the target"
+        f"smc knows how to begin for {' and '.join(known)}, got {type(target).__name__}; give "
+        "start=, a density that can be drawn exactly and covers the target"
     )
 
 
+@usual_path.register(Ising)
 @dataclass(frozen=True)
 class IsingPath:
     """From infinite temperature."""
@@ -111,6 +119,7 @@ class IsingPath:
         return self.target.beta * bound.measure(state)["energy"]
 
 
+@usual_path.register(Phi4)
 @dataclass(frozen=True)
 class Phi4Path:
     """From independent sites; what grows is the hopping term."""

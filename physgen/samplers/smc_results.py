@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physgen.core.chains import Info, State
+from physgen.core.declared import declared
 from physgen.core.random import Stream
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def label(
         "log_z_island": ("island", log_z, {"long_name": "log Z of each island"}),
     }
     weight = np.exp(islands.log_weight)
-    known = getattr(target, "observables", {})
+    known = declared(target).observables
     for name, values in bound.measure(state).items():
         mean = np.sum(weight * values.reshape(islands.shape), axis=1)
         value, error = jackknife(lambda i, m=mean: np.sum(Z[i] * m[i]) / np.sum(Z[i]), n_islands)
@@ -176,7 +177,7 @@ def label(
         "target": repr(target),
         # A move that is off, as ULA is, leaves its bias in the weights.
         "exactness": "approximate" if bound.exactness == "approximate" else "asymptotic",
-        "exactness_of": "target",
+        "exactness_for": "the target",
         "n_particles": islands.shape[1],
         "n_islands": n_islands,
         "seed": rng.seed,

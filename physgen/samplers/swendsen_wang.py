@@ -8,7 +8,7 @@ critical point of the square lattice a few sweeps forget the past, at any L.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from physgen.core.protocols import Target
 from physgen.kernels.cpu.clusters_graph import sweep_graph
@@ -38,6 +38,8 @@ class SwendsenWang:
     >>> from physgen.targets import Ising
     >>> chains = SwendsenWang().bind(Ising(L=32, beta=0.44))
     """
+
+    cites: ClassVar[tuple[str, ...]] = ("SwendsenWang1987",)
 
     def bind(self, target: Target) -> GraphChains | RowChains:
         """Return the chains of this target.

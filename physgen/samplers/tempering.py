@@ -18,13 +18,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from physgen.core.arrays import to_numpy
-from physgen.core.chains import Info, Sampler, State, Tunable
+from physgen.core.chains import Info, Sampler, State, Tunable, traits
 from physgen.core.checks import check_finite, check_positive_int
+from physgen.core.declared import declared
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
 from physgen.core.random import Stream
@@ -62,7 +63,9 @@ class ParallelTempering:
     >>> replicas = tempering.bind(Ising(L=8, beta=0.5))
     """
 
-    sampler: Any
+    cites: ClassVar[tuple[str, ...]] = ("Hukushima1996",)
+
+    sampler: Sampler
     betas: Sequence[float]
     coupling: str = "beta"
     swap_every: int = 1
@@ -88,7 +91,7 @@ class ParallelTempering:
         InputError
             If the target cannot be had at other couplings, or its own is not among them.
         """
-        own = getattr(target, "couplings", {}).get(self.coupling)
+        own = declared(target).couplings.get(self.coupling)
         at = getattr(target, "at", None)
         if own is None or at is None:
             raise InputError(
@@ -133,7 +136,7 @@ class Replicas:
     @property
     def coupled_chains(self) -> bool:
         """Whether the chains of the sampler inside are one ensemble."""
-        return bool(getattr(self.bounds[0], "coupled_chains", False))
+        return traits(self.bounds[0]).coupled_chains
 
     @property
     def replicas(self) -> Mapping[str, np.ndarray]:
@@ -195,14 +198,14 @@ class Replicas:
     @property
     def tuning(self) -> Mapping[str, float]:
         """The tuned values of every replica's sampler, by name and number."""
-        each = [getattr(b, "tuning", {}) for b in self.bounds]
+        each = [traits(b).tuning for b in self.bounds]
         return {f"{name}_{k}": v for k, found in enumerate(each) for name, v in found.items()}
 
     def with_tuning(self, tuning: Mapping[str, float]) -> Replicas:
         """Return these replicas with those values."""
         bounds = []
         for k, bound in enumerate(self.bounds):
-            names = getattr(bound, "tuning", {})
+            names = traits(bound).tuning
             values = {name: tuning[f"{name}_{k}"] for name in names}
             bounds.append(bound.with_tuning(values) if names else bound)
         return replace(self, bounds=tuple(bounds))

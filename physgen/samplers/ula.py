@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 
@@ -45,6 +45,8 @@ class ULA:
     dtype, rng, device
         As for HMC.
     """
+
+    cites: ClassVar[tuple[str, ...]] = ("Roberts1996",)
 
     step_size: float = 0.01
     dtype: str | None = None

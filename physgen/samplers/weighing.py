@@ -15,6 +15,7 @@ import numpy as np
 
 from physgen.core.arrays import to_numpy
 from physgen.core.errors import InputError
+from physgen.core.learning import Refinable
 from physgen.core.protocols import Collapsed, Density, Target
 from physgen.core.random import Stream
 
@@ -65,22 +66,29 @@ class Weighing:
         rest = density.collapsed_for(target) if isinstance(density, Collapsed) else None
         return cls(density, target, *(rest or (density, target)))
 
+    @property
+    def block(self) -> int:
+        """Draws that are made at once: those of a model, which then cuts nothing in two."""
+        return getattr(self.q, "block", _AT_ONCE)
+
     def draw(self, n: int, rng: Stream) -> tuple[np.ndarray, np.ndarray]:
         """Return n draws of what is left (n, ...) and their log weights (n,)."""
-        parts, at_once = [], max(_AT_ONCE, getattr(self.q, "block", 0))  # no block is cut in two
-        for k, first in enumerate(range(0, n, at_once)):
-            size = min(at_once, n - first)
-            x, log_q = self.q.sample_and_log_prob(size, rng.child("draw").at(k))
-            x = to_numpy(x) if getattr(x, "is_cpu", True) else x  # a GPU has the action faster
-            parts.append((to_numpy(x), -to_numpy(self.S.action(x)) - to_numpy(log_q)))
+        blocks = range(math.ceil(n / self.block))
+        parts = [self.draw_block(k, min(self.block, n - k * self.block), rng) for k in blocks]
         xs, log_w = zip(*parts)
         return np.concatenate(xs), np.concatenate(log_w)
 
+    def draw_block(self, k: int, size: int, rng: Stream) -> tuple[np.ndarray, np.ndarray]:
+        """Return the draws of block k, at most ``block``, and their log weights."""
+        x, log_q = self.q.sample_and_log_prob(size, rng.child("draw").at(k))
+        x = to_numpy(x) if getattr(x, "is_cpu", True) else x  # a GPU has the action faster
+        return to_numpy(x), -to_numpy(self.S.action(x)) - to_numpy(log_q)
+
     def whole(self, x: np.ndarray, rng: Stream) -> np.ndarray:
-        """Return whole configurations, what was integrated drawn exactly."""
+        """Return whole configurations: what was integrated out is drawn exactly, from `rng`."""
         if self.q is self.density:
             return x
-        return to_numpy(self.density.complete(x, rng.child("rest")))
+        return to_numpy(self.density.complete(x, rng))
 
     def log_weights(self, x: Any) -> np.ndarray:
         """Return the log weights (n,) of whole configurations (n, *event_shape)."""
@@ -94,7 +102,7 @@ class Weighing:
     def round_trip(self, rng: Stream) -> float:
         """Return the rms of log q as drawn less log q as scored, and refuse a broken density."""
         x, log_q = self.q.sample_and_log_prob(_CHECKED, rng)
-        off = to_numpy(self.q.log_prob(x)) - to_numpy(log_q)
+        off = to_numpy(self.q.log_prob(to_numpy(x))) - to_numpy(log_q)
         rms = float(np.sqrt(np.mean(off**2)))
         if not rms <= ROUND_TRIP_MAX:
             raise InputError(
@@ -110,16 +118,17 @@ class Weighing:
         Also how much log Z changes with half of them, and whether that is small enough.  Draws
         are compared at equal random numbers, so the change is that of the steps alone.
         """
-        if not hasattr(self.density, "refined"):
+        density = self.density.refined() if isinstance(self.density, Refinable) else None
+        if density is None:
             return self, 0.0, True
         now, shift = self, math.nan
         log_w = now.draw(_CHECKED, rng)[1]
         error = max(float(log_w.std()), 1e-3) / math.sqrt(n)
         for _ in range(_REFINEMENTS):
-            finer = Weighing.of(now.density.refined(), now.target)
+            finer = Weighing.of(density, now.target)
             finer_w = finer.draw(_CHECKED, rng)[1]
             shift = float(np.mean(finer_w - log_w))
             if abs(shift) < STEPS_MAX * error:
                 return now, shift, True
-            now, log_w = finer, finer_w
+            now, log_w, density = finer, finer_w, finer.density.refined()
         return now, shift, False

@@ -12,6 +12,7 @@ from physgen.analysis import weights
 __all__ = ["Alarm", "alarms"]
 
 K_HAT_MAX = 0.7
+LONE_SHARE_MAX = 0.01  # of the sum of weights, by a few draws that came once
 ALARM = 4.0  # standard errors by which log Z may miss an independent one
 
 
@@ -65,11 +66,18 @@ def alarms(
                 "configurations of the target are missing from the model"
             )
             found.append(Alarm(text, False))
-    k_hat = weights.pareto_k(log_w)
-    if k_hat > K_HAT_MAX:
+    tail = weights.tail(log_w)
+    if tail.k > K_HAT_MAX:
         text = (
-            f"k-hat {k_hat:.2f} is above {K_HAT_MAX}: the weights have a heavy tail, and errors "
+            f"k-hat {tail.k:.2f} is above {K_HAT_MAX}: the weights have a heavy tail, and errors "
             "are not to be trusted; train the model further"
+        )
+        found.append(Alarm(text, False))
+    if tail.lone_share > LONE_SHARE_MAX:
+        text = (
+            f"{tail.n_lone} of {len(log_w):,} draws carry {tail.lone_share:.2g} of the weights, "
+            "and all others repeat: errors are not to be trusted; draw more, or train the model "
+            "further"
         )
         found.append(Alarm(text, False))
     return found

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -51,6 +52,8 @@ class Wolff:
     >>> from physgen.targets import Ising
     >>> chains = Wolff(n_clusters=2).bind(Ising(L=64, beta=0.4407))
     """
+
+    cites: ClassVar[tuple[str, ...]] = ("Wolff1989",)
 
     n_clusters: int | str = "auto"
 

@@ -11,15 +11,20 @@ import torch
 
 from physgen.core.errors import InputError
 
-__all__ = ["action", "force", "numpy_action"]
+__all__ = ["action", "as_returned", "force", "numpy_action"]
 
 
 def action(function: Callable[[Any], Any], x: Any) -> Any:
     """Return S(x) of a torch function, NumPy for NumPy and differentiable for torch."""
     if isinstance(x, torch.Tensor):
         return function(x).double()
+    return as_returned(function, x).double().cpu().numpy()
+
+
+def as_returned(function: Callable[[Any], Any], x: np.ndarray) -> torch.Tensor:
+    """Return S(x) of a NumPy batch as the function gives it."""
     with torch.no_grad():
-        return function(_tensor(x)).double().cpu().numpy()
+        return function(_tensor(x))
 
 
 def force(

@@ -16,6 +16,7 @@ import numpy as np
 from physgen.core.errors import InputError
 from physgen.core.protocols import Support
 from physgen.core.random import Stream
+from physgen.targets.fingerprint import digest, fingerprint
 
 __all__ = ["EvenTarget"]
 
@@ -48,6 +49,11 @@ class EvenTarget:
     def support(self) -> Support:
         """That of the whole."""
         return self.whole.support
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of the whole target."""
+        return digest("EvenTarget", fingerprint(self.whole))
 
     @property
     def observables(self) -> Any:

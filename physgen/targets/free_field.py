@@ -30,6 +30,7 @@ from physgen.core.random import Stream, as_stream
 from physgen.lattice.hypercubic import Hypercubic
 from physgen.observables.observable import Observable
 from physgen.targets._geometry import lattice_of, lattice_text
+from physgen.targets.fingerprint import digest
 from physgen.targets.phi4 import Phi4
 
 __all__ = ["FreeField"]
@@ -90,6 +91,11 @@ class FreeField:
     def couplings(self) -> Mapping[str, float]:
         """m2 by name."""
         return MappingProxyType({"m2": self.m2})
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of lattice and m2."""
+        return digest("FreeField", repr(self.lattice), self.m2)
 
     @property
     def symmetries(self) -> frozenset[str]:

@@ -29,6 +29,7 @@ from physgen.core.random import Stream, as_stream
 from physgen.observables.configurations import magnetization, mean_square
 from physgen.observables.observable import Observable
 from physgen.targets._geometry import check_configurations
+from physgen.targets.fingerprint import function_fingerprint
 
 __all__ = ["DifferentiableFunctionTarget", "FunctionTarget", "as_target"]
 
@@ -77,6 +78,21 @@ class _Wrapped(ABC):
         if self.support.kind == "spins":
             return np.ones(shape, dtype=np.int8)
         return np.zeros(shape, dtype=np.uint8 if self.support.kind == "outcomes" else np.float64)
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of the action at fixed configurations, and of the torch modules in it."""
+        return function_fingerprint(
+            self._as_returned, self.event_shape, self.support, self.function
+        )
+
+    def _as_returned(self, x: np.ndarray) -> Any:
+        """Return S of a NumPy batch in the precision that the function has."""
+        if self.library == "numpy":
+            return self._call(x)
+        from physgen.targets import _torch_functions
+
+        return _torch_functions.as_returned(self._call, x)
 
     @property
     def observables(self) -> Mapping[str, Observable]:

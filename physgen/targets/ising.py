@@ -32,6 +32,7 @@ from physgen.lattice.sums import gather_sum, matching
 from physgen.observables.configurations import magnetization
 from physgen.observables.observable import Observable
 from physgen.targets._geometry import check_configurations, lattice_of, lattice_text
+from physgen.targets.fingerprint import digest
 from physgen.targets.ising_decimation import IsingDecimation
 from physgen.targets.ising_starts import IsingStarts
 
@@ -156,6 +157,12 @@ class Ising(IsingStarts, IsingDecimation):
     def couplings(self) -> Mapping[str, float | np.ndarray]:
         """beta, J and h by name."""
         return MappingProxyType({"beta": self.beta, "J": self.J, "h": self.h})
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of lattice, beta, J of every bond and h of every site."""
+        numbers = (self.beta, self.bond_couplings, self.site_fields)
+        return digest("Ising", repr(self.lattice), self.lattice.bonds, *numbers)
 
     @property
     def bond_couplings(self) -> np.ndarray:

@@ -48,6 +48,7 @@ from physgen.lattice.sums import as_float
 from physgen.observables.configurations import magnetization, mean_square
 from physgen.observables.observable import Observable
 from physgen.targets._geometry import check_configurations, lattice_of, lattice_text
+from physgen.targets.fingerprint import digest
 from physgen.targets.phi4_conventions import Phi4Conventions
 from physgen.targets.phi4_decimation import Phi4Decimation, draw_site
 
@@ -134,6 +135,18 @@ class Phi4(Phi4Conventions, Phi4Decimation):
     def couplings(self) -> Mapping[str, float]:
         """The couplings by name, in the convention of the constructor."""
         return MappingProxyType(self._convention[1])
+
+    @property
+    def numbers(self) -> Mapping[str, float]:
+        """The four numbers of S by name: the same in every convention."""
+        return MappingProxyType({k: getattr(self, k) for k in ("hop", "quad", "quart", "const")})
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of lattice, convention and numbers."""
+        name, couplings = self._convention
+        given = (part for item in couplings.items() for part in item)
+        return digest("Phi4", repr(self.lattice), name, *given, *self.numbers.values())
 
     @property
     def event_shape(self) -> tuple[int, ...]:

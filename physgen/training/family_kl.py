@@ -18,7 +18,7 @@ import torch
 from physgen.analysis.weights import ess
 from physgen.core.checks import check_positive_int
 from physgen.core.errors import InputError
-from physgen.core.learning import Loss
+from physgen.core.learning import Carry, Loss
 from physgen.core.random import Stream, as_stream
 from physgen.models.flows.conditioned import ConditionedFlow
 from physgen.training.reverse_kl import ReverseKL
@@ -47,7 +47,7 @@ class FamilyKL:
         If the family knows no targets, or a number is out of range.
     """
 
-    loss_name = "free_energy"
+    loss_name, label, item, unit = "free_energy", "variational F", "draws", "nat"
 
     def __init__(
         self,
@@ -90,14 +90,16 @@ class FamilyKL:
         del stream
         return np.arange(self.n_train)
 
-    def batch(self, index: np.ndarray) -> torch.Tensor:
-        """Return nothing, as often as there are draws to be made."""
-        return torch.empty(len(index), 0)
+    def begin(self, model: ConditionedFlow, rng: Stream) -> Carry:
+        """Return nothing: a step remembers nothing of the last one."""
+        del model, rng
+        return {}
 
-    def loss(self, model: ConditionedFlow, batch: torch.Tensor, rng: Stream) -> Loss:
+    def loss(self, model: ConditionedFlow, index: np.ndarray, rng: Stream, carry: Carry) -> Loss:
         """Return the variational free energy at one value of the coupling."""
         k = int(rng.child("which").numpy().integers(len(self.couplings)))
-        return self._each[k].loss(model.bound(self.couplings[k]), batch, rng.child("draws"))
+        bound = model.bound(self.couplings[k])
+        return self._each[k].loss(bound, index, rng.child("draws"), carry)
 
     def evaluate(self, model: ConditionedFlow) -> np.ndarray:
         """Return (log q + S) / n_sites of draws at every coupling, (n_validation,)."""

@@ -6,14 +6,16 @@ One step, with gradient g of the objective on a mini-batch:
           \eta_t), \qquad \bar\theta \leftarrow \bar\theta + (1 - d)(\theta - \bar\theta)
 
 with clip norm c, learning rate :math:`\eta_t` of the schedule and averaging decay d.  The averaged
-weights are validated every epoch, and the latest of them whose validation NLL is within one
-standard error of the lowest are the result (the error of the *difference*, shot by shot).  The
-plain minimum over noisy validations would often pick weights from the middle of the schedule: at
-L = 50 with 500 held-out shots that costs up to a third of the KL divergence (docs/recipe.md).
+weights are validated every epoch, and the latest of them whose validation loss is within one
+standard error of the lowest are the result (the error of the *difference*, item by item).  The
+plain minimum over noisy validations would often pick weights from the middle of the schedule: for
+strings of 50 sites with 500 of them held out that costs up to a third of the KL divergence
+(docs/recipe.md).
 
 The objective orders epoch e by ``rng.child("shuffle").at(e)`` and step t hands it
-``rng.child("loss").at(t)``; nothing random is remembered, so a fit that is stopped and resumed
-repeats the uninterrupted one bit for bit on a CPU.
+``rng.child("loss").at(t)``; nothing random is remembered.  What the objective must remember it
+*carries* from step to step (:mod:`physgen.core.learning`), and the state of the fit holds that.
+So a fit that is stopped and resumed repeats the uninterrupted one bit for bit on a CPU.
 """
 
 from __future__ import annotations
@@ -30,18 +32,18 @@ import torch
 import xarray as xr
 
 from physgen.core.errors import InputError, InterruptedRunError, TrainingDivergedError
-from physgen.core.learning import Annealed
+from physgen.core.learning import Annealed, Objective
 from physgen.core.random import Stream, as_stream
+from physgen.training.budget import affordable_steps
+from physgen.training.default_settings import default_settings
 from physgen.training.progress import Progress, Reporter
-from physgen.training.recipes import RECIPES
 from physgen.training.settings import FitSettings, parse_seconds
-from physgen.training.state import FitState, history_columns
+from physgen.training.state import FitState
 from physgen.training.stepped import resolve
 
 __all__ = ["FitResult", "Schedule", "fit"]
 
-CALIBRATION_STEPS = 12
-TOLERANCE = 1.0  # standard errors by which kept weights may miss the lowest validation NLL
+TOLERANCE = 1.0  # standard errors by which kept weights may miss the lowest validation loss
 
 
 class Schedule(NamedTuple):
@@ -69,7 +71,8 @@ class FitResult:
         The model that was passed in, holding the averaged weights that validation kept.
     history : xarray.Dataset
         Dimension ``evaluation``: step, epoch, the loss in training and in validation with its
-        standard error (nat/site; e.g. train_nll), learning_rate, and merits of the objective.
+        standard error (per site; e.g. train_nll), learning_rate, merits of the objective, and
+        the means of its metrics over the steps since the row before.
     best_step : int
         Step of the weights that were kept.
     stopped_by : {"schedule", "patience"}
@@ -86,7 +89,7 @@ class FitResult:
 
 def fit(
     model: Any,
-    objective: Any,
+    objective: Objective,
     settings: FitSettings | None = None,
     *,
     rng: Stream | int = 0,
@@ -109,14 +112,14 @@ def fit(
     settings : FitSettings, optional
         The recipe; by default that of the model's family (:func:`~physgen.training.recipe`).
     rng : Stream or int
-        Order of the shots, and randomness of the objective.
+        Order of the items, and randomness of the objective.
     budget : str, optional
         CPU time, e.g. "60s", instead of what the settings say of length.
     schedule : Schedule, optional
         Follow an earlier fit, instead of the steps in `settings` and of what validation would
         keep: a refit that stopped elsewhere would show a difference that is none of the data.
     entropy_floor : float, optional
-        Lowest possible NLL in nats per site, shown beside the progress.
+        Lowest possible loss per site, e.g. the entropy of the data, shown beside the progress.
     resume_from : Dataset, optional
         A state handed to `on_checkpoint` earlier; continues from there.
     on_checkpoint : callable(state, history), optional
@@ -138,18 +141,22 @@ def fit(
     InterruptedRunError
         If `should_stop` asked for it, after a checkpoint.
     InputError
-        If `resume_from` belongs to another model, or `patience` is given without held-out data.
+        If `resume_from` belongs to another model or objective, `patience` is given without
+        held-out items, or the family of the model has no recipe and there are no `settings`.
     """
-    settings = settings or _recipe_of(model)
+    settings = settings or default_settings(model)
     if budget is not None:
         settings = replace(settings, n_epochs=None, budget=budget)
     loop = _Loop(model, objective, settings, as_stream(rng), schedule)
     if loop.settings.patience is not None and objective.n_validation == 0:
-        raise InputError("patience needs held-out shots; give validation_fraction > 0")
+        raise InputError(
+            "patience needs held-out items, got an objective that holds none out; give it some "
+            "(validation_fraction or n_validation > 0), or leave out patience"
+        )
     if resume_from is not None:
         loop.state.restore(resume_from)
     else:
-        loop.plan()
+        loop.begin()
     reporter = Reporter(loop, entropy_floor, on_progress)
     cpu_start, saved_at = time.process_time(), time.monotonic()
 
@@ -190,7 +197,7 @@ class _Loop:
     def __init__(
         self,
         model: Any,
-        objective: Any,
+        objective: Objective,
         settings: FitSettings,
         rng: Stream,
         schedule: Schedule | None = None,
@@ -200,9 +207,7 @@ class _Loop:
         self.steps_per_epoch = math.ceil(objective.n_train / settings.batch_size)
         n_steps = settings.epochs(objective.n_train) * self.steps_per_epoch
         n_steps = n_steps if schedule is None else schedule.n_steps
-        self.columns = history_columns(objective)
-        self.state = FitState(model, settings, n_steps, self.columns)
-        self._device = next(model.parameters()).device
+        self.state = FitState(model, settings, n_steps, objective)
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
 
     @property
@@ -223,47 +228,46 @@ class _Loop:
     def n_epochs(self) -> int:
         return math.ceil(self.state.n_steps / self.steps_per_epoch)
 
-    def plan(self) -> None:
-        """Turn a time budget into a number of steps, timed on copies that are thrown away."""
+    def begin(self) -> None:
+        """Take the first carry, and turn a time budget into a number of steps."""
+        s = self.state
+        s.begin(self.objective.begin(s.model, self.rng.child("begin")))
         if self.settings.budget is None or self.schedule is not None:
             return
         trial = copy.copy(self)
-        trial.state = FitState(copy.deepcopy(self.state.model), self.settings, 10**9, self.columns)
-        trial.advance(validate=False)  # compiles kernels and warms caches
-        start = time.process_time()
-        for _ in range(CALIBRATION_STEPS):
-            trial.advance(validate=False)
-        per_step = (time.process_time() - start) / CALIBRATION_STEPS
-        start = time.process_time()
-        self.objective.evaluate(trial.state.average)
-        per_epoch = time.process_time() - start
-        per_step += per_epoch / (self.steps_per_epoch * self.settings.validate_every)
-        self.state.n_steps = max(1, int(parse_seconds(self.settings.budget) / per_step))
+        trial.state = FitState(copy.deepcopy(s.model), self.settings, 10**9, self.objective)
+        trial.state.begin(s.carry)  # a copy: what is timed leaves no trace
+        s.n_steps = affordable_steps(
+            parse_seconds(self.settings.budget),
+            lambda: trial.advance(validate=False),
+            lambda: self.objective.evaluate(trial.state.average),
+            self.steps_per_epoch * self.settings.validate_every,
+        )
 
     def advance(self, validate: bool = True) -> None:
         """Take one optimiser step, and validate at the end of an epoch."""
         s, settings = self.state, self.settings
-        batch = self.objective.batch(self._batch_index()).to(self._device)
+        index = self._batch_index()
         for group in s.optimizer.param_groups:
             group["lr"] = settings.learning_rate_at(s.step, s.n_steps)
         s.optimizer.zero_grad(set_to_none=True)
         objective = self.objective
         if isinstance(objective, Annealed):
             objective = objective.at(s.step / s.n_steps)
-        loss = objective.loss(s.model, batch, self.rng.child("loss").at(s.step)).value
-        value = float(loss.detach())
+        loss = objective.loss(s.model, index, self.rng.child("loss").at(s.step), s.carry)
+        value = float(loss.value.detach())
         if not math.isfinite(value):
             self._diverged(value)
-        loss.backward()
+        loss.value.backward()
         clip = math.inf if settings.clip_norm is None else settings.clip_norm
         norm = torch.nn.utils.clip_grad_norm_(s.model.parameters(), clip)
         if not math.isfinite(float(norm)):
             self._diverged(float(norm), what="gradient")
         s.optimizer.step()
         s.update_average(settings.ema_decay)
+        s.carry = {name: tensor.detach() for name, tensor in loss.carry.items()}
         s.step += 1
-        s.loss_sum += value * len(batch)
-        s.loss_count += len(batch)
+        s.count(value, loss.metrics, len(index))
         if not validate:
             return
         every = self.steps_per_epoch * settings.validate_every
@@ -280,48 +284,39 @@ class _Loop:
             shuffle = self.rng.child("shuffle").at(epoch)
             self._order = (epoch, self.objective.epoch_order(shuffle))
         size = self.settings.batch_size
-        return self._order[1][place * size : (place + 1) * size]
+        return self._order[1][place * size : (place + 1) * size].astype(np.int64, copy=False)
 
     def _validate(self) -> None:
         s = self.state
-        nll = self.objective.evaluate(s.average)
-        weights = [p for module in (s.model, s.average) for p in module.parameters()]
-        if not (np.isfinite(nll).all() and all(torch.isfinite(w).all() for w in weights)):
+        losses = self.objective.evaluate(s.average)
+        if not np.isfinite(losses).all():
             self._diverged(math.nan, what="validation loss")
+        if not s.is_finite:
+            self._diverged(math.nan, what="state (weights, and what the objective carries)")
         train = s.loss_sum / s.loss_count / self.objective.n_sites
-        validation = nll.mean() if nll.size else math.nan
+        validation = losses.mean() if losses.size else math.nan
         rate = self.settings.learning_rate_at(s.step - 1, s.n_steps)
-        row = [s.step, self.epoch, train, validation, _standard_error(nll), rate]
-        row += [merit(nll) for merit in getattr(self.objective, "merits", {}).values()]
-        for name, value in zip(self.columns, row, strict=True):
-            s.history[name].append(float(value))
-        s.loss_sum, s.loss_count = 0.0, 0
-        if not s.lowest.size or nll.mean() < s.lowest.mean():
-            s.lowest, s.stale = nll, 0
+        row = [s.step, self.epoch, train, validation, _standard_error(losses), rate]
+        row += [merit(losses) for merit in self.objective.merits.values()]
+        s.record(row)
+        if not s.lowest.size or losses.mean() < s.lowest.mean():
+            s.lowest, s.stale = losses, 0
         else:
             s.stale += 1
-        worse = nll - s.lowest
+        worse = losses - s.lowest
         significantly = worse.size and worse.mean() > TOLERANCE * _standard_error(worse)
         if self.schedule is not None or not significantly:
-            s.best, s.best_step = copy.deepcopy(s.average.state_dict()), s.step
+            s.keep()
 
     def _diverged(self, value: float, what: str = "loss") -> None:
         s = self.state
-        s.model.load_state_dict(s.best)
-        s.average.load_state_dict(s.best)
-        s.optimizer.state.clear()  # its moments may be as broken as the loss
+        s.fall_back()
         raise TrainingDivergedError(
             f"the {what} became {value} at step {s.step} of {s.n_steps}; the weights of step "
             f"{s.best_step} are kept. Lower learning_rate (now {self.settings.learning_rate:g}) "
             "or clip_norm",
             step=s.step,
         )
-
-
-def _recipe_of(model: Any) -> FitSettings:
-    """Return the recipe of a model's family, or the default one."""
-    family = getattr(model, "config", {}).get("family")
-    return RECIPES.get(str(family), FitSettings())
 
 
 def _standard_error(x: np.ndarray) -> float:

@@ -27,12 +27,14 @@ import torch
 from physgen.analysis.weights import forward_ess
 from physgen.core.arrays import to_numpy
 from physgen.core.checks import check_finite
+from physgen.core.declared import declared
 from physgen.core.errors import InputError
-from physgen.core.learning import Loss
+from physgen.core.learning import Carry, Loss
 from physgen.core.protocols import SPINS, Target
 from physgen.core.random import Stream
-from physgen.training.problem import problem
+from physgen.training.problem import device_of, learned_part, problem
 from physgen.training.reverse_kl import ReverseKL
+from physgen.training.samples import Samples, last_share
 
 __all__ = ["ForwardKL", "MixedKL"]
 
@@ -56,7 +58,7 @@ class ForwardKL:
         If the shape or the fraction is wrong, or a number is not finite.
     """
 
-    loss_name = "log_z_bound"
+    loss_name, label, item, unit = "log_z_bound", "bound of log Z", "draws", "nat"
 
     def __init__(
         self,
@@ -81,13 +83,12 @@ class ForwardKL:
             raise InputError("samples must be finite numbers, got NaN or infinity")
         if not 0 < check_finite("validation_fraction", validation_fraction) < 1:
             raise InputError(f"validation_fraction must lie in (0, 1), got {validation_fraction}")
-        held = max(1, round(validation_fraction * len(x)))
-        dtype = torch.int8 if target.support == SPINS else torch.float32
         self.target, self.n_sites = target, math.prod(target.event_shape)
-        self.flip = "z2" in getattr(target, "symmetries", ()) if flip is None else bool(flip)
-        self.train = torch.tensor(x[: len(x) - held], dtype=dtype)
-        self.validation = torch.tensor(x[len(x) - held :], dtype=dtype)
-        self.n_train, self.n_validation = len(self.train), held
+        self.flip = declared(target).is_even if flip is None else bool(flip)
+        x = x.astype(np.int8 if target.support == SPINS else np.float32)
+        held_out = last_share(len(x), validation_fraction)
+        self._samples = Samples(x, held_out, even=self.flip)
+        self.n_train, self.n_validation = self._samples.n_train, self._samples.n_validation
 
     @property
     def merits(self) -> Mapping[str, Callable[[np.ndarray], float]]:
@@ -96,36 +97,30 @@ class ForwardKL:
 
     def epoch_order(self, stream: Stream) -> np.ndarray:
         """Return the positions of one epoch in training order."""
-        return stream.numpy().permutation(self.n_train)
+        return self._samples.epoch_order(stream)
 
-    def batch(self, index: np.ndarray) -> torch.Tensor:
-        """Return the configurations at these positions."""
-        return self.train[torch.as_tensor(index)]
+    def begin(self, model: Any, rng: Stream) -> Carry:
+        """Return nothing: a step remembers nothing of the last one."""
+        del model, rng
+        return {}
 
-    def loss(self, model: Any, batch: torch.Tensor, rng: Stream) -> Loss:
-        """Return the mean log w of a batch: log Z + D(p || q), with the gradient of the latter."""
+    def loss(self, model: Any, index: np.ndarray, rng: Stream, carry: Carry) -> Loss:
+        """Return the mean log w: log Z + D(p || q), with the gradient of the latter."""
+        del carry
         q, target = problem(model, self.target)
-        if self.flip:
-            sign = rng.child("flip").numpy().integers(0, 2, size=len(batch)) * 2 - 1
-            shape = (-1,) + (1,) * (batch.ndim - 1)
-            batch = batch * torch.as_tensor(sign, dtype=batch.dtype).reshape(shape)
-        x = self._rest(model, batch)
+        x = learned_part(model, self._samples.batch(index, rng, device_of(model)).x)
         with torch.no_grad():
             action = torch.as_tensor(target.action(x))
-        parameter = next(iter(q.parameters()))
-        log_q = q(x.to(parameter.device, parameter.dtype))
+        log_q = q.forward(x.to(next(iter(q.parameters())).dtype))
         return Loss((-action.to(log_q.device) - log_q).mean())
 
     def evaluate(self, model: Any) -> np.ndarray:
         """Return log w / n_sites of the configurations held out, (n_validation,)."""
         q, target = problem(model, self.target)
-        x = self._rest(model, self.validation)
+        x = learned_part(model, self._samples.validation)
         with torch.no_grad():
             log_w = -to_numpy(target.action(x)) - to_numpy(q.log_prob(x))
         return log_w / self.n_sites
-
-    def _rest(self, model: Any, x: torch.Tensor) -> torch.Tensor:
-        return model.rest(x) if hasattr(model, "rest") else x
 
 
 class MixedKL:
@@ -145,7 +140,7 @@ class MixedKL:
         If the share is out of range, or the targets differ.
     """
 
-    loss_name = "mixed"
+    loss_name, label, item, unit = "mixed", "mixed KL", "draws", "nat"
 
     def __init__(self, reverse: ReverseKL, forward: ForwardKL, share: float = 0.5) -> None:
         if reverse.target is not forward.target:
@@ -173,15 +168,16 @@ class MixedKL:
         """Return the positions of one epoch of configurations in training order."""
         return self.forward.epoch_order(stream)
 
-    def batch(self, index: np.ndarray) -> torch.Tensor:
-        """Return the configurations at these positions; as many are drawn from the model."""
-        return self.forward.batch(index)
+    def begin(self, model: Any, rng: Stream) -> Carry:
+        """Return nothing: a step remembers nothing of the last one."""
+        del model, rng
+        return {}
 
-    def loss(self, model: Any, batch: torch.Tensor, rng: Stream) -> Loss:
-        """Return the mixture of both losses."""
+    def loss(self, model: Any, index: np.ndarray, rng: Stream, carry: Carry) -> Loss:
+        """Return the mixture of both losses, of as many draws as configurations."""
         a = self.share
-        drawn = self.reverse.loss(model, batch.new_empty(len(batch), 0), rng.child("reverse"))
-        given = self.forward.loss(model, batch, rng.child("forward"))
+        drawn = self.reverse.loss(model, index, rng.child("reverse"), carry)
+        given = self.forward.loss(model, index, rng.child("forward"), carry)
         return Loss((1 - a) * drawn.value + a * given.value)
 
     def evaluate(self, model: Any) -> np.ndarray:

@@ -13,6 +13,8 @@ of mean 1 enter as :math:`-w_s \log q(a_s)`: those of unequal settings
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,16 +23,13 @@ import torch
 from physgen.core.arrays import to_numpy
 from physgen.core.checks import check_finite
 from physgen.core.errors import InputError
-from physgen.core.learning import Augmented, Loss
+from physgen.core.learning import Augmented, Carry, Loss
 from physgen.core.random import Stream, as_stream
+from physgen.quantum.settings import label_settings
 from physgen.quantum.shots import ShotFile
-from physgen.training.shots import (
-    BUFFER_BYTES,
-    MemoryShots,
-    StreamedShots,
-    WeightedBatch,
-    check_weights,
-)
+from physgen.training.problem import device_of
+from physgen.training.samples import Samples, check_weights, random_share
+from physgen.training.streamed import BUFFER_BYTES, StreamedShots
 
 __all__ = ["NegativeLogLikelihood"]
 
@@ -42,7 +41,7 @@ class NegativeLogLikelihood:
     ----------
     outcomes : integer array (n, L), or an object with ``.outcomes`` (MeasurementData)
         Independent shots; outcomes 0..K-1.  Those of ``MeasurementData.open`` are read from their
-        file as they are needed (:mod:`physgen.training.shots`).
+        file as they are needed (:mod:`physgen.training.streamed`).
     validation_fraction : float
         Share of the shots kept for validation, in [0, 1); they count in the shot budget.
         0: no validation, the last weights are the result.
@@ -66,6 +65,9 @@ class NegativeLogLikelihood:
     InputError
         If the shape, the dtype, the weights or the fraction is wrong, or too few shots are left.
     """
+
+    loss_name, label, item, unit = "nll", "NLL", "shots", "nat"
+    merits: Mapping[str, Callable[[np.ndarray], float]] = MappingProxyType({})
 
     def __init__(
         self,
@@ -91,18 +93,19 @@ class NegativeLogLikelihood:
         if isinstance(array, ShotFile):
             self._shots = StreamedShots(array, weights, validation_fraction, stream, buffer_bytes)
         else:
-            self._shots = MemoryShots(array, weights, validation_fraction, stream)
+            held_out = random_share(len(array), validation_fraction, stream)
+            self._shots = Samples(array.astype(np.uint8, copy=False), held_out, weights)
         self.train, self.validation = self._shots.train, self._shots.validation
 
     @property
     def n_train(self) -> int:
         """Number of shots that are trained on."""
-        return len(self.train)
+        return self._shots.n_train
 
     @property
     def n_validation(self) -> int:
         """Number of shots that are held out."""
-        return len(self.validation)
+        return self._shots.n_validation
 
     @property
     def n_sites(self) -> int:
@@ -123,7 +126,7 @@ class NegativeLogLikelihood:
             Draw as many shots of each Pauli setting as there are: for pauli-6 in chosen settings.
         """
         new = copy.copy(self)
-        new._shots = self._shots.resampled(as_stream(rng), within_settings)
+        new._shots = self._shots.resampled(as_stream(rng), _settings if within_settings else None)
         new.train = new._shots.train
         return new
 
@@ -131,21 +134,21 @@ class NegativeLogLikelihood:
         """Return the positions of one epoch in training order."""
         return self._shots.epoch_order(stream)
 
-    def batch(self, index: np.ndarray) -> torch.Tensor | WeightedBatch:
-        """Return the training strings of these positions, (B, L) uint8, with weights if any."""
-        return self._shots.batch(index)
+    def begin(self, model: Any, rng: Stream) -> Carry:
+        """Return nothing: a step remembers nothing of the last one."""
+        del model, rng
+        return {}
 
-    def loss(self, model: Any, batch: torch.Tensor | WeightedBatch, rng: Stream) -> Loss:
-        """Return the (weighted) mean negative log-likelihood of a batch in nats per string.
+    def loss(self, model: Any, index: np.ndarray, rng: Stream, carry: Carry) -> Loss:
+        """Return the (weighted) mean negative log-likelihood of strings, in nats per string.
 
-        A model that is :class:`~physgen.core.protocols.Augmented` transforms the batch by `rng`.
+        A model that is :class:`~physgen.core.learning.Augmented` transforms them by `rng`.
         """
+        del carry
+        x, weights = self._shots.batch(index, rng, device_of(model))
         augmented = isinstance(model, Augmented)
-        x = batch.x if isinstance(batch, WeightedBatch) else batch
-        log_q = model.training_log_prob(x, rng) if augmented else model(x)
-        if isinstance(batch, WeightedBatch):
-            log_q = log_q * batch.weights
-        return Loss(-log_q.mean())
+        log_q = model.training_log_prob(x, rng) if augmented else model.forward(x)
+        return Loss(-(log_q if weights is None else log_q * weights).mean())
 
     def evaluate(self, model: Any) -> np.ndarray:
         """Return the NLL of each held-out shot in nats per site, times its weight if it has one.
@@ -158,3 +161,8 @@ class NegativeLogLikelihood:
             nll = -to_numpy(model.log_prob(self.validation)) / self.n_sites
         weights = self._shots.validation_weights
         return nll if weights is None else nll * weights
+
+
+def _settings(strings: torch.Tensor) -> np.ndarray:
+    """Return the label of the Pauli setting of each string of pauli-6."""
+    return label_settings(strings.numpy() % 3)

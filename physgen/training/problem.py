@@ -1,4 +1,4 @@
-"""What of a model is learned: a collapsed model draws a part of its variables exactly."""
+"""The part of a model that training acts on: a collapsed model draws the rest exactly."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from physgen.core.errors import InputError
 from physgen.core.protocols import Collapsed
 from physgen.models.decimated import reduced
 
-__all__ = ["problem"]
+__all__ = ["device_of", "learned_part", "problem"]
 
 
 def problem(model: Any, target: Any, stage: Any = None) -> tuple[Any, Any]:
@@ -41,3 +41,13 @@ def problem(model: Any, target: Any, stage: Any = None) -> tuple[Any, Any]:
     if rest is None:
         raise InputError(f"{stage!r} cannot integrate the sites that {target!r} integrates")
     return found[0], rest
+
+
+def learned_part(model: Any, x: Any) -> Any:
+    """Return the variables of whole configurations that a model has to learn."""
+    return model.rest(x) if isinstance(model, Collapsed) else x
+
+
+def device_of(model: Any) -> Any:
+    """Return the device of the weights of a model."""
+    return next(iter(model.parameters())).device

@@ -1,4 +1,4 @@
-"""How a fit goes, told a few times a second."""
+"""How a fit goes, reported a few times a second."""
 
 from __future__ import annotations
 
@@ -15,13 +15,27 @@ PROGRESS_EVERY = 0.2  # seconds between calls of the listener
 
 @dataclass(frozen=True)
 class Progress:
-    """What a progress display shows; losses in nats per site."""
+    """What a progress display shows.
+
+    Attributes
+    ----------
+    label, item, unit : str
+        Of the objective: what its loss is called, what it is a loss of, and its unit.
+    train_loss, validation_loss : float
+        Per site; NaN before the first validation.
+    entropy_floor : float or None
+        Lowest possible loss per site.
+    samples_per_second : float
+        Items trained on in a second.
+    """
 
     epoch: int
     n_epochs: int
     step: int
     n_steps: int
-    loss_name: str
+    label: str
+    item: str
+    unit: str
     train_loss: float
     validation_loss: float
     merits: Mapping[str, float]
@@ -50,23 +64,25 @@ class Reporter:
         self.last = now
         loop, s = self.loop, self.loop.state
         rate = (s.step - self.first) / max(now - self.start, 1e-9)
-        name = getattr(loop.objective, "loss_name", "nll")
+        objective = loop.objective
+        name = objective.loss_name
         trained = s.history[f"train_{name}"]
         train = trained[-1] if trained else math.nan
         if s.loss_count:
-            train = s.loss_sum / s.loss_count / loop.objective.n_sites
+            train = s.loss_sum / s.loss_count / objective.n_sites
         validation = s.history[f"validation_{name}"]
-        merits = getattr(loop.objective, "merits", ())
         self.callback(
             Progress(
                 epoch=min(loop.epoch + 1, loop.n_epochs),
                 n_epochs=loop.n_epochs,
                 step=s.step,
                 n_steps=s.n_steps,
-                loss_name=name,
+                label=objective.label,
+                item=objective.item,
+                unit=objective.unit,
                 train_loss=train,
                 validation_loss=validation[-1] if validation else math.nan,
-                merits={m: s.history[m][-1] for m in merits if s.history[m]},
+                merits={m: s.history[m][-1] for m in objective.merits if s.history[m]},
                 entropy_floor=self.floor,
                 samples_per_second=rate * loop.settings.batch_size,
                 eta_s=(s.n_steps - s.step) / rate if rate > 0 else math.inf,

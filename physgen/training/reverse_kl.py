@@ -17,8 +17,8 @@ reinforce   :math:`E[(f - \bar f) \, \partial_\theta \log q(x)]`, :math:`f = \lo
 
 With ``anneal`` = a the action is multiplied by a number that grows linearly from ``start`` to 1
 over the first share a of the steps: the modes of a broken phase are found while they still touch.
-With ``along`` the way there is one of couplings instead: ``along(s)`` is the target at
-:math:`0 \le s < 1`, in STAGES stages.
+With ``along`` the path is a sequence of targets instead: ``along(s)``, :math:`0 \le s < 1`, in
+STAGES steps.
 Held-out "items" are draws with fixed random numbers; their losses give the effective sample size
 of the weights :math:`w = e^{-S} / q` beside F_q.
 """
@@ -37,10 +37,10 @@ import torch
 from physgen.analysis.weights import ess
 from physgen.core.checks import check_choice, check_finite, check_positive, check_positive_int
 from physgen.core.errors import InputError
-from physgen.core.learning import Loss
+from physgen.core.learning import Carry, Loss, Scored
 from physgen.core.protocols import Differentiable, Target
 from physgen.core.random import Stream, as_stream
-from physgen.training.problem import problem
+from physgen.training.problem import device_of, problem
 
 __all__ = ["ReverseKL"]
 
@@ -77,7 +77,7 @@ class ReverseKL:
         If a number is out of range, or the gradient needs what the target does not have.
     """
 
-    loss_name = "free_energy"
+    loss_name, label, item, unit = "free_energy", "variational F", "draws", "nat"
 
     def __init__(
         self,
@@ -142,17 +142,19 @@ class ReverseKL:
         del stream
         return np.arange(self.n_train)
 
-    def batch(self, index: np.ndarray) -> torch.Tensor:
-        """Return nothing, as often as there are draws to be made."""
-        return torch.empty(len(index), 0)
+    def begin(self, model: Any, rng: Stream) -> Carry:
+        """Return nothing: a step remembers nothing of the last one."""
+        del model, rng
+        return {}
 
-    def loss(self, model: Any, batch: torch.Tensor, rng: Stream) -> Loss:
-        """Return F_q of a batch of draws; its gradient is the chosen one."""
+    def loss(self, model: Any, index: np.ndarray, rng: Stream, carry: Carry) -> Loss:
+        """Return F_q of as many draws as there are positions; its gradient is the chosen one."""
+        del carry
         q, target = problem(model, self.target, self.stage)
-        n = len(batch)
+        n = len(index)
         if self.gradient == "reinforce":
             return Loss(self._reinforce(q, target, n, rng))
-        generator = rng.torch(batch.device)
+        generator = rng.torch(device_of(model))
         if self.gradient == "reparam":
             x, log_q = q.draw(n, generator)
             return Loss((log_q + self.factor * target.action(x)).mean())
@@ -177,9 +179,9 @@ class ReverseKL:
     def _reinforce(self, q: Any, target: Any, n: int, rng: Stream) -> torch.Tensor:
         if q.support.kind == "reals":
             x, _ = q.sample_and_log_prob(n, rng)
-            log_q = q(x)
+            log_q = q.forward(x)
         else:  # spins do not move with the weights: the log q of the draw is differentiated
-            x, log_q = q.draw(n, rng.torch(next(q.parameters()).device))
+            x, log_q = q.draw(n, rng.torch(device_of(q)))
         with torch.no_grad():
             f = log_q + self.factor * torch.as_tensor(target.action(x))
             advantage = (f - f.mean()) / max(n - 1, 1)
@@ -193,7 +195,7 @@ def _has_force(target: Any) -> bool:
 
 def _scored(q: Any, n: int, generator: torch.Generator) -> tuple[Any, Any, Any]:
     """Return draws, their log q and score: in one pass where a flow can, else in two."""
-    if hasattr(q, "draw_with_score"):
+    if isinstance(q, Scored):
         return q.draw_with_score(n, generator)
     x, _ = q.draw(n, generator)
     at = x.detach().requires_grad_(True)
@@ -201,7 +203,7 @@ def _scored(q: Any, n: int, generator: torch.Generator) -> tuple[Any, Any, Any]:
     for p in parameters:
         p.requires_grad_(False)
     try:
-        log_q = q(at)
+        log_q = q.forward(at)
         (score,) = torch.autograd.grad(log_q.sum(), at)
     finally:
         for p in parameters:

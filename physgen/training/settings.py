@@ -20,23 +20,25 @@ _UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 class FitSettings:
     """The training recipe.
 
-    The defaults are one recipe for measurement strings of 1e4 to 1e6 shots, chosen on the critical
-    Ising chain of 50 sites (docs/recipe.md holds the runs behind each number).
+    The defaults are one recipe for measurement strings, 1e4 to 1e6 of them, chosen on the critical
+    Ising chain of 50 sites (docs/recipe.md holds the runs behind each number).  Other families
+    and objectives have recipes of their own (:func:`~physgen.training.recipe`).
 
     Attributes
     ----------
     n_epochs : int or None
-        Passes over the training shots.  None: 10 epochs_scale (1e4 / n_train)^(1/3), at least 2:
-        more shots need fewer passes, but more steps.
+        Passes over the training items.  None is the rule of measurement strings:
+        10 epochs_scale (1e4 / n_train)^(1/3), at least 2: more strings need fewer passes, but
+        more steps.
     epochs_scale : float
         Factor of that rule, for models that learn faster or slower; > 0.
     min_steps : int
-        Steps that are taken at least where `n_epochs` is None: few shots need more passes.
+        Steps that are taken at least where `n_epochs` is None: few strings need more passes.
     budget : str or None
         CPU time instead of `n_epochs`, e.g. ``"60s"``, ``"5min"``, ``"1h"``.  Calibrated once,
         on copies, to a number of steps that is stored and replayed on resume.
     batch_size : int
-        Shots per optimiser step.
+        Items per optimiser step: strings, configurations or draws.
     learning_rate : float
         Peak step size of Adam.
     schedule : {"cosine", "constant"}
@@ -99,7 +101,7 @@ class FitSettings:
         return asdict(self)
 
     def epochs(self, n_train: int) -> int:
-        """Return the number of passes over `n_train` shots."""
+        """Return the number of passes over `n_train` items."""
         if self.n_epochs is not None:
             return self.n_epochs
         passes = round(10 * self.epochs_scale * (1e4 / n_train) ** (1 / 3))

@@ -1,14 +1,16 @@
 """All that training remembers, as one Dataset: what a resume needs and nothing else.
 
 Batches and schedules are functions of the step (streams are stateless), so the state is the
-weights, their average, the best average so far, Adam's two moments, and a few counters.
+weights, their average, the best average so far, Adam's two moments, what the objective carries
+from step to step (persistent chains, a critic), and a few counters.
 """
 
 from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,17 +18,17 @@ import torch
 import xarray as xr
 
 from physgen.core.errors import InputError
+from physgen.core.learning import Carry, Objective
 from physgen.models.io import dataset_to_tensors, tensors_to_dataset
+from physgen.training.problem import device_of
 from physgen.training.settings import FitSettings
 
-__all__ = ["FitState", "history_columns"]
+__all__ = ["FitState", "copied"]
 
 
-def history_columns(objective: Any) -> tuple[str, ...]:
-    """Return the columns of a history: losses by the name of the objective's, and its merits."""
-    loss = getattr(objective, "loss_name", "nll")
-    losses = (f"train_{loss}", f"validation_{loss}", f"validation_{loss}_error")
-    return ("step", "epoch", *losses, "learning_rate", *getattr(objective, "merits", ()))
+def copied(carry: Carry) -> dict[str, torch.Tensor]:
+    """Return a carry with memory of its own and without gradients."""
+    return {name: tensor.detach().clone() for name, tensor in carry.items()}
 
 
 class FitState:
@@ -39,20 +41,23 @@ class FitState:
     optimizer : torch.optim.Adam
     best : dict of str to tensor
         Averaged weights that are the result if nothing better comes.
+    carry, best_carry : dict of str to tensor
+        What the objective is given next, and was given after the step of `best`: chains fit the
+        weights that they ran under, so a divergence falls back on both.  On the model's device.
     step, n_steps, best_step : int
         Optimiser steps done and planned, and the step of `best`.
     lowest : array
-        NLL of each held-out shot at the validation with the lowest mean.
+        Loss of each held-out item at the validation with the lowest mean.
     stale : int
         Validations since then.
-    loss_sum, loss_count : float, int
-        Training loss since the last validation.
+    loss_sum, loss_count, metric_sums : float, int, dict of str to float
+        Training loss since the last validation, and the metrics beside it, summed over items.
     history : dict of lists
-        By column.
+        By column: losses by the name that the objective gives them, its merits and its metrics.
     """
 
     def __init__(
-        self, model: torch.nn.Module, settings: FitSettings, n_steps: int, columns: Iterable[str]
+        self, model: torch.nn.Module, settings: FitSettings, n_steps: int, objective: Objective
     ) -> None:
         self.model = model
         self.average: Any = copy.deepcopy(model).requires_grad_(False)
@@ -63,7 +68,36 @@ class FitState:
         self.step, self.n_steps = 0, n_steps
         self.best_step, self.stale, self.lowest = 0, 0, np.empty(0)
         self.loss_sum, self.loss_count = 0.0, 0
-        self.history: dict[str, list[float]] = {name: [] for name in columns}
+        self.metric_sums: dict[str, float] = {}
+        self.carry: dict[str, torch.Tensor] = {}
+        self.best_carry: dict[str, torch.Tensor] = {}
+        loss = objective.loss_name
+        self._losses = (f"train_{loss}", f"validation_{loss}", f"validation_{loss}_error")
+        self._columns = ("step", "epoch", *self._losses, "learning_rate", *objective.merits)
+        self.history: dict[str, list[float]] = {name: [] for name in self._columns}
+        self._unit = f"{objective.unit}/site"
+
+    def begin(self, carry: Carry) -> None:
+        """Take the first carry of an objective."""
+        self.carry, self.best_carry = copied(carry), copied(carry)
+
+    def keep(self) -> None:
+        """Take the present averaged weights for the best."""
+        self.best, self.best_step = copy.deepcopy(self.average.state_dict()), self.step
+        self.best_carry = copied(self.carry)
+
+    def fall_back(self) -> None:
+        """Return to the best weights and their carry, after what came of them has diverged."""
+        self.model.load_state_dict(self.best)
+        self.average.load_state_dict(self.best)
+        self.carry = copied(self.best_carry)
+        self.optimizer.state.clear()  # its moments may be as broken as the loss
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all weights and numbers that are carried on are finite."""
+        weights = [p for module in (self.model, self.average) for p in module.parameters()]
+        return all(torch.isfinite(tensor).all() for tensor in (*weights, *self.carry.values()))
 
     def update_average(self, decay: float) -> None:
         """Move the averaged weights towards the current ones.
@@ -75,15 +109,35 @@ class FitState:
             for a, p in zip(self.average.parameters(), self.model.parameters(), strict=True):
                 a.lerp_(p, weight)
 
+    def count(self, value: float, metrics: Mapping[str, float], n: int) -> None:
+        """Add the loss and the metrics of a step over n items."""
+        self.loss_sum += value * n
+        self.loss_count += n
+        for name, metric in metrics.items():
+            self.metric_sums[name] = self.metric_sums.get(name, 0.0) + float(metric) * n
+
+    def record(self, row: Iterable[float]) -> None:
+        """Add a row to the history, with the mean of each metric since the last one."""
+        if twice := sorted({*self._columns} & {*self.metric_sums}):
+            raise InputError(
+                f"metrics of an objective need names of their own, got {twice[0]!r}, a column of "
+                "every history; give it another name"
+            )
+        means = {name: total / self.loss_count for name, total in self.metric_sums.items()}
+        now, rows = dict(zip(self._columns, row, strict=True)) | means, len(self.history["step"])
+        for name in now:
+            self.history.setdefault(name, [math.nan] * rows)
+        for name, column in self.history.items():
+            column.append(float(now.get(name, math.nan)))
+        self.loss_sum, self.loss_count, self.metric_sums = 0.0, 0, {}
+
     def history_dataset(self) -> xr.Dataset:
-        """Return the history with dimension ``evaluation``; losses in nats per site."""
-        losses = [name for name in self.history if name.startswith(("train_", "validation_"))]
-        units = dict.fromkeys(losses, "nat/site")
+        """Return the history with dimension ``evaluation``; losses per site."""
         variables = {
             name: (
                 "evaluation",
                 np.asarray(values, dtype=np.int64 if name in ("step", "epoch") else np.float64),
-                {"units": units[name]} if name in units else {},
+                {"units": self._unit} if name in self._losses else {},
             )
             for name, values in self.history.items()
         }
@@ -97,6 +151,8 @@ class FitState:
             **_prefixed("model", self.model.state_dict().items()),
             **_prefixed("average", self.average.state_dict().items()),
             **_prefixed("best", self.best.items()),
+            **_prefixed("carry", self.carry.items()),
+            **_prefixed("best_carry", self.best_carry.items()),
         }
         for key in ("exp_avg", "exp_avg_sq", "step"):
             per_name = ((names[i], moments[i][key]) for i in sorted(moments))
@@ -113,23 +169,29 @@ class FitState:
 
     def restore(self, stored: xr.Dataset) -> None:
         """Load what :meth:`to_dataset` returned, or raise :class:`InputError`."""
-        tensors = dataset_to_tensors(stored)
+        tensors, device = dataset_to_tensors(stored), device_of(self.model)
         try:
             self.model.load_state_dict(_selected(tensors, "model"))
             self.average.load_state_dict(_selected(tensors, "average"))
             self.best = _selected(tensors, "best")
             counters = json.loads(stored.attrs["counters"])
+            counters = {name: counters[name] for name in _COUNTERS}
             self.lowest = stored["lowest"].values.copy()
+            metrics = [str(name).removeprefix("history.") for name in stored.data_vars]
+            metrics = [m for m in metrics if f"history.{m}" in stored and m not in self._columns]
             self.history = {
-                name: stored[f"history.{name}"].values.tolist() for name in self.history
+                name: stored[f"history.{name}"].values.tolist()
+                for name in (*self._columns, *metrics)
             }
         except (RuntimeError, KeyError) as error:
             raise InputError(
-                "the checkpoint does not belong to this model; "
-                f"train with the model it was written for ({error})"
+                "the checkpoint does not belong to this model and objective; "
+                f"train with those it was written for ({error})"
             ) from error
-        for name in _COUNTERS:
-            setattr(self, name, counters[name])
+        for name, value in counters.items():
+            setattr(self, name, value)
+        carried = (_selected(tensors, prefix) for prefix in ("carry", "best_carry"))
+        self.carry, self.best_carry = ({k: t.to(device) for k, t in c.items()} for c in carried)
         state: dict[int, dict[str, Any]] = {}
         for i, (name, _) in enumerate(self.model.named_parameters()):
             if f"adam.step.{name}" in tensors:
@@ -139,7 +201,7 @@ class FitState:
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
-_COUNTERS = ("step", "n_steps", "best_step", "stale", "loss_sum", "loss_count")
+_COUNTERS = ("step", "n_steps", "best_step", "stale", "loss_sum", "loss_count", "metric_sums")
 
 
 def _prefixed(prefix: str, items: Iterable[tuple[str, torch.Tensor]]) -> dict[str, torch.Tensor]:

@@ -1,4 +1,4 @@
-"""Models that are solved for in steps: training gives them more, where they need them."""
+"""Models defined by an equation that is solved in steps: training takes as many as they need."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["resolve"]
 
 
 def resolve(state: FitState, rng: Stream, in_time: bool) -> None:
-    """Let whatever in a model is solved for in steps take those that its weights need.
+    """Raise the number of steps of every solver in a model to what its weights need.
 
     Parameters
     ----------

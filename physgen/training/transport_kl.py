@@ -23,10 +23,12 @@ from physgen.analysis.weights import ess
 from physgen.core.arrays import to_numpy
 from physgen.core.checks import check_positive_int
 from physgen.core.errors import InputError
-from physgen.core.learning import Loss
+from physgen.core.learning import Carry, Loss
 from physgen.core.random import Stream, as_stream
 from physgen.samplers.jarzynski import Stage, carried
 from physgen.training.fitting import fit
+from physgen.training.problem import device_of
+from physgen.training.samples import Samples
 from physgen.training.settings import FitSettings
 
 __all__ = ["TransportKL", "fit_layers"]
@@ -50,17 +52,18 @@ class TransportKL:
         If there are fewer than 100 draws.
     """
 
-    loss_name = "free_energy"
+    loss_name, label, item, unit = "free_energy", "mean work", "draws", "nat"
 
     def __init__(self, samples: Any, actions: Any, target: Any) -> None:
-        x = torch.tensor(to_numpy(samples), dtype=torch.float32)
+        x = to_numpy(samples).astype(np.float32)
         if len(x) < 100:
             raise InputError(f"a map needs at least 100 draws to be trained on, got {len(x)}")
         self.target, self.n_sites = target, math.prod(target.event_shape)
-        action = torch.tensor(to_numpy(actions), dtype=torch.float64)
-        self.n_validation = len(x) // 10
-        self.n_train = len(x) - self.n_validation
-        self._x, self._action = x, action
+        held_out = np.arange(len(x) - len(x) // 10, len(x))
+        # Both are split alike, so a position means a draw in one and its action in the other.
+        self._draws = Samples(x, held_out)
+        self._actions = Samples(to_numpy(actions).astype(np.float64), held_out)
+        self.n_train, self.n_validation = self._draws.n_train, self._draws.n_validation
 
     @property
     def merits(self) -> Mapping[str, Callable[[np.ndarray], float]]:
@@ -69,26 +72,27 @@ class TransportKL:
 
     def epoch_order(self, stream: Stream) -> np.ndarray:
         """Return the positions of one epoch in training order."""
-        return stream.numpy().permutation(self.n_train)
+        return self._draws.epoch_order(stream)
 
-    def batch(self, index: np.ndarray) -> torch.Tensor:
-        """Return the positions themselves: a draw and its action belong together."""
-        return torch.as_tensor(index)
+    def begin(self, model: Any, rng: Stream) -> Carry:
+        """Return nothing: a step remembers nothing of the last one."""
+        del model, rng
+        return {}
 
-    def loss(self, model: Any, batch: torch.Tensor, rng: Stream) -> Loss:
-        """Return the mean work of a batch."""
-        del rng
-        at = batch.cpu()
-        return Loss(self._work(model, self._x[at], self._action[at]).mean())
+    def loss(self, model: Any, index: np.ndarray, rng: Stream, carry: Carry) -> Loss:
+        """Return the mean work of the draws at these positions."""
+        del carry
+        x, action = self._draws.batch(index, rng).x, self._actions.batch(index, rng).x
+        return Loss(self._work(model, x, action).mean())
 
     def evaluate(self, model: Any) -> np.ndarray:
         """Return the work per site of the draws held out."""
         with torch.no_grad():
-            work = self._work(model, self._x[self.n_train :], self._action[self.n_train :])
+            work = self._work(model, self._draws.validation, self._actions.validation)
         return work.cpu().numpy() / self.n_sites
 
     def _work(self, model: Any, x: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
-        device = next(model.parameters()).device
+        device = device_of(model)
         y, log_det = model.mapped(x.to(device))
         return self.target.action(y) - action.to(device) - log_det
 

@@ -14,8 +14,10 @@ its weight* k, as 6 5^(k-1) for pauli-4 and 2 3^k for pauli-6: F_c = 0.995 bound
 *Physicality.*  The reduced matrix of two neighbours is positive in every state.  The lowest
 eigenvalue of an estimate is below the true one by the noise that picked its eigenvector v, so the
 test takes v from one half of the shots and :math:`\langle v|\rho|v\rangle \ge 0` from the other,
-where it has no bias and the standard error of a mean; and the reverse.  Energies below the ground
-state and Pauli expectation values outside [-1, 1] are flagged by
+where it has no bias and the standard error of a mean; and the reverse.  The halves are drawn at
+random.  Shots that alternate between two outcomes would otherwise give halves of one outcome each,
+whose lowest eigenvalue is degenerate: rounding would choose v.  Energies below the ground state
+and Pauli expectation values outside [-1, 1] are flagged by
 :func:`~physgen.quantum.estimate_observables`.
 """
 
@@ -29,6 +31,7 @@ import xarray as xr
 
 from physgen.core.checks import check_finite
 from physgen.core.errors import InputError
+from physgen.core.random import Stream
 from physgen.quantum.data import MeasurementData
 from physgen.quantum.estimators import FALSE_ALARM
 from physgen.quantum.povm import POVM
@@ -107,9 +110,9 @@ def physical_violations(data: MeasurementData) -> xr.Dataset:
     Dataset
         By ``bond`` (i, i + 1): ``lowest_eigenvalue`` of the estimate from all shots, with
         ``_error`` (that of <v|rho|v>; negative values within a few of these are noise);
-        ``witness`` (bond, half): <v|rho|v> on one half of the shots with v from the other, with
-        ``_error``; ``unphysical`` (0 or 1): a witness below 0 by more than z errors, with a false
-        alarm of probability at most ``attrs["unphysical_level"]`` among all bonds.
+        ``witness`` (bond, half): <v|rho|v> on a random half of the shots with v from the other,
+        with ``_error``; ``unphysical`` (0 or 1): a witness below 0 by more than z errors, with a
+        false alarm of probability at most ``attrs["unphysical_level"]`` among all bonds.
     """
     if data.L < 2 or data.n < 8:
         raise InputError(f"data must have 2 sites and 8 shots at least, got {data.L} and {data.n}")
@@ -117,7 +120,7 @@ def physical_violations(data: MeasurementData) -> xr.Dataset:
     n_bonds = data.L - 1
     lowest, error = np.empty(n_bonds), np.empty(n_bonds)
     witness, witness_error = np.empty((n_bonds, 2)), np.empty((n_bonds, 2))
-    halves = [data.take(slice(k, None, 2)) for k in (0, 1)]
+    halves = _halves(data)
     for i in range(n_bonds):
         pair = [i, i + 1]
         everything = count(data, pair)
@@ -140,7 +143,7 @@ def physical_violations(data: MeasurementData) -> xr.Dataset:
                 {"long_name": f"1 where a witness is below 0 by more than {z:.2f} errors"},
             ),
         },
-        coords={"bond": np.arange(n_bonds), "half": ["even", "odd"]},
+        coords={"bond": np.arange(n_bonds), "half": ["first", "second"]},
         attrs={
             "estimator": "duals; eigenvector from one half of the shots, mean over the other",
             "exactness": "asymptotic",
@@ -149,6 +152,14 @@ def physical_violations(data: MeasurementData) -> xr.Dataset:
             "unphysical_level": FALSE_ALARM,
         },
     )
+
+
+def _halves(data: MeasurementData) -> list[MeasurementData]:
+    """Return two random halves, the same at every call; each chosen setting is split evenly."""
+    order = Stream(0, ("physical_violations",)).numpy().permutation(data.n)
+    if data.settings is not None:
+        order = order[np.argsort(data.settings[order], kind="stable")]
+    return [data.take(order[k::2]) for k in (0, 1)]
 
 
 def _lowest_vector(counts: Counts) -> np.ndarray:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from physgen.workflow.job import KINDS, job_of
+from physgen.workflow.job import KINDS
+from physgen.workflow.sections import UNKNOWN_KEY
 
 __all__ = ["one_line"]
 
@@ -22,6 +23,9 @@ def one_line(error: ValidationError, root: type[BaseModel]) -> str:
     value = first["input"]
     if first["type"] == "value_error":
         return str(first.get("ctx", {}).get("error"))
+    if first["type"] == UNKNOWN_KEY:
+        name, known = (first.get("ctx", {})[k] for k in ("key", "known"))
+        return _unknown(root, f"[{key}] {name}", name, str(key), known)
     if first["type"] == "extra_forbidden":
         return _unknown(root, where, str(key), section, fields)
     if first["type"] == "missing":
@@ -69,7 +73,7 @@ def _by_name(fields: Mapping[str, FieldInfo]) -> dict[str, FieldInfo]:
 
 
 def _unknown(
-    root: type[BaseModel], where: str, key: str, section: str, fields: Mapping[str, FieldInfo]
+    root: type[BaseModel], where: str, key: str, section: str, fields: Iterable[str]
 ) -> str:
     close = difflib.get_close_matches(key, fields, n=1, cutoff=0.5)
     remedy = f"did you mean {close[0]!r}?" if close else f"valid: {', '.join(fields)}"
@@ -81,18 +85,15 @@ def _unknown(
     if elsewhere and not (close and close[0] == key):
         remedy = f"it belongs in [{elsewhere[0]}]"
     if not section and (kind := _other_kind(root, key)):
-        remedy = f"it belongs in a config with {KINDS[kind]}"
+        remedy = f"it belongs in a config with {KINDS[kind].told_by}"
     what = "key" if section else "section or key"
     return f"{where} is not a known {what}; {remedy}"
 
 
 def _other_kind(root: type[BaseModel], key: str) -> str | None:
     """Return the kind of config, other than that of `root`, that has the section `key`."""
-    for kind in KINDS:
-        config = job_of(kind).config
-        if config is not root and key in _by_name(config.model_fields):
-            return kind
-    return None
+    own = _by_name(root.model_fields)
+    return next((k for k, kind in KINDS.items() if key in kind.sections and key not in own), None)
 
 
 def _section_keys(info: FieldInfo) -> dict[str, FieldInfo]:

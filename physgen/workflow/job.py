@@ -1,10 +1,8 @@
 """What a kind of run supplies: its config, its stages, its table and its figures.
 
-Three kinds are known.  A config with a [target] section samples lattice systems
-(:mod:`physgen.workflow.lattice`), by neural samplers if it has a [model] as well
-(:mod:`physgen.workflow.neural`); any other reconstructs a state from measurement outcomes
-(:mod:`physgen.workflow.reconstruction`).  Everything else of a run, from the store to the page of
-its report, is the same code for all.
+Kinds are cut by what supplies the truth (:data:`KINDS`); each is a package of this one whose
+module ``job`` holds its :class:`Job`.  Everything else of a run, from the store to the page of its
+report, is the same code for all, and knows a kind only by the job that it is given.
 """
 
 from __future__ import annotations
@@ -12,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from physgen.core.errors import InputError
 from physgen.workflow.context import Context
@@ -20,32 +18,51 @@ from physgen.workflow.sections import JobConfig
 
 if TYPE_CHECKING:
     import xarray as xr
-    from matplotlib.figure import Figure
 
+    from physgen.workflow.figures import Figure
     from physgen.workflow.summary import Summary
 
-__all__ = ["KINDS", "LAST", "Job", "Stage", "job_of", "kind_of"]
+__all__ = ["KINDS", "LAST", "Job", "Kind", "Stage", "job_of", "kind_of"]
 
-# kind -> the sections that only a config of this kind has
-KINDS: Mapping[str, str] = {
-    "reconstruction": "[system] or [data]",
-    "lattice": "[target]",
-    "neural": "[target] and [model]",
-}
 LAST = "report"  # the stage after all others: it reads the closed run file
+
+
+class Kind(NamedTuple):
+    """A kind of run, as far as it is known before its package is imported.
+
+    Attributes
+    ----------
+    told_by : str
+        The sections by which a config is known to be of this kind, in words.
+    sections : tuple of str
+        Sections that no other kind has.
+    """
+
+    told_by: str
+    sections: tuple[str, ...]
+
+
+KINDS: Mapping[str, Kind] = {
+    "lattice": Kind("[target]", ("target", "sampler", "importance", "smc")),
+    "reconstruction": Kind(
+        "[system] or [data]", ("system", "data", "state", "errors", "tomography")
+    ),
+}
 
 
 @dataclass(frozen=True)
 class Stage:
     """One step of the work: its name, the groups that prove it done, and what it does.
 
-    ``run(context)`` returns one line that says what came out.
+    ``run(context)`` returns one line that says what came out; ``wanted(config)`` is false where a
+    config leaves the stage nothing to do.
     """
 
     name: str
     groups: tuple[str, ...]
     doing: str
     run: Callable[[Any], str]
+    wanted: Callable[[Any], bool] = lambda config: True
 
     def is_done(self, store: Any) -> bool:
         """Whether every group of this stage is in the run file."""
@@ -68,12 +85,11 @@ class Job:
         What it does, in order; the report comes after them.
     summarize : callable
         The :class:`~physgen.workflow.summary.Summary` of an open run.
-    draw : callable
-        The figures that an open run has data for, by name.
-    captions : mapping of str to str
-        Every figure that there may be, and what it shows.
-    wide : frozenset of str
-        Figures that take the whole width of the page.
+    figures : tuple of Figure
+        The figures that there may be, in the order of the page.
+    groups : mapping of str to str
+        What each group of the run file holds; "models/draws" stands for the groups of every
+        point, such as models/flow/L8/lam6/draws.
     """
 
     config: type[JobConfig]
@@ -81,35 +97,36 @@ class Job:
     check: Callable[[Any], None]
     stages: tuple[Stage, ...]
     summarize: Callable[[xr.DataTree], Summary]
-    draw: Callable[[xr.DataTree], dict[str, Figure]]
-    captions: Mapping[str, str]
-    wide: frozenset[str] = frozenset()
+    figures: tuple[Figure, ...]
+    groups: Mapping[str, str]
 
-    def stages_until(self, last: str) -> tuple[Stage, ...]:
-        """Return the stages up to `last`; refuse a name that is no stage of this kind of run."""
-        names = [stage.name for stage in self.stages]
+    def group_of(self, path: str) -> str:
+        """Return the key in `groups` of a group of the file; its own name if there is none."""
+        parts = path.strip("/").split("/")
+        names = ("/".join(parts), f"{parts[0]}/{parts[-1]}", parts[0])
+        return next((name for name in names if name in self.groups), names[0])
+
+    def stages_of(self, config: Any, last: str = LAST) -> tuple[Stage, ...]:
+        """Return the stages that a config wants, up to `last`; refuse a name that is none."""
+        stages = tuple(stage for stage in self.stages if stage.wanted(config))
+        names = [stage.name for stage in stages]
         if last == LAST:
-            return self.stages
+            return stages
         if last not in names:
             listed = ", ".join(repr(name) for name in [*names, LAST])
             raise InputError(
-                f"a config with {KINDS[self.config.KIND]} has the stages {listed}, got {last!r}; "
-                "use one of them, or `physgen run` for all"
+                f"this config, with {KINDS[self.config.KIND].told_by}, has the stages {listed}, "
+                f"got {last!r}; use one of them, or `physgen run` for all"
             )
-        return self.stages[: names.index(last) + 1]
+        return stages[: names.index(last) + 1]
 
 
 def kind_of(table: Mapping[str, Any]) -> str:
     """Return the kind of run that a config asks for."""
-    if "target" not in table:
-        return "reconstruction"
-    return "neural" if "model" in table else "lattice"
+    return "lattice" if "target" in table else "reconstruction"
 
 
-def job_of(config: Mapping[str, Any] | JobConfig | str) -> Job:
-    """Return the job of a config (a table or a checked one), or of a kind by its name."""
-    if isinstance(config, JobConfig):
-        kind = config.KIND
-    else:
-        kind = config if isinstance(config, str) else kind_of(config)
+def job_of(config: Mapping[str, Any] | JobConfig) -> Job:
+    """Return the job of a config, a table or a checked one."""
+    kind = config.KIND if isinstance(config, JobConfig) else kind_of(config)
     return import_module(f"physgen.workflow.{kind}.job").JOB

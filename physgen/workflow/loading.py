@@ -15,13 +15,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from physgen.core.errors import InputError
+from physgen.core.errors import InputError, StoreError
 from physgen.workflow.complaints import one_line
 from physgen.workflow.files import check_digest
 from physgen.workflow.job import job_of
 from physgen.workflow.sections import JobConfig
 
-__all__ = ["config_from_dict", "config_of_run", "load_config"]
+__all__ = ["check_layout", "config_from_dict", "config_of_run", "load_config"]
 
 
 def load_config(path: str | Path, overrides: Iterable[str] = ()) -> JobConfig:
@@ -72,9 +72,31 @@ def config_of_run(attrs: Mapping[Any, Any]) -> JobConfig:
     The attribute ``config`` says what the run is, ``files`` where its input lay when it began.
     """
     table = json.loads(attrs["config"])
+    _check_layout(attrs, job_of(table).config, "the run")
     for section, path in json.loads(attrs.get("files", "{}")).items():
         table[section]["file"] = path
     return config_from_dict(table)
+
+
+def check_layout(out: Path, config: JobConfig) -> None:
+    """Raise :class:`StoreError` if `out` holds a run whose groups this version names otherwise."""
+    from physgen.results import open_run
+
+    try:
+        attrs = open_run(out, groups=()).attrs
+    except (StoreError, FileNotFoundError):
+        return  # nothing is there, or nothing of ours: opening the store says which
+    if "config" in attrs:
+        _check_layout(attrs, type(config), str(out))
+
+
+def _check_layout(attrs: Mapping[Any, Any], config: type[JobConfig], where: str) -> None:
+    if int(attrs.get("layout", 1)) < config.LAYOUT:
+        raise StoreError(
+            f"{where} was written by physgen {attrs.get('physgen_version', '')} of an older "
+            "layout, which this one neither continues nor reports; its draws open in xarray "
+            "(xarray.open_datatree), and the same config in another directory makes them anew"
+        )
 
 
 def _override(table: dict[str, Any], text: str) -> None:

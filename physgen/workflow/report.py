@@ -16,19 +16,13 @@ from typing import Any
 
 import xarray as xr
 
-from physgen.results import GROUPS, bibtex, open_run, run_directory
+from physgen.results import bibtex, open_run, run_directory
 from physgen.results.atomic import replacing
-from physgen.workflow.figures import FORMATS, write_figures
-from physgen.workflow.job import KINDS, Job, job_of
-from physgen.workflow.summary import Summary, Table, configuration, dataset_of, summarize
+from physgen.workflow.figures import write_figures
+from physgen.workflow.job import Job, job_of
+from physgen.workflow.summary import Summary, Table, configuration, summarize
 
-__all__ = ["DERIVED", "render_report", "write_report"]
-
-# Every file of a run directory that is drawn from run.h5.
-DERIVED = (
-    "report.html",
-    *(f"figures/{n}.{f}" for kind in KINDS for n in job_of(kind).captions for f in FORMATS),
-)
+__all__ = ["render_report", "write_report"]
 
 
 def write_report(run_dir: str | Path) -> Path:
@@ -51,7 +45,7 @@ def render_report(tree: xr.DataTree, figures: Mapping[str, bytes]) -> str:
         _warnings(summary),
         *(_section(table.heading, _filled(table)) for table in reversed(summary.tables)),
         _section("Figures", _figures(figures, job_of(config))),
-        _section("What these numbers are", _exactness(tree)),
+        _section("What these numbers are", _exactness(tree, job_of(config))),
         _section("Where they come from", _provenance(tree)),
     ]
     attrs = tree.attrs
@@ -107,29 +101,38 @@ def _filled(table: Table) -> str:
 
 def _figures(figures: Mapping[str, bytes], job: Job) -> str:
     blocks = []
-    for name, content in figures.items():
-        source = base64.b64encode(content).decode("ascii")
-        caption = escape(job.captions.get(name, ""))
-        wide = ' class="wide"' if name in job.wide else ""
+    for row in job.figures:
+        if row.name not in figures:
+            continue
+        source = base64.b64encode(figures[row.name]).decode("ascii")
+        wide = ' class="wide"' if row.wide else ""
         blocks.append(
-            f'<figure{wide}><img alt="{escape(name)}" src="data:image/png;base64,{source}">'
-            f"<figcaption>{caption}</figcaption></figure>"
+            f'<figure{wide}><img alt="{escape(row.name)}" src="data:image/png;base64,{source}">'
+            f"<figcaption>{escape(row.caption)}</figcaption></figure>"
         )
     return f'<div class="figures">{"".join(blocks)}</div>' if blocks else ""
 
 
-def _exactness(tree: xr.DataTree) -> str:
-    """Say of each group whether it is exact, asymptotic or approximate, and for what."""
-    rows = []
-    for name in GROUPS:
-        ds = dataset_of(tree, name)
-        attrs = {} if ds is None else ds.attrs
+def _exactness(tree: xr.DataTree, job: Job) -> str:
+    """Say of each group whether it is exact, asymptotic or approximate, and for what.
+
+    Groups of one kind that say the same, of many points, are one row.
+    """
+    rows: dict[tuple[str, ...], list[str]] = {}
+    for node in tree.subtree:
+        attrs = node.attrs if node.data_vars else {}
         if "exactness" in attrs:
-            how = str(attrs.get("estimator", ""))
-            rows.append((name, str(attrs["exactness"]), str(attrs.get("exactness_for", "")), how))
+            name = job.group_of(node.path)
+            how = str(attrs.get("estimator", "")) or job.groups.get(name, "")
+            said = (name, str(attrs["exactness"]), str(attrs.get("exactness_for", "")), how)
+            rows.setdefault(said, []).append(node.path.strip("/"))
     if not rows:
         return ""
-    return _table(("group", "exactness", "for", "how"), rows, ("name", "name", "name", "text"))
+    listed = [
+        (paths[0] if len(paths) == 1 else f"{name} ({len(paths)} groups)", *said)
+        for (name, *said), paths in rows.items()
+    ]
+    return _table(("group", "exactness", "for", "how"), listed, ("name", "name", "name", "text"))
 
 
 def _provenance(tree: xr.DataTree) -> str:

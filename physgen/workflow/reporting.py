@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from physgen.samplers.loop.progress import Progress as DrawProgress
     from physgen.training import Progress
-    from physgen.workflow.lattice.progress import ScanProgress
 
-__all__ = ["Reporter"]
+__all__ = ["Reporter", "ScanProgress"]
+
+
+@dataclass(frozen=True)
+class ScanProgress:
+    """What a progress display shows of a scan.
+
+    Attributes
+    ----------
+    point : str
+        The point in words.
+    number, n_points : int
+        Which one it is, from 1.
+    now : physgen.samplers.loop.progress.Progress
+        How the chains of this point go.
+    updates_per_second : float
+        Attempted updates of one site of one chain; NaN during the warm-up.
+    eta_s : float
+        Seconds until the last point is done; infinite if unknown.
+    """
+
+    point: str
+    number: int
+    n_points: int
+    now: DrawProgress
+    updates_per_second: float
+    eta_s: float
 
 
 class Reporter:

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from physgen.workflow.context import Context
+from physgen.workflow.figures import FORMATS
 from physgen.workflow.interrupts import catch_signals
 from physgen.workflow.job import LAST, Stage, job_of
-from physgen.workflow.loading import config_of_run
+from physgen.workflow.loading import check_layout, config_of_run
 from physgen.workflow.reporting import Reporter
 from physgen.workflow.sections import JobConfig
 
@@ -51,14 +52,16 @@ def run(
         The run directory.
     """
     from physgen.results import RunStore, run_directory
-    from physgen.workflow.report import DERIVED
 
     # Everything that can be wrong with the input is found before the directory is touched.
     out, job = run_directory(out), job_of(config)
-    stages = job.stages_until(until)
+    stages = job.stages_of(config, until)
+    if not force:
+        check_layout(out, config)
     job.check(config)
+    derived, provenance = _derived(out), _provenance(config)
     with RunStore.open(
-        out, config.canonical(), force=force, derived=DERIVED, provenance=_provenance(config)
+        out, config.canonical(), force=force, derived=derived, provenance=provenance
     ) as store:
         context = job.context(config, store, reporter or Reporter(), lambda: False)
         _compute(context, stages, finished=until == LAST)
@@ -74,15 +77,24 @@ def resume(out: str | Path, *, reporter: Reporter | None = None) -> Path:
     job = job_of(config)
     with RunStore.resume(out, provenance=_provenance(config)) as store:
         context = job.context(config, store, reporter or Reporter(), lambda: False)
-        _compute(context, job.stages, finished=True)
+        _compute(context, job.stages_of(config), finished=True)
     return _finish(out, reporter or Reporter())
 
 
 def _provenance(config: JobConfig) -> dict[str, Any]:
     from physgen.results import collect_provenance
 
-    files = {"files": json.dumps(config.files())} if config.files() else {}
-    return collect_provenance(seed=config.seed, device=config.device) | files
+    about: dict[str, Any] = {"layout": config.LAYOUT}
+    if config.files():
+        about["files"] = json.dumps(config.files())
+    return collect_provenance(seed=config.seed, device=config.device) | about
+
+
+def _derived(out: Path) -> list[str]:
+    """Return the files of a run directory that are drawn from run.h5, relative to it."""
+    figures = (out / "figures").glob("*")
+    ours = [f"figures/{path.name}" for path in figures if path.suffix.lstrip(".") in FORMATS]
+    return ["report.html", *sorted(ours)]
 
 
 def _compute(context: Context, stages: tuple[Stage, ...], finished: bool) -> None:

@@ -6,9 +6,11 @@ A value that breaks the rule of its field is reported as ``[section] key must be
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 __all__ = [
     "Count",
@@ -17,19 +19,36 @@ __all__ = [
     "Flag",
     "Fraction",
     "JobConfig",
+    "Label",
     "PathText",
     "Positive",
     "ReportSection",
     "Section",
     "Seed",
     "Text",
+    "one_of",
+    "UNKNOWN_KEY",
     "rule",
+    "unknown_key",
 ]
 
 
 def rule(text: str, **bounds: Any) -> Any:
     """Return a pydantic field whose broken rule reads `text`."""
     return Field(json_schema_extra={"rule": text}, **bounds)
+
+
+def one_of(names: Sequence[str]) -> Any:
+    """Return a pydantic field whose value is one of `names`, which are words and hyphens."""
+    return rule(f"one of {', '.join(map(repr, names))}", pattern=f"^({'|'.join(names)})$")
+
+
+UNKNOWN_KEY = "unknown_key"
+
+
+def unknown_key(key: str, known: Iterable[str]) -> PydanticCustomError:
+    """Return the complaint about a key, for a section whose keys depend on what it names."""
+    return PydanticCustomError(UNKNOWN_KEY, "unknown key", {"key": key, "known": list(known)})
 
 
 Count = Annotated[int, rule("a positive integer", ge=1)]
@@ -40,6 +59,10 @@ Positive = Annotated[float, rule("a positive number", gt=0, allow_inf_nan=False)
 Fraction = Annotated[float, rule("a number in [0, 1)", ge=0, lt=1, allow_inf_nan=False)]
 Flag = Annotated[bool, rule("true or false")]
 Text = Annotated[str, rule("a text")]
+Label = Annotated[
+    str,
+    rule("a text of letters, digits, '_', '+' and '-'", pattern=r"^[A-Za-z0-9_][A-Za-z0-9_+-]*$"),
+]
 PathText = Annotated[str, rule("a path to a file", min_length=1)]
 
 
@@ -68,11 +91,14 @@ class JobConfig(Section):
     ----------
     KIND : str
         The kind of run, a key of :data:`physgen.workflow.job.KINDS`.
+    LAYOUT : int
+        Version of the groups that this kind of run has in its file.
     FILE_SECTIONS : tuple of str
         Sections that may name a file (keys ``file`` and ``sha256``).
     """
 
     KIND: ClassVar[str]
+    LAYOUT: ClassVar[int] = 1
     FILE_SECTIONS: ClassVar[tuple[str, ...]] = ()
 
     seed: Seed = 1

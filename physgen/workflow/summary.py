@@ -15,7 +15,7 @@ import xarray as xr
 
 from physgen.workflow.job import job_of
 
-__all__ = ["Column", "Summary", "Table", "configuration", "dataset_of", "summarize"]
+__all__ = ["Column", "Summary", "Table", "configuration", "dataset_of", "needed", "summarize"]
 
 
 @dataclass(frozen=True)
@@ -100,3 +100,11 @@ def dataset_of(tree: xr.DataTree, name: str) -> xr.Dataset | None:
     except KeyError:
         return None
     return node.to_dataset(inherit=False) if isinstance(node, xr.DataTree) else None
+
+
+def needed(tree: xr.DataTree, name: str) -> xr.Dataset:
+    """Return one group that a figure's row says it needs."""
+    found = dataset_of(tree, name)
+    if found is None:
+        raise KeyError(f"the run has no group {name!r}")
+    return found

@@ -146,5 +146,10 @@ def test_the_toml_files_hold_no_unknown_tables():
     for name in list_systems():
         folder = systems._root("systems") / name
         about = tomllib.loads((folder / "system.toml").read_text())
-        assert about.keys() - {"target"} == {"title", "description", "parameters", "conventions"}
+        assert about.keys() - {"target", "label"} == {
+            "title",
+            "description",
+            "parameters",
+            "conventions",
+        }
         assert tomllib.loads((folder / "reference.toml").read_text()).keys() == {"reference"}

@@ -18,6 +18,7 @@ from physgen.exact import (
     phi4_torus,
     ula_observables,
 )
+from physgen.targets.phi4_conventions import CONVENTIONS
 
 ISING, PHI4, FREE = (load_system(name) for name in ("ising-2d", "phi4-2d", "free-field"))
 INFINITE = {
@@ -40,10 +41,14 @@ def test_targets_are_made_from_parameters():
     assert repr(PHI4.target(L=8, kappa=0.27, lam=0.022)) == (
         "Phi4.from_hopping(L=8, kappa=0.27, lam=0.022)"
     )
-    for convention in PHI4.parameters["convention"]["choices"]:
+    values = {"kappa": 0.2, "m2": 0.5, "lam": 0.1}
+    assert PHI4.parameters["convention"].choices == CONVENTIONS
+    for convention in CONVENTIONS:
         assert convention in PHI4.conventions
-        target = PHI4.target(L=4, convention=convention, kappa=0.2, m2=0.5, lam=0.1)
+        couplings = {name: values[name] for name in PHI4.couplings(convention)}
+        target = PHI4.target(L=4, convention=convention, **couplings)
         assert target.convention == convention
+        assert couplings.items() <= target.couplings.items()
 
 
 def test_what_cannot_be_made_is_refused():
@@ -57,6 +62,14 @@ def test_what_cannot_be_made_is_refused():
         PHI4.target(L=4, m2=-4.0, lam=1.0)
     with pytest.raises(InputError, match="convention must be one of"):
         PHI4.target(L=4, convention="canonical", m2=-4.0, lam=1.0)
+    with pytest.raises(InputError, match="in the convention 'hopping' takes L, convention, kappa"):
+        PHI4.target(L=4, kappa=0.2, lam=0.1, m2=0.5)
+    with pytest.raises(InputError, match="convention must be left out for ising-2d, got 'hopp"):
+        ISING.takes("hopping")
+    with pytest.raises(InputError, match="L must be an integer, got 4"):
+        ISING.target(L=4.5, beta=0.4)
+    with pytest.raises(InputError, match="L must be >= 2, got 1"):
+        FREE.target(L=(4, 1))
     with pytest.raises(InputError, match="tfim-1d is a quantum state"):
         load_system("tfim-1d").target(L=4)
 

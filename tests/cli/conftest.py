@@ -64,8 +64,10 @@ draws_per_epoch = 2560
 n_validation = 256
 [importance]
 n_draws = 6400
-[chains]
+[sampler]
+name = "auto"
 n_draws = 20
+thin = 5
 [smc]
 n_particles = 64
 n_islands = 16

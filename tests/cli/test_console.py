@@ -13,13 +13,15 @@ from physgen.training import Progress
 from physgen.workflow.lattice.progress import ScanProgress
 
 
-def progress(step=50, validation=1.2961, floor=1.2876):
+def progress(step=50, validation=1.2961, floor=1.2876, label="NLL", item="shots"):
     return Progress(
         epoch=1,
         n_epochs=2,
         step=step,
         n_steps=100,
-        loss_name="nll",
+        label=label,
+        item=item,
+        unit="nat",
         train_loss=1.3,
         validation_loss=validation,
         merits={},
@@ -35,6 +37,13 @@ def test_a_line_tells_rate_eta_and_both_likelihoods_beside_their_floors(capsys):
     assert "epoch 1/2, step 50/100" in line
     assert "NLL/site 1.3000 (floor 1.2876), held out 1.2961 (floor 1.2959)" in line
     assert "2,346 shots/s, ETA 1:15" in line
+
+
+def test_a_loss_has_the_name_and_the_items_of_its_objective(capsys):
+    LineReporter().progress(progress(label="score matching", item="fields"), None)
+    line = capsys.readouterr().err
+    assert "score matching/site 1.3000" in line
+    assert "2,346 fields/s" in line
 
 
 def test_what_is_not_known_is_not_said(capsys):

@@ -11,7 +11,7 @@ from helpers.marks import slow
 
 from physgen.cli import main
 
-COMMANDS = ["run", "generate", "train", "sample", "validate", "resume", "report", "plot"]
+COMMANDS = ["run", "generate", "train", "sample", "draw", "validate", "resume", "report", "plot"]
 COMMANDS += ["compare", "cite", "systems", "info", "workflows", "import-data"]
 HEAVY = ("torch", "numba", "xarray", "matplotlib", "h5py", "tenpy", "pydantic", "numpy")
 
@@ -25,6 +25,7 @@ def fresh(code, env=None):
 
 
 def test_help_loads_nothing_heavy_and_takes_less_than_0_3_cpu_seconds():
+    """On a slow or busy processor, little more than a program of one command takes."""
     code = (
         "import json, sys, time\n"
         "from physgen.cli import main\n"
@@ -32,11 +33,19 @@ def test_help_loads_nothing_heavy_and_takes_less_than_0_3_cpu_seconds():
         f"heavy = [m for m in {HEAVY} if m in sys.modules]\n"
         "print(json.dumps([status, heavy, time.process_time()]))"
     )
+    bare = (
+        "import json, time, typer\n"
+        "app = typer.Typer()\n"
+        "app.command()(lambda: None)\n"
+        "app(['--help'], standalone_mode=False)\n"
+        "print(json.dumps(time.process_time()))"
+    )
     # The best of three: the first may have to compile bytecode.
     (status, heavy, cpu), *rest = (fresh(code) for _ in range(3))
+    least = min(fresh(bare) for _ in range(3))
     assert status == 0
     assert heavy == []
-    assert min(cpu, *(r[2] for r in rest)) < 0.3
+    assert min(cpu, *(r[2] for r in rest)) < max(0.3, 1.6 * least)
 
 
 def test_importing_physgen_is_silent_and_light():

@@ -37,8 +37,8 @@ def test_the_file_holds_every_point_and_says_what_it_is(scanned):
                 assert draws.attrs["exactness"] == "asymptotic"
                 assert draws["energy"].attrs["tau_int"] > 0
     estimates = tree["estimates"]
-    assert estimates["energy_per_site"].dims == ("sampler", "L", "beta")
-    assert list(estimates["sampler"].values) == ["heat-bath", "swendsen-wang"]
+    assert estimates["energy_per_site"].dims == ("generator", "L", "beta")
+    assert list(estimates["generator"].values) == ["heat-bath", "swendsen-wang"]
     assert tree.attrs["complete"] == 1
 
 
@@ -64,7 +64,7 @@ def test_samplers_are_compared_point_by_point(scanned):
     tree = open_run(scanned)
     estimates, agreement = tree["estimates"], tree["agreement"]
     assert list(agreement["other"].values) == ["swendsen-wang"]
-    a, b = (estimates.isel(sampler=k) for k in (0, 1))
+    a, b = (estimates.isel(generator=k) for k in (0, 1))
     error = np.hypot(a["binder_error"], b["binder_error"])
     np.testing.assert_allclose(
         agreement["pull"].sel(quantity="binder").isel(other=0), (b["binder"] - a["binder"]) / error
@@ -78,7 +78,7 @@ def test_the_terminal_shows_the_numbers_of_the_file(scanned, capsys):
     out = capsys.readouterr().out
     for text in ("heat-bath", "swendsen-wang", "<|m|>", "U_L", "tau_int", "largest R-hat"):
         assert text in out
-    estimates = open_run(scanned)["estimates"].sel(sampler="heat-bath", L=8, beta=0.3)
+    estimates = open_run(scanned)["estimates"].sel(generator="heat-bath", L=8, beta=0.3)
     shown = re.search(r"heat-bath +8 +0\.3 +(-0\.\d+)\((\d+)\)", out)
     value, error = shown[1], int(shown[2])
     digits = len(value.split(".")[1])

@@ -80,5 +80,5 @@ def test_bad_input():
         exact_ising(Ising(L=4, beta=0.4), "guess")
     with pytest.raises(InputError, match="at most 4 sites wide"):
         exact_phi4(Phi4.from_hopping(8, 0.2, 0.1))
-    with pytest.raises(InputError, match="Ising, Phi4 and FreeField, got 3"):
+    with pytest.raises(InputError, match="known for Ising, Phi4, FreeField"):
         exact_values(3)

@@ -6,26 +6,26 @@ from physgen import models
 
 CNF = {"family": "equivariant-cnf", "features": 3, "frequencies": 4, "times": 3, "steps": 6}
 COUPLING = {"family": "coupling-flow", "layers": 3, "hidden": 5, "bins": 4, "scale": 0.7}
-GLOW = {"family": "glow-flow", "steps": 2, "hidden": 5, "scale": 0.7}
-ZUKO = {"family": "zuko-flow", "shape": [3], "transforms": 2, "hidden": [8], "scale": 1.3}
+GLOW = {"family": "glow-flow", "layers": 2, "hidden": 5, "scale": 0.7}
+ZUKO = {"family": "zuko-flow", "shape": [3], "layers": 2, "hidden": [8], "scale": 1.3}
 CASES = {
     "cnf": CNF | {"shape": [4, 4]},
-    "cnf, even": CNF | {"shape": [4, 4], "even": True},
-    "cnf, cube": CNF | {"shape": [2, 2, 2], "even": True},
+    "cnf, even": CNF | {"shape": [4, 4], "halved": True},
+    "cnf, cube": CNF | {"shape": [2, 2, 2], "halved": True},
     "cnf, no point group": CNF | {"shape": [2, 4], "point_group": False},
-    "cnf, not odd": CNF | {"shape": [4, 4], "even": True, "odd": False},
+    "cnf, not odd": CNF | {"shape": [4, 4], "halved": True, "odd": False},
     "additive": COUPLING | {"shape": [4, 4], "kind": "additive", "site_bins": 5},
     "affine": COUPLING | {"shape": [4, 4], "point_group": True},
     "spline": COUPLING | {"shape": [4, 2], "kind": "spline"},
-    "spline, even": COUPLING | {"shape": [4, 4], "kind": "spline", "even": True, "site_bins": 3},
+    "spline, even": COUPLING | {"shape": [4, 4], "kind": "spline", "halved": True, "site_bins": 3},
     "chain": COUPLING | {"shape": [6], "kernel": 5},
-    "even chain": COUPLING | {"shape": [8], "even": True, "kind": "spline"},
-    "cube": COUPLING | {"shape": [2, 2, 2], "even": True},
+    "even chain": COUPLING | {"shape": [8], "halved": True, "kind": "spline"},
+    "cube": COUPLING | {"shape": [2, 2, 2], "halved": True},
     "open": COUPLING | {"shape": [3, 3], "boundary": "open", "kind": "spline"},
-    "cylinder": COUPLING | {"shape": [3, 4], "boundary": ["open", "periodic"], "even": True},
-    "not odd": COUPLING | {"shape": [4, 4], "odd": False, "kind": "spline", "even": True},
+    "cylinder": COUPLING | {"shape": [3, 4], "boundary": ["open", "periodic"], "halved": True},
+    "not odd": COUPLING | {"shape": [4, 4], "odd": False, "kind": "spline", "halved": True},
     "glow": GLOW | {"shape": [4, 4], "site_bins": 4},
-    "even glow": GLOW | {"shape": [4, 4], "even": True},
+    "even glow": GLOW | {"shape": [4, 4], "halved": True},
     "open glow": GLOW | {"shape": [4, 2], "boundary": "open", "odd": False},
     "chain of glow": GLOW | {"shape": [6]},
     "maf": ZUKO | {"flow": "maf"},
@@ -34,7 +34,7 @@ CASES = {
     "nsf, draws in one pass": ZUKO | {"flow": "nsf", "inverse": True},
     "realnvp": ZUKO | {"flow": "realnvp"},
     "realnvp, mixed": ZUKO | {"flow": "realnvp", "mixing": True},
-    "zuko's cnf": ZUKO | {"flow": "cnf", "transforms": 1},
+    "zuko's cnf": ZUKO | {"flow": "cnf", "layers": 1},
 }
 SIZES = {"equivariant-cnf": 0.15, "coupling-flow": 0.4, "glow-flow": 0.4, "zuko-flow": 0.2}
 

@@ -5,13 +5,10 @@ import pytest
 import torch
 
 from physgen import (
-    FitSettings,
     Hypercubic,
     Ising,
     Phi4,
-    ReverseKL,
     as_target,
-    fit,
     for_target,
     models,
 )
@@ -38,27 +35,12 @@ def test_the_default_uses_what_a_target_declares():
 
 @pytest.mark.parametrize("target", [PHI4, ISING], ids=["fields", "spins"])
 def test_every_family_is_made_for_a_target_and_scores_what_it_draws(target):
-    for family in models.families(target.support.kind):
+    for family in models.families.names(target.support.kind):
         model = for_target(target, family, rng=1)
         assert isinstance(model, Decimated), family
         assert model.config["family"] == family
         x, log_q = model.sample_and_log_prob(5, 1)
-        np.testing.assert_allclose(model.log_prob(x), log_q, atol=1e-3)
-
-
-@pytest.mark.parametrize("target", [PHI4, ISING], ids=["fields", "spins"])
-@pytest.mark.parametrize("decimate", [True, False])
-def test_every_family_is_trained_on_its_target(target, decimate):
-    """A few updates from one fresh start change the weights, and nothing is in the way."""
-    settings = FitSettings(n_epochs=1, batch_size=16, learning_rate=1e-3)
-    objective = ReverseKL(target, n_validation=16, draws_per_epoch=48)
-    for family in models.families(target.support.kind):
-        model = for_target(target, family, decimate=decimate, rng=1)
-        before = torch.cat([p.detach().flatten().clone() for p in model.parameters()])
-        history = fit(model, objective, settings, rng=1).history
-        after = torch.cat([p.detach().flatten() for p in model.parameters()])
-        assert np.isfinite(history["validation_free_energy"]).all(), family
-        assert float((after - before).abs().max()) > 1e-4, family
+        np.testing.assert_allclose(model.log_prob(x.numpy()), log_q, atol=1e-3)
 
 
 def test_a_mixture_is_even_whatever_is_mixed():
@@ -68,10 +50,10 @@ def test_a_mixture_is_even_whatever_is_mixed():
         for p in model.parameters():
             p.add_(0.2 * torch.randn(p.shape, generator=torch.Generator().manual_seed(1)))
     x = model.sample(6, 1)
-    np.testing.assert_allclose(model.log_prob(-x), model.log_prob(x), atol=1e-4)
+    np.testing.assert_allclose(model.log_prob(-x.numpy()), model.log_prob(x.numpy()), atol=1e-4)
     even = model.rest(x)
     apart = model.even.base.log_prob(even) - model.even.base.log_prob(-even)
-    assert float(apart.abs().max()) > 1e-3
+    assert float(apart.detach().abs().max()) > 1e-3
     with pytest.raises(InputError, match="symmetry 'z2'"):
         for_target(NUMBERS, mixture=True)
 
@@ -80,10 +62,10 @@ def test_a_trained_flow_begins_another():
     small = for_target(PHI4, rng=1, features=3)
     with torch.no_grad():
         small.even.velocity.kappa += 0.1
-    same = for_target(Phi4.from_unhalved(L=4, m2=-4.0, lam=7.0), start=small)
+    same = for_target(Phi4.from_unhalved(L=4, m2=-4.0, lam=7.0), begin_from=small)
     assert torch.equal(same.even.velocity.kappa, small.even.velocity.kappa)
     assert same.even is not small.even
-    large = for_target(Phi4.from_unhalved(L=8, m2=-4.0, lam=7.0), start=small)
+    large = for_target(Phi4.from_unhalved(L=8, m2=-4.0, lam=7.0), begin_from=small)
     assert large.event_shape == (8, 8)
     assert float(large.even.velocity.kappa.detach().abs().max()) > 0.05
 
@@ -91,19 +73,19 @@ def test_a_trained_flow_begins_another():
 def test_what_does_not_transfer_is_refused_with_the_reason():
     larger = Phi4.from_unhalved(L=8, m2=-4.0, lam=8.0)
     coupling = for_target(PHI4, "coupling-flow", rng=1)
-    with pytest.raises(InputError, match=r"shape \(8,\) and the target wants \(32,\); only"):
-        for_target(larger, start=coupling)
+    with pytest.raises(InputError, match="'coupling-flow' fit its own lattice alone, got shape"):
+        for_target(larger, begin_from=coupling)
     whole = for_target(PHI4, decimate=False, rng=1)
-    with pytest.raises(InputError, match=r"flow of all sites .* decimate=False would fit"):
-        for_target(larger, start=whole)
-    with pytest.raises(InputError, match="family follows from the model to start from"):
-        for_target(PHI4, "coupling-flow", start=coupling)
-    with pytest.raises(InputError, match="layers follows from the model to start from"):
-        for_target(PHI4, start=coupling, layers=3)
-    with pytest.raises(InputError, match=r"start must be a trained model .*, got str"):
-        for_target(PHI4, start="run.h5")
+    with pytest.raises(InputError, match=r"model of all sites .* decimate=False would fit"):
+        for_target(larger, begin_from=whole)
+    with pytest.raises(InputError, match="family follows from the model to begin from"):
+        for_target(PHI4, "coupling-flow", begin_from=coupling)
+    with pytest.raises(InputError, match="layers follows from the model to begin from"):
+        for_target(PHI4, begin_from=coupling, layers=3)
+    with pytest.raises(InputError, match=r"begin_from must be a trained model .*, got str"):
+        for_target(PHI4, begin_from="run.h5")
     with pytest.raises(InputError, match="model of spins, as the target is"):
-        for_target(ISING, start=coupling)
+        for_target(ISING, begin_from=coupling)
     with pytest.raises(InputError, match=r"family of a target of reals must be one of"):
         for_target(PHI4, "pixel-net")
     with pytest.raises(InputError, match=r"model 'coupling-flow': .*colour"):

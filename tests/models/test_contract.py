@@ -66,8 +66,8 @@ every_model = pytest.mark.parametrize("name", CASES)
 
 
 def test_every_family_is_here_and_has_a_recipe():
-    assert set(SMALL) == set(models.families())
-    others = (*models.families("reals"), *models.families("spins"))
+    assert set(SMALL) == set(models.families.names())
+    others = (*models.families.names("reals"), *models.families.names("spins"))
     assert {*SMALL, *others} == set(RECIPES)
 
 

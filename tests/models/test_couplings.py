@@ -50,7 +50,7 @@ def test_every_other_shift_is_a_symmetry_of_the_checkerboard():
     x = model.sample(5, rng=2)
     both, one = torch.roll(x, (1, 1), (1, 2)), torch.roll(x, 1, 1)
     torch.testing.assert_close(model.log_prob(both), model.log_prob(x), atol=1e-6, rtol=0)
-    assert float((model.log_prob(one) - model.log_prob(x)).abs().max()) > 1e-3
+    assert float((model.log_prob(one) - model.log_prob(x)).detach().abs().max()) > 1e-3
 
 
 def test_initial_weights_come_from_the_stream():
@@ -62,7 +62,7 @@ def test_initial_weights_come_from_the_stream():
     assert torch.equal(torch.get_rng_state(), state)
     pairs = zip(first.state_dict().values(), second.state_dict().values())
     assert all(torch.equal(a, b) for a, b in pairs)
-    assert not torch.equal(first.steps[0].lower, other.steps[0].lower)
+    assert not torch.equal(first.stack[0].lower, other.stack[0].lower)
 
 
 def test_colours_and_windows():
@@ -90,10 +90,10 @@ def test_a_target_gets_a_decimated_flow(cls):
     assert model.even.config["odd"]
     x, log_q = model.sample_and_log_prob(100, rng=4)
     assert x.shape == (100, 4, 4)
-    np.testing.assert_allclose(model.log_prob(x), log_q, atol=1e-6)
+    np.testing.assert_allclose(model.log_prob(x.numpy()), log_q, atol=1e-6)
     even, target = model.collapsed_for(PHI4)
     x_even = PHI4.lattice.split(x)[0]
-    weight = -target.action(x_even) - even.log_prob(x_even)
+    weight = -target.action(x_even.numpy()) - even.log_prob(x_even.numpy())
     np.testing.assert_allclose(-PHI4.action(x) - log_q, weight, atol=1e-6)
     whole = cls.for_target(PHI4, decimate=False, hidden=3)
     assert whole.event_shape == (4, 4)
@@ -116,7 +116,7 @@ def test_lattices_without_translations_or_halves():
     ("family", "options", "says"),
     [
         ("coupling-flow", {"shape": [3, 4]}, "a checkerboard needs even extents"),
-        ("coupling-flow", {"shape": [6], "even": True}, "a multiple of 4"),
+        ("coupling-flow", {"shape": [6], "halved": True}, "a multiple of 4"),
         ("coupling-flow", {"shape": [1]}, "two sites at least"),
         ("coupling-flow", {"kind": "cubic"}, "kind must be one of"),
         ("coupling-flow", {"kernel": 4}, "kernel must be an odd width, got 4"),
@@ -129,7 +129,7 @@ def test_lattices_without_translations_or_halves():
         ("coupling-flow", {"shape": [4, 6], "point_group": True}, "equal extents"),
         ("coupling-flow", {"boundary": "open", "point_group": True}, "a periodic lattice"),
         ("glow-flow", {"shape": [3, 4], "boundary": "open"}, "blocks of two need even extents"),
-        ("glow-flow", {"shape": [4], "even": True}, "one channel a block"),
+        ("glow-flow", {"shape": [4], "halved": True}, "one channel a block"),
         ("glow-flow", {"kernel": 2}, "kernel must be an odd width, got 2"),
     ],
 )
@@ -161,8 +161,8 @@ def test_a_mixture_is_even_and_normalised():
     base = make("not odd")
     model = FlipMixture(base)
     x, log_q = model.sample_and_log_prob(50, rng=1)
-    np.testing.assert_allclose(model.log_prob(x), log_q, atol=5e-6)
-    np.testing.assert_allclose(model.log_prob(-x), log_q, atol=5e-6)
+    np.testing.assert_allclose(model.log_prob(x.numpy()), log_q, atol=5e-6)
+    np.testing.assert_allclose(model.log_prob(-x.numpy()), log_q, atol=5e-6)
     exact = np.logaddexp(base.log_prob(x.numpy()), base.log_prob(-x.numpy())) - math.log(2)
     np.testing.assert_allclose(log_q, exact, atol=5e-6)
     mirrored = (base.sample(50, rng=1) - x).flatten(1).abs().amax(1) > 0
@@ -180,7 +180,7 @@ def test_a_mixture_of_spins_sums_to_one():
     np.testing.assert_allclose(q, q[::-1], rtol=1e-6)
     x, log_q = model.sample_and_log_prob(4000, rng=3)
     assert x.dtype == torch.int8
-    np.testing.assert_allclose(model.log_prob(x), log_q, atol=1e-5)
+    np.testing.assert_allclose(model.log_prob(x.numpy()), log_q, atol=1e-5)
     index = ((x.flatten(1).long() + 1) // 2 @ 2 ** torch.arange(5, -1, -1)).numpy()
     pull = (np.bincount(index, minlength=64) - 4000 * q) / np.sqrt(4000 * q * (1 - q))
     assert np.mean(pull**2) < 1.9  # 64 squares of unit variance: 5 standard deviations
@@ -202,12 +202,12 @@ def test_a_mixture_is_built_stored_decimated_and_refined():
     assert again.config == {"family": "flip-mixture", "base": model.base.config}
     x = model.sample(6, rng=1)
     torch.testing.assert_close(again.log_prob(x), model.log_prob(x), rtol=0, atol=0)
-    assert model.refined() is model
+    assert model.refined() is None  # takes no steps
     cnf = models.build({"family": "equivariant-cnf", "shape": [4, 4], "odd": False}, rng=1)
     assert FlipMixture(cnf).refined().base.refine == 2 * cnf.refine
     whole = Decimated(model, PHI4)
     assert whole.sample(3, rng=1).shape == (3, 4, 4)
-    loss = ReverseKL(PHI4, "path").loss(whole, torch.empty(8, 0), Stream(1))
+    loss = ReverseKL(PHI4, "path").loss(whole, np.arange(8), Stream(1), {})
     loss.value.backward()
     assert math.isfinite(float(loss.value.detach()))
     for wrong in (model, whole, torch.nn.Linear(2, 2)):

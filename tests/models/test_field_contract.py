@@ -22,7 +22,7 @@ def tolerance(name):
 
 
 def test_every_family_is_here():
-    assert {config["family"] for config in CASES.values()} == set(models.families("reals"))
+    assert {config["family"] for config in CASES.values()} == set(models.families.names("reals"))
 
 
 @every_flow
@@ -33,7 +33,7 @@ def test_it_is_a_density_of_fields(name):
     assert x.shape == (40, *model.event_shape)
     assert log_q.dtype == torch.float64
     # What is drawn is scored alike: the way back is the inverse of the way there.
-    np.testing.assert_allclose(model.log_prob(x), log_q, atol=tolerance(name))
+    np.testing.assert_allclose(model.log_prob(x.numpy()), log_q, atol=tolerance(name))
     assert isinstance(model.log_prob(x.numpy()), np.ndarray)
     # Draws do not depend on how many are made.
     torch.testing.assert_close(model.sample(7, rng=1), x[:7], rtol=0, atol=0)
@@ -79,7 +79,7 @@ def test_the_path_gradient_is_the_whole_one_less_the_score_of_the_weights(name):
         ])  # fmt: skip
 
     def gradient(how):
-        return flat(ReverseKL(target, how).loss(model, torch.empty(n, 0), Stream(5)).value)
+        return flat(ReverseKL(target, how).loss(model, np.arange(n), Stream(5), {}).value)
 
     x = model.draw(n, Stream(5).torch())[0].detach()
     score = flat(model(x).mean())
@@ -95,22 +95,22 @@ def test_single_precision_comes_back(name):
     x, log_q = model.sample_and_log_prob(500, rng=1)
     assert x.dtype == torch.float32
     for scored in (model.log_prob(x), model.double().log_prob(x)):
-        rms = (scored - log_q).square().mean().sqrt()
+        rms = (scored.detach() - log_q).square().mean().sqrt()
         assert float(rms) < 2e-4 + tolerance(name)
 
 
 @every_flow
 def test_symmetries_are_exact(name):
     case, model = CASES[name], make(name)
-    even = case.get("even", False)
+    even = case.get("halved", False)
     x = model.sample(5, rng=2)
     if case["family"] == "zuko-flow":  # knows none
-        assert float((model.log_prob(-x) - model.log_prob(x)).abs().max()) > 1e-3
+        assert float((model.log_prob(-x) - model.log_prob(x)).detach().abs().max()) > 1e-3
         return
     lattice = Hypercubic(tuple(case["shape"]), case.get("boundary", "periodic"))
 
     def log_q(whole):
-        return model.log_prob(lattice.split(whole)[0] if even else whole)
+        return model.log_prob(lattice.split(whole)[0] if even else whole).detach()
 
     whole = lattice.merge(x, torch.zeros_like(x[..., : lattice.n_odd])) if even else x
     images = list(shifted(case, lattice, whole))
@@ -131,7 +131,7 @@ def shifted(case, lattice, whole):
             yield whole.transpose(1, 2)
         return
     # Shifts that preserve the colours of a checkerboard, or the blocks.
-    step = 4 if lattice.dim == 1 and case.get("even") else 2
+    step = 4 if lattice.dim == 1 and case.get("halved") else 2
     for mu in range(lattice.dim):
         if lattice.boundaries[mu] == "periodic":
             yield torch.roll(whole, step, 1 + mu)
@@ -146,7 +146,7 @@ def test_weights_and_architecture_come_back(name):
     assert again.config == model.config
 
 
-PAIR = {"shape": [2, 2], "even": True}
+PAIR = {"shape": [2, 2], "halved": True}
 PAIRS = {
     "cnf": CNF | PAIR,
     "cnf, not odd": CNF | PAIR | {"odd": False},
@@ -165,7 +165,7 @@ def integral(model):
     ends = 25 if model.config["family"] == "zuko-flow" else 9
     grid = torch.linspace(-ends, ends, 541, dtype=torch.float64)
     x = torch.cartesian_prod(grid, grid)
-    return float(torch.exp(torch.as_tensor(model.log_prob(x))).sum() * (grid[1] - grid[0]) ** 2)
+    return float(np.exp(model.log_prob(x.numpy())).sum() * (grid[1] - grid[0]) ** 2)
 
 
 @pytest.mark.parametrize("name", [slow(n) if n == "cnf, not odd" else n for n in PAIRS])
@@ -184,7 +184,7 @@ def test_wrappers_integrate_to_one(monkeypatch):
     model = FlipMixture(stirred(models.build(config, rng=3).double(), 0.2))
     assert integral(model) == pytest.approx(1, abs=1e-3)
     phi4 = Phi4.from_hopping(L=2, kappa=0.3, lam=0.5, dim=1)
-    one = stirred(models.build(CNF | {"shape": [2], "even": True}, rng=3).double(), 0.1)
+    one = stirred(models.build(CNF | {"shape": [2], "halved": True}, rng=3).double(), 0.1)
     decimated = Decimated(one, phi4)
     assert integral(decimated) == pytest.approx(1, abs=1e-3)
     # Saboteur: the conditional of the other site has the normalisation of another coupling.

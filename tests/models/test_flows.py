@@ -77,10 +77,10 @@ def test_a_decimated_flow_is_a_density_of_all_sites():
     model = EquivariantCNF.for_target(phi4).double()
     x, log_q = model.sample_and_log_prob(200, rng=4)
     assert x.shape == (200, 4, 4)
-    np.testing.assert_allclose(model.log_prob(x), log_q, atol=1e-6)
+    np.testing.assert_allclose(model.log_prob(x.numpy()), log_q, atol=1e-6)
     even, target = model.collapsed_for(phi4)
     x_even = phi4.lattice.split(x)[0]
-    weight = -target.action(x_even) - even.log_prob(x_even)
+    weight = -target.action(x_even.numpy()) - even.log_prob(x_even.numpy())
     np.testing.assert_allclose(-phi4.action(x) - log_q, weight, atol=1e-6)
 
 

@@ -34,7 +34,7 @@ def flow():
 
 @pytest.mark.parametrize("whole", [True, False], ids=["decimated", "even sites"])
 def test_the_force_is_the_gradient_of_log_q(flow, whole):
-    model = for_target(PHI4, start=flow).double()
+    model = for_target(PHI4, begin_from=flow).double()
     model = model if whole else model.even
     x = model.sample(3, 5).numpy()
     force, numeric, h = model.force(x), np.zeros_like(x), 1e-5

@@ -30,7 +30,7 @@ def test_a_target_without_a_lattice_is_learned():
         return 0.5 * (x[..., 0] ** 2 + (y / 0.5) ** 2)
 
     target = as_target(action, (2,), force=None)
-    model = models.for_target(target, flow="nsf", transforms=2, hidden=[16], rng=1)
+    model = models.for_target(target, flow="nsf", layers=2, hidden=[16], rng=1)
     settings = FitSettings(n_epochs=3, batch_size=256, learning_rate=1e-2, ema_decay=0.95)
     fit(model, ReverseKL(target, n_validation=256), settings, rng=1)
     found = importance(model, target, 8192, 2)

@@ -13,12 +13,12 @@ L = [8, 16]
 def grid(samplers=("a", "b"), infinite=False):
     shape = (len(samplers), len(L), len(BETA))
     rng = np.random.default_rng(1)
-    dims = ("sampler", "L", "beta")
+    dims = ("generator", "L", "beta")
     names = ("energy_per_site", "chi_abs", "binder", "tau_int")
     values = {n: (dims, 1 + rng.random(shape)) for n in names}
     values |= {f"{n}_error": (dims, np.full(shape, 0.05)) for n in names}
     values["energy_per_site_pull"] = (dims, rng.normal(size=shape))
-    ds = xr.Dataset(values, {"sampler": list(samplers), "L": L, "beta": BETA})
+    ds = xr.Dataset(values, {"generator": list(samplers), "L": L, "beta": BETA})
     ds["energy_per_site"].attrs = {"symbol": "$e$", "long_name": "energy per site"}
     ds["beta"].attrs["symbol"] = r"$\beta$"
     return ds
@@ -56,7 +56,7 @@ def test_every_size_and_sampler_has_its_points_bars_and_pulls():
     top, bottom = plot_scan(estimates, "energy_per_site", exact(), critical=0.44).axes
     bars = {c.get_label(): c for c in top.containers}
     assert set(bars) == {f"L = {n}, {s}" for n in L for s in "ab"}
-    at = estimates.sel(sampler="b", L=16)
+    at = estimates.sel(generator="b", L=16)
     np.testing.assert_array_equal(bars["L = 16, b"].lines[0].get_ydata(), at["energy_per_site"])
     segments = np.array(bars["L = 16, b"].lines[2][0].get_segments())
     np.testing.assert_allclose(segments[:, 1, 1] - segments[:, 0, 1], 0.1)
@@ -99,16 +99,16 @@ def test_tau_int_is_shown_at_its_largest_for_every_size():
     largest = estimates["tau_int"].max("beta")
     shown = {c.get_label(): c.lines[0].get_ydata() for c in right.containers}
     for sampler in "ab":
-        np.testing.assert_array_equal(shown[sampler], largest.sel(sampler=sampler))
+        np.testing.assert_array_equal(shown[sampler], largest.sel(generator=sampler))
 
 
 def test_a_dynamical_exponent_is_told_for_three_sizes_or_more():
     sizes = [8, 16, 32]
     tau = 0.1 * np.array(sizes, float)[None, :, None] ** 2
-    dims = ("sampler", "L", "beta")
+    dims = ("generator", "L", "beta")
     ds = xr.Dataset(
         {"tau_int": (dims, tau), "tau_int_error": (dims, 0.01 * tau)},
-        {"sampler": ["a"], "L": sizes, "beta": [0.44]},
+        {"generator": ["a"], "L": sizes, "beta": [0.44]},
     )
     assert plot_tau_int(ds).axes[1].containers[0].get_label() == r"a, $z \approx 2.0$"
 

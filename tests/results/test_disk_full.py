@@ -5,6 +5,7 @@ import functools
 import os
 import shutil
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from helpers.runs import CONFIG, checkpoint, committed, run, same
 
 from physgen.core.errors import StoreError
 from physgen.results import RunStore, image, open_run, write_dataset
+from physgen.results.atomic import OutputFile
 from physgen.results.layers import RUN_FILE
 
 
@@ -126,3 +128,84 @@ def test_large_file_checks_for_space_first(tmp_path, monkeypatch):
     with pytest.raises(StoreError, match="disk is full"):
         write_dataset(tmp_path / "data.h5", xr.Dataset({"x": 1}))
     assert os.listdir(tmp_path) == []
+
+
+SMALL_DISK = """
+import errno, os, sys
+import numpy as np, xarray as xr
+from physgen.core.errors import StoreError
+from physgen.results import image, write_dataset, write_stream
+
+what, path, left = sys.argv[1], sys.argv[2], int(sys.argv[3])
+image.STREAM_ABOVE = 0
+take, block = os.write, np.zeros(200_000)
+many = xr.Dataset({f"x{k}": ("i", block[:1000], {"note": "a" * 1000}) for k in range(300)})
+growing = xr.Dataset({"x": ("shot", block[:0])})
+
+def write(fd, data):
+    global left
+    left -= 1
+    if left < 0:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return take(fd, data)
+
+os.write = write
+try:
+    if what == "dataset":
+        write_dataset(path, xr.Dataset({"x": ("i", block)}))
+    elif what == "many":
+        write_dataset(path, many)
+    else:
+        write_stream(path, growing, "shot", ({"x": block} for _ in range(5)))
+except StoreError as error:
+    os.write = take
+    kept = error if what == "dataset" else None  # as a session that looks at it later
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "left"), [("dataset", 0), ("dataset", 3), ("many", 20), ("blocks", 0), ("blocks", 7)]
+)
+def test_the_process_ends_in_good_order(tmp_path, what, left):
+    """What HDF5 holds until the interpreter is gone ends in a segmentation fault: status -11."""
+    command = [sys.executable, "-c", SMALL_DISK, what, str(tmp_path / "a.h5"), str(left)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("the disk is full")
+    assert os.listdir(tmp_path) == []
+
+
+def test_hdf5_reads_back_what_it_wrote_although_the_disk_took_half(tmp_path, monkeypatch):
+    with OutputFile(tmp_path / "a") as file:
+        file.write(b"0123456789")
+        FullDisk(monkeypatch, 1)
+        file.seek(2)
+        assert file.write(b"abcdef") == 6
+        file.write(b"!")
+        file.seek(12)
+        file.write(b"end")
+        found = bytearray(20)
+        file.seek(0)
+        assert file.readinto(found) == file.tell() == 15
+        assert found[:15] == b"01abcdef!9\0\0end"
+        assert file.failure == errno.ENOSPC
+        with pytest.raises(OSError, match="No space"):
+            file.sync()
+
+
+def test_writing_stops_at_the_block_that_found_the_disk_full(tmp_path, monkeypatch):
+    """So that memory holds a block of what the disk did not take, never a large file."""
+    monkeypatch.setattr(image, "STREAM_ABOVE", 0)
+    kept = []
+    close = OutputFile.close
+    monkeypatch.setattr(
+        OutputFile,
+        "close",
+        lambda f: (kept.extend(map(len, (d for _, d in f._in_memory))), close(f)),
+    )
+    FullDisk(monkeypatch, 1)
+    large = {f"x{k}": ("i", np.zeros(5 << 20, np.float32)) for k in range(3)}  # 20 MiB each
+    with pytest.raises(StoreError, match="disk is full"):
+        write_dataset(tmp_path / "a.h5", xr.Dataset(large))
+    assert 8 << 20 < sum(kept) < 17 << 20

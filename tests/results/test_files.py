@@ -120,8 +120,8 @@ def test_outcomes_are_compressed_and_chunked(tmp_path):
 def test_a_file_that_reads_back_different_is_never_published(tmp_path, monkeypatch):
     write_groups = image.write_groups
 
-    def faulty(file, *rest):
-        write_groups(file, *rest)
+    def faulty(file, *rest, **options):
+        write_groups(file, *rest, **options)
         file["x"][1] = 5.0
 
     monkeypatch.setattr(image, "write_groups", faulty)

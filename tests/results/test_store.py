@@ -63,7 +63,7 @@ def test_life_of_a_run(tmp_path):
         assert not store.has("samples")
         assert store.read("training").nll.values.tolist() == [2.0, 1.0, 0.5]
         assert store.read("chain").identical(chain(0, 9))
-        store.cite("gru", "adam")
+        store.cite("dmrg", "adam")
         store.finish({"device": "cpu", "figure": {"b": 1, "a": True}})
         assert store.complete
     assert os.listdir(path) == [RUN_FILE]
@@ -72,7 +72,7 @@ def test_life_of_a_run(tmp_path):
     assert tree["chain"].to_dataset().identical(chain(0, 9))
     assert tree.attrs["complete"] == 1
     assert tree.attrs["figure"] == '{"a": true, "b": 1}'
-    assert tree.attrs["citations"] == '["adam", "gru"]'
+    assert tree.attrs["citations"] == '["adam", "dmrg"]'
     assert tree.attrs["seed"] == 7
     with RunStore.open(path, CONFIG) as store:
         assert store.complete

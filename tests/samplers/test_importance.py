@@ -1,10 +1,12 @@
 """Importance sampling: error bars cover, and what weights cannot tell is not passed over."""
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 from helpers.statistics import accepts, within
 from scipy.stats import chi2
 
@@ -19,6 +21,7 @@ from physgen import (
     estimates,
     exact_values,
     fit,
+    for_target,
     importance,
 )
 from physgen.analysis import weights
@@ -27,6 +30,8 @@ from physgen.core.protocols import REALS
 from physgen.core.random import Stream, as_stream
 from physgen.exact.phi4_quadrature import phi4_torus
 from physgen.samplers import log_weights
+from physgen.samplers.weight_alarms import alarms
+from physgen.samplers.weighted_draws import WeightedDraws
 from physgen.targets import as_target
 
 WELL = 5.0  # distance of the two modes from 0, in their width
@@ -169,6 +174,29 @@ def test_heavy_tails_are_flagged():
     assert "heavy tail" in ds.attrs["warnings"]
 
 
+def test_a_model_of_few_states_raises_no_alarm():
+    """256 even states are drawn many times over: their weights are bounded, however unequal."""
+    target = Ising(L=4, beta=0.3, h=0.2)
+    q = for_target(target, "masked-net", rng=1, hidden=2)  # not trained
+    ds = importance(q, target, 16_384, seed=2)
+    even = np.array(list(itertools.product((-1, 1), repeat=8)))
+    exact = np.logaddexp.reduce(-target.action_even(even))
+    assert abs(float(ds.log_z) - exact) < 4 * float(ds.log_z_error)
+    assert float(ds.ess_share) < 0.2
+    assert math.isnan(float(ds.k_hat))
+    assert 0 < float(ds.largest_share) < 0.01
+    assert ds.attrs["warnings"] == ""
+
+
+def test_a_few_draws_that_carry_the_sum_are_flagged():
+    """Three draws of 10,000 came once, the others repeat: too few to fit a tail."""
+    log_w = np.log(np.r_[np.ones(9_997), 100.0, 200.0, 300.0])
+    (found,) = alarms(log_w, None, None)
+    assert "3 of 10,000 draws carry 0.057 of the weights" in found.text
+    assert not found.fatal
+    assert alarms(np.log(np.r_[np.ones(9_997), 2.0, 3.0, 4.0]), None, None) == []
+
+
 def test_draws_can_be_kept_and_estimated_later():
     target = Phi4.from_halved(L=4, m2=1.0, lam=0.05)
     q = FreeField(L=4, m2=1.3)
@@ -280,3 +308,18 @@ def test_a_flow_that_no_step_resolves_is_flagged():
             return Stiff(*self.centres, steps=2 * self.steps)
 
     assert "too stiff" in importance(Stiff(-4.2, 4.2), TARGET, 6400).attrs["warnings"]
+
+
+def test_blocks_go_on_after_those_that_are_kept():
+    """A store that keeps the first blocks draws the others, to the same numbers bit for bit."""
+    target = Phi4.from_unhalved(L=4, m2=-4.0, lam=8.0)
+    model = for_target(target, features=2, frequencies=3, times=2, rng=1)
+    work = WeightedDraws.prepare(model, target, 12_800, 3)
+    parts = list(work.blocks())
+    assert len(parts) > 3
+    done = sum(part.sizes["sample"] for part in parts[:2])
+    again = [*parts[:2], *WeightedDraws.prepare(model, target, 12_800, 3).blocks(done)]
+    one, two = (work.result(xr.concat(p, "sample"), ess_floor=1.0) for p in (parts, again))
+    xr.testing.assert_identical(one, two)
+    whole = importance(model, target, 12_800, 3, keep="draws", ess_floor=1.0)
+    xr.testing.assert_identical(one, whole)

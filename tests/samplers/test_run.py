@@ -1,7 +1,10 @@
 """The sampling loop: what it returns, that it resumes bit for bit, and what it refuses."""
 
+import inspect
+
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 from helpers.chains import Chain, Gaussian, TunedChain, ar1_tau
 from helpers.statistics import accepts, joint_p, normal_p
@@ -14,11 +17,13 @@ from physgen.lattice import Graph
 from physgen.samplers import (
     HMC,
     HeatBath,
+    Independence,
     blocks,
     chain_statistics,
     run,
     unpack_configurations,
 )
+from physgen.samplers.loop.settings import RunKeywords, RunSettings
 from physgen.targets import Ising, as_target
 
 
@@ -113,8 +118,36 @@ def test_checkpoint_of_other_disorder_is_refused():
     *_, last = blocks(HeatBath(), one, **arguments)
     longer = arguments | {"n_draws": 3}
     assert next(blocks(HeatBath(), one, **longer, checkpoint=last.checkpoint)).data is not None
-    with pytest.raises(InputError, match="changed: couplings"):
+    with pytest.raises(InputError, match="changed: fingerprint"):
         next(blocks(HeatBath(), other, **longer, checkpoint=last.checkpoint))
+
+
+def stiff(c):
+    return HMC(), as_target(lambda x: 0.5 * c * (x**2).sum(1), 3, force=lambda x: -c * x)
+
+
+def learned(seed):
+    """An energy in float32, as one trains it."""
+    torch.manual_seed(seed)
+    net = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1))
+    return HMC(), as_target(lambda x: (x**2).sum(1) + net(x.float())[:, 0], 3, library="torch")
+
+
+def proposed(seed):
+    from physgen.models import MaskedNet
+
+    return Independence(MaskedNet((4, 4), hidden=2, rng=seed)), Ising(L=4, beta=0.2)
+
+
+@pytest.mark.parametrize("make", [stiff, learned, proposed])
+def test_checkpoint_of_other_numbers_is_refused(make):
+    """Functions, learned energies and proposals print alike whatever numbers are in them."""
+    arguments = dict(n_chains=4, n_draws=2, seed=1, warmup=0, quiet=True)
+    *_, last = blocks(*make(1), **arguments)
+    longer = arguments | {"n_draws": 3, "checkpoint": last.checkpoint}
+    assert next(blocks(*make(1), **longer)).data.sizes["draw"] == 1
+    with pytest.raises(InputError, match=r"changed: (fingerprint|proposals)"):
+        next(blocks(*make(9), **longer))
 
 
 def test_observables_by_name_and_by_function():
@@ -258,6 +291,21 @@ def test_bad_input(wrong, message):
     arguments = dict(n_chains=4, n_draws=5, seed=1, block_size=10**13) | wrong
     with pytest.raises(InputError, match=message):
         list(blocks(Chain(), Gaussian(), **arguments))
+
+
+def test_settings_are_named_in_the_help_and_for_type_checkers():
+    kinds = inspect.signature(RunSettings).parameters
+    assert set(RunKeywords.__annotations__) == set(kinds)
+    texts = {name: a.__forward_arg__ for name, a in RunKeywords.__annotations__.items()}
+    for name, p in kinds.items():
+        kind = f"Required[{p.annotation}]" if p.default is p.empty else p.annotation
+        assert texts[name] == kind
+    for function, own in ((run, []), (blocks, ["block_size", "block_seconds"])):
+        assert list(inspect.signature(function).parameters) == ["sampler", "target", *kinds, *own]
+        assert all(name in (run.__doc__ or "") for name in kinds)
+    for wrong, message in (({"nchains": 4}, "unexpected.*'nchains'"), ({}, "missing.*'n_chains'")):
+        with pytest.raises(TypeError, match=message):
+            run(Chain(), Gaussian(), n_draws=2, seed=1, **wrong)
 
 
 def test_the_sampler_and_the_target_are_what_they_should_be():

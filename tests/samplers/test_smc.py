@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import xarray as xr
 from helpers.marks import slow
 from helpers.statistics import accepts, joint_p, normal_p, unit_variance_p, within
 from scipy import stats
@@ -234,3 +235,29 @@ def test_targets_without_a_known_start_ask_for_one():
         InputError, match="smc knows how to begin for Ising and Phi4, got FreeField"
     ):
         smc(FreeField(4, m2=1.0), seed=1)
+
+
+@pytest.mark.parametrize("at", [0, 3, -1])
+def test_from_any_stage_it_goes_on_to_the_same_result(at):
+    """Checkpoints of the pilot run, and of the islands, for a tuned move."""
+    how = {"n_particles": 16, "n_islands": 8, "n_moves": 2, "seed": 5}
+    target = Phi4.from_unhalved(L=4, m2=-4.0, lam=8.0)
+    kept = []
+    whole = smc(target, **how, on_stage=lambda now: kept.append(now.to_dataset()))
+    assert {str(k.attrs["phase"]) for k in kept} == {"pilot", "islands"}
+    again = smc(target, **how, checkpoint=kept[at])
+    xr.testing.assert_identical(again, whole)
+    middle = smc(target, **how, checkpoint=kept[len(kept) // 2])
+    xr.testing.assert_identical(middle, whole)
+
+
+def test_a_checkpoint_of_another_run_is_refused():
+    how = {"n_particles": 16, "n_islands": 8, "n_moves": 1}
+    kept = []
+    smc(Ising(L=4, beta=0.3), **how, seed=1, on_stage=lambda now: kept.append(now.to_dataset()))
+    with pytest.raises(InputError, match="changed: rng"):
+        smc(Ising(L=4, beta=0.3), **how, seed=2, checkpoint=kept[0])
+    with pytest.raises(InputError, match="changed: target"):
+        smc(Ising(L=4, beta=0.4), **how, seed=1, checkpoint=kept[0])
+    with pytest.raises(InputError, match="must be one that `smc` gave"):
+        smc(Ising(L=4, beta=0.3), **how, seed=1, checkpoint=xr.Dataset())

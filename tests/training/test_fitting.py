@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -79,6 +81,8 @@ def test_latest_weights_that_are_not_worse_are_kept(excess, kept_epoch):
     # The checkpoint of the step after that validation holds exactly these averaged weights.
     final = seen[-1]["best.head.weight"].values
     np.testing.assert_array_equal(model.head.weight.detach().numpy(), final)
+    errors = [v.std(ddof=1) / np.sqrt(60) for v in validations]
+    np.testing.assert_allclose(result.history["validation_nll_error"], errors, rtol=1e-12)
     lowest = seen[-1]["lowest"].values
     np.testing.assert_array_equal(lowest, validations[2])
 
@@ -91,6 +95,21 @@ def test_overfitted_weights_are_not_kept():
     nll = result.history["validation_nll"].values
     assert nll[-1] > nll.min() + 0.02  # it did overfit
     assert objective.evaluate(result.model).mean() < nll.min() + 0.01
+
+
+def test_patience_counts_the_validations_since_the_lowest():
+    means = [1.0, 0.5, 0.625, 0.375, 0.75, 0.8125, 0.875, 0.125]  # exact in binary
+    objective = Scripted([np.full(60, mean) for mean in means])
+    settings = FitSettings(n_epochs=8, batch_size=20, patience=3)
+    result = fit(small_model(), objective, settings, rng=1)
+    assert result.stopped_by == "patience"
+    np.testing.assert_array_equal(result.history["validation_nll"], means[:7])
+    assert result.best_step == result.history["step"][3]
+    # Saboteur: with more patience the eighth would have been seen, and kept.
+    objective = Scripted([np.full(60, mean) for mean in means])
+    longer = fit(small_model(), objective, replace(settings, patience=4), rng=1)
+    assert longer.stopped_by == "schedule"
+    assert longer.best_step == longer.history["step"][7]
 
 
 def test_patience_stops_early():
@@ -126,8 +145,8 @@ def test_resume_is_bit_for_bit(stop_at):
 
 def test_divergence_keeps_the_last_good_weights():
     class Breaks(NegativeLogLikelihood):
-        def loss(self, model, batch, rng):
-            loss = super().loss(model, batch, rng)
+        def loss(self, model, index, rng, carry):
+            loss = super().loss(model, index, rng, carry)
             return loss._replace(value=loss.value * float("nan")) if rng.counter == 100 else loss
 
     model, stored = small_model(), []
@@ -158,9 +177,9 @@ def test_weights_that_blow_up_are_not_kept():
     assert np.isfinite(model.log_prob(coupled_strings(100))).all()
 
 
-def test_patience_without_held_out_shots_is_refused():
+def test_patience_without_held_out_items_is_refused():
     objective = NegativeLogLikelihood(coupled_strings(100), 0)
-    with pytest.raises(InputError, match="patience needs held-out shots"):
+    with pytest.raises(InputError, match="patience needs held-out items"):
         fit(small_model(), objective, FitSettings(patience=2), rng=1)
 
 
@@ -182,7 +201,7 @@ def test_checkpoint_of_another_model_is_refused():
     settings = FitSettings(n_epochs=1)
     fit(small_model(), objective, settings, rng=1, on_checkpoint=lambda s, h: stored.append(s))
     other = models.GRU(L, K, hidden=9, layers=1, rng=1)
-    with pytest.raises(InputError, match="does not belong to this model"):
+    with pytest.raises(InputError, match="does not belong to this model and objective"):
         fit(other, objective, settings, rng=1, resume_from=stored[-1])
 
 

@@ -20,6 +20,7 @@ from physgen import (
     importance,
 )
 from physgen.core.errors import InputError, InterruptedRunError, TrainingDivergedError
+from physgen.core.learning import Reparametrised, Scored
 from physgen.core.random import Stream
 from physgen.exact import kaufman
 from physgen.exact.phi4_quadrature import phi4_torus
@@ -46,7 +47,7 @@ def gradients(model, objective, n_batches=24, n=128):
     found = []
     for k in range(n_batches):
         model.zero_grad()
-        loss = objective.loss(model, torch.empty(n, 0), Stream(5).at(k)).value
+        loss = objective.loss(model, np.arange(n), Stream(5).at(k), {}).value
         loss.backward()
         found.append(torch.cat([p.grad.flatten() for p in model.parameters()]).numpy())
     return np.array(found)
@@ -67,22 +68,24 @@ def test_three_estimators_of_one_gradient(decimate):
 
 
 class InTwoPasses:
-    """A flow whose score is not carried along with its draws."""
+    """A flow whose score is not carried along with its draws: Reparametrised and not Scored."""
 
     def __init__(self, flow):
-        self.draw, self.parameters, self.flow = flow.draw, flow.parameters, flow
-
-    def __call__(self, x):
-        return self.flow(x)
+        self.draw, self.parameters, self.forward = flow.draw, flow.parameters, flow.forward
+        self.event_shape, self.support = flow.event_shape, flow.support
 
 
 def test_the_path_gradient_of_one_pass_is_that_of_two():
     model = flow(decimate=False, steps=12)
+    two = InTwoPasses(model)
+    assert isinstance(model, Scored)
+    assert isinstance(two, Reparametrised)
+    assert not isinstance(two, Scored)
     objective = ReverseKL(PHI4, "path")
     found = []
-    for q in (model, InTwoPasses(model)):
+    for q in (model, two):
         model.zero_grad()
-        objective.loss(q, torch.empty(64, 0), Stream(5)).value.backward()
+        objective.loss(q, np.arange(64), Stream(5), {}).value.backward()
         found.append(torch.cat([p.grad.flatten() for p in model.parameters()]))
     torch.testing.assert_close(*found, atol=1e-6, rtol=1e-4)
     assert float(found[0].abs().max()) > 0.1
@@ -145,7 +148,7 @@ def test_at_the_exact_density_every_draw_has_zero_path_gradient():
     g = gradients(model, ReverseKL(target, "path"), 3)
     assert np.abs(g).max() < 1e-6  # modes are stored in single precision
     assert np.abs(gradients(model, ReverseKL(target, "reparam"), 3)).max() > 1e-3
-    loss = ReverseKL(target).loss(model, torch.empty(5, 0), Stream(1)).value
+    loss = ReverseKL(target).loss(model, np.arange(5), Stream(1), {}).value
     assert float(loss.detach()) == pytest.approx(-target.log_z, abs=1e-5)
 
 

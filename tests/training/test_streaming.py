@@ -8,13 +8,14 @@ import torch
 from helpers.fits import ENTROPY, K, L, assert_same_weights, coupled_strings, small_model
 from helpers.marks import slow
 
+from physgen import models
 from physgen.core.errors import InputError, InterruptedRunError
 from physgen.core.learning import Objective
 from physgen.core.random import Stream
 from physgen.quantum import MeasurementData
 from physgen.quantum.povm import povm
-from physgen.quantum.shots import save_blocks
-from physgen.training import FitSettings, NegativeLogLikelihood, fit, shots
+from physgen.quantum.shot_writer import save_blocks
+from physgen.training import FitSettings, NegativeLogLikelihood, fit, streamed
 
 SETTINGS = FitSettings(n_epochs=3, learning_rate=2e-2)
 
@@ -22,17 +23,17 @@ SETTINGS = FitSettings(n_epochs=3, learning_rate=2e-2)
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Blocks of 100 strings of 3 sites, of which 2 are mixed at a time."""
-    monkeypatch.setattr(shots, "BLOCK_BYTES", 300)
+    monkeypatch.setattr(streamed, "BLOCK_BYTES", 300)
 
 
-def streamed(path, x, frame="trine", **options):
+def from_file(path, x, frame="trine", **options):
     save_blocks(path, [x], frame)
     return NegativeLogLikelihood(MeasurementData.open(path), **{"buffer_bytes": 1200} | options)
 
 
 def test_every_shot_is_trained_on_or_held_out_once(tmp_path, small_blocks):
     x = (np.arange(1037)[:, None] // 3 ** np.arange(7) % 3).astype(np.uint8)  # all different
-    objective = streamed(tmp_path / "x.h5", x, validation_fraction=0.1)
+    objective = from_file(tmp_path / "x.h5", x, validation_fraction=0.1)
     assert isinstance(objective, Objective)
     assert objective.n_train + objective.n_validation == 1037
     assert objective.n_validation == pytest.approx(104, abs=10)
@@ -42,7 +43,7 @@ def test_every_shot_is_trained_on_or_held_out_once(tmp_path, small_blocks):
     np.testing.assert_array_equal(orders[0], orders[2])
     assert (orders[0] != orders[1]).mean() > 0.9
     seen = np.concatenate(
-        [objective.batch(part).numpy() for part in np.array_split(orders[0], 37)]
+        [objective.train[part].numpy() for part in np.array_split(orders[0], 37)]
         + [objective.validation.numpy()]
     )
     count = [np.unique(each @ 3 ** np.arange(7), return_counts=True) for each in (seen, x)]
@@ -50,7 +51,7 @@ def test_every_shot_is_trained_on_or_held_out_once(tmp_path, small_blocks):
 
 
 def test_the_order_mixes_shots_of_several_blocks(tmp_path, small_blocks):
-    objective = streamed(tmp_path / "x.h5", coupled_strings(2000), validation_fraction=0)
+    objective = from_file(tmp_path / "x.h5", coupled_strings(2000), validation_fraction=0)
     order = objective.epoch_order(Stream(1))
     first = order[:50] // 100  # blocks of the first batch
     assert len(np.unique(first)) == 2
@@ -58,7 +59,7 @@ def test_the_order_mixes_shots_of_several_blocks(tmp_path, small_blocks):
 
 
 def test_streamed_and_resumed_is_bit_for_bit(tmp_path, small_blocks):
-    objective = streamed(tmp_path / "x.h5", coupled_strings(2000))
+    objective = from_file(tmp_path / "x.h5", coupled_strings(2000))
     whole = fit(small_model(), objective, SETTINGS, rng=1)
     stored, calls = [], iter(range(10**6))
     with pytest.raises(InterruptedRunError):
@@ -83,8 +84,17 @@ def test_shots_in_memory_are_ordered_as_ever():
     stream = Stream(3).child("shuffle").at(2)
     expected = stream.numpy().permutation(objective.n_train)
     np.testing.assert_array_equal(objective.epoch_order(stream), expected)
-    index = np.array([5, 2, 400])
-    assert torch.equal(objective.batch(index), objective.train[index])
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_step_sees_the_shots_at_its_positions(tmp_path, small_blocks, stream):
+    x, model, index = coupled_strings(500), small_model(), np.array([5, 2, 400])
+    objective = from_file(tmp_path / "x.h5", x) if stream else NegativeLogLikelihood(x)
+    loss = objective.loss(model, index, Stream(1), {}).value.detach()
+    expected = -model.log_prob(objective.train[index]).detach().mean()
+    assert float(loss) == pytest.approx(float(expected), rel=1e-5)
+    other = objective.loss(model, index + 1, Stream(1), {}).value.detach()
+    assert float(other) != pytest.approx(float(expected), rel=1e-3)
 
 
 def test_an_epoch_of_a_file_stays_within_its_buffer(tmp_path):
@@ -97,7 +107,7 @@ def test_an_epoch_of_a_file_stays_within_its_buffer(tmp_path):
     objective = NegativeLogLikelihood(data, 0.01, buffer_bytes=2 << 20)
     order = objective.epoch_order(Stream(1))
     for start in range(0, len(order), 100):
-        objective.batch(order[start : start + 100])
+        objective.train[order[start : start + 100]]
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.reset_peak()
     saboteur = data.outcomes[:]  # the file read whole
@@ -120,7 +130,7 @@ def bimodal(weights):
 def test_weights_make_unequal_shots_equal(tmp_path, small_blocks, stream, weighted, share):
     x, weights = bimodal(weighted)
     if stream:
-        objective = streamed(tmp_path / "x.h5", x, weights=weights, buffer_bytes=10**5)
+        objective = from_file(tmp_path / "x.h5", x, weights=weights, buffer_bytes=10**5)
     else:
         objective = NegativeLogLikelihood(x, weights=weights)
     result = fit(small_model(), objective, SETTINGS, rng=1)
@@ -142,13 +152,17 @@ def test_equal_weights_change_nothing_and_settings_bring_their_own():
         torch.testing.assert_close(p, q, rtol=1e-3, atol=1e-4)
     bases = np.array([0, 1, 2, 0]) + np.zeros((30, 1), int)
     data = MeasurementData(bases.reshape(-1, 1), "pauli-6", settings=np.tile([0, 1, 2, 0], 30))
-    batch = NegativeLogLikelihood(data, 0).batch(np.arange(4))
-    np.testing.assert_allclose(batch.weights, [2 / 3, 4 / 3, 4 / 3, 2 / 3], rtol=1e-6)
+    objective, model = NegativeLogLikelihood(data, 0), models.GRU(1, 6, hidden=4, rng=1)
+    log_q = model.log_prob(objective.train[:4]).detach().numpy()
+    loss = float(objective.loss(model, np.arange(4), Stream(1), {}).value.detach())
+    expected = -np.mean(np.array([2 / 3, 4 / 3, 4 / 3, 2 / 3]) * log_q)
+    assert loss == pytest.approx(expected, rel=1e-5)
+    assert loss != pytest.approx(-log_q.mean(), rel=1e-4)
 
 
 @pytest.mark.parametrize("weights", [np.ones(9), -np.ones(10), np.full(10, np.nan), np.zeros(10)])
 def test_bad_weights(weights):
-    with pytest.raises(InputError, match="one finite number >= 0 a shot"):
+    with pytest.raises(InputError, match="one finite number >= 0 an item"):
         NegativeLogLikelihood(coupled_strings(10), weights=weights)
 
 

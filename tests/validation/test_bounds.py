@@ -8,6 +8,7 @@ from scipy import stats
 from physgen.core.errors import InputError
 from physgen.quantum import MPS, TFIM, Born, MeasurementData, ground_state, povm
 from physgen.quantum.tomography import count, linear_inversion
+from physgen.validation import bounds
 from physgen.validation.bounds import pauli_bound, physical_violations, total_variation_bound
 
 
@@ -80,6 +81,45 @@ def test_a_wrong_order_and_wrong_duals_are_found():
     # The outcomes of one pair that no state gives: each spin up along Z, Z and X at once
     impossible = np.array([[0, 0], [1, 1]] * 500)
     assert physical_violations(MeasurementData(impossible, "tetrahedral")).unphysical.all()
+
+
+@pytest.mark.parametrize("order", ["alternating", "sorted", "mixed"])
+def test_outcomes_without_scatter_are_found_whatever_their_order_and_rounding(monkeypatch, order):
+    """All vectors of a degenerate lowest eigenvalue are right: another processor takes another."""
+    shots = np.array([[0, 0], [1, 1]] * 500)
+    if order != "alternating":
+        shots = np.sort(shots, axis=0)
+    if order == "mixed":
+        shots = np.random.default_rng(1).permutation(shots)
+    data = MeasurementData(shots, "tetrahedral")
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+
+        def any_lowest_vector(counts, rng=rng):
+            values, vectors = np.linalg.eigh(linear_inversion(counts).rho)
+            lowest = vectors[:, values < values[0] + 1e-9]
+            parts = rng.normal(size=(2, lowest.shape[1]))
+            v = lowest @ (parts[0] + 1j * parts[1])
+            return v / np.linalg.norm(v)
+
+        monkeypatch.setattr(bounds, "_lowest_vector", any_lowest_vector)
+        ds = physical_violations(data)
+        assert ds.unphysical.all()
+        np.testing.assert_allclose(ds.witness, -2, atol=1e-12)  # the singlet of two duals
+
+
+def test_halves_are_even_in_each_chosen_setting_and_share_no_shot():
+    labels = np.repeat(np.arange(9), [10, 4, 7, 12, 5, 8, 30, 2, 6])
+    bases = all_strings(3, 2)[labels]
+    x = bases + 3 * (np.arange(len(labels)) % 2)[:, None]
+    data = MeasurementData(x, "pauli-6", settings=labels)
+    first, second = (bounds._halves(data)[k].settings for k in (0, 1))
+    assert np.abs(np.bincount(first, minlength=9) - np.bincount(second, minlength=9)).max() <= 1
+    np.testing.assert_array_equal(np.sort(np.concatenate([first, second])), labels)
+    unique = MeasurementData(all_strings(4, 4), "pauli-4")
+    halves = [half.outcomes for half in bounds._halves(unique)]
+    assert len(np.unique(np.concatenate(halves), axis=0)) == 256
+    assert abs(np.mean(halves[0][:, 3] % 2) - 0.5) < 0.2  # not every other shot
 
 
 def test_labelled_settings_and_bad_input():

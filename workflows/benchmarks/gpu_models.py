@@ -122,7 +122,7 @@ def phi4_32() -> Row:
         model = None
         for L, budget in ((12, "15s"), (20, "25s"), (32, "110s")):
             target = phi4(L)
-            model = for_target(target, start=model, rng=1).to("cuda")
+            model = for_target(target, begin_from=model, rng=1).to("cuda")
             how = replace(recipe("equivariant-cnf"), batch_size=BATCH)
             objective = ReverseKL(target, draws_per_epoch=50 * BATCH, rng=1)
             fit(model, objective, how, rng=1, budget=budget)

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,7 +27,7 @@ class Newcomer:
     ----------
     files : mapping of str to str
         New files, by path in the tree.
-    edits : mapping of str to (str, str)
+    edits : mapping of str to pairs of str
         Files that exist: what begins the line to insert before, and what is inserted.
     config : str
         A config that names it.
@@ -38,7 +38,7 @@ class Newcomer:
     files: Mapping[str, str]
     config: str
     proof: Callable[[Path, Path], None]
-    edits: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    edits: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
 
 
 def add(root: Path, newcomer: Newcomer) -> tuple[list[str], list[str]]:
@@ -58,8 +58,9 @@ def add(root: Path, newcomer: Newcomer) -> tuple[list[str], list[str]]:
                 raise SystemExit(f"{name} is to be a new file, but the tree has one")
             (tree / name).parent.mkdir(parents=True, exist_ok=True)
             (tree / name).write_text(text)
-        for name, (before, text) in newcomer.edits.items():
-            insert(tree / name, before, text)
+        for name, insertions in newcomer.edits.items():
+            for before, text in insertions:
+                insert(tree / name, before, text)
         config, out = Path(folder) / "config.toml", Path(folder) / "run"
         config.write_text(newcomer.config)
         command = [sys.executable, "-m", "physgen", "run", str(config), "--out", str(out)]
@@ -182,8 +183,11 @@ name = "heat-bath"
 n_draws = 20
 [[model]]
 family = "independent-spins"
-train = { n_epochs = 1, draws_per_epoch = 5120, n_validation = 64 }
-draws = { n_draws = 6400 }
+train = { n_epochs = 1, draws_per_epoch = 5120 }
+[importance]
+n_draws = 6400
+[smc]
+n_particles = 0
 """
 
 # --- a system: the free field of a given mass -----------------------------------------------
@@ -265,12 +269,18 @@ def plot_bare_energy(estimates):
     """Plot one curve a size."""
     with figure(4.0, 3.0) as fig:
         axes = fig.subplots()
-        for energy in estimates["energy_per_site"].isel({estimates["energy_per_site"].dims[0]: 0}):
+        for energy in estimates["energy_per_site"].values[0]:
             axes.plot(energy)
         return fig
 '''
-FIGURE_ROW = f"""    Figure("bare_energy", "bare_energy:plot_bare_energy", needs=("estimates",),
-           caption="{THROW_AWAY_CAPTION}"),
+FIGURE_FUNCTION = """def _bare_energy(tree):
+    from physgen.plotting.bare_energy import plot_bare_energy
+
+    return plot_bare_energy(needed(tree, "estimates"))
+
+
+"""
+FIGURE_ROW = f"""    Figure("bare_energy", _bare_energy, "{THROW_AWAY_CAPTION}", _E),
 """
 FIGURE_CONFIG = """
 seed = 1
@@ -289,7 +299,7 @@ NEWCOMERS = {
         FAMILY_CONFIG,
         has_group("independent-spins"),
         # A row at the end of the table.
-        {"physgen/models/families.py": (")\nFAMILIES: Mapping", FAMILY_ROW)},
+        {"physgen/models/families.py": [(")\nFAMILIES: Mapping", FAMILY_ROW)]},
     ),
     "system": Newcomer(
         {
@@ -306,16 +316,20 @@ NEWCOMERS = {
         SAMPLER_CONFIG,
         has_group("patient-bath"),
         {
-            "physgen/samplers/__init__.pyi": (
-                "from .phi4_cluster",
-                "from .patient_bath import PatientBath as PatientBath\n",
-            )
+            "physgen/samplers/__init__.pyi": [
+                ("from .phi4_cluster", "from .patient_bath import PatientBath as PatientBath\n")
+            ]
         },
     ),
     "figure": Newcomer(
         {"physgen/plotting/bare_energy.py": FIGURE_FILE},
         FIGURE_CONFIG,
         has_figure("bare_energy"),
-        {"physgen/workflow/lattice/figures.py": (")\n", FIGURE_ROW)},
+        {
+            "physgen/workflow/lattice/figures.py": [
+                ('_E = ("estimates",)', FIGURE_FUNCTION),
+                ('    Figure(\n        "training"', FIGURE_ROW),
+            ]
+        },
     ),
 }

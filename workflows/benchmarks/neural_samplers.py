@@ -52,8 +52,9 @@ from physgen.training import ReverseKL, recipe
 
 SOURCES = [
     "analysis/weights.py", "core/random.py", "lattice/orbits.py", "lattice/orderings.py",
-    "models/configurations.py", "models/decimated.py", "models/flows/continuous.py",
-    "models/flows/gaussian.py", "models/flows/runge_kutta.py", "models/flows/velocity.py",
+    "models/base.py", "models/configurations.py", "models/decimated.py", "models/geometry.py",
+    "models/runge_kutta.py", "models/flows/continuous.py", "models/flows/gaussian.py",
+    "models/flows/velocity.py",
     "models/autoregressive/coloured.py", "samplers/importance_sampling.py", "samplers/weighing.py",
     "targets/even.py", "targets/ising.py", "targets/phi4.py", "targets/phi4_decimation.py",
     "training/fitting.py", "training/reverse_kl.py",

@@ -360,7 +360,7 @@ import sys
 from physgen import TFIM, Born, ground_state
 from physgen.core.random import Stream
 from physgen.quantum import povm
-from physgen.quantum.shots import save_blocks
+from physgen.quantum.shot_writer import save_blocks
 born = Born(ground_state(TFIM(200, h=1.5), chi_max=16), "pauli-4")
 blocks = (born.sample(20_000, Stream(9601).at(k)) for k in range(50))
 save_blocks(sys.argv[1], blocks, povm("pauli-4"), TFIM(200, h=1.5).attrs())

@@ -91,11 +91,11 @@ class AutoregressiveNet(StringModel):
 
     def _draw(self, u: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """Return strings (B, L) uint8 and their log q (B,), for uniforms (L, B)."""
-        uniforms = torch.from_numpy(u).to(self._device)
+        uniforms = torch.from_numpy(u).to(self.device)
         B, dtype = u.shape[1], self.head.weight.dtype
         step, drawn = self._walk(B), []
-        previous = torch.full((B,), self.K, device=self._device)
-        log_q = torch.zeros(B, device=self._device, dtype=torch.float64)
+        previous = torch.full((B,), self.K, device=self.device)
+        log_q = torch.zeros(B, device=self.device, dtype=torch.float64)
         for i in range(self.L):
             log_p = torch.log_softmax(step(i, previous), -1)
             edges = log_p.exp().cumsum(-1)[:, :-1].contiguous()

@@ -19,12 +19,11 @@ import torch
 from torch import nn
 
 from physgen.core.checks import check_positive_int
-from physgen.core.protocols import SPINS
 from physgen.core.random import Stream, as_stream
-from physgen.lattice.hypercubic import Hypercubic
 from physgen.lattice.orderings import Colour, colours
 from physgen.models.autoregressive.spins import SpinModel
 from physgen.models.configurations import as_tensor
+from physgen.models.geometry import Geometry
 
 __all__ = ["ColouredNet"]
 
@@ -39,7 +38,7 @@ class ColouredNet(SpinModel):
         Extents of a lattice.
     boundary : str or sequence of str
         "periodic" or "open", for all axes or one each.
-    even : bool
+    halved : bool
         Spins live on the even sublattice, in the order of ``lattice.split``.
     order : {"coarse", "raster"}
         See :func:`physgen.lattice.orderings.colours`.
@@ -61,7 +60,7 @@ class ColouredNet(SpinModel):
         self,
         shape: Any,
         boundary: Any = "periodic",
-        even: bool = False,
+        halved: bool = False,
         order: str = "coarse",
         hidden: int = 32,
         reach: int = 5,
@@ -69,22 +68,11 @@ class ColouredNet(SpinModel):
         *,
         rng: Stream | int,
     ) -> None:
-        words = boundary if isinstance(boundary, str) else tuple(boundary)
-        lattice = Hypercubic(tuple(shape), words)
-        super().__init__((lattice.n_even,) if even else lattice.shape, SPINS)
-        self._config = {
-            "family": "coloured-net",
-            "shape": list(lattice.shape),
-            "boundary": lattice.boundary,
-            "even": bool(even),
-            "order": order,
-            "hidden": check_positive_int("hidden", hidden, 0),
-            "reach": check_positive_int("reach", reach),
-            "odd": bool(odd),
-        }
-        self.n = lattice.n_even if even else lattice.n_sites
-        self.odd, self.hidden = bool(odd), hidden
-        self.colours = colours(lattice, even, order, reach)
+        super().__init__(Geometry.of(shape, boundary, halved), odd)
+        self.order, self.n = order, self.geometry.n
+        self.hidden = check_positive_int("hidden", hidden, 0)
+        self.reach = check_positive_int("reach", reach)
+        self.colours = colours(self.lattice, self.halved, order, reach)
         stream = as_stream(rng)
         self.weights, self.heads = nn.ParameterList(), nn.ParameterList()
         for k, colour in enumerate(self.colours):
@@ -93,11 +81,6 @@ class ColouredNet(SpinModel):
             W[0] = 0.0  # the linear part
             self.weights.append(nn.Parameter(as_tensor(W / np.sqrt(max(c, 1)))))
             self.heads.append(nn.Parameter(torch.zeros(hidden)))
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """Arguments of ``models.build``."""
-        return dict(self._config)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return log q (B,) float64 of spins (B, *event_shape), differentiable in the weights."""
@@ -110,9 +93,9 @@ class ColouredNet(SpinModel):
 
     def draw(self, n: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Return spins (n, *event_shape), floating, and log q, differentiable in the weights."""
-        s = torch.zeros(self.n, n, dtype=self.dtype, device=self._device)
-        log_q = torch.zeros(n, dtype=torch.float64, device=self._device)
-        u = torch.rand(self.n, n, generator=generator, dtype=self.dtype, device=self._device)
+        s = torch.zeros(self.n, n, dtype=self.dtype, device=self.device)
+        log_q = torch.zeros(n, dtype=torch.float64, device=self.device)
+        u = torch.rand(self.n, n, generator=generator, dtype=self.dtype, device=self.device)
         for k, colour in enumerate(self.colours):
             b = self._field(k, colour, s)
             with torch.no_grad():

@@ -26,7 +26,6 @@ References
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import torch
 from torch import nn
@@ -85,19 +84,6 @@ class ConvolutionNet(FeedForwardNet):
             self.gates = nn.ModuleList(nn.Linear(2 * hidden, 2 * hidden) for _ in stored)
             self.residuals = nn.ModuleList(nn.Linear(hidden, hidden) for _ in stored)
         self._initialise(rng)
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """Constructor arguments (JSON types), enough to build the same architecture again."""
-        return {
-            "family": "convolution",
-            "L": self.L,
-            "K": self.K,
-            "hidden": self.hidden,
-            "layers": self.layers,
-            "shared": self.shared,
-            "site_features": self.site_features,
-        }
 
     @property
     def receptive_field(self) -> int:

@@ -35,7 +35,7 @@ class MaskedNet(RasterNet):
         Extents of a lattice of any dimension.
     boundary : str or sequence of str
         "periodic" or "open", for all axes or one each.
-    even : bool
+    halved : bool
         Spins live on the even sublattice, in the order of ``lattice.split``.
     odd : bool
         q(-s) = q(s), exactly.
@@ -58,14 +58,14 @@ class MaskedNet(RasterNet):
         self,
         shape: Any,
         boundary: Any = "periodic",
-        even: bool = False,
+        halved: bool = False,
         odd: bool = True,
         hidden: int = 8,
         layers: int = 1,
         *,
         rng: Stream | int,
     ) -> None:
-        super().__init__(shape, boundary, even, odd)
+        super().__init__(shape, boundary, halved, odd)
         self.hidden = check_positive_int("hidden", hidden)
         self.layers = check_positive_int("layers", layers)
         m, stream = self.n - 1, as_stream(rng).child("layer")
@@ -80,12 +80,6 @@ class MaskedNet(RasterNet):
         self.direct, self.head, self.bias = (
             nn.Parameter(torch.zeros(size)) for size in ((m, m), (m, m * hidden), (self.n,))
         )
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """Arguments of ``models.build``."""
-        sizes = {"hidden": self.hidden, "layers": self.layers}
-        return {"family": "masked-net", **self._geometry, **sizes}
 
     def _masked(self, W: torch.Tensor) -> torch.Tensor:
         m = self.n - 1

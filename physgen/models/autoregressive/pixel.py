@@ -45,7 +45,7 @@ class PixelNet(RasterNet):
         Extents of a lattice.
     boundary : str or sequence of str
         "periodic" or "open", for all axes or one each.
-    even : bool
+    halved : bool
         Spins live on the even sublattice, in the order of ``lattice.split``.
     odd : bool
         q(-s) = q(s), exactly.
@@ -72,7 +72,7 @@ class PixelNet(RasterNet):
         self,
         shape: Any,
         boundary: Any = "periodic",
-        even: bool = False,
+        halved: bool = False,
         odd: bool = True,
         hidden: int = 16,
         layers: int | None = None,
@@ -80,7 +80,7 @@ class PixelNet(RasterNet):
         *,
         rng: Stream | int,
     ) -> None:
-        super().__init__(shape, boundary, even, odd)
+        super().__init__(shape, boundary, halved, odd)
         H = self.hidden = check_positive_int("hidden", hidden)
         if check_positive_int("kernel", kernel, 3) % 2 == 0:
             raise InputError(f"kernel must be odd, with a site in its middle, got {kernel}")
@@ -100,7 +100,7 @@ class PixelNet(RasterNet):
         lists = (nn.ParameterList() for _ in range(6))
         self.P, self.p, self.R, self.r, self.Q, self.O = lists
         for k in range(self.layers):
-            generator, above, left = stream.at(k).numpy(), 1 + self.even, 1
+            generator, above, left = stream.at(k).numpy(), 1 + self.halved, 1
             if k > 0:
                 above = left = H
             self.P.append(_normal(generator, (2 * H, above, p + 1, kernel)))
@@ -111,19 +111,13 @@ class PixelNet(RasterNet):
             self.r.append(nn.Parameter(torch.zeros(2 * H)))
         self.w, self.a = nn.Parameter(torch.zeros(1, H)), nn.Parameter(torch.zeros(1))
 
-    @property
-    def config(self) -> dict[str, Any]:
-        """Arguments of ``models.build``."""
-        sizes = {"hidden": self.hidden, "layers": self.layers, "kernel": self.kernel}
-        return {"family": "pixel-net", **self._geometry, **sizes}
-
     def _framed(self, v: torch.Tensor) -> torch.Tensor:
         """Return rows (B, C, R, W + 2 p) with what the window sees beyond both ends."""
         return pad(v, (0, 1)).index_select(3, self.columns)
 
     def _above(self, rows: torch.Tensor, first: int) -> torch.Tensor:
         """Return the channels (B, C, R, W) of rows of spins (B, R, W) that start at `first`."""
-        if not self.even:
+        if not self.halved:
             return rows[:, None]
         parity = self.parity[first : first + rows.shape[1]].to(rows.dtype).expand_as(rows)
         return torch.stack([rows, parity], 1)
@@ -141,7 +135,7 @@ class PixelNet(RasterNet):
 
     def _walk(self, B: int) -> Step:
         p, (_, width) = self.reach, self.grid
-        channels = [1 + self.even] + [self.hidden] * (self.layers - 1)
+        channels = [1 + self.halved] + [self.hidden] * (self.layers - 1)
         windows = [self.a.new_zeros(B, c, p + 1, width + 2 * p) for c in channels]
         row = self.a.new_zeros(B, 1, width)
         R = [weight.squeeze(2).transpose(1, 2).flatten(1) for weight in self.R]

@@ -10,7 +10,8 @@ to the first one,
 .. math:: t_i = s_i s_0, \qquad
           \log q(s) = -\log 2 + \sum_{i=1}^{n-1} \log \sigma(2 t_i b_i(1, t_1, \dots, t_{i-1})),
 
-which is the same for s and -s to the last bit; a draw is z t with a fair z = 1 or -1.
+which is the same for s and -s, to the last bit at the same place of a batch; a draw is z t with a
+fair z = 1 or -1.
 
 A family supplies the fields of all sites at once, for scores and gradients, and a walk that keeps
 what it has computed of the sites before, so a draw of n sites costs n steps and not n passes.
@@ -27,9 +28,8 @@ import torch
 from torch import nn
 
 from physgen.core.errors import InputError
-from physgen.core.protocols import SPINS
-from physgen.lattice.hypercubic import Hypercubic
 from physgen.models.autoregressive.spins import SpinModel
+from physgen.models.geometry import Geometry
 
 __all__ = ["RasterNet", "Step"]
 
@@ -45,7 +45,7 @@ class RasterNet(SpinModel):
         Extents of a lattice of at least two sites.
     boundary : str or sequence of str
         "periodic" or "open", for all axes or one each.
-    even : bool
+    halved : bool
         Spins live on the even sublattice, in the order of ``lattice.split``: that of the sites.
     odd : bool
         q(-s) = q(s), exactly.
@@ -56,14 +56,14 @@ class RasterNet(SpinModel):
         If the lattice has fewer than two sites to draw, or no even sublattice.
     """
 
-    def __init__(self, shape: Any, boundary: Any, even: bool, odd: bool) -> None:
-        words = boundary if isinstance(boundary, str) else tuple(boundary)
-        lattice = Hypercubic(tuple(shape), words)
-        n = lattice.n_even if even else lattice.n_sites
-        if n < 2:
-            raise InputError(f"spins in raster order must be at least 2, got {n} in {lattice}")
-        super().__init__((n,) if even else lattice.shape, SPINS)
-        self.lattice, self.n, self.even, self.odd = lattice, n, bool(even), bool(odd)
+    def __init__(self, shape: Any, boundary: Any, halved: bool, odd: bool) -> None:
+        geometry = Geometry.of(shape, boundary, halved)
+        if (n := geometry.n) < 2:
+            raise InputError(
+                f"spins in raster order must be at least 2, got {n} in {geometry.lattice}"
+            )
+        super().__init__(geometry, odd)
+        self.n = n
 
     # --- what a family supplies -----------------------------------------------------------
 
@@ -82,12 +82,6 @@ class RasterNet(SpinModel):
     # --- the density ----------------------------------------------------------------------
 
     @property
-    def _geometry(self) -> dict[str, Any]:
-        """What every family has in its config."""
-        shape, boundary = list(self.lattice.shape), self.lattice.boundary
-        return {"shape": shape, "boundary": boundary, "even": self.even, "odd": self.odd}
-
-    @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns of the sites in raster order.
 
@@ -101,7 +95,7 @@ class RasterNet(SpinModel):
         shape = self.lattice.shape
         if len(shape) != 2:
             raise InputError(f"a net of rows and columns needs a lattice of 2 axes, got {shape}")
-        if not self.even:
+        if not self.halved:
             return shape[0], shape[1]
         if shape[1] % 2:
             raise InputError(
@@ -122,7 +116,7 @@ class RasterNet(SpinModel):
 
         With gradients enabled log q is that of one pass over the spins of the walk.
         """
-        u = torch.rand(self.n, n, generator=generator, dtype=self.dtype, device=self._device)
+        u = torch.rand(self.n, n, generator=generator, dtype=self.dtype, device=self.device)
         with torch.no_grad():
             t, log_q = self._drawn(u)
             if self.odd:

@@ -27,7 +27,7 @@ References
 from __future__ import annotations
 
 import math
-from typing import Any
+from functools import partial
 
 import numpy as np
 import torch
@@ -39,7 +39,7 @@ from physgen.models.autoregressive.base import AutoregressiveNet, Step
 from physgen.models.autoregressive.fused import LayerWeights, draw, sequence
 from physgen.models.default import FAMILY, HIDDEN, LAYERS
 
-__all__ = ["CELLS", "RecurrentNet"]
+__all__ = ["CELLS", "GRU", "LSTM", "RNN", "RecurrentNet"]
 
 CELLS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
@@ -102,24 +102,11 @@ class RecurrentNet(AutoregressiveNet):
                 parameter.uniform_(-bound, bound, generator=generator)
             self.head.weight[:, hidden:] = 0.0
 
-    @property
-    def config(self) -> dict[str, Any]:
-        """Constructor arguments (JSON types), enough to build the same architecture again."""
-        return {
-            "family": self.cell,
-            "L": self.L,
-            "K": self.K,
-            "hidden": self.hidden,
-            "layers": self.layers,
-            "site_features": self.site_features,
-            "precision": self.precision,
-        }
-
     # --- the two ways to run the same weights ---------------------------------------------
 
     @property
     def _fused(self) -> bool:
-        return self._device.type == "cpu" and self.head.weight.dtype == torch.float32
+        return self.device.type == "cpu" and self.head.weight.dtype == torch.float32
 
     def _logits(self, sites: torch.Tensor) -> torch.Tensor:
         """Logits of every site given those before it, (L, B, K), for outcomes (L, B)."""
@@ -143,7 +130,7 @@ class RecurrentNet(AutoregressiveNet):
     @property
     def _one_hot(self) -> torch.Tensor:
         """Codes of outcomes 0..K-1 and, in the last row, of nothing measured yet."""
-        return torch.eye(self.K + 1, self.K, device=self._device, dtype=self.head.weight.dtype)
+        return torch.eye(self.K + 1, self.K, device=self.device, dtype=self.head.weight.dtype)
 
     def _head_weights(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Weight (K, H) of the top layer, and logits by site and previous outcome."""
@@ -172,7 +159,7 @@ class RecurrentNet(AutoregressiveNet):
     @torch.no_grad()
     def _score(self, x: torch.Tensor) -> np.ndarray:
         if not self._fused:
-            return self.forward(x.to(self._device)).cpu().numpy()
+            return self.forward(x.to(self.device)).cpu().numpy()
         sites = np.ascontiguousarray(x.cpu().numpy().T)
         return draw(*self._weights(), given=sites, precision=self.precision)[1]
 
@@ -197,3 +184,8 @@ class RecurrentNet(AutoregressiveNet):
             return self.head(torch.cat([h[0], x], -1))
 
         return step
+
+
+RNN = partial(RecurrentNet, cell="rnn")
+GRU = partial(RecurrentNet, cell="gru")
+LSTM = partial(RecurrentNet, cell="lstm")

@@ -53,7 +53,7 @@ class Recurrent2dNet(RasterNet):
         Extents of a lattice.
     boundary : str or sequence of str
         "periodic" or "open", for all axes or one each.
-    even : bool
+    halved : bool
         Spins live on the even sublattice, in the order of ``lattice.split``.
     odd : bool
         q(-s) = q(s), exactly.
@@ -80,18 +80,18 @@ class Recurrent2dNet(RasterNet):
         self,
         shape: Any,
         boundary: Any = "periodic",
-        even: bool = False,
+        halved: bool = False,
         odd: bool = True,
         hidden: int = 32,
         cell: str = "gated",
         *,
         rng: Stream | int,
     ) -> None:
-        super().__init__(shape, boundary, even, odd)
+        super().__init__(shape, boundary, halved, odd)
         H = self.hidden = check_positive_int("hidden", hidden)
         self.cell = check_choice("cell", cell, ("gated", "tanh"))
-        near, left, up = _known(self.lattice, self.even, *self.grid)
-        self._waves = _waves(self.even, *self.grid)
+        near, left, up = _known(self.lattice, self.halved, *self.grid)
+        self._waves = _waves(self.halved, *self.grid)
         order = np.concatenate([sites for _, _, sites in self._waves])
         tables = {"near": near, "left": left, "up": up, "order": order, "place": order.argsort()}
         for name, table in tables.items():
@@ -108,12 +108,6 @@ class Recurrent2dNet(RasterNet):
         if gated:  # at first a state is the mean of both before it, renewed by half
             self.C = nn.Parameter(torch.eye(H).repeat(1, 2) / 2)
         self.w, self.a = nn.Parameter(torch.zeros(1, H)), nn.Parameter(torch.zeros(1))
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """Arguments of ``models.build``."""
-        sizes = {"hidden": self.hidden, "cell": self.cell}
-        return {"family": "recurrent-2d", **self._geometry, **sizes}
 
     def _next(
         self,

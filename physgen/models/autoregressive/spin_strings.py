@@ -47,7 +47,7 @@ class SpinStrings(RasterNet):
         Extents of a lattice of any dimension.
     boundary : str or sequence of str
         "periodic" or "open", for all axes or one each.
-    even : bool
+    halved : bool
         Spins live on the even sublattice, in the order of ``lattice.split``.
     odd : bool
         q(-s) = q(s), exactly.
@@ -69,50 +69,49 @@ class SpinStrings(RasterNet):
         self,
         shape: Any,
         boundary: Any = "periodic",
-        even: bool = False,
+        halved: bool = False,
         odd: bool = True,
         net: str = "gru",
         *,
         rng: Stream | int,
         **options: Any,
     ) -> None:
-        super().__init__(shape, boundary, even, odd)
+        super().__init__(shape, boundary, halved, odd)
         make = NETS[check_choice("net", net, tuple(NETS))]
-        self.net = make(L=self.n - self.odd, K=2, **options, rng=rng)
+        self.net, self.network = net, make(L=self.n - self.odd, K=2, **options, rng=rng)
         with torch.no_grad():
-            self.net.head.weight.zero_()
-            self.net.head.bias.zero_()
+            self.network.head.weight.zero_()
+            self.network.head.bias.zero_()
 
     @property
     def config(self) -> dict[str, Any]:
         """Arguments of ``models.build``."""
-        config = self.net.config
-        sizes = {k: v for k, v in config.items() if k not in ("family", "L", "K")}
-        return {"family": f"spin-{config['family']}", **self._geometry, **sizes}
+        sizes = {k: v for k, v in self.network.arguments.items() if k not in ("L", "K")}
+        return {**super().config, **sizes}
 
     def _fields(self, t: torch.Tensor) -> torch.Tensor:
         outcomes = (t[:, int(self.odd) :] > 0).long().t().contiguous()
-        b = _half_difference(self.net._logits(outcomes)).t()
+        b = _half_difference(self.network._logits(outcomes)).t()
         return pad(b, (int(self.odd), 0))
 
     def _walk(self, B: int) -> Step:
-        step, first = self.net._walk(B), int(self.odd)
+        step, first = self.network._walk(B), int(self.odd)
 
         def spin_step(i: int, previous: torch.Tensor) -> torch.Tensor:
             if i < first:
                 return torch.zeros_like(previous)
             outcomes = (previous > 0).long()
             if i == first:
-                outcomes.fill_(self.net.K)  # nothing before
+                outcomes.fill_(self.network.K)  # nothing before
             return _half_difference(step(i - first, outcomes))
 
         return spin_step
 
     def _drawn(self, u: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        if not isinstance(self.net, RecurrentNet):
+        if not isinstance(self.network, RecurrentNet):
             return super()._drawn(u)
         # Recurrent networks have compiled loops of their own.
-        outcomes, log_q = self.net._draw(u[int(self.odd) :].cpu().numpy())
+        outcomes, log_q = self.network._draw(u[int(self.odd) :].cpu().numpy())
         t = 2 * outcomes.t().to(u.dtype) - 1
         if not self.odd:
             return t, log_q

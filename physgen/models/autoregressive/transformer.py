@@ -111,19 +111,6 @@ class TransformerNet(FeedForwardNet):
         self.register_buffer("future", future, persistent=False)
 
     @property
-    def config(self) -> dict[str, Any]:
-        """Constructor arguments (JSON types), enough to build the same architecture again."""
-        return {
-            "family": "transformer",
-            "L": self.L,
-            "K": self.K,
-            "hidden": self.hidden,
-            "layers": self.layers,
-            "heads": self.heads,
-            "site_features": self.site_features,
-        }
-
-    @property
     def _scale(self) -> float:
         return (self.hidden // self.heads) ** -0.5
 

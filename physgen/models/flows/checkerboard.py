@@ -25,6 +25,7 @@ from physgen.lattice.hypercubic import Hypercubic
 from physgen.models.flows.couplings import KINDS, Coupling
 from physgen.models.flows.discrete import DiscreteFlow, places
 from physgen.models.flows.windows import can_halve, colours, window
+from physgen.models.geometry import Geometry
 
 __all__ = ["CouplingFlow"]
 
@@ -39,7 +40,7 @@ class CouplingFlow(DiscreteFlow):
         Extents of the lattice; even along periodic axes.
     boundary : str or sequence of str
         "periodic" or "open", for all axes or one each.
-    even : bool
+    halved : bool
         Fields live on the even sublattice, in the order of ``lattice.split``.
     kind : {"additive", "affine", "spline"}
         Splines cost three times as much as affine maps, and need fewer layers and steps.
@@ -76,7 +77,7 @@ class CouplingFlow(DiscreteFlow):
         self,
         shape: Any,
         boundary: Any = "periodic",
-        even: bool = False,
+        halved: bool = False,
         kind: str = "affine",
         layers: int = 8,
         hidden: int = 16,
@@ -89,22 +90,19 @@ class CouplingFlow(DiscreteFlow):
         *,
         rng: Stream | int,
     ) -> None:
-        words = boundary if isinstance(boundary, str) else tuple(boundary)
-        lattice = Hypercubic(tuple(shape), words)
-        halves = colours(lattice, even)
-        config = {
-            "family": "coupling-flow",
-            "kind": check_choice("kind", kind, KINDS),
-            "layers": check_positive_int("layers", layers),
-            "hidden": check_positive_int("hidden", hidden),
-            "kernel": check_positive_int("kernel", kernel, 3),
-            "bins": check_positive_int("bins", bins),
-        }
-        if kernel % 2 == 0:
+        geometry = Geometry.of(shape, boundary, halved)
+        lattice = geometry.lattice
+        halves = colours(lattice, halved)
+        check_choice("kind", kind, KINDS)
+        for name, value in (("layers", layers), ("hidden", hidden), ("bins", bins)):
+            check_positive_int(name, value)
+        if check_positive_int("kernel", kernel, 3) % 2 == 0:
             raise InputError(f"kernel must be an odd width, got {kernel}")
-        super().__init__(lattice, even, config, scale, odd, point_group, site_bins)
+        super().__init__(geometry, scale, odd, point_group, site_bins)
+        self.kind, self.layers, self.hidden = kind, layers, hidden
+        self.kernel, self.bins = kernel, bins
         # Neighbours among the even sites of a chain are two sites apart.
-        chain = even and lattice.dim == lattice.shape.count(1) + 1
+        chain = halved and lattice.dim == lattice.shape.count(1) + 1
         reach = kernel // 2 * (2 if chain else 1)
         tables = [window(lattice, halves[k], halves[1 - k], reach) for k in range(2)]
         stream = as_stream(rng).child("coupling")
@@ -114,12 +112,13 @@ class CouplingFlow(DiscreteFlow):
             table, n_frozen = tables[k % 2], self.sizes[1 - k % 2]
             layer = Coupling(table, n_frozen, kind, hidden, bins, scale, odd, stream.at(k))
             self.couplings.append(layer)
-        order, inverse = places(lattice, even, halves)
+        order, inverse = places(geometry, halves)
         self.register_buffer("order", order, persistent=False)
         self.register_buffer("inverse_order", inverse, persistent=False)
 
     @staticmethod
-    def _halves(lattice: Hypercubic) -> bool:
+    def can_halve(lattice: Hypercubic) -> bool:
+        """Return whether the even sublattice has two colours that translations respect."""
         return can_halve(lattice)
 
     def _through(self, x: torch.Tensor, inverse: bool) -> tuple[torch.Tensor, torch.Tensor]:

@@ -12,7 +12,7 @@ condition the velocity on the coupling, for the same purpose.)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, final
 
 import numpy as np
@@ -23,7 +23,7 @@ from torch.func import functional_call
 from physgen.core.checks import check_finite, check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.random import Stream, as_stream
-from physgen.models.decimated import Decimated, reduced
+from physgen.models.decimated import Decimated, learned, reduced
 from physgen.models.flows.continuous import EquivariantCNF
 
 __all__ = ["BoundFlow", "ConditionedFlow"]
@@ -36,8 +36,7 @@ class ConditionedFlow(nn.Module):
     Parameters
     ----------
     flow : mapping
-        Config of the flows, ``{"shape": ..., ...}``: arguments of
-        :class:`~physgen.models.EquivariantCNF`.
+        Arguments of the flows (:class:`~physgen.models.EquivariantCNF`), ``{"shape": ..., ...}``.
     coupling : str
         Name of the coupling, e.g. "lam".
     low, high : float
@@ -65,17 +64,9 @@ class ConditionedFlow(nn.Module):
         super().__init__()
         if not check_finite("low", low) < check_finite("high", high):
             raise InputError(f"low must be below high, got {coupling} in [{low}, {high}]")
-        arguments = {k: v for k, v in flow.items() if k != "family"}
-        pattern = EquivariantCNF(**arguments, rng=rng)
-        self._config = {
-            "family": "conditioned-flow",
-            "flow": pattern.config,
-            "coupling": str(coupling),
-            "low": float(low),
-            "high": float(high),
-            "degree": check_positive_int("degree", degree),
-        }
-        self.coupling, self.degree = coupling, degree
+        pattern = EquivariantCNF(**flow, rng=rng)
+        self.coupling, self.low, self.high = str(coupling), float(low), float(high)
+        self.degree = check_positive_int("degree", degree)
         self.names = [name for name, _ in pattern.named_parameters()]
         self.coefficients = nn.ParameterList()
         for p in pattern.parameters():
@@ -120,14 +111,25 @@ class ConditionedFlow(nn.Module):
         stream = as_stream(rng)
         middle = target_at(0.5 * (low + high))
         one = EquivariantCNF.for_target(middle, decimate=decimate, rng=stream, **options)
-        family = cls(one.config, coupling, low, high, degree, rng=stream)
+        family = cls(learned(one).arguments, coupling, low, high, degree, rng=stream)
         family._target_at = target_at
         return family
 
     @property
+    def arguments(self) -> dict[str, Any]:
+        """Arguments of the constructor (JSON types)."""
+        return {
+            "flow": self._calls[0].flow.arguments,
+            "coupling": self.coupling,
+            "low": self.low,
+            "high": self.high,
+            "degree": self.degree,
+        }
+
+    @property
     def config(self) -> dict[str, Any]:
         """Arguments of ``models.build``."""
-        return {**self._config, "flow": {**self._config["flow"], "steps": self.steps}}
+        return {"family": "conditioned-flow", **self.arguments}
 
     @property
     def steps(self) -> int:
@@ -156,7 +158,7 @@ class ConditionedFlow(nn.Module):
     @property
     def interval(self) -> tuple[float, float]:
         """Ends of the range of the coupling."""
-        return self._config["low"], self._config["high"]
+        return self.low, self.high
 
     def weights(self, value: float) -> dict[str, torch.Tensor]:
         """Return the weights of the flow at a value of the coupling, differentiable.
@@ -201,11 +203,10 @@ class ConditionedFlow(nn.Module):
             )
         value = couplings[self.coupling]
         weights = self.weights(value)
-        arguments = {k: v for k, v in self.config["flow"].items() if k != "family"}
-        flow = EquivariantCNF(**arguments, rng=0)
+        flow = EquivariantCNF(**self._calls[0].flow.arguments, rng=0)
         flow.load_state_dict(weights, strict=False)
         flow = flow.to(next(iter(weights.values())).dtype)
-        if self._target_at is None or not arguments["even"]:
+        if self._target_at is None or not flow.halved:
             return flow
         target = self._target_at(value)
         return Decimated(flow, target, reduced(target))
@@ -226,62 +227,68 @@ class ConditionedFlow(nn.Module):
         if self._target_at is None:
             raise InputError("this family knows no targets; say with_targets(target_at) first")
         target = self._target_at(value)
-        return reduced(target) if self._config["flow"]["even"] else target
+        return reduced(target) if self._calls[0].flow.halved else target
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ConditionedFlow:
         # What is averaged and tried out in training are weights.
-        new = ConditionedFlow(**{k: v for k, v in self._config.items() if k != "family"}, rng=0)
+        new = ConditionedFlow(**self.arguments, rng=0)
         new.to(self.coefficients[0].dtype).load_state_dict(self.state_dict())
         new._target_at = self._target_at
         return new
 
 
 class _Calls(nn.Module):
-    """Methods of a flow, to be called with other weights."""
+    """A flow, to be used with other weights than its own."""
 
     def __init__(self, flow: EquivariantCNF) -> None:
         super().__init__()
         self.flow = flow
 
-    def forward(self, method: str, *arguments: Any) -> Any:
-        """Return what the method of the flow returns."""
-        return getattr(self.flow, method)(*arguments)
+    def forward(self, use: Callable[[EquivariantCNF], Any]) -> Any:
+        """Return what `use` makes of the flow."""
+        return use(self.flow)
 
 
 class BoundFlow:
-    """A flow with given weights, through which gradients reach what these were made of."""
+    """A flow with given weights, through which gradients reach what these were made of; Scored."""
 
     def __init__(self, calls: _Calls, weights: Mapping[str, torch.Tensor]) -> None:
         self._calls, self._weights = calls, {f"flow.{k}": w for k, w in weights.items()}
 
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return log q (B,)."""
-        return self._called("forward", x)
+        return self._with(lambda flow: flow(x))
 
     def draw(self, n: int, generator: torch.Generator) -> Any:
         """Return n fields and their log q."""
-        return self._called("draw", n, generator)
+        return self._with(lambda flow: flow.draw(n, generator))
 
     def draw_with_score(self, n: int, generator: torch.Generator) -> Any:
         """Return n fields, their log q and score."""
-        return self._called("draw_with_score", n, generator)
+        return self._with(lambda flow: flow.draw_with_score(n, generator))
 
     def sample_and_log_prob(self, n: int, rng: Stream | int) -> Any:
         """Return n fields and their log q, without gradients."""
-        return self._called("sample_and_log_prob", n, rng)
+        return self._with(lambda flow: flow.sample_and_log_prob(n, rng))
 
     def steps_needed(self, rng: Stream | int) -> int:
         """Return how many steps training needs with these weights."""
-        return self._called("steps_needed", rng)
+        return self._with(lambda flow: flow.steps_needed(rng))
 
-    def parameters(self) -> list[torch.Tensor]:
-        """Return the weights in use."""
-        return list(self._weights.values())
+    def parameters(self, recurse: bool = True) -> Iterator[torch.Tensor]:
+        """Yield the weights in use."""
+        del recurse
+        yield from self._weights.values()
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Shape of a field."""
+        return self._calls.flow.event_shape
 
     @property
     def support(self) -> Any:
         """Real numbers."""
         return self._calls.flow.support
 
-    def _called(self, method: str, *arguments: Any) -> Any:
-        return functional_call(self._calls, self._weights, (method, *arguments))
+    def _with(self, use: Callable[[EquivariantCNF], Any]) -> Any:
+        return functional_call(self._calls, self._weights, (use,))

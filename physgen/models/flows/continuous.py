@@ -9,7 +9,7 @@ along an equivariant velocity (:mod:`physgen.models.flows.velocity`),
 
 from :math:`\phi = z`, :math:`q = r` to a field of the model.  The last equation carries the score
 :math:`g = \partial_\phi \log q_t(\phi)` along with the field (Vaitl et al., ICML 2022), so that
-path gradients need one pass.  The steps are those of :mod:`physgen.models.flows.runge_kutta`,
+path gradients need one pass.  The steps are those of :mod:`physgen.models.runge_kutta`,
 half as many again for evaluation as for training.  With steps of length h the density is off by
 O(h^6), and log Z with it: `importance` doubles the number until that is small against the error.
 Training needs enough of them as well, or the score that is carried along is not that of the
@@ -23,22 +23,24 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Mapping
 from typing import Any, final
 
 import numpy as np
 import torch
 
 from physgen.core.checks import check_positive, check_positive_int
+from physgen.core.declared import declared
 from physgen.core.errors import InputError
+from physgen.core.protocols import REALS
 from physgen.core.random import Stream, as_stream
-from physgen.lattice.hypercubic import Hypercubic
 from physgen.lattice.orbits import PairOrbits
-from physgen.models.configurations import ConfigurationModel
-from physgen.models.decimated import Decimated, reduced
+from physgen.models.configurations import field_size
 from physgen.models.flows.gaussian import SpectralGaussian
-from physgen.models.flows.runge_kutta import NODES, State, step
 from physgen.models.flows.velocity import Kernels, Velocity
-from physgen.samplers.plain import first_configurations
+from physgen.models.geometry import Geometry, LatticeModel
+from physgen.models.runge_kutta import NODES, State, step
+from physgen.targets.even import EvenTarget
 
 __all__ = ["EquivariantCNF"]
 
@@ -48,14 +50,14 @@ _PROBED = 128  # draws that it is measured on
 
 
 @final
-class EquivariantCNF(ConfigurationModel):
+class EquivariantCNF(LatticeModel):
     """An equivariant continuous normalizing flow on a periodic lattice.
 
     Parameters
     ----------
     shape : sequence of int
         Extents of the lattice.
-    even : bool
+    halved : bool
         Fields live on its even sublattice (n_sites / 2 numbers, in the order of
         ``lattice.split``) instead of the whole of it.
     features, frequencies, times : int
@@ -80,7 +82,7 @@ class EquivariantCNF(ConfigurationModel):
     def __init__(
         self,
         shape: Any,
-        even: bool = False,
+        halved: bool = False,
         features: int = 6,
         frequencies: int = 8,
         times: int = 5,
@@ -91,69 +93,44 @@ class EquivariantCNF(ConfigurationModel):
         *,
         rng: Stream | int,
     ) -> None:
-        lattice = Hypercubic(tuple(shape))
-        orbits = PairOrbits(lattice, even, point_group)
-        super().__init__((orbits.n,) if even else lattice.shape)
-        for name, value in (("features", features), ("frequencies", frequencies)):
-            check_positive_int(name, value)
-        self._config = {
-            "family": "equivariant-cnf",
-            "shape": list(lattice.shape),
-            "even": bool(even),
-            "features": features,
-            "frequencies": frequencies,
-            "times": check_positive_int("times", times, 2),
-            "scale": check_positive("scale", scale),
-            "odd": bool(odd),
-            "point_group": bool(point_group),
-        }
+        geometry = Geometry.of(shape, halved=halved)
+        orbits = PairOrbits(geometry.lattice, halved, point_group)
+        super().__init__(geometry, REALS)
+        self.features = check_positive_int("features", features)
+        self.frequencies = check_positive_int("frequencies", frequencies)
+        self.times = check_positive_int("times", times, 2)
+        self.scale, self.odd = check_positive("scale", scale), bool(odd)
+        self.point_group = bool(point_group)
         self.orbits, self.refine = orbits, 1.5
         self._steps = check_positive_int("steps", steps)
         self.base = SpectralGaussian(orbits, scale)
         self.velocity = Velocity(orbits, features, frequencies, times, scale, odd, rng)
 
     @classmethod
-    def for_target(
-        cls, target: Any, *, decimate: bool = True, rng: Stream | int = 0, **options: Any
-    ) -> Any:
-        """Return a flow with the symmetries that a target declares.
-
-        Parameters
-        ----------
-        target : Target
-            A target of real fields on a periodic lattice with ``symmetries``.
-        decimate : bool
-            Integrate the odd sublattice exactly, where the target can: a
-            :class:`~physgen.models.decimated.Decimated` flow with half the sites.
-        rng : Stream or int
-        **options
-            Other arguments of the class.
+    def arguments_for(
+        cls, target: Any, even: EvenTarget | None, options: Mapping[str, Any], rng: Stream
+    ) -> dict[str, Any]:
+        """Return the lattice and the symmetries of a target, and the size of its hot fields.
 
         Raises
         ------
         InputError
-            If the target declares no translations.
+            If the target declares no translations, or is not one of real fields.
         """
-        declared = getattr(target, "symmetries", None)
-        if declared is None or "translations" not in declared:
-            what = "declares no symmetries" if declared is None else "has no translations"
+        symmetries = declared(target).symmetries
+        if "translations" not in symmetries:
+            what = "has no translations" if symmetries else "declares no symmetries"
             raise InputError(
                 f"an equivariant flow needs a target with translations, and {target!r} {what}; a "
                 "target of your own is a class with `lattice` (periodic) and `symmetries` (a set "
                 "of 'translations', 'point_group', 'z2') beside its action"
             )
-        stream = rng if isinstance(rng, Stream) else Stream(rng)
-        spread = first_configurations(target, stream.child("scale"), 2048, "hot")
-        known = {
-            "shape": target.lattice.shape,
-            "scale": float(spread.std()),
-            "odd": "z2" in declared,
-            "point_group": "point_group" in declared,
+        known = cls._lattice_arguments(target, even, REALS)
+        del known["boundary"]  # the class has periodic lattices alone
+        return known | {
+            "scale": field_size(target, rng),
+            "point_group": "point_group" in symmetries,
         }
-        if decimate and (even := reduced(target)) is not None:
-            flow = cls(**known | {"even": True} | options, rng=stream)
-            return Decimated(flow, target, even)
-        return cls(**known | options, rng=stream)
 
     def refined(self) -> EquivariantCNF:
         """Return the same flow with steps half as long: its draws differ by the error of these."""
@@ -182,8 +159,9 @@ class EquivariantCNF(ConfigurationModel):
                 f"kernels transfer between lattices of {self.orbits.lattice.dim} axes, got shape "
                 f"{tuple(shape)}"
             )
-        arguments = {k: v for k, v in self.config.items() if k != "family"}
-        new = EquivariantCNF(**arguments | {"shape": shape}, rng=0).to(self._device, self.dtype)
+        new = EquivariantCNF(**self.arguments | {"shape": shape}, rng=0).to(
+            self.device, self.dtype
+        )
         new.velocity.omega.copy_(self.velocity.omega)
         new.velocity.mix.copy_(self.velocity.mix)
         if self.velocity.constant is not None and new.velocity.constant is not None:
@@ -197,11 +175,6 @@ class EquivariantCNF(ConfigurationModel):
                 old = self.base.log_spectrum_orbits[here[d]]
                 new.base.log_spectrum_orbits[o] = old * ratio
         return new
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """Arguments of ``models.build``."""
-        return {**self._config, "steps": self._steps}
 
     @property
     def steps(self) -> int:
@@ -219,7 +192,7 @@ class EquivariantCNF(ConfigurationModel):
         The error of log q is measured on a few draws, against steps half as long.  There is a
         most: weights that have run away want ever more.
         """
-        z, log_r, _ = self.base.draw(_PROBED, as_stream(rng).torch(self._device))
+        z, log_r, _ = self.base.draw(_PROBED, as_stream(rng).torch(self.device))
         coarse, fine = (self._carried(z, log_r, None, k * self._steps)[1] for k in (1, 2))
         rms = float((coarse - fine).square().mean().sqrt())
         if rms <= STEP_ERROR:
@@ -273,7 +246,7 @@ class EquivariantCNF(ConfigurationModel):
         """
         n, nodes = abs(steps), torch.tensor(NODES, dtype=torch.float64)
         t = (torch.arange(n)[:, None] + nodes).flatten() / n
-        t = (t if steps > 0 else 1 - t).to(self.dtype).to(self._device)
+        t = (t if steps > 0 else 1 - t).to(self.dtype).to(self.device)
         at = self.velocity.kernels(t)
         sites_first = None if score is None else score.t().contiguous()
         state: State = (phi.t().contiguous(), log_q, sites_first)

@@ -11,40 +11,37 @@ all sites.  Both directions are exact.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
 from physgen.core.checks import check_positive, check_positive_int
+from physgen.core.declared import declared
 from physgen.core.errors import InputError
 from physgen.core.protocols import REALS
-from physgen.core.random import Stream, as_stream
-from physgen.lattice.hypercubic import Hypercubic
+from physgen.core.random import Stream
 from physgen.lattice.orbits import PairOrbits
-from physgen.models.configurations import ConfigurationModel
-from physgen.models.decimated import Decimated, reduced
+from physgen.models.configurations import field_size
 from physgen.models.flows.couplings import BOUND
 from physgen.models.flows.gaussian import SpectralGaussian
 from physgen.models.flows.independent import IndependentGaussian
 from physgen.models.flows.splines import SiteSpline
-from physgen.samplers.plain import first_configurations
+from physgen.models.geometry import Geometry, LatticeModel
+from physgen.targets.even import EvenTarget
 
 __all__ = ["DiscreteFlow", "places"]
 
 SITE_BINS = 8  # of flows for a target
 
 
-class DiscreteFlow(ConfigurationModel):
+class DiscreteFlow(LatticeModel):
     """A flow of finitely many layers on a lattice, or on its even sublattice.
 
     Parameters
     ----------
-    lattice : Hypercubic
-    even : bool
-        Fields live on the even sublattice, in the order of ``lattice.split``.
-    config : mapping
-        Family and further arguments; those below are added.
+    geometry : Geometry
     scale : float
         Standard deviation of the Gaussian to begin with, > 0.
     odd : bool
@@ -56,35 +53,22 @@ class DiscreteFlow(ConfigurationModel):
     """
 
     def __init__(
-        self,
-        lattice: Hypercubic,
-        even: bool,
-        config: dict[str, Any],
-        scale: float,
-        odd: bool,
-        point_group: bool,
-        site_bins: int,
+        self, geometry: Geometry, scale: float, odd: bool, point_group: bool, site_bins: int
     ) -> None:
-        super().__init__((lattice.n_even,) if even else lattice.shape)
-        self._config = config | {
-            "shape": list(lattice.shape),
-            "boundary": lattice.boundary,
-            "even": bool(even),
-            "scale": check_positive("scale", scale),
-            "odd": bool(odd),
-            "point_group": bool(point_group),
-            "site_bins": check_positive_int("site_bins", site_bins, 0),
-        }
+        super().__init__(geometry, REALS)
+        self.scale, self.odd = check_positive("scale", scale), bool(odd)
+        self.point_group = bool(point_group)
+        self.site_bins = check_positive_int("site_bins", site_bins, 0)
+        lattice = geometry.lattice
         if lattice.is_periodic:
-            self.base = SpectralGaussian(PairOrbits(lattice, even, point_group), scale)
+            self.base = SpectralGaussian(PairOrbits(lattice, geometry.halved, point_group), scale)
         elif point_group:
             raise InputError(
                 "the point group needs a periodic lattice, got boundary "
                 f"{lattice.boundary!r}; use point_group = False"
             )
         else:
-            n = lattice.n_even if even else lattice.n_sites
-            self.base = IndependentGaussian(n, scale)
+            self.base = IndependentGaussian(geometry.n, scale)
         self.last = SiteSpline(site_bins, BOUND * scale, odd) if site_bins else None
 
     # --- what a family supplies -----------------------------------------------------------
@@ -93,63 +77,21 @@ class DiscreteFlow(ConfigurationModel):
     def _through(self, x: torch.Tensor, inverse: bool) -> tuple[torch.Tensor, torch.Tensor]:
         """Return C(x) or its inverse, sites first (n, B), and its log determinant (B,) float64."""
 
-    @staticmethod
-    @abstractmethod
-    def _halves(lattice: Hypercubic) -> bool:
-        """Return whether there is such a flow on the even sublattice."""
-
     # --- the density ----------------------------------------------------------------------
 
     @classmethod
-    def for_target(
-        cls, target: Any, *, decimate: bool = True, rng: Stream | int = 0, **options: Any
-    ) -> Any:
-        """Return a flow for a target of real fields on a lattice.
-
-        Parameters
-        ----------
-        target : Target
-            With a Hypercubic ``lattice``.  The flow is odd where "z2" is in its ``symmetries``,
-            and as wide as its hot configurations.
-        decimate : bool
-            Integrate the odd sublattice exactly, where the target can: a
-            :class:`~physgen.models.decimated.Decimated` flow with half the sites.
-        rng : Stream or int
-        **options
-            Other arguments of the class; ``site_bins`` is 8 by default.
-
-        Raises
-        ------
-        InputError
-            If the target is not one of real fields on a hypercubic lattice, or the lattice does
-            not suit the flow.
-        """
-        lattice = getattr(target, "lattice", None)
-        if target.support != REALS or not isinstance(lattice, Hypercubic):
-            raise InputError(
-                f"{cls.__name__} needs a target of real fields with a Hypercubic lattice, got "
-                f"{target!r}; a target of your own is a class with `lattice` beside its action"
-            )
-        stream = as_stream(rng)
-        declared = getattr(target, "symmetries", None) or ()
-        spread = first_configurations(target, stream.child("scale"), 2048, "hot")
-        known: dict[str, Any] = {
-            "shape": lattice.shape,
-            "boundary": lattice.boundary,
-            "scale": float(spread.std()),
-            "odd": "z2" in declared,
-            "point_group": "point_group" in declared and lattice.is_periodic,
+    def arguments_for(
+        cls, target: Any, even: EvenTarget | None, options: Mapping[str, Any], rng: Stream
+    ) -> dict[str, Any]:
+        """Return the lattice and the symmetries of a target, and the size of its hot fields."""
+        known = cls._lattice_arguments(target, even, REALS)
+        lattice = declared(target).lattice
+        symmetric = "point_group" in declared(target).symmetries
+        return known | {
+            "scale": field_size(target, rng),
+            "point_group": symmetric and lattice.is_periodic,
             "site_bins": SITE_BINS,
         }
-        make: Any = cls
-        if decimate and cls._halves(lattice) and (even := reduced(target)) is not None:
-            return Decimated(make(**(known | {"even": True} | options), rng=stream), target, even)
-        return make(**(known | options), rng=stream)
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """Arguments of ``models.build``."""
-        return dict(self._config)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return log q (B,) float64, differentiable in weights and x."""
@@ -179,8 +121,8 @@ class DiscreteFlow(ConfigurationModel):
         return z.t(), log_det + change
 
 
-def places(lattice: Hypercubic, even: bool, groups: Any) -> tuple[torch.Tensor, torch.Tensor]:
+def places(geometry: Geometry, groups: Any) -> tuple[torch.Tensor, torch.Tensor]:
     """Return where sites in the order of groups stand in a configuration, and the inverse."""
-    sites = lattice.even_sites if even else np.arange(lattice.n_sites)
+    sites = geometry.lattice.even_sites if geometry.halved else np.arange(geometry.n)
     order = np.searchsorted(sites, np.concatenate(groups))
     return torch.tensor(order), torch.tensor(np.argsort(order))

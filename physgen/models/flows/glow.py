@@ -1,7 +1,7 @@
 r"""Glow on a lattice: mixing of the sites of a block, and couplings between blocks.
 
 The sites of each block of two in all directions are its channels (two, where only even sites are
-left of four).  A step is
+left of four).  A layer is
 
 .. math:: x \to A x + b , \qquad
           x \to W x , \quad W = P L \,(U + \mathrm{diag}\, e^{\ell}) , \qquad
@@ -36,6 +36,7 @@ from physgen.models.flows.conditioners import Conditioner
 from physgen.models.flows.couplings import bounded
 from physgen.models.flows.discrete import DiscreteFlow, places
 from physgen.models.flows.windows import window
+from physgen.models.geometry import Geometry
 
 __all__ = ["GlowFlow"]
 
@@ -50,9 +51,9 @@ class GlowFlow(DiscreteFlow):
         Extents of the lattice, even along all axes.
     boundary : str or sequence of str
         "periodic" or "open", for all axes or one each.
-    even : bool
+    halved : bool
         Fields live on the even sublattice, in the order of ``lattice.split``.
-    steps : int
+    layers : int
     hidden : int
         Channels of the nets.
     kernel : int
@@ -80,8 +81,8 @@ class GlowFlow(DiscreteFlow):
         self,
         shape: Any,
         boundary: Any = "periodic",
-        even: bool = False,
-        steps: int = 6,
+        halved: bool = False,
+        layers: int = 6,
         hidden: int = 16,
         kernel: int = 3,
         scale: float = 1.0,
@@ -91,46 +92,44 @@ class GlowFlow(DiscreteFlow):
         *,
         rng: Stream | int,
     ) -> None:
-        words = boundary if isinstance(boundary, str) else tuple(boundary)
-        lattice = Hypercubic(tuple(shape), words)
-        channels = _channels(lattice, even)
-        config = {
-            "family": "glow-flow",
-            "steps": check_positive_int("steps", steps),
-            "hidden": check_positive_int("hidden", hidden),
-            "kernel": check_positive_int("kernel", kernel),
-        }
-        if kernel % 2 == 0:
+        geometry = Geometry.of(shape, boundary, halved)
+        lattice = geometry.lattice
+        channels = _channels(lattice, halved)
+        for name, value in (("layers", layers), ("hidden", hidden)):
+            check_positive_int(name, value)
+        if check_positive_int("kernel", kernel) % 2 == 0:
             raise InputError(f"kernel must be an odd width, got {kernel}")
-        super().__init__(lattice, even, config, scale, odd, point_group, site_bins)
-        blocks = Hypercubic(tuple(n // 2 for n in lattice.shape), words)
+        super().__init__(geometry, scale, odd, point_group, site_bins)
+        self.layers, self.hidden, self.kernel = layers, hidden, kernel
+        blocks = Hypercubic(tuple(n // 2 for n in lattice.shape), lattice.boundary)
         everywhere = np.arange(blocks.n_sites)
         table = window(blocks, everywhere, everywhere, kernel // 2)
         stream = as_stream(rng).child("step")
         self.channels = len(channels)
-        self.steps = nn.ModuleList(
-            _Step(table, self.channels, hidden, scale, odd, stream.at(k)) for k in range(steps)
+        self.stack = nn.ModuleList(
+            _Layer(table, self.channels, hidden, scale, odd, stream.at(k)) for k in range(layers)
         )
-        order, inverse = places(lattice, even, channels)
+        order, inverse = places(geometry, channels)
         self.register_buffer("order", order, persistent=False)
         self.register_buffer("inverse_order", inverse, persistent=False)
 
     @staticmethod
-    def _halves(lattice: Hypercubic) -> bool:
+    def can_halve(lattice: Hypercubic) -> bool:
+        """Return whether blocks have two even sites or more."""
         return lattice.dim > 1 and not any(n % 2 for n in lattice.shape)
 
     def _through(self, x: torch.Tensor, inverse: bool) -> tuple[torch.Tensor, torch.Tensor]:
         n, B = x.shape
         log_det = torch.zeros(B, dtype=torch.float64, device=x.device)
         x = x.index_select(0, self.order).view(self.channels, n // self.channels, B)
-        steps = list(self.steps)
-        for step in reversed(steps) if inverse else steps:
-            x, change = step(x, inverse)
+        layers = list(self.stack)
+        for layer in reversed(layers) if inverse else layers:
+            x, change = layer(x, inverse)
             log_det = log_det + change
         return x.reshape(n, B).index_select(0, self.inverse_order), log_det
 
 
-class _Step(nn.Module):
+class _Layer(nn.Module):
     """Normalisation, mixing and coupling of C channels of all blocks."""
 
     pivot: torch.Tensor
@@ -171,7 +170,7 @@ class _Step(nn.Module):
         )
 
     def forward(self, x: torch.Tensor, inverse: bool) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return fields (C, n_blocks, B) after the step, and the log determinant (B,)."""
+        """Return fields (C, n_blocks, B) after the layer, and the log determinant (B,)."""
         C, n, B = x.shape
         constant = n * (self.log_norm.double().sum() + self.log_diagonal.double().sum())
         if not inverse:

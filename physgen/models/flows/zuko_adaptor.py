@@ -24,17 +24,22 @@ sospf and bpf) is left out: log q has to be that of the draw, also in the tails.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, final
 
 import torch
 
 from physgen.core.checks import check_choice, check_positive, check_positive_int
 from physgen.core.errors import InputError
-from physgen.core.protocols import Differentiable
+from physgen.core.protocols import REALS, Differentiable
 from physgen.core.random import Stream, as_stream
-from physgen.models.configurations import ConfigurationModel, normal, normal_log_prob
-from physgen.models.decimated import Decimated, reduced
-from physgen.samplers.plain import first_configurations
+from physgen.models.configurations import (
+    ConfigurationModel,
+    field_size,
+    normal,
+    normal_log_prob,
+)
+from physgen.targets.even import EvenTarget
 
 __all__ = ["ZukoFlow"]
 
@@ -54,8 +59,8 @@ class ZukoFlow(ConfigurationModel):
         Shape of a configuration; its n numbers in C order are what is transformed.
     flow : str
         A name of the table above.
-    transforms : int
-        Layers.
+    layers : int
+        Transformations of zuko.
     hidden : sequence of int
         Widths of the layers of each network.
     scale : float
@@ -80,7 +85,7 @@ class ZukoFlow(ConfigurationModel):
         self,
         shape: Any,
         flow: str = "nsf",
-        transforms: int = 3,
+        layers: int = 3,
         hidden: Any = (64, 64),
         scale: float = 1.0,
         inverse: bool | None = None,
@@ -99,17 +104,12 @@ class ZukoFlow(ConfigurationModel):
         self.n = math.prod(self.event_shape)
         if self.n < 2 and flow == "realnvp":
             raise InputError(f"{flow!r} couples at least 2 numbers, got shape {tuple(shape)}")
-        self._config = {
-            "family": "zuko-flow",
-            "shape": list(self.event_shape),
-            "flow": flow,
-            "transforms": check_positive_int("transforms", transforms),
-            "hidden": [check_positive_int("each width in hidden", width) for width in hidden],
-            "scale": check_positive("scale", scale),
-            "inverse": turned,
-            "mixing": bool(mixing),
-            "options": dict(options or {}),
-        }
+        self.shape, self.flow = self.event_shape, flow
+        self.layers = check_positive_int("layers", layers)
+        self.hidden = [check_positive_int("each width in hidden", width) for width in hidden]
+        self.scale = check_positive("scale", scale)
+        self.inverse, self.mixing = turned, bool(mixing)
+        self.options = dict(options or {})
         # zuko draws initial weights from torch's global state: it is lent, and given back.
         seed = int(as_stream(rng).child("weights").numpy().integers(2**62))
         with torch.random.fork_rng(devices=[]):
@@ -120,26 +120,25 @@ class ZukoFlow(ConfigurationModel):
         """Return zuko's transformation from y to z."""
         from zuko import flows, lazy
 
-        c = self._config
         layers: list[Any]
-        arguments = {"hidden_features": c["hidden"], **c["options"]}
-        if c["flow"] == "cnf":
+        arguments = {"hidden_features": self.hidden, **self.options}
+        if self.flow == "cnf":
             layers = [
                 self._of(flows.FFJTransform, features=self.n, **arguments)
-                for _ in range(c["transforms"])
+                for _ in range(self.layers)
             ]
         else:
             made = self._of(
-                getattr(flows, _CLASSES[c["flow"]]),
+                getattr(flows, _CLASSES[self.flow]),
                 features=self.n,
-                transforms=c["transforms"],
+                transforms=self.layers,
                 **arguments,
             )
             many = isinstance(made.transform, lazy.LazyComposedTransform)
             layers = list(made.transform.transforms) if many else [made.transform]
-        if c["inverse"]:
+        if self.inverse:
             layers = [lazy.LazyInverse(layer) for layer in layers]
-        if c["mixing"]:
+        if self.mixing:
             layers = [part for layer in layers for part in (layer, _mixing(self.n))][:-1]
         return lazy.LazyComposedTransform(*layers)
 
@@ -147,53 +146,31 @@ class ZukoFlow(ConfigurationModel):
         try:
             return make(**arguments)
         except TypeError as error:
-            raise InputError(f"flow {self._config['flow']!r} of zuko: {error}") from error
+            raise InputError(f"flow {self.flow!r} of zuko: {error}") from error
 
     @classmethod
-    def for_target(
-        cls, target: Any, *, decimate: bool = True, rng: Stream | int = 0, **options: Any
-    ) -> Any:
-        """Return a flow for any target of real fields.
-
-        Parameters
-        ----------
-        target : Target
-        decimate : bool
-            Integrate the odd sublattice exactly, where the target can.
-        rng : Stream or int
-        **options
-            Other arguments of the class.
+    def arguments_for(
+        cls, target: Any, even: EvenTarget | None, options: Mapping[str, Any], rng: Stream
+    ) -> dict[str, Any]:
+        """Return the shape of a target, the size of its hot fields, and what is to be one pass.
 
         Raises
         ------
         InputError
             If the target is not one of real fields.
         """
-        if target.support.kind != "reals":
+        if target.support != REALS:
             raise InputError(f"a flow needs a target of real fields, got {target!r}")
-        stream = as_stream(rng)
-        spread = first_configurations(target, stream.child("scale"), 2048, "hot")
-        even = reduced(target) if decimate else None
-        name, inverse = options.get("flow", "nsf"), None
-        if name not in ("iaf", *_NOT_INVERTED):
-            # Path gradients draw, REINFORCE scores: whichever is wanted takes one pass.
-            inverse = isinstance(target, Differentiable)
-        known: dict[str, Any] = {
-            "shape": target.event_shape if even is None else even.event_shape,
-            "scale": float(spread.std()),
-            "inverse": inverse,
-        }
-        flow = cls(**{**known, **options}, rng=stream)
-        return flow if even is None else Decimated(flow, target, even)
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """Arguments of ``models.build``."""
-        return dict(self._config)
+        shape = target.event_shape if even is None else even.event_shape
+        known = {"shape": shape, "scale": field_size(target, rng)}
+        if options.get("flow", "nsf") in ("iaf", *_NOT_INVERTED):
+            return known
+        # Path gradients draw, REINFORCE scores: whichever is wanted takes one pass.
+        return known | {"inverse": isinstance(target, Differentiable)}
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return log q (B,) float64, differentiable in weights and x."""
-        y = x.flatten(1) / self._config["scale"]
+        y = x.flatten(1) / self.scale
         z, log_det = self.transform().call_and_ladj(y)
         return normal_log_prob(z) + log_det.double() - self._log_scale
 
@@ -201,12 +178,12 @@ class ZukoFlow(ConfigurationModel):
         """Return n fields and their log q, both differentiable in the weights."""
         z, log_r = normal(n, (self.n,), generator, self.dtype)
         y, log_det = self.transform().inv.call_and_ladj(z)
-        x = (self._config["scale"] * y).reshape(n, *self.event_shape)
+        x = (self.scale * y).reshape(n, *self.event_shape)
         return x, log_r - log_det.double() - self._log_scale
 
     @property
     def _log_scale(self) -> float:
-        return self.n * math.log(self._config["scale"])
+        return self.n * math.log(self.scale)
 
 
 def _mixing(n: int) -> Any:

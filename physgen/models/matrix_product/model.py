@@ -158,21 +158,11 @@ class MatrixProduct(StringModel):
         self._elements = _rotated(self.povm.pauli_coefficients, self._in_x_basis)
 
     @property
-    def config(self) -> dict[str, Any]:
-        """Constructor arguments (JSON types), enough to build the same architecture again."""
-        return {
-            "family": "mps" if self.kraus == 1 else "lpdo",
-            "L": self.L,
-            "povm": self._povm_config,
-            "bond": self.bond,
-            "kraus": self.kraus,
-            "profile": self.profile,
-            "cell": self.cell,
-            "reflection": self.reflection,
-            "parity": self.parity,
-            "complex_valued": self.complex_valued,
-            "spin": list(self.spin),
-        }
+    def arguments(self) -> dict[str, Any]:
+        """Arguments of the constructor (JSON types), without those that the family fixes."""
+        found = {**super().arguments, "povm": self._povm_config}
+        del found["K"]  # that of the POVM
+        return found
 
     def extra_repr(self) -> str:
         """Sizes, shown by ``repr``."""

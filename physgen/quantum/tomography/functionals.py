@@ -1,12 +1,14 @@
 r"""Numbers of a density matrix, and what it is compared with.
 
-.. math:: F(\rho, \sigma) = \Big( \mathrm{Tr} \sqrt{\sqrt\sigma \rho \sqrt\sigma} \Big)^2, \qquad
+.. math:: F(\rho, \sigma) = \Big( \mathrm{Tr} \sqrt{\sqrt\sigma \rho \sqrt\sigma} \Big)^2
+          = \| A^\dagger B \|_1^2, \qquad \rho = A A^\dagger, \quad \sigma = B B^\dagger, \qquad
           \text{purity} = \mathrm{Tr} \rho^2, \qquad S_2 = - \log \mathrm{Tr} \rho^2
           \quad \text{(nats)} .
 
 F is the *squared* fidelity, :math:`\langle\psi|\rho|\psi\rangle` for a pure target: 1 where the
 states agree.  For a pure target and the purity any Hermitian matrix will do; F with a mixed target
-is of states alone.
+is of states alone.  :math:`\|\cdot\|_1`, the sum of the singular values, is symmetric in the two
+states.  A and B leave out eigenvalues that are rounding noise: the root of 1e-17 is 3e-9.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import numpy as np
 
 from physgen.core.errors import InputError
 
-__all__ = ["Target", "as_target", "purity", "reduced", "renyi2"]
+__all__ = ["Target", "as_target", "fidelity", "purity", "reduced", "renyi2"]
 
 _PURE = 1e-9  # 1 - Tr sigma^2 of what counts as pure
 _ROUNDING = 1e-8
@@ -42,10 +44,7 @@ class Target:
         """Return F(rho, sigma); of any Hermitian rho if the target is pure, else of a state."""
         if self.is_pure:
             return float(np.vdot(self.sigma, rho).real)
-        values, vectors = np.linalg.eigh(self.sigma)
-        root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.conj().T
-        inner = np.linalg.eigvalsh(root @ rho @ root)
-        return float(np.sqrt(np.maximum(inner, 0.0)).sum() ** 2)
+        return fidelity(rho, self.sigma)
 
 
 def as_target(target: Any, L: int) -> Target:
@@ -82,6 +81,20 @@ def as_target(target: Any, L: int) -> Target:
             f"{trace:.6g} and lowest eigenvalue {lowest:.3g}"
         )
     return Target(array, 1 - purity(array) < _PURE)
+
+
+def fidelity(rho: np.ndarray, sigma: np.ndarray) -> float:
+    """Return F of two states, to about 1e-14 where zero eigenvalues are zero to rounding."""
+    overlaps = np.linalg.svd(_factor(rho).conj().T @ _factor(sigma), compute_uv=False)
+    return float(overlaps.sum() ** 2)
+
+
+def _factor(rho: np.ndarray) -> np.ndarray:
+    """Return A (d, rank) with rho = A A^+."""
+    values, vectors = np.linalg.eigh(rho)
+    # Rounding makes zero eigenvalues of at most 3 eps for d up to 256, also after 10 rotations.
+    noise = max(8, len(rho)) * np.finfo(float).eps * values[-1]
+    return vectors[:, values > noise] * np.sqrt(values[values > noise])
 
 
 def purity(rho: np.ndarray) -> float:

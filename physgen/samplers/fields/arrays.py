@@ -15,10 +15,10 @@ import numpy as np
 
 from physgen.core.arrays import to_numpy
 from physgen.core.chains import State
+from physgen.core.declared import declared
 from physgen.core.random import Stream
 from physgen.kernels.cpu.normals import draw_normals, padded_sites, uniforms
-from physgen.kernels.cpu.philox import split_key
-from physgen.samplers.fields.moves import require_finite
+from physgen.samplers.fields.checks import key_words, require_finite
 from physgen.samplers.plain import first_configurations
 
 __all__ = ["ArrayFields"]
@@ -62,7 +62,7 @@ class ArrayFields:
     def measure(self, state: State) -> Mapping[str, np.ndarray]:
         """Return the observables of the target; the action if it names none."""
         found = {"action": state.aux["action"]}
-        named: Any = getattr(self.target, "observables", None) or {"action": None}
+        named: Any = declared(self.target).observables or {"action": None}
         for name, function in named.items():
             if name != "action":
                 found[name] = np.asarray(to_numpy(function(state.x)), np.float64)
@@ -92,7 +92,7 @@ class ArrayFields:
                 finite = np.isfinite(change) & whole
                 p = np.where(finite, np.exp(-np.maximum(change, 0.0)), 0.0)
             u = np.empty(len(x))
-            k0, k1 = _key(rng)
+            k0, k1 = key_words(rng)
             uniforms(_ACCEPT, np.uint64(t), np.uint64(0), np.uint64(1), k0, k1, u)
             taken = u < p
             x = np.where(taken.reshape(-1, *(1,) * (x.ndim - 1)), new, x)
@@ -122,12 +122,8 @@ class ArrayFields:
         n_chains, n_sites = shape[0], math.prod(shape[1:])
         n_blocks = -(-n_chains // _WIDTH)
         z = np.empty((n_blocks, padded_sites(n_sites, self.dtype), _WIDTH), self.dtype)
-        draw_normals(z, step, 0, _key(rng), np.empty((n_blocks, 0), np.uint64))
+        draw_normals(z, step, 0, key_words(rng), np.empty((n_blocks, 0), np.uint64))
         return z.transpose(0, 2, 1).reshape(-1, z.shape[1])[:n_chains, :n_sites].reshape(shape)
-
-
-def _key(rng: Stream) -> np.ndarray:
-    return np.array(split_key(int(rng.philox_key()[0])), np.uint64)
 
 
 def _half_squares(pi: np.ndarray) -> np.ndarray:

@@ -20,9 +20,8 @@ from physgen.core.random import Stream
 from physgen.kernels.cpu.normals import padded_sites
 from physgen.kernels.cpu.phi4_layout import block_width, pack, unpack
 from physgen.samplers.cuda_arrays import DeviceArray, copied, empty, on_device
-from physgen.samplers.fields.moves import kernel_name, require_finite
-from physgen.samplers.fields.phi4 import key_words
-from physgen.samplers.plain import first_configurations
+from physgen.samplers.fields.checks import key_words, require_finite
+from physgen.samplers.plain import first_configurations, kernel_name
 
 __all__ = ["CudaPhi4Fields", "cuda_fields"]
 

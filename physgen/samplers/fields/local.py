@@ -17,11 +17,13 @@ import numpy as np
 
 from physgen.core.chains import Info, State
 from physgen.core.checks import check_positive_int
+from physgen.core.declared import declared
 from physgen.core.protocols import Target
 from physgen.core.random import Stream
 from physgen.kernels.cpu.phi4_local import sweeps
+from physgen.samplers.fields.checks import key_words
 from physgen.samplers.fields.dual_averaging import DualAveraging
-from physgen.samplers.fields.phi4 import Phi4Fields, in_parts, key_words, per_chain
+from physgen.samplers.fields.phi4 import Phi4Fields, in_parts, per_chain
 
 __all__ = ["LocalChains", "bind_phi4"]
 
@@ -88,7 +90,7 @@ class LocalChains:
     @cached_property
     def order(self) -> np.ndarray:
         """The order of the sites: colour by colour where the lattice is known."""
-        lattice = getattr(self.target, "lattice", None)
+        lattice = declared(self.target).lattice
         if lattice is None:
             return np.arange(self.fields.n_sites)
         return np.argsort(lattice.colouring(), kind="stable").astype(np.int64)

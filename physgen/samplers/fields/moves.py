@@ -9,11 +9,12 @@ import numpy as np
 
 from physgen.core.chains import State
 from physgen.core.checks import check_choice
-from physgen.core.errors import InputError, NonFiniteActionError
+from physgen.core.errors import InputError
 from physgen.core.protocols import Differentiable, Target
 from physgen.core.random import Stream
+from physgen.samplers.plain import kernel_name
 
-__all__ = ["Moves", "check_settings", "fields_of", "require_finite"]
+__all__ = ["Moves", "check_settings", "fields_of"]
 
 DTYPES = ("float32", "float64")
 RNGS = ("philox", "fast")
@@ -107,23 +108,3 @@ def fields_of(
     fields = ArrayFields(target, dtype or "float64")
     fields.check()
     return fields
-
-
-def kernel_name(target: Target) -> str:
-    """Return the name of the compiled loops of the target, "" if it has none."""
-    kernel = getattr(target, "kernel", None)
-    return kernel[0] if kernel else ""
-
-
-def require_finite(action: np.ndarray, state: State | None, what: str) -> None:
-    """Raise NonFiniteActionError for the first chain whose action is NaN or infinite."""
-    bad = np.flatnonzero(~np.isfinite(action))
-    if bad.size:
-        chain = int(bad[0])
-        raise NonFiniteActionError(
-            f"the action must be finite, got {action[chain]} {what}, chain {chain} "
-            f"({bad.size} of {action.size} chains)",
-            chain=chain,
-            draw=-1,
-            state=state,
-        )

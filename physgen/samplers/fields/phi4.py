@@ -19,9 +19,9 @@ from physgen.core.random import Stream
 from physgen.kernels.cpu.langevin import langevin
 from physgen.kernels.cpu.phi4_hmc import actions, moments, trajectories
 from physgen.kernels.cpu.phi4_layout import MIN_WIDTH, block_width, pack, runs, unpack
-from physgen.kernels.cpu.philox import split_key, words
+from physgen.kernels.cpu.philox import words
 from physgen.samplers._threads import over_blocks
-from physgen.samplers.fields.moves import require_finite
+from physgen.samplers.fields.checks import key_words, require_finite
 from physgen.samplers.plain import first_configurations
 
 __all__ = ["Phi4Fields"]
@@ -165,11 +165,6 @@ def in_parts(work: Callable[[tuple[int, int]], None], x: np.ndarray, visits: flo
     """Call ``work((first, stride))`` on threads; `visits` is how often each site is visited."""
     seconds = x.size * visits * _SECONDS
     over_blocks(lambda first, stride: work((first, stride)), len(x), seconds)
-
-
-def key_words(rng: Stream) -> np.ndarray:
-    """Return the halves of the Philox key of a stream, uint64 (2,)."""
-    return np.array(split_key(int(rng.philox_key()[0])), np.uint64)
 
 
 def per_chain(state: State, values: np.ndarray) -> np.ndarray:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from physgen.core.chains import BoundSampler
+from physgen.core.chains import BoundSampler, traits
 from physgen.core.checks import check_choice, check_positive_int
 from physgen.core.errors import InputError
-from physgen.core.protocols import Compilable, Target
+from physgen.core.protocols import Target
 from physgen.core.random import Stream, as_stream
 from physgen.samplers.loop.memory import check_memory, format_bytes
-from physgen.samplers.loop.recording import KEPT, Observables, Recorder, named
+from physgen.samplers.loop.recording import KEPT, Recorder, named
+from physgen.samplers.loop.settings import RunSettings
 from physgen.samplers.loop.warmup import AutoWarmup
+from physgen.targets.fingerprint import digest, fingerprint, sampler_fingerprint
 from physgen.targets.function import as_target
 
 __all__ = ["Plan", "make_plan"]
@@ -45,7 +46,7 @@ class Plan:
             return np.full(self.n_chains, "given")
         if self.start != "hot/cold":
             return np.full(self.n_chains, self.start)
-        if self.bound.exactness == "exact" or getattr(self.bound, "coupled_chains", False):
+        if self.bound.exactness == "exact" or traits(self.bound).coupled_chains:
             return np.full(self.n_chains, "hot")
         return np.where(np.arange(self.n_chains) < (self.n_chains + 1) // 2, "hot", "cold")
 
@@ -55,30 +56,15 @@ class Plan:
         return {
             "sampler": self.identity["sampler"],
             "exactness": bound.exactness,
-            "exactness_of": "target",
-            "chains": "coupled" if getattr(bound, "coupled_chains", False) else "independent",
+            "exactness_for": "the target",
+            "chains": "coupled" if traits(bound).coupled_chains else "independent",
             "thin": self.thin,
             "seed": self.rng.seed,
             "rng": repr(self.rng),
         }
 
 
-def make_plan(
-    sampler: Any,
-    target: Target,
-    *,
-    n_chains: int,
-    n_draws: int,
-    thin: int,
-    warmup: str | int | AutoWarmup,
-    seed: int | None,
-    rng: Stream | int | None,
-    observables: Observables,
-    keep: str | None,
-    start: str | np.ndarray,
-    quiet: bool,
-    n_held: int | None,
-) -> Plan:
+def make_plan(sampler: Any, target: Any, given: RunSettings, n_held: int | None) -> Plan:
     """Return the plan of a run; `n_held` is the number of draws that are in memory at once.
 
     Raises
@@ -86,32 +72,33 @@ def make_plan(
     InputError
         If an argument breaks its rule, or what is held does not fit in memory.
     """
-    if (seed is None) == (rng is None):
+    if (given.seed is None) == (given.rng is None):
         raise InputError("seed or rng must be given, and not both, e.g. seed=1")
-    stream = as_stream(rng if rng is not None else seed)  # type: ignore[arg-type]
-    counts = {"n_chains": n_chains, "n_draws": n_draws, "thin": thin}
+    stream = as_stream(given.rng if given.rng is not None else given.seed)  # type: ignore[arg-type]
+    counts = {name: getattr(given, name) for name in ("n_chains", "n_draws", "thin")}
     counts = {name: check_positive_int(name, value) for name, value in counts.items()}
     target = _checked_target(target)
     bound = _checked_sampler(sampler).bind(target)
-    recorder = Recorder(bound, observables, keep)
-    _check_start(start, target, counts["n_chains"])
+    recorder = Recorder(bound, given.observables, given.keep)
+    _check_start(given.start, target, counts["n_chains"])
     return Plan(
         bound=bound,
         recorder=recorder,
         rng=stream,
-        warmup=_warmup_settings(warmup),
-        start=start,
-        quiet=bool(quiet),
+        warmup=_warmup_settings(given.warmup),
+        start=given.start,
+        quiet=bool(given.quiet),
         n_bytes=_check_size(recorder, counts, n_held),
         identity={
             "sampler": named(sampler),
             "target": named(target),
-            "couplings": _digest(*target.kernel[1]) if isinstance(target, Compilable) else "",
+            "fingerprint": fingerprint(target),
+            "proposals": sampler_fingerprint(sampler),
             "rng": repr(stream),
-            "warmup": repr(warmup),
+            "warmup": repr(given.warmup),
             "n_chains": counts["n_chains"],
             "thin": counts["thin"],
-            "start": start if isinstance(start, str) else _digest(start),
+            "start": given.start if isinstance(given.start, str) else digest(given.start),
         },
         **counts,
     )
@@ -148,15 +135,6 @@ def _warmup_settings(warmup: Any) -> AutoWarmup | int:
         check_choice("warmup", warmup, ("auto",))
         return AutoWarmup()
     return check_positive_int("warmup", warmup, 0)
-
-
-def _digest(*arrays: Any) -> str:
-    """Return a hash of arrays: names and shapes alone do not tell two disorders apart."""
-    digest = hashlib.blake2b(digest_size=16)
-    for array in map(np.ascontiguousarray, arrays):
-        digest.update(f"{array.dtype}{array.shape}".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
 
 
 def _check_start(start: Any, target: Target, n_chains: int) -> None:

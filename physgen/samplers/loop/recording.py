@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from physgen.core.chains import BoundSampler, State
+from physgen.core.chains import BoundSampler, State, traits
+from physgen.core.declared import declared
 from physgen.core.errors import InputError, NonFiniteActionError
 from physgen.core.protocols import Target
 from physgen.lattice.graph import Graph
@@ -27,7 +28,6 @@ __all__ = ["Recorder", "target_attrs", "unpack_configurations"]
 
 Observables = Iterable[str] | Mapping[str, Callable[[np.ndarray], np.ndarray]] | None
 
-_COUPLINGS = ("beta", "J", "h", "kappa", "lam", "m2", "hop", "quad", "quart", "const")
 KEPT = "configurations"
 # Of physgen.observables: functions of one configuration, with one value.
 _SHELF = ("magnetization", "mean_square", "structure_factor_kmin")
@@ -50,7 +50,7 @@ class Recorder:
         if keep not in (None, KEPT):
             raise InputError(f"keep must be None or {KEPT!r}, got {keep!r}")
         self.bound, self.keep = bound, keep
-        self.replicas: Mapping[str, np.ndarray] = getattr(bound, "replicas", {})
+        self.replicas = traits(bound).replicas
         self._names: list[str] | None = None
         self._functions: dict[str, Callable[[np.ndarray], np.ndarray]] = {}
         if isinstance(observables, Mapping):
@@ -74,7 +74,7 @@ class Recorder:
     @property
     def n_observables(self) -> int:
         """Number of observables, as far as it can be told before measuring."""
-        named = self._names or getattr(self.bound.target, "observables", None) or ["action"]
+        named = self._names or declared(self.bound.target).observables or ["action"]
         return len(named) * math.prod(len(c) for c in self.replicas.values())
 
     @property
@@ -143,7 +143,7 @@ class Recorder:
             "start": ("chain", starts, {"long_name": "how the chain began"}),
             **{name: values for name, values in self.replicas.items()},
         }
-        coords |= {k: v for k, v in _couplings(target).items() if k not in coords}
+        coords |= {k: v for k, v in declared(target).numbers.items() if k not in coords}
         return xr.Dataset(variables, coords, target_attrs(target))
 
 
@@ -178,7 +178,7 @@ def target_attrs(target: Target) -> dict[str, Any]:
         "target": named(target),
         "event_shape": [int(n) for n in target.event_shape],
         "support": target.support.kind,
-        "symmetries": " ".join(sorted(getattr(target, "symmetries", ()))),
+        "symmetries": " ".join(declared(target).symmetries),
     }
 
 
@@ -222,7 +222,7 @@ def _named_observable(
     """Return the function of configurations that has this name."""
     import physgen.observables as shelf
 
-    own = getattr(target, "observables", {})
+    own = declared(target).observables
     if name in own:
         return own[name].function
     if name not in _SHELF:
@@ -231,7 +231,7 @@ def _named_observable(
             f"observable must be one of {known}, got {name!r}; others can be given as functions "
             "of configurations, observables={name: function}"
         )
-    if isinstance(getattr(target, "lattice", None), Graph) and name == "structure_factor_kmin":
+    if isinstance(declared(target).lattice, Graph) and name == "structure_factor_kmin":
         raise InputError(f"{name} needs a Hypercubic lattice, got {target!r}: a graph has no k")
     function = getattr(shelf, name)
     dim = len(target.event_shape)
@@ -239,12 +239,7 @@ def _named_observable(
 
 
 def _labels(target: Target, name: str) -> dict[str, str]:
-    known = getattr(target, "observables", {}).get(name)
+    known = declared(target).observables.get(name)
     if known is None:
         return {"units": "1", "long_name": name}
     return {"units": known.unit, "long_name": known.description}
-
-
-def _couplings(target: Target) -> dict[str, float]:
-    found = {name: getattr(target, name, None) for name in _COUPLINGS}
-    return {k: float(v) for k, v in found.items() if isinstance(v, int | float | np.number)}

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from physgen.core.chains import BoundSampler, State
+from physgen.core.chains import BoundSampler, State, traits
+from physgen.core.declared import declared
 from physgen.samplers.loop.checkpoint import Checkpoint
 from physgen.samplers.loop.plan import Plan
 from physgen.samplers.loop.recording import check_finite_values
@@ -54,13 +55,13 @@ def warm_checkpoints(
         plan.warmup,
         measure=measure,
         starts=plan.starts,
-        symmetries=" ".join(getattr(bound.target, "symmetries", ())),
+        symmetries=" ".join(declared(bound.target).symmetries),
         thin=plan.thin,
         quiet=plan.quiet,
         resume=resume,
         report=report,
     ):
-        tuning = dict(getattr(look.bound, "tuning", {}))
+        tuning = dict(traits(look.bound).tuning)
         index = 0 if look.done else look.look
         yield Checkpoint(look.state, look.done, index, tuning, look.record, {}, plan.identity)
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from physgen.analysis.autocorrelation import MANY_CHAINS, tau_int
 from physgen.analysis.convergence import r_hat
-from physgen.core.chains import BoundSampler, State, Tunable
+from physgen.core.chains import BoundSampler, State, Tunable, traits
 from physgen.core.checks import check_positive, check_positive_int
 from physgen.core.errors import ChainTooShortError, InputError
 from physgen.core.random import Stream
@@ -37,7 +37,7 @@ __all__ = ["AutoWarmup", "WarmupLook", "warm_up"]
 
 FIRST_LOOK = 32  # steps
 TUNE_STEPS = 200
-MAX_R_HAT = 1.05
+R_HAT_WARM = 1.05
 _POINTS_MANY, _POINTS_FEW = 128, 1024  # measurements of one look
 
 
@@ -239,11 +239,7 @@ def _chains_first(
         flat = x.reshape(*x.shape[:2], -1)
         for r in range(flat.shape[2]):
             one = flat[:, :, r].T
-            yield name, one.mean(axis=0, keepdims=True) if _coupled(bound) else one
-
-
-def _coupled(bound: BoundSampler) -> bool:
-    return bool(getattr(bound, "coupled_chains", False))
+            yield name, one.mean(axis=0, keepdims=True) if traits(bound).coupled_chains else one
 
 
 def _judge(
@@ -271,7 +267,7 @@ def _judge(
         if len(x) >= MANY_CHAINS or math.isnan(tau.value):
             continue
         hat = r_hat(x)
-        if hat > MAX_R_HAT:
+        if hat > R_HAT_WARM:
             complaints.append(f"r_hat of {name} is {hat:.3f}")
         if tau.lower_bound or x.shape[1] < MIN_LENGTH * tau.value:
             complaints.append(f"fewer than {MIN_LENGTH} tau_int of {name}")

@@ -15,6 +15,7 @@ import numpy as np
 
 from physgen.core.chains import Info, State, check_layout
 from physgen.core.checks import check_positive_int
+from physgen.core.declared import declared
 from physgen.core.random import Stream
 from physgen.kernels.cpu.ising_tables import Tables, tables
 from physgen.lattice.hypercubic import Hypercubic
@@ -41,7 +42,7 @@ class StripsModel(NamedTuple):
 
 def strips_model(target: Any, rule: int) -> StripsModel | str:
     """Return the arrays of a target, or the reason why it cannot be cut into strips."""
-    lattice = getattr(target, "lattice", None)
+    lattice = declared(target).lattice
     if not isinstance(lattice, Hypercubic) or not lattice.is_periodic or lattice.dim < 2:
         return "the lattice must be hypercubic and periodic, of two dimensions or more"
     if not (np.isscalar(target.J) and np.isscalar(target.h)):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from physgen.core.chains import BoundSampler
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 
-__all__ = ["DEVICES", "LAYOUTS", "RNGS", "bind_ising", "kernel_name"]
+__all__ = ["DEVICES", "LAYOUTS", "RNGS", "bind_ising"]
 
 LAYOUTS = ("auto", "chains", "lattice", "int8")
 RNGS = ("philox", "fast")
@@ -16,13 +17,7 @@ DEVICES = ("cpu", "cuda")
 _LARGE = 512**2  # sites from which strips are as fast as chains, however many chains there are
 
 
-def kernel_name(target: Any) -> str | None:
-    """Return the name of a target's compiled kernel, None if it has none."""
-    kernel = getattr(target, "kernel", None)
-    return kernel[0] if kernel is not None else None
-
-
-def bind_ising(target: Any, rule: int, rng: str, layout: str, device: str = "cpu") -> Any:
+def bind_ising(target: Any, rule: int, rng: str, layout: str, device: str = "cpu") -> BoundSampler:
     """Return the bound sampler for a target with the kernel "ising".
 
     "auto" is "lattice" for large lattices that can be cut into strips, else "chains" where the

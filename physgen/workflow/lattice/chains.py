@@ -15,34 +15,46 @@ from physgen.core.errors import InterruptedRunError, NonFiniteActionError
 from physgen.samplers.loop.checkpoint import chain_statistics
 from physgen.samplers.loop.diagnostics import check
 from physgen.samplers.loop.progress import Progress
+from physgen.samplers.loop.recording import KEPT, unpack_configurations
 from physgen.samplers.run import blocks
 from physgen.workflow.context import Context
 from physgen.workflow.labels import with_units
+from physgen.workflow.lattice.generators import Chains
 from physgen.workflow.lattice.packing import pack, unpack
 from physgen.workflow.lattice.progress import Meter
-from physgen.workflow.lattice.scan import Point
 
 if TYPE_CHECKING:
+    import numpy as np
     import xarray as xr
 
-__all__ = ["CHECKPOINT", "draw", "is_complete", "read"]
+__all__ = ["BLOCK_SECONDS", "CHECKPOINT", "configurations", "draw", "is_complete", "read"]
 
 CHECKPOINT = "checkpoint"
 BLOCK_SECONDS = 1.0  # how long a signal may have to wait
 
 
-def is_complete(context: Context, point: Point) -> bool:
+def is_complete(context: Context, point: Chains) -> bool:
     """Whether all draws of a point are in the run file."""
     store = context.store
     return store.has(point.group) and bool(store.read(point.group).attrs.get("complete", 0))
 
 
 def read(context: Context, group: str) -> xr.Dataset:
-    """Return the draws of a point as float64."""
-    return unpack(context.store.read(group))
+    """Return the observables of a point as float64, without configurations."""
+    return unpack(context.store.read(group).drop_vars(KEPT, errors="ignore"))
 
 
-def draw(context: Context, point: Point, index: int, meter: Meter) -> None:
+def configurations(context: Context, group: str) -> np.ndarray:
+    """Return the configurations of a point, of all chains, (n, *event_shape): draw by draw.
+
+    Chains come one after the other within a draw, so the last share of them is that of all
+    chains at the end.
+    """
+    kept = unpack_configurations(context.store.read(group)).transpose("draw", "chain", ...)
+    return kept.values.reshape(-1, *kept.shape[2:])
+
+
+def draw(context: Context, point: Chains, index: int, meter: Meter) -> None:
     """Draw what the run file lacks of a point.
 
     Raises
@@ -52,7 +64,7 @@ def draw(context: Context, point: Point, index: int, meter: Meter) -> None:
     NonFiniteActionError
         If an observable is NaN or infinite; the draws before it are committed.
     """
-    store, sampler = context.store, point.sampler
+    store, sampler = context.store, point.section
 
     def told(now: Progress) -> None:
         if now.phase == "warmup":
@@ -68,6 +80,7 @@ def draw(context: Context, point: Point, index: int, meter: Meter) -> None:
         thin=sampler.thin,
         warmup=sampler.warmup,
         rng=context.stream("sample").child(point.group),
+        keep=KEPT if context.config.model else None,  # models are trained and judged on them
         quiet=True,  # one bad point must not end a scan: it is flagged instead
         progress=told,
         checkpoint=pending.checkpoint,
@@ -96,7 +109,7 @@ def draw(context: Context, point: Point, index: int, meter: Meter) -> None:
 class _Pending:
     """What has been drawn of a point, committed and not yet."""
 
-    def __init__(self, context: Context, point: Point) -> None:
+    def __init__(self, context: Context, point: Chains) -> None:
         self.context, self.point = context, point
         self.parts: list[xr.Dataset] = []
         self.last = time.monotonic()
@@ -139,9 +152,7 @@ class _Pending:
         assert self.checkpoint is not None
         whole = whole.assign(chain_statistics(self.checkpoint).data_vars)
         whole = check(whole.assign_attrs(warmup=self.checkpoint.attrs["record"]), quiet=True)
-        marked = whole.assign_attrs(
-            complete=1, label=point.sampler.label, exactness_for="the target"
-        )
+        marked = whole.assign_attrs(complete=1, label=point.label, exactness_for="the target")
         store.commit({point.group: with_units(pack(marked, point.target))})
 
 

@@ -1,8 +1,9 @@
-r"""What a sampling run may be told: one class a section of ``config.toml``.
+r"""What a run over a lattice target may be told: one class a section of ``config.toml``.
 
 A run is a scan: every extent ``L`` in [target] times every value of the one coupling that is given
-as a list or a range, times every [sampler].  What sections have in common, and how a config
-identifies a run, is in :mod:`physgen.workflow.sections`.
+as a list or a range, times every generator of draws: each [[sampler]], each [[model]], and
+sequential Monte Carlo, [smc].  What sections have in common, and how a config identifies a run, is
+in :mod:`physgen.workflow.sections`.
 """
 
 from __future__ import annotations
@@ -12,11 +13,18 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from physgen.workflow.lattice.methods import LABEL_RULE, checked_settings
+from physgen.workflow.lattice.methods import checked_settings
+from physgen.workflow.lattice.model_section import (
+    ImportanceSection,
+    ModelSection,
+    TrainSection,
+    with_common_training,
+)
 from physgen.workflow.sections import (
     Count,
     Draws,
     JobConfig,
+    Label,
     Positive,
     Section,
     Text,
@@ -24,11 +32,13 @@ from physgen.workflow.sections import (
 )
 from physgen.workflow.target.section import TargetSection
 
-__all__ = ["Config", "SampleSection", "SamplerSection", "ValidateSection"]
+__all__ = ["Config", "SampleSection", "SamplerSection", "SmcSection", "ValidateSection"]
 
 Warmup = Annotated[
     Literal["auto"] | Annotated[int, Field(ge=0)], rule("'auto' or an integer >= 0 (of draws)")
 ]
+SMC = "smc"  # the label of sequential Monte Carlo
+_LEARNED = ("model", "train", "importance", "smc")  # sections that a scan by chains lacks
 
 
 class SamplerSection(Section):
@@ -37,7 +47,7 @@ class SamplerSection(Section):
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
 
     name: Text
-    label: Annotated[str, rule(LABEL_RULE, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_+-]*$")] = ""
+    label: Label = ""
     n_chains: Count = 64
     n_draws: Draws = 1000
     thin: Count = 1
@@ -56,8 +66,15 @@ class SamplerSection(Section):
         return dict(self.model_extra or {})
 
 
+class SmcSection(Section):
+    """Sequential Monte Carlo, an independent log Z; n_particles = 0 leaves it out."""
+
+    n_particles: Annotated[int, rule("0, or an integer >= 2", ge=0)] = 512
+    n_islands: Annotated[int, rule("an integer >= 8", ge=8)] = 32
+
+
 class SampleSection(Section):
-    """The work of sampling, which decides nothing about its result."""
+    """The work of a run, which decides nothing about its result."""
 
     checkpoint_every: Positive = 20.0
 
@@ -72,39 +89,103 @@ class Config(JobConfig):
     """A whole scan."""
 
     KIND: ClassVar[str] = "lattice"
+    LAYOUT: ClassVar[int] = 2  # 1: kinds "sampling" and "neural"
     FILE_SECTIONS: ClassVar[tuple[str, ...]] = ("target",)
 
     target: TargetSection
-    sampler: Annotated[list[SamplerSection], rule("a section, or a list of them", min_length=1)]
+    sampler: Annotated[list[SamplerSection], rule("a section, or a list of them")] = Field(
+        default_factory=list
+    )
+    model: Annotated[list[ModelSection], rule("a section, or a list of them")] = Field(
+        default_factory=list
+    )
+    train: TrainSection = TrainSection()
+    importance: ImportanceSection = ImportanceSection()
+    smc: SmcSection | None = None
     sample: SampleSection = SampleSection()
     validate_: ValidateSection = Field(default=ValidateSection(), alias="validate")
 
     @model_validator(mode="before")
     @classmethod
-    def _samplers_are_a_list(cls, values: Any) -> Any:
-        sampler = values.get("sampler") if isinstance(values, dict) else None
-        return {**values, "sampler": [sampler]} if isinstance(sampler, Mapping) else values
+    def _generators_are_lists(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        if "chains" in values:
+            raise ValueError(
+                "[chains] is [[sampler]] now, with the same keys and name = 'auto' where it had "
+                "none; rename the section (n_draws = 0: leave it out)"
+            )
+        lists = {
+            key: [values[key]]
+            for key in ("sampler", "model")
+            if isinstance(values.get(key), Mapping)
+        }
+        return with_common_training({**values, **lists})
+
+    @model_validator(mode="after")
+    def _something_draws(self) -> Config:
+        if not (self.sampler or self.model or self.n_particles):
+            raise ValueError(
+                "a config with [target] must have a [[sampler]] or a [[model]], which draw from "
+                "it; add one, e.g. [sampler] with name = 'auto'"
+            )
+        return self
 
     @model_validator(mode="after")
     def _labels_differ(self) -> Config:
-        labels = [sampler.label for sampler in self.sampler]
+        labels = self.labels
         for label in labels:
             if labels.count(label) > 1:
+                section = "sampler" if label in [s.label for s in self.sampler] else "model"
                 raise ValueError(
-                    f"[[sampler]] label must differ from the others, got {label!r} twice; give "
+                    f"[[{section}]] label must differ from the others, got {label!r} twice; give "
                     "each a label"
                 )
         return self
 
+    @model_validator(mode="after")
+    def _configurations_come_from_chains(self) -> Config:
+        for model in self.model:
+            given = model.train.on == "configurations"
+            if (given or model.train.objective in ("forward-kl", "mixed-kl")) and not self.sampler:
+                what = (
+                    "on = 'configurations'" if given else f"objective = {model.train.objective!r}"
+                )
+                raise ValueError(
+                    f"[train] {what} needs configurations, which the first [[sampler]] draws; "
+                    "add one, e.g. name = 'auto'"
+                )
+        return self
+
+    @property
+    def labels(self) -> list[str]:
+        """Every generator, in the order of the tables."""
+        found = [sampler.label for sampler in self.sampler] + [model.label for model in self.model]
+        return found + [SMC] * bool(self.n_particles)
+
+    @property
+    def n_particles(self) -> int:
+        """Particles of an island of sequential Monte Carlo; by default beside models."""
+        if self.smc is None:
+            return SmcSection().n_particles if self.model else 0
+        return self.smc.n_particles
+
     @property
     def device(self) -> str:
-        """What the chains run on."""
+        """What the chains run on, and models are trained on."""
         devices = {str(sampler.settings().get("device", "cpu")) for sampler in self.sampler}
-        return ", ".join(sorted(devices))
+        return ", ".join(sorted(devices | {model.train.device for model in self.model}))
 
     def canonical(self) -> dict[str, Any]:
         """Return the JSON-able form that identifies the run, without what was not given."""
         table = super().canonical()
         table["target"] = {k: v for k, v in table["target"].items() if v not in (None, {})}
-        del table["sample"]  # how often to checkpoint changes no number
+        # How often to checkpoint changes no number; what all models have is in each of them.
+        del table["sample"], table["train"]
+        for model in table["model"]:
+            del model["train"]["checkpoint_every"]
+        if not self.model:
+            for section in _LEARNED:
+                if section in table and not (section == SMC and self.smc is not None):
+                    del table[section]
         return table

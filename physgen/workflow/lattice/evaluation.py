@@ -1,45 +1,84 @@
-"""From the draws of every point to numbers with errors, and what to make of them together."""
+"""From what every generator drew to numbers with errors, and what to make of them together."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from physgen.core.errors import InputError
-from physgen.core.protocols import Target
-from physgen.exact import exact_values
+from physgen.core.declared import declared
 from physgen.samplers import estimates
 from physgen.workflow.context import Context
 from physgen.workflow.lattice import chains
 from physgen.workflow.lattice.crossing import crossings
+from physgen.workflow.lattice.generators import Chains, Generator, Learned
 from physgen.workflow.lattice.grid import joint, quantities
-from physgen.workflow.lattice.scan import Point, Scan
+from physgen.workflow.lattice.points import Scan
 from physgen.workflow.target.exact import is_square_ising
+from physgen.workflow.target.quantities import WEIGHTS
 
-if TYPE_CHECKING:
-    from physgen.results import RunStore
+__all__ = [
+    "crossings_of",
+    "estimate",
+    "exactness",
+    "log_z",
+    "verdict",
+    "warnings",
+    "with_absolute",
+]
 
-__all__ = ["crossings_of", "estimate", "exact_of", "exactness", "verdict"]
+MERITS = [name for name in WEIGHTS if name not in ("log_z", "free_energy", "entropy")]
 
 
-def estimate(draws: xr.Dataset) -> dict[str, float]:
-    """Return the estimates of a point with their errors, and its figures of merit.
+def estimate(context: Context, point: Generator) -> dict[str, float]:
+    """Return the estimates of a point, each with its error, and its figures of merit."""
+    if isinstance(point, Chains):
+        return _of_chains(chains.read(context, point.group))
+    if isinstance(point, Learned):
+        return _of_weights(context.store.read(f"{point.group}/draws"), point.target)
+    value, error = log_z(context, point)
+    return with_absolute(point.target, {"log_z": value, "log_z_error": error})
 
-    Where a symmetry makes the magnetization zero on average its sign is left out: in a broken
-    phase chains keep theirs, and the mean over chains is right by their starts alone.
+
+def warnings(context: Context, point: Generator) -> list[str]:
+    """Return what speaks against the numbers of a point, line by line."""
+    group = f"{point.group}/draws" if isinstance(point, Learned) else point.group
+    return list(filter(None, str(context.store.read(group).attrs.get("warnings", "")).split("\n")))
+
+
+def log_z(context: Context, point: Generator) -> tuple[float, float]:
+    """Return log Z by sequential Monte Carlo, with its error."""
+    ds = context.store.read(point.group)
+    return float(ds["log_z"]), float(ds["log_z_error"])
+
+
+def with_absolute(target: Any, known: Mapping[str, float]) -> dict[str, float]:
+    """Return numbers with those that follow from log Z, by site.
+
+    The free energy -log Z / (beta V) where the target has a beta, and the entropy
+    (<S> + log Z) / V; errors stand for free energies alone.
     """
+    found, V = dict(known), math.prod(target.event_shape)
+    if "log_z" not in known:
+        return found
+    log_z, beta = known["log_z"] / V, declared(target).numbers.get("beta")
+    if beta:
+        found["free_energy_per_site"] = -log_z / beta
+        if "log_z_error" in known:
+            found["free_energy_per_site_error"] = known["log_z_error"] / V / beta
+        if "energy_per_site" in known:
+            found.setdefault("entropy_per_site", beta * known["energy_per_site"] + log_z)
+    elif "action_per_site" in known:
+        found.setdefault("entropy_per_site", known["action_per_site"] + log_z)
+    return found
+
+
+def _of_chains(draws: xr.Dataset) -> dict[str, float]:
     table = estimates(draws)
-    symmetric = "z2" in str(draws.attrs.get("symmetries", "")).split()
-    if symmetric:
-        table = table.sel(quantity=table["quantity"] != "magnetization")
-    row: dict[str, float] = {}
-    for name, value, error in zip(
-        table["quantity"].values, table["value"].values, table["error"].values
-    ):
-        row |= {str(name): float(value), f"{name}_error": float(error)}
+    row = _row(table, draws)
     slowest = int(np.argmax(np.nan_to_num(table["tau_int"].values, nan=-1.0)))
     for name in ("tau_int", "tau_int_error", "ess"):
         row[name] = float(table[name].values[slowest])
@@ -50,38 +89,58 @@ def estimate(draws: xr.Dataset) -> dict[str, float]:
     return row
 
 
-def exact_of(target: Target) -> dict[str, float]:
-    """Return what is known exactly of a target, by the names of the estimates."""
-    try:
-        known = exact_values(target)
-    except InputError:  # no oracle reaches it
-        return {}
-    return {
-        str(name): float(value)
-        for name, value in known.data_vars.items()
-        if value.ndim == 0 and name != "magnetization" and not str(name).endswith("_error")
-    }
+def _of_weights(draws: xr.Dataset, target: Any) -> dict[str, float]:
+    merits = {name: float(draws[name]) for name in MERITS if name in draws}
+    if draws.attrs.get("refused"):
+        return merits
+    V = math.prod(target.event_shape)
+    row = _row(estimates(draws), draws) | merits
+    row |= {name: float(draws[name]) for name in ("log_z", "log_z_error")}
+    row["entropy_per_site"] = float(draws["entropy"]) / V
+    row["entropy_per_site_error"] = float(draws["entropy_error"]) / V
+    return with_absolute(target, row) | {"ess": merits["ess_share"] * draws.attrs["n"]}
 
 
-def exactness(store: RunStore, points: Sequence[Point]) -> str:
+def _row(table: xr.Dataset, draws: xr.Dataset) -> dict[str, float]:
+    """Return the values and errors of a table.
+
+    Where a symmetry makes the magnetization zero on average its sign is left out: in a broken
+    phase chains keep theirs, and the mean over chains is right by their starts alone.
+    """
+    symmetric = "z2" in str(draws.attrs.get("symmetries", "")).split()
+    row: dict[str, float] = {}
+    columns = (table[name].values for name in ("quantity", "value", "error"))
+    for name, value, error in zip(*columns):
+        if name != "log_weight" and not (symmetric and name == "magnetization"):
+            row |= {str(name): float(value), f"{name}_error": float(error)}
+    return row
+
+
+def exactness(context: Context, scan: Scan) -> str:
     """Return the least that can be said of all points: approximate before asymptotic."""
-    found = {str(store.read(point.group).attrs.get("exactness", "")) for point in points}
-    return next((word for word in ("approximate", "asymptotic") if word in found), "exact")
+    return "approximate" if "approximate" in set(_said(context, scan)) else "asymptotic"
+
+
+def _said(context: Context, scan: Scan) -> Iterator[str]:
+    for place in scan.places():
+        for point in scan.generators(place):
+            group = f"{point.group}/draws" if isinstance(point, Learned) else point.group
+            yield str(context.store.read(group).attrs.get("exactness", ""))
 
 
 def crossings_of(context: Context, scan: Scan, grid: xr.Dataset) -> xr.Dataset | None:
     """Return where the Binder cumulants of neighbouring sizes cross, by the first sampler."""
-    if "binder" not in grid or len(scan.extents) < 2 or len(scan.values) < 2:
+    many = len(scan.extents) > 1 and len(scan.values) > 1
+    if "binder" not in grid or not many or not scan.samplers:
         return None
-    label = scan.samplers[0].label
-    first = grid.isel(sampler=0)
-    extents, values = [L for L in scan.extents if L], [v for v in scan.values if v is not None]
+    first = grid.isel(generator=0)
+    groups = {place.at: next(scan.chains(place)).group for place in scan.places()}
     found = crossings(
-        extents,
-        np.array(values),
+        [L for L in scan.extents if L],
+        np.array([v for v in scan.values if v is not None]),
         first["binder"].values,
         first["binder_error"].values,
-        lambda i, j: chains.read(context, scan.group(label, extents[i], values[j])),
+        lambda i, j: chains.read(context, groups[i, j]),
         reweight=is_square_ising(scan),
     )
     return found if found.sizes["pair"] else None
@@ -90,12 +149,14 @@ def crossings_of(context: Context, scan: Scan, grid: xr.Dataset) -> xr.Dataset |
 def verdict(grid: xr.Dataset, side_by_side: xr.Dataset | None) -> str:
     """Return one line: how well the points agree with what is known."""
     told = []
+    if "ess_share" in grid:
+        told.append(f"effective share {np.nanmin(grid['ess_share'].values):.3f} at worst")
     for name in quantities(grid):
         if f"{name}_pull" in grid:
             chi2, n, _ = joint(grid[f"{name}_pull"].values)
             long_name = grid[name].attrs["long_name"]
             told.append(f"{long_name} chi^2 = {chi2:.1f} for {n} exact values")
-    if side_by_side is not None and not told:
+    if side_by_side is not None and not any("chi^2" in text for text in told):
         chi2, n, _ = joint(side_by_side["pull"].values)
-        told.append(f"samplers differ by chi^2 = {chi2:.1f} in {n} comparisons")
-    return "; ".join(told) or f"{grid['tau_int'].size} points"
+        told.append(f"generators differ by chi^2 = {chi2:.1f} in {n} comparisons")
+    return "; ".join(told) or f"{grid.sizes['generator']} generators"

@@ -1,67 +1,211 @@
-"""Which figures a scan has, drawn from its file as far as it has come."""
+"""The figures of a run over a lattice target."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import xarray as xr
 
-from physgen.workflow.lattice.grid import QUANTITIES
-from physgen.workflow.lattice.scan import Scan
+from physgen.workflow.figures import Figure
+from physgen.workflow.lattice.points import Scan
 from physgen.workflow.loading import config_of_run
-from physgen.workflow.summary import dataset_of
+from physgen.workflow.summary import dataset_of, needed
 from physgen.workflow.target.exact import BINDER_CRITICAL, critical_coupling
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Drawing
 
-__all__ = ["CAPTIONS", "WIDE", "draw_figures"]
+__all__ = ["FIGURES"]
 
 _BARS = "Bars are one standard error."
-CAPTIONS = {
-    "energy_per_site": f"Energy per site. {_BARS} Lines are exact: for each L (Kaufman), and "
-    "dashed for the infinite lattice (Onsager). Below, the distance from the exact value in units "
-    "of the error.",
-    "specific_heat": f"Specific heat, from the fluctuation of the energy. {_BARS} Lines are "
-    "exact; that of the infinite lattice diverges logarithmically.",
-    "action_per_site": f"Action per site. {_BARS}",
-    "phi2": f"Mean square of the field at one site. {_BARS}",
-    "abs_magnetization": f"Mean modulus of the magnetization. {_BARS} Dashed, where it is known, "
-    "the spontaneous magnetization of the infinite lattice (Yang).",
-    "chi_abs": f"Susceptibility of |m|, which peaks near the transition. {_BARS}",
-    "binder": "Binder cumulant U_L over the whole scan, and near the place where curves of "
-    "neighbouring sizes cross (orange, with errors; the numbers are L, L' and the crossing). "
-    "Dotted, what is known of the critical point.",
-    "tau_int": "Integrated autocorrelation time of the slowest observable, in draws, and its "
-    "growth with L at the slowest point of the scan.",
-    "agreement": "Difference of the samplers at every point of the scan, in units of its "
-    "standard error, and the spread of all of them beside the normal distribution (black).",
-}
-WIDE = frozenset({"binder", "tau_int", "agreement"})
 _LOG = ("chi_abs",)
 
 
-def draw_figures(tree: xr.DataTree) -> dict[str, Figure]:
-    """Return the figures that the open run has data for, by name."""
-    from physgen.plotting import plot_agreement, plot_binder, plot_scan, plot_tau_int
+def _scan(tree: xr.DataTree) -> Scan:
+    return Scan(config_of_run(tree.attrs))  # type: ignore[arg-type]
 
-    estimates = dataset_of(tree, "estimates")
-    if estimates is None:
-        return {}
-    scan = Scan(config_of_run(tree.attrs))  # type: ignore[arg-type]
-    if len(scan.values) < 2:
-        return {}  # one coupling is a row of the table, not a curve
-    critical, exact = critical_coupling(scan), dataset_of(tree, "exact")
-    figures = {}
-    if "binder" in estimates and len(scan.extents) > 1:
-        known = None
-        if critical is not None:
-            known = {"coupling": critical, "binder": BINDER_CRITICAL}
-        figures["binder"] = plot_binder(estimates, dataset_of(tree, "crossings"), critical=known)
-    for name in QUANTITIES:
-        if name in CAPTIONS and name in estimates and name != "binder":
-            figures[name] = plot_scan(estimates, name, exact, critical=critical, log=name in _LOG)
-    figures["tau_int"] = plot_tau_int(estimates)
-    if (side_by_side := dataset_of(tree, "agreement")) is not None:
-        figures["agreement"] = plot_agreement(estimates, side_by_side)
-    return figures
+
+def _estimates(tree: xr.DataTree, name: str) -> xr.Dataset | None:
+    """Return the estimates of the generators that have a quantity along a coupling."""
+    grid = needed(tree, "estimates")
+    if name not in grid or grid[name].shape[2] < 2:
+        return None  # one coupling is a row of the table, not a curve
+    has = np.isfinite(grid[name].values).any(axis=(1, 2))
+    return grid.isel(generator=np.flatnonzero(has)) if has.any() else None
+
+
+def _curve(name: str) -> Any:
+    """Return what draws one quantity along the scan."""
+
+    def plot(tree: xr.DataTree) -> Drawing | None:
+        from physgen.plotting import plot_scan
+
+        grid = _estimates(tree, name)
+        if grid is None:
+            return None
+        critical, exact = critical_coupling(_scan(tree)), dataset_of(tree, "exact")
+        return plot_scan(grid, name, exact, critical=critical, log=name in _LOG)
+
+    return plot
+
+
+def _binder(tree: xr.DataTree) -> Drawing | None:
+    from physgen.plotting import plot_binder
+
+    grid, critical = _estimates(tree, "binder"), critical_coupling(_scan(tree))
+    if grid is None or grid.sizes["L"] < 2:
+        return None
+    known = None if critical is None else {"coupling": critical, "binder": BINDER_CRITICAL}
+    return plot_binder(grid, dataset_of(tree, "crossings"), critical=known)
+
+
+def _tau_int(tree: xr.DataTree) -> Drawing | None:
+    from physgen.plotting import plot_tau_int
+
+    grid = _estimates(tree, "tau_int")
+    return None if grid is None else plot_tau_int(grid)
+
+
+def _agreement(tree: xr.DataTree) -> Drawing | None:
+    from physgen.plotting import plot_agreement
+
+    grid = needed(tree, "estimates")
+    if _estimates(tree, "tau_int") is None:
+        return None  # no chains, or no scan
+    return plot_agreement(grid, needed(tree, "agreement"))
+
+
+def _training(tree: xr.DataTree) -> Drawing | None:
+    from physgen.plotting import plot_ess_curve
+
+    found = {}
+    for _, text, group in _models(tree):
+        history = dataset_of(tree, f"{group}/training")
+        if history is not None and history["ess"].size:
+            found[text] = history
+    return plot_ess_curve(found) if found else None
+
+
+def _weights(tree: xr.DataTree) -> Drawing | None:
+    from physgen.plotting import plot_weights
+
+    model, target = {}, {}
+    for _, text, group in _models(tree):
+        draws = dataset_of(tree, f"{group}/draws")
+        if draws is None or "log_weight" not in draws or "log_z" not in draws:
+            continue
+        log_z = float(draws["log_z"])
+        model[text] = draws["log_weight"].values.ravel() - log_z
+        if "sample_log_weight" in draws:
+            target[text] = draws["sample_log_weight"].values - log_z
+    return plot_weights(model, target) if model else None
+
+
+def _models(tree: xr.DataTree) -> list[tuple[str, str, str]]:
+    """Return (label, words, group) of every model of the run."""
+    scan = _scan(tree)
+    return [(p.label, p.text, p.group) for place in scan.places() for p in scan.learned(place)]
+
+
+def _side_by_side(tree: xr.DataTree) -> Drawing | None:
+    from physgen.plotting import plot_side_by_side
+
+    if not _models(tree):
+        return None
+    grid = needed(tree, "estimates")
+    return plot_side_by_side(grid, dataset_of(tree, "agreement"))
+
+
+def _free_energy(tree: xr.DataTree) -> Drawing | None:
+    from physgen.plotting import plot_free_energy
+
+    grid = _estimates(tree, "log_z")
+    return None if grid is None else plot_free_energy(grid)
+
+
+_E = ("estimates",)
+FIGURES = (
+    Figure(
+        "training",
+        _training,
+        "Effective share of held-out draws as training goes and, where log Z is known, the "
+        "divergence of the model from the target.",
+    ),
+    Figure(
+        "weights",
+        _weights,
+        "Log weights about log Z: filled, of draws of the model; outline, of Markov chain "
+        "configurations of the target. What only the outline reaches is missing from the model.",
+        wide=True,
+    ),
+    Figure(
+        "observables",
+        _side_by_side,
+        "Every quantity in units of its error: of each generator from the first one (dots) and, "
+        "where they are known, from exact values (diamonds); one mark for each point.",
+        _E,
+    ),
+    Figure(
+        "free_energy",
+        _free_energy,
+        "Free energy along the scan, and log Z less the exact value or sequential Monte Carlo "
+        f"(band). {_BARS}",
+        _E,
+    ),
+    Figure(
+        "binder",
+        _binder,
+        "Binder cumulant U_L over the whole scan, and near the place where curves of neighbouring "
+        "sizes cross (orange, with errors; the numbers are L, L' and the crossing). Dotted, what "
+        "is known of the critical point.",
+        _E,
+        wide=True,
+    ),
+    Figure(
+        "energy_per_site",
+        _curve("energy_per_site"),
+        f"Energy per site. {_BARS} Lines are exact: for each L (Kaufman), and dashed for the "
+        "infinite lattice (Onsager). Below, the distance from the exact value in units of the "
+        "error.",
+        _E,
+    ),
+    Figure("action_per_site", _curve("action_per_site"), f"Action per site. {_BARS}", _E),
+    Figure(
+        "specific_heat",
+        _curve("specific_heat"),
+        f"Specific heat, from the fluctuation of the energy. {_BARS} Lines are exact; for the "
+        "infinite lattice it diverges logarithmically.",
+        _E,
+    ),
+    Figure(
+        "abs_magnetization",
+        _curve("abs_magnetization"),
+        f"Mean modulus of the magnetization. {_BARS} Dashed, where it is known, the spontaneous "
+        "magnetization of the infinite lattice (Yang).",
+        _E,
+    ),
+    Figure(
+        "chi_abs",
+        _curve("chi_abs"),
+        f"Susceptibility of |m|, which peaks near the transition. {_BARS}",
+        _E,
+    ),
+    Figure("phi2", _curve("phi2"), f"Mean square of the field at one site. {_BARS}", _E),
+    Figure(
+        "tau_int",
+        _tau_int,
+        "Integrated autocorrelation time of the slowest observable, in draws, and its growth with "
+        "L at the slowest point of the scan.",
+        _E,
+        wide=True,
+    ),
+    Figure(
+        "agreement",
+        _agreement,
+        "Difference of the generators at every point of the scan, in units of its standard error, "
+        "and the spread of all of them beside the normal distribution (black).",
+        ("estimates", "agreement"),
+        wide=True,
+    ),
+)

@@ -1,22 +1,36 @@
-"""The sampling of a lattice system over a scan, as a job."""
+"""A run over a lattice target, by any number of generators, as a job."""
 
 from physgen.workflow.context import Context
 from physgen.workflow.job import Job
 from physgen.workflow.lattice.config import Config
-from physgen.workflow.lattice.figures import CAPTIONS, WIDE, draw_figures
+from physgen.workflow.lattice.figures import FIGURES
 from physgen.workflow.lattice.inputs import check
 from physgen.workflow.lattice.stages import STAGES
 from physgen.workflow.lattice.summary import summarize
 
 __all__ = ["JOB"]
 
+GROUPS = {
+    "chains": "the draws of Markov chains, a group for every sampler, extent and coupling",
+    "smc": "log Z by sequential Monte Carlo, a group for every extent and coupling",
+    "models/training": "history of the fit of a model",
+    "models/model": "the weights of a model",
+    "models/draws": "weighted draws of a model, log Z, and the quality of the weights",
+    "checkpoint": "where the chains, the particles or the fit of the present point are",
+    "scan": "the points whose chains are drawn, and the time that each took",
+    "trained": "the models that are trained, and the time that each took",
+    "drawn": "the models whose draws are weighed, and the time that each took",
+    "estimates": "quantities with errors, from every generator at every point",
+    "exact": "exact values along a scan, as lines",
+    "crossings": "where the Binder cumulants of two lattice sizes are equal",
+    "agreement": "pulls of the other generators from the first",
+}
 JOB = Job(
     config=Config,
     context=Context,
     check=check,
     stages=STAGES,
     summarize=summarize,
-    draw=draw_figures,
-    captions=CAPTIONS,
-    wide=WIDE,
+    figures=FIGURES,
+    groups=GROUPS,
 )

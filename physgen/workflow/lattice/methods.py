@@ -1,50 +1,27 @@
-"""The algorithms that a config knows by name, and the settings that each takes."""
+"""The settings of a [sampler]; :mod:`physgen.samplers.registry` knows the algorithms by name."""
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 from collections.abc import Mapping, Sequence
-from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any
 
+from physgen.core.declared import declared
 from physgen.core.errors import InputError
+from physgen.core.protocols import Target
+from physgen.samplers.registry import find, methods, settings_of
 
-__all__ = ["METHODS", "Method", "checked_settings", "LABEL_RULE", "make"]
+__all__ = ["AUTO", "checked_settings", "make", "usual"]
 
-LABEL_RULE = "a text of letters, digits, '_', '+' and '-'"
-
-
-class Method(NamedTuple):
-    """One algorithm: its class, where in :mod:`physgen.samplers` it is, and what to cite."""
-
-    cls: str
-    module: str
-    cite: str
-
-    def load(self) -> Any:
-        """Return the class."""
-        return getattr(import_module(f"physgen.samplers.{self.module}"), self.cls)
-
-
-METHODS: Mapping[str, Method] = {
-    "heat-bath": Method("HeatBath", "heat_bath", "heat-bath"),
-    "metropolis": Method("Metropolis", "metropolis", "metropolis"),
-    "wolff": Method("Wolff", "wolff", "wolff"),
-    "swendsen-wang": Method("SwendsenWang", "swendsen_wang", "swendsen-wang"),
-    "hmc": Method("HMC", "hmc", "hmc"),
-    "mala": Method("MALA", "mala", "mala"),
-    "ula": Method("ULA", "ula", "ula"),
-    "overrelaxation": Method("Overrelaxation", "overrelaxation", "overrelaxation"),
-    "phi4-cluster": Method("Phi4Cluster", "phi4_cluster", "phi4-cluster"),
-    "emcee": Method("Emcee", "emcee_adaptor", "emcee"),
-    "exact": Method("ExactDraws", "exact_draws", "enumeration"),
-}
+AUTO = "auto"  # the algorithm that suits the target
 
 
 def make(name: str, settings: Mapping[str, Any]) -> Any:
-    """Return the sampler of this name with these settings."""
-    return METHODS[name].load()(**settings)
+    """Return the sampler of this name with these settings; InputError if there is none."""
+    cls = find(name)
+    if cls is None:
+        raise InputError(f"a sampler must be one of {_listed()}, got {name!r}")
+    return cls(**settings)
 
 
 def checked_settings(values: Mapping[str, Any], reserved: Sequence[str]) -> dict[str, Any]:
@@ -56,13 +33,17 @@ def checked_settings(values: Mapping[str, Any], reserved: Sequence[str]) -> dict
         If the algorithm is unknown, or refuses a setting.
     """
     name = values["name"]
-    if name not in METHODS:
-        close = difflib.get_close_matches(name, METHODS, n=1, cutoff=0.4)
-        known = ", ".join(map(repr, METHODS))
-        remedy = f"did you mean {close[0]!r}?" if close else f"it must be one of {known}"
+    if name == AUTO:
+        if extra := [key for key in values if key not in reserved]:
+            raise ValueError(f"[sampler] {extra[0]} belongs to one algorithm; name it, not 'auto'")
+        return {"label": "mcmc", **values}
+    cls = find(name)
+    if cls is None:
+        close = difflib.get_close_matches(name, methods(), n=1, cutoff=0.4)
+        remedy = f"did you mean {close[0]!r}?" if close else f"it must be one of {_listed()}"
         raise ValueError(f"[sampler] name is not a known algorithm, got {name!r}; {remedy}")
     given = {key: value for key, value in values.items() if key not in reserved}
-    defaults = _defaults(name)
+    defaults = settings_of(cls) or {}
     for key in given:
         if key not in defaults:
             known = [*(k for k in reserved if k != "name"), *defaults]
@@ -71,16 +52,22 @@ def checked_settings(values: Mapping[str, Any], reserved: Sequence[str]) -> dict
             raise ValueError(f"[sampler] {key} is not a known key of {name!r}; {remedy}")
     settings = defaults | given
     try:
-        make(name, settings)
+        cls(**settings)
     except (InputError, TypeError) as error:
         raise ValueError(f"[sampler] {error}") from None
     return {"label": name, **values, **settings}
 
 
-def _defaults(name: str) -> dict[str, Any]:
-    """Return the settings of an algorithm that a config can hold, with their defaults."""
-    found = {}
-    for each in dataclasses.fields(METHODS[name].load()):
-        if each.init and isinstance(each.default, bool | int | float | str | None):
-            found[each.name] = each.default
-    return found
+def usual(target: Target) -> str:
+    """Return the name of the algorithm that suits a target best."""
+    from physgen.targets import Ising, Phi4
+
+    if isinstance(target, Ising):
+        return "swendsen-wang" if declared(target).is_even else "heat-bath"
+    if target.support.kind == "spins":
+        return "metropolis"
+    return "phi4-cluster" if isinstance(target, Phi4) and target.hop >= 0 else "hmc"
+
+
+def _listed() -> str:
+    return ", ".join(map(repr, (AUTO, *methods())))

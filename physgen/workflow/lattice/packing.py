@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 
 from physgen.core.protocols import Target
+from physgen.samplers.loop.recording import KEPT
 
 __all__ = ["pack", "unpack"]
 
@@ -51,7 +52,8 @@ def unpack(ds: xr.Dataset) -> xr.Dataset:
         ds["magnetization"] = (ds[SPIN_SUM].dims, values, attrs)
         ds = ds.drop_vars(SPIN_SUM)
     for name in ds.data_vars:
-        if set(ds[name].dims) >= _SERIES and ds[name].dtype != np.float64:
+        series = set(ds[name].dims) >= _SERIES and name != KEPT
+        if series and ds[name].dtype != np.float64:
             ds[name] = ds[name].astype(np.float64, keep_attrs=True)
     return ds
 

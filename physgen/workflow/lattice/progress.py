@@ -4,38 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
 
 from physgen.samplers.loop.progress import Progress
-from physgen.workflow.lattice.scan import Point
+from physgen.workflow.lattice.generators import Chains
+from physgen.workflow.reporting import ScanProgress
 
-__all__ = ["Meter", "ScanProgress"]
-
-
-@dataclass(frozen=True)
-class ScanProgress:
-    """What a progress display shows of a scan.
-
-    Attributes
-    ----------
-    point : str
-        The point in words.
-    number, n_points : int
-        Which one it is, from 1.
-    now : physgen.samplers.loop.progress.Progress
-        How the chains of this point go.
-    updates_per_second : float
-        Attempted updates of one site of one chain; NaN during the warm-up.
-    eta_s : float
-        Seconds until the last point is done; infinite if unknown.
-    """
-
-    point: str
-    number: int
-    n_points: int
-    now: Progress
-    updates_per_second: float
-    eta_s: float
+__all__ = ["Meter"]
 
 
 # What a step of one chain costs beside its sites, in sites: small lattices are not free.
@@ -45,7 +19,7 @@ OVERHEAD = 256
 class Meter:
     """Counts the work of a scan, to tell when it will be done."""
 
-    def __init__(self, points: list[Point]) -> None:
+    def __init__(self, points: list[Chains]) -> None:
         self._work = [_steps(point) * (_sites(point) + OVERHEAD) for point in points]
         self._points = points
         self._begun = time.monotonic()
@@ -77,11 +51,11 @@ class Meter:
         )
 
 
-def _steps(point: Point) -> float:
+def _steps(point: Chains) -> float:
     """Return the steps of all chains of a point."""
-    sampler = point.sampler
+    sampler = point.section
     return float(sampler.n_chains * sampler.n_draws * sampler.thin)
 
 
-def _sites(point: Point) -> int:
+def _sites(point: Chains) -> int:
     return math.prod(point.target.event_shape)

@@ -1,14 +1,17 @@
-"""The stages of a scan: sample, validate.
+"""The stages of a run over a lattice target: sample, train, draw, validate.
 
-``sample`` draws the chains of every point and is done when the group ``scan`` is there, which
-says how long each point took.  ``validate`` turns them into estimates on one grid, beside exact
-values and, with several samplers, beside each other.
+``sample`` draws the Markov chains of every point, and anneals particles; ``train`` fits every
+model, on the action or on the configurations of the first sampler; ``draw`` weighs their draws;
+``validate`` turns all of it into estimates on one grid, beside exact values and beside each other.
+A group at the end of each stage says that it is done, and how long each point took.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -16,78 +19,105 @@ import xarray as xr
 from physgen.workflow.context import Context
 from physgen.workflow.job import Stage
 from physgen.workflow.labels import labelled
+from physgen.workflow.lattice import evaluation
+from physgen.workflow.lattice.generators import Chains, Generator
 from physgen.workflow.lattice.grid import agreement, assemble
-from physgen.workflow.lattice.methods import METHODS
-from physgen.workflow.lattice.scan import Scan
-from physgen.workflow.target.exact import is_square_ising, lines
+from physgen.workflow.lattice.points import Place, Scan
+from physgen.workflow.target.exact import exact_of, is_square_ising, lines
 
 __all__ = ["STAGES"]
 
-METHODS_ALWAYS = ("philox", "numpy", "numba", "xarray", "matplotlib", "r-hat", "gamma-method")
+_SAMPLED = ("philox", "numpy", "numba", "xarray", "matplotlib", "r-hat", "gamma-method")
+_TRAINED = ("nis", "reverse-kl", "psis", "adam", "torch", "numpy", "xarray", "matplotlib")
 
 
 def _sample(context: Context) -> str:
     from physgen.samplers.loop.memory import format_bytes
-    from physgen.workflow.lattice import chains
+    from physgen.workflow.lattice import annealing, chains
     from physgen.workflow.lattice.inputs import result_bytes
     from physgen.workflow.lattice.progress import Meter
 
     store, scan = context.store, Scan(context.config)
-    points = list(scan.points())
-    store.cite(*METHODS_ALWAYS, *(METHODS[sampler.name].cite for sampler in scan.samplers))
-    meter = Meter(points)
-    size = format_bytes(result_bytes(scan))
-    counted = f"{len(points)} point{'s' * (len(points) > 1)}"
-    context.reporter.update("sample", f"{counted}, about {size}")
-    seconds = np.full(len(points), np.nan)  # NaN where an earlier process drew a part
+    points = [chain for place in scan.places() for chain in scan.chains(place)]
+    annealed = [each for place in scan.places() for each in scan.annealed(place)]
+    store.cite(*_SAMPLED, *(key for point in points for key in point.make().cites))
+    meter, size = Meter(points), format_bytes(result_bytes(scan))
+    if points:
+        context.reporter.update("sample", f"{_counted(points)}, about {size}")
+    indices = {point.group: index for index, point in enumerate(points)}
+
+    def draw(point: Any) -> None:
+        chains.draw(context, point, indices[point.group], meter)
+        meter.finish(indices[point.group])
+
     for index, point in enumerate(points):
         if chains.is_complete(context, point):
             meter.skip(index)
-            continue
-        begun = time.process_time() if not store.has(point.group) else np.nan
-        chains.draw(context, point, index, meter)
-        meter.finish(index)
-        seconds[index] = time.process_time() - begun
-    record = xr.Dataset(
-        {
-            "cpu_seconds": ("point", seconds, {"units": "s", "long_name": "warm-up and draws"}),
-            "n_sites": ("point", [scan.sites(point.target) for point in points]),
-            "group": ("point", [point.group for point in points]),
-        }
+    drawn = _each(context, points, lambda p: chains.is_complete(context, p), draw)
+    more = _each(
+        context, annealed, lambda p: store.has(p.group), lambda p: annealing.draw(context, p)
     )
-    # The last checkpoint says nothing any more; without it every finished file is alike.
-    over = xr.Dataset(attrs={"group": ""})
-    record = labelled(record, "exact", "the work: what the chains took")
-    store.commit({"scan": record, chains.CHECKPOINT: over})
+    _close(context, "scan", [*points, *annealed], drawn + more, "warm-up and draws")
     counts = {f"{s.n_chains} chains x {s.n_draws:,} draws" for s in scan.samplers}
-    listed = " or ".join(sorted(counts))
-    return f"{counted} ({scan.title}), {listed} each"
+    listed = [f"{_counted(points)} ({scan.title}), {' or '.join(sorted(counts))} each"]
+    return "; ".join(listed * bool(points) + [f"log Z of {_counted(annealed)}"] * bool(annealed))
+
+
+def _train(context: Context) -> str:
+    from physgen.workflow.lattice import learning
+
+    store, scan = context.store, Scan(context.config)
+    places = {p.group: place for place in scan.places() for p in scan.learned(place)}
+    points = [p for place in scan.places() for p in scan.learned(place)]
+    store.cite(*_TRAINED)
+    seconds = _each(
+        context,
+        points,
+        lambda p: learning.is_trained(context, p),
+        lambda p: learning.train(context, p, _first(scan, places[p.group])),
+    )
+    _close(context, "trained", points, seconds, "training")
+    shares = [learning.share(store.read(f"{p.group}/training")) for p in points]
+    return f"ESS of held-out draws {', '.join(f'{e:.3f}' for e in shares)}"
+
+
+def _draw(context: Context) -> str:
+    from physgen.workflow.lattice import weighing
+
+    store, scan = context.store, Scan(context.config)
+    places = {p.group: place for place in scan.places() for p in scan.learned(place)}
+    points = [p for place in scan.places() for p in scan.learned(place)]
+
+    def draw(point: Any) -> None:
+        place = places[point.group]
+        log_z = next((evaluation.log_z(context, a) for a in scan.annealed(place)), None)
+        weighing.draw(context, point, _first(scan, place), log_z)
+
+    seconds = _each(context, points, lambda p: weighing.is_complete(context, p), draw)
+    _close(context, "drawn", points, seconds, "weighted draws")
+    shares = [float(store.read(f"{p.group}/draws")["ess_share"]) for p in points]
+    return f"ESS {', '.join(f'{e:.3f}' for e in shares)}"
 
 
 def _validate(context: Context) -> str:
-    from physgen.workflow.lattice import chains, evaluation
-
     store, scan = context.store, Scan(context.config)
-    rows, exact, known = {}, {}, {}
+    rows: dict[tuple[str, int, int], dict[str, float]] = {}
+    exact: dict[tuple[int, int], dict[str, float]] = {}
     warnings: list[str] = []
-    points = list(scan.points())
-    for number, point in enumerate(points):
+    for number, place in enumerate(places := list(scan.places())):
         context.check_stop()
-        context.reporter.update("validate", f"{number / len(points):.0%}")
-        draws = chains.read(context, point.group)
-        rows[point.group] = evaluation.estimate(draws)
-        if point.sampler is scan.samplers[0]:
-            known = evaluation.exact_of(point.target)
-        exact[point.group] = known
-        lines_of = str(draws.attrs.get("warnings", "")).split("\n")
-        warnings += [f"{point.text}: {line}" for line in lines_of if line]
+        context.reporter.update("validate", f"{number / len(places):.0%}")
+        exact[place.at] = evaluation.with_absolute(place.target, exact_of(place.target))
+        for point in scan.generators(place):
+            rows[(point.label, *place.at)] = evaluation.estimate(context, point)
+            warnings += [f"{point.text}: {line}" for line in evaluation.warnings(context, point)]
     grid = assemble(scan, rows, exact).assign_attrs(
         title=scan.title,
         coupling=scan.coupling,
         fixed=json.dumps(scan.fixed),
         warnings="\n".join(warnings),
     )
-    exactness = evaluation.exactness(store, points)
+    exactness = evaluation.exactness(context, scan)
     groups = {"estimates": labelled(grid, exactness, "the target")}
     curves = lines(scan)
     if curves is not None:
@@ -105,7 +135,62 @@ def _validate(context: Context) -> str:
     return evaluation.verdict(grid, side_by_side)
 
 
+def _first(scan: Scan, place: Place) -> Chains | None:
+    """Return the chains whose configurations models are trained and judged on."""
+    return next(scan.chains(place), None)
+
+
+def _each(
+    context: Context,
+    points: Sequence[Generator],
+    is_done: Callable[[Any], bool],
+    work: Callable[[Any], None],
+) -> list[float]:
+    """Do the work of every point that lacks it; return CPU seconds, NaN for a part of it."""
+    seconds = []
+    for point in points:
+        context.check_stop()
+        if is_done(point):
+            seconds.append(np.nan)
+            continue
+        fresh = not any(context.store.has(f"{point.group}{tail}") for tail in ("", "/draws"))
+        begun = time.process_time()
+        work(point)
+        seconds.append(time.process_time() - begun if fresh else np.nan)
+    return seconds
+
+
+def _close(
+    context: Context, name: str, points: Sequence[Generator], seconds: list[float], of: str
+) -> None:
+    """Commit the record of a stage: what each point took."""
+    from physgen.workflow.lattice.chains import CHECKPOINT
+
+    record = xr.Dataset(
+        {
+            "cpu_seconds": ("point", seconds, {"units": "s", "long_name": of}),
+            "n_sites": ("point", [int(np.prod(point.target.event_shape)) for point in points]),
+            "group": ("point", [point.group for point in points]),
+        }
+    )
+    record = labelled(record, "exact", f"the work: what {of} took")
+    # The last checkpoint says nothing any more; without it every finished file is alike.
+    context.store.commit({name: record, CHECKPOINT: xr.Dataset(attrs={"group": ""})})
+
+
+def _counted(points: Sequence[Any]) -> str:
+    return f"{len(points)} point{'s' * (len(points) != 1)}"
+
+
 STAGES: tuple[Stage, ...] = (
-    Stage("sample", ("scan",), "Markov chains at every point", _sample),
+    Stage(
+        "sample",
+        ("scan",),
+        "Markov chains at every point",
+        _sample,
+        lambda config: bool(config.sampler or config.n_particles),
+    ),
+    Stage("train", ("trained",), "one model a point", _train, lambda config: bool(config.model)),
+    Stage("draw", ("drawn",), "weighted draws", _draw, lambda config: bool(config.model)),
     Stage("validate", ("estimates",), "estimates beside exact values", _validate),
 )

@@ -8,29 +8,22 @@ import numpy as np
 import xarray as xr
 
 from physgen.analysis.format import format_estimate
+from physgen.plotting.scan import coupling_of
+from physgen.workflow.lattice import learned_summary as learned
 from physgen.workflow.lattice.grid import joint, quantities
-from physgen.workflow.lattice.scan import Scan
+from physgen.workflow.lattice.points import Scan
 from physgen.workflow.loading import config_of_run
 from physgen.workflow.summary import Column, Summary, Table, dataset_of
 from physgen.workflow.target.exact import critical_coupling
+from physgen.workflow.target.quantities import QUANTITIES, head
 
 __all__ = ["summarize"]
 
 MANY_ROWS = 24  # more do not fit a terminal: then the middle and the ends of the scan are shown
 TERMINAL = ("energy_per_site", "phi2", "abs_magnetization", "binder")
-HEADS = {
-    "energy_per_site": "e",
-    "action_per_site": "S/V",
-    "specific_heat": "c",
-    "abs_magnetization": "<|m|>",
-    "chi_abs": "chi_abs",
-    "susceptibility": "chi",
-    "binder": "U_L",
-    "magnetization": "<m>",
-    "phi2": "<phi^2>",
-}
 ALARM = 1e-3  # probability below which a disagreement is told
 MANY_WARNINGS = 4
+MANY_CHECKS = 12
 
 
 def summarize(tree: xr.DataTree) -> Summary:
@@ -38,49 +31,74 @@ def summarize(tree: xr.DataTree) -> Summary:
     scan = Scan(config_of_run(tree.attrs))  # type: ignore[arg-type]
     estimates = dataset_of(tree, "estimates")
     if estimates is None:
-        chains = (node for node in tree.subtree if node.path.startswith("/chains/"))
-        done = sum("complete" in node.attrs for node in chains)
-        return Summary(f"{_title(scan)}; {done} of {scan.n_points} points drawn")
-    points = _points(scan, estimates)
+        return Summary(f"{_title(scan)}; {_progress(scan, tree)}")
+    side_by_side = dataset_of(tree, "agreement")
+    checks = list(_checks(estimates, side_by_side))
     crossings = _crossings(scan, dataset_of(tree, "crossings"))
-    checks = list(_checks(estimates, dataset_of(tree, "agreement")))
-    tables = [points, *([crossings] if crossings else []), _check_table(checks)]
-    return Summary(
-        title=_title(scan),
-        tables=tuple(tables),
-        warnings=tuple(_warnings(scan, estimates, checks)),
-        notes=_notes(points),
-        figures=_figures(tables, (len(scan.samplers) > 1) + 1 + bool(scan.coupling)),
-    )
+    if scan.config.model:
+        seconds = _seconds(tree)
+        main = learned.tables(scan, estimates, side_by_side, seconds)
+        notes, figures = learned.NOTES, learned.figures(main)
+    else:
+        main = (_points(scan, estimates),)
+        notes = _notes(main[0])
+        figures = _figures(main[0], (len(scan.labels) > 1) + 1 + bool(scan.coupling))
+    others = (*([crossings] if crossings else []), _check_table(checks))
+    figures = figures | {row[0]: row[1] for table in others for row in table.rows}
+    # A terminal ends with what matters most.
+    tables = (*main, *others) if not scan.config.model else (*others, *main)
+    warned = (*learned.warnings(scan, estimates), *_warnings(scan, estimates, checks))
+    return Summary(_title(scan), tables, warned, notes, figures)
 
 
 def _title(scan: Scan) -> str:
-    return f"{scan.text}; {' and '.join(s.label for s in scan.samplers)}"
+    return f"{scan.text}; {' and '.join(scan.labels)}"
+
+
+def _progress(scan: Scan, tree: xr.DataTree) -> str:
+    """Return how far a run has come that has no estimates yet."""
+    done = []
+    kinds = (("chains", scan.chains, "", "drawn"), ("models", scan.learned, "/model", "trained"))
+    for _, points, tail, word in kinds:
+        groups = [f"{p.group}{tail}" for place in scan.places() for p in points(place)]
+        found = [dataset_of(tree, group) for group in groups]
+        whole = [ds for ds in found if ds is not None and (tail or ds.attrs.get("complete"))]
+        if groups:
+            done.append(f"{len(whole)} of {len(groups)} points {word}")
+    return ", ".join(done)
+
+
+def _seconds(tree: xr.DataTree) -> dict[str, float]:
+    """Return the CPU seconds of training of every model, by group."""
+    record = dataset_of(tree, "trained")
+    if record is None:
+        return {}
+    return dict(zip(map(str, record["group"].values), map(float, record["cpu_seconds"].values)))
 
 
 def _points(scan: Scan, estimates: xr.Dataset) -> Table:
     """Return the table of all points."""
     names = quantities(estimates)
-    several, coupling = len(scan.samplers) > 1, scan.coupling
-    columns = [Column("sampler", "name")] if several else []
+    several, coupling = len(scan.labels) > 1, scan.coupling
+    columns = [Column("generator", "name")] if several else []
     columns += [Column("L"), Column(coupling)] if coupling else [Column("L")]
     terminal = TERMINAL if not several else [n for n in TERMINAL if n != "phi2"]  # no room
     with_pull = next((n for n in names if n in terminal and f"{n}_pull" in estimates), None)
     for name in names:
-        brief, head = name in terminal or name not in HEADS, HEADS.get(name, name)
-        columns.append(Column(head, page_only=not brief))
+        brief, shown_as = name in terminal or name not in QUANTITIES, head(name)
+        columns.append(Column(shown_as, page_only=not brief))
         if f"{name}_pull" in estimates:
-            columns.append(Column(f"pull\n{head}", page_only=several or name != with_pull))
+            columns.append(Column(f"pull\n{shown_as}", page_only=several or name != with_pull))
     columns += [Column("tau_int"), Column("R-hat", page_only=True), Column("ess", page_only=True)]
     rows, shown = [], []
     keep = _kept(scan, estimates)
     for i, L in enumerate(scan.extents):
         for j, value in enumerate(scan.values):
-            for k, sampler in enumerate(scan.samplers):
-                at = estimates.isel({"sampler": k, "L": i, estimates["tau_int"].dims[-1]: j})
+            for k, label in enumerate(scan.labels):
+                at = estimates.isel({"generator": k, "L": i, coupling_of(estimates): j})
                 if j in keep:
                     shown.append(len(rows))
-                start = [sampler.label] if several else []
+                start = [label] if several else []
                 start += ["" if L is None else str(L)]
                 start += [f"{value:.6g}"] if coupling and value is not None else []
                 rows.append((*start, *_cells(at, names)))
@@ -114,9 +132,8 @@ def _cells(at: xr.Dataset, names: list[str]) -> Iterator[str]:
         if f"{name}_pull" in at:
             found = float(at[f"{name}_pull"])
             yield f"{found:+.1f}" if np.isfinite(found) else ""
-    yield _figure(float(at["tau_int"]), ".3g")
-    yield _figure(float(at["r_hat"]), ".4f")
-    yield _figure(float(at["ess"]), ",.0f")
+    for name, form in (("tau_int", ".3g"), ("r_hat", ".4f"), ("ess", ",.0f")):
+        yield _figure(float(at[name]) if name in at else np.nan, form)
 
 
 def _figure(value: float, form: str) -> str:
@@ -155,25 +172,41 @@ def _checks(estimates: xr.Dataset, side_by_side: xr.Dataset | None) -> Iterator[
                 what = f"{estimates[name].attrs['long_name']}, exact"
                 yield what, f"{chi2 / n:.2f}", f"chi^2 / {n}, p = {p:.2g}", str(p)
     if side_by_side is not None:
-        for q, name in enumerate(side_by_side["quantity"].values):
-            for o, other in enumerate(side_by_side["other"].values):
-                chi2, n, p = joint(side_by_side["pull"].values[q, o])
-                what = f"{estimates[str(name)].attrs['long_name']}, {other}"
-                how = f"chi^2 / {n} against {side_by_side.attrs['first']}, p = {p:.2g}"
-                yield what, f"{chi2 / n:.2f}", how, str(p)
+        yield from _agreements(estimates, side_by_side)
     for name, what, worst, form in (
         ("r_hat", "largest R-hat", np.nanargmax, ".4f"),
         ("tau_int", "longest tau_int", np.nanargmax, ".3g"),
         ("ess", "fewest independent draws", np.nanargmin, ",.0f"),
     ):
-        values = estimates[name].values
+        values = estimates[name].values if name in estimates else np.empty(0)
         if np.isfinite(values).any():
             where = np.unravel_index(int(worst(values)), values.shape)
             yield what, format(values[where], form), f"at {_place(estimates, where)}", ""
 
 
+def _agreements(estimates: xr.Dataset, side_by_side: xr.Dataset) -> Iterator[tuple[str, ...]]:
+    """Yield how the generators agree: quantity by quantity, or as a whole where they are many."""
+    pulls, first = side_by_side["pull"].values, side_by_side.attrs["first"]
+    names, others = side_by_side["quantity"].values, side_by_side["other"].values
+    if len(names) * len(others) > MANY_CHECKS:
+        for o, other in enumerate(others):
+            found = pulls[:, o][np.isfinite(pulls[:, o])]
+            if found.size:
+                rms, worst = np.sqrt(np.mean(found**2)), np.abs(found).max()
+                how = f"rms of {found.size} pulls, the largest {worst:.1f}"
+                yield f"{other} and {first}", f"{rms:.2f}", how, ""
+        return
+    for q, name in enumerate(names):
+        for o, other in enumerate(others):
+            chi2, n, p = joint(pulls[q, o])
+            if n:
+                what = f"{estimates[str(name)].attrs['long_name']}, {other}"
+                how = f"chi^2 / {n} against {first}, p = {p:.2g}"
+                yield what, f"{chi2 / n:.2f}", how, str(p)
+
+
 def _place(estimates: xr.Dataset, where: tuple) -> str:
-    dims = estimates["tau_int"].dims
+    dims = estimates["ess"].dims
     at = [estimates[d].values[w] for d, w in zip(dims, where)]
     return f"{at[0]}, L = {at[1]}, {dims[2]} = {at[2]:g}"
 
@@ -207,9 +240,8 @@ def _notes(points: Table) -> tuple[str, ...]:
     return (hidden + points.notes[0],)
 
 
-def _figures(tables: list[Table], n_axes: int) -> dict[str, str]:
-    """Return what runs are compared by: the points that a terminal shows, crossings, checks."""
-    points, *others = tables
+def _figures(points: Table, n_axes: int) -> dict[str, str]:
+    """Return what runs are compared by: the points that a terminal shows."""
     found = {}
     shown = points.shown if points.shown is not None else range(len(points.rows))
     for row in (points.rows[k] for k in shown):
@@ -220,6 +252,4 @@ def _figures(tables: list[Table], n_axes: int) -> dict[str, str]:
         for column, cell in zip(points.columns[n_axes:], row[n_axes:]):
             if not column.page_only and "pull" not in column.head:
                 found[f"{column.head}, {at}"] = cell
-    for table in others:
-        found |= {row[0]: row[1] for row in table.rows}
     return found

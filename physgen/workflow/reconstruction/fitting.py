@@ -13,8 +13,8 @@ import numpy as np
 import xarray as xr
 
 from physgen.core.arrays import to_numpy
-from physgen.core.errors import InterruptedRunError, TrainingDivergedError
 from physgen.core.random import Stream
+from physgen.workflow import fitting
 from physgen.workflow.labels import labelled
 from physgen.workflow.reconstruction import models
 from physgen.workflow.reconstruction.context import ReconstructionContext
@@ -60,27 +60,9 @@ def fit_model(
     **how: Any,
 ) -> FitResult:
     """Fit one model with the settings of the config; `how` goes to `physgen.training.fit`."""
-    from physgen import training
-
     settings = models.fit_settings(context.config, section)
-    try:
-        return training.fit(
-            model.to(context.config.train.device),
-            objective,
-            settings,
-            rng=rng,
-            should_stop=context.stop,
-            **how,
-        )
-    except InterruptedRunError:
-        context.check_stop()
-        raise
-    except TrainingDivergedError as error:
-        raise TrainingDivergedError(
-            f"{error}, under [train], and begin again in another directory or with --force; "
-            f"what was reached is in {context.store.path}",
-            step=error.step,
-        ) from None
+    model = model.to(context.config.train.device)
+    return fitting.fit(context, model, objective, settings, rng=rng, **how)
 
 
 def _group(sections: Sequence[ModelSection], k: int) -> str:
@@ -88,39 +70,27 @@ def _group(sections: Sequence[ModelSection], k: int) -> str:
 
 
 def _fit_candidate(context: ReconstructionContext, section: ModelSection, group: str) -> None:
-    from physgen import models as families
-
     store, stream, data = context.store, context.stream("train"), context.data()
     objective = models.objective_for(context.config, section, data, stream.child("split"))
     model = models.build(section, data, stream.child("init"))
-    checkpoint = f"{group}training/checkpoint"
     floors = _floors(context, objective, f"{group}training")
-    held_out_floor = floors.get("entropy_floor_validation")
-    store.cite("povm-reconstruction", section.family, "adam", "torch", "numba")
+    store.cite("povm-reconstruction", *section.row.cites, "adam", "torch", "numba")
     if group:
         context.reporter.update("train", section.name)
-
-    def commit(state: xr.Dataset, history: xr.Dataset) -> None:
-        curve = labelled(
-            with_names(history), "asymptotic", "the likelihood of the model, on either shots"
-        )
-        fit = labelled(state, "exact", "the fit, as it continues from here", units=False)
-        store.commit({f"{group}training": curve.assign_attrs(floors), checkpoint: fit})
-
-    result = fit_model(
+    fitting.fit_into(
         context,
-        section,
+        fitting.Groups(f"{group}training", f"{group}model", f"{group}training/checkpoint"),
+        model.to(context.config.train.device),
         objective,
-        model,
-        stream.child("fit"),
+        models.fit_settings(context.config, section),
+        curve=lambda history: labelled(
+            with_names(history), "asymptotic", "the likelihood of the model, on either shots"
+        ).assign_attrs(floors),
+        of="the distribution of the outcomes",
+        rng=stream.child("fit"),
         entropy_floor=floors.get("entropy_floor"),
-        resume_from=store.read(checkpoint) if store.has(checkpoint) else None,
-        on_checkpoint=commit,
-        on_progress=lambda p: context.reporter.progress(p, held_out_floor),
+        held_out_floor=floors.get("entropy_floor_validation"),
     )
-    stored = families.to_dataset(result.model)
-    of = "the distribution of the outcomes"
-    store.commit({f"{group}model": labelled(stored, "approximate", of, units=False)})
 
 
 def _told(training: xr.Dataset) -> str:

@@ -6,38 +6,34 @@ values of another; a key that a family does not have is refused.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import field_validator, model_validator
+from pydantic import ConfigDict, field_validator, model_validator
 
 from physgen.models.default import FAMILY
-from physgen.workflow.sections import Count, Flag, Section, Text, rule
+from physgen.models.families import Family, family, names
+from physgen.workflow.sections import Count, Flag, Section, Text, one_of, rule
 
-__all__ = ["FAMILY_KEYS", "STATES", "SYMMETRIES", "ModelSection"]
+__all__ = ["FAMILY_KEYS", "SYMMETRIES", "ModelSection"]
 
-_RECURRENT = ("hidden", "layers", "site_features", "precision")
-_MATRIX_PRODUCT = ("bond", "profile", "cell", "parity", "complex_valued")
+# What the data or another key of the section says.
+_SAID_OTHERWISE = ("L", "K", "povm", "spin", "reflection")
 FAMILY_KEYS = {
-    "rnn": _RECURRENT,
-    "gru": _RECURRENT,
-    "lstm": _RECURRENT,
-    "convolution": ("hidden", "layers", "shared", "site_features"),
-    "transformer": ("hidden", "layers", "heads", "site_features"),
-    "mps": _MATRIX_PRODUCT,
-    "lpdo": (*_MATRIX_PRODUCT, "kraus"),
+    name: tuple(key for key in family(name).arguments if key not in _SAID_OTHERWISE)
+    for name in names("outcomes")
 }
-STATES = ("mps", "lpdo")  # families that are states, not only distributions of outcomes
 SYMMETRIES = ("reflection", "translation", "y-flip", "z2")
-_LISTED = ", ".join(repr(name) for name in FAMILY_KEYS)
 
 
 class ModelSection(Section):
     """One model: its family, the symmetries that are imposed on it, and its sizes."""
 
-    family: Annotated[
-        Literal["rnn", "gru", "lstm", "convolution", "transformer", "mps", "lpdo"],
-        rule(f"one of {_LISTED}"),
-    ] = FAMILY
+    # Of keys that are named below the rule is in words; others are checked by the family itself.
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+
+    family: Annotated[str, one_of(tuple(FAMILY_KEYS))] = FAMILY
     label: Text | None = None
     symmetries: Annotated[
         tuple[Literal["reflection", "translation", "y-flip", "z2"], ...],
@@ -75,6 +71,8 @@ class ModelSection(Section):
         for key in self.sizes():
             if key not in known:
                 owners = ", ".join(f for f, keys in FAMILY_KEYS.items() if key in keys)
+                if not owners:
+                    raise ValueError(f"[model] {key} is not a known key; {_meant(key, known)}")
                 raise ValueError(
                     f"[model] {key} must stand with a family that has it ({owners}), got family "
                     f"{self.family!r}; remove it, or use one of {', '.join(known)}"
@@ -94,6 +92,19 @@ class ModelSection(Section):
         return self.label or " + ".join([self.family, *self.symmetries])
 
     @property
+    def row(self) -> Family:
+        """The row of the family."""
+        return family(self.family)
+
+    @property
     def is_state(self) -> bool:
-        """Whether the model is a state, which needs neither weights nor complete settings."""
-        return self.family in STATES
+        """Whether the model is a state, which needs neither weights nor complete settings.
+
+        A state knows its measurement.
+        """
+        return "povm" in self.row.arguments
+
+
+def _meant(key: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"valid: {', '.join(known)}"

@@ -1,4 +1,4 @@
-"""What the points of a run over targets lie on: extents L, and one coupling."""
+"""The axes of a scan: the extent L, and one coupling."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import math
 from abc import ABC, abstractmethod
 from pathlib import Path
 
+from physgen.catalogue import target_systems
 from physgen.core.protocols import Target
 from physgen.workflow.target import own
-from physgen.workflow.target.families import FAMILIES, build
 from physgen.workflow.target.section import TargetSection
 
 __all__ = ["Axes"]
-
-_NEUTRAL = {"J": 1.0, "h": 0.0}  # couplings that go without saying
 
 
 class Axes(ABC):
@@ -25,28 +23,31 @@ class Axes(ABC):
         """The [target] section."""
 
     @property
-    def family(self) -> str | None:
-        """Name of the known action, None for one of the user."""
-        return self.section.name
+    def is_foreign(self) -> bool:
+        """Whether the action is of other hands than physgen's: its force is then checked."""
+        system = self.section.system
+        return system is None or not str(system.path).startswith("physgen.")
 
     @property
     def title(self) -> str:
         """What is sampled, in a word or two."""
-        target = self.section
-        if target.name is not None:
-            return FAMILIES[target.name].title
-        return f"{target.object} of {Path(str(target.file)).name}"
+        section = self.section
+        if section.system is not None:
+            return section.system.label
+        return f"{section.object} of {Path(str(section.file)).name}"
 
     @property
     def text(self) -> str:
-        """What is sampled, and where."""
+        """What is sampled, and where; couplings at their defaults go without saying."""
         extents = ", ".join(str(L) for L in self.extents if L is not None)
         values = [v for v in self.values if v is not None]
         parts = [self.title, *([f"L = {extents}"] if extents else [])]
         if values:
             span = f"{values[0]:g} to {values[-1]:g}" if len(values) > 1 else f"{values[0]:g}"
             parts.append(f"{self.coupling} = {span}")
-        parts += [f"{k} = {v:g}" for k, v in self.fixed.items() if _NEUTRAL.get(k) != v]
+        system = self.section.system
+        usual = {} if system is None else {k: p.default for k, p in system.parameters.items()}
+        parts += [f"{k} = {v:g}" for k, v in self.fixed.items() if usual.get(k) != v]
         return ", ".join(parts)
 
     @property
@@ -60,6 +61,16 @@ class Axes(ABC):
         couplings = self.section.couplings()
         many = [name for name, values in couplings.items() if len(values) > 1]
         return next(iter(many or couplings), "")
+
+    @property
+    def symbol(self) -> str:
+        """The symbol of that coupling, in TeX; an own action's is as the catalogue knows it."""
+        system = self.section.system
+        systems = target_systems().values() if system is None else [system]
+        symbols = (
+            s.parameters[self.coupling].symbol for s in systems if self.coupling in s.parameters
+        )
+        return next(symbols, self.coupling)
 
     @property
     def values(self) -> list[float | None]:
@@ -76,11 +87,10 @@ class Axes(ABC):
     def target(self, L: int | None, value: float | None) -> Target:
         """Return the target at one extent and coupling."""
         couplings = dict(self.fixed) | ({self.coupling: value} if value is not None else {})
-        section = self.section
-        if section.name is None:
+        section, extent = self.section, {} if L is None else {"L": L}
+        if section.system is None:
             return own.load(section, L, couplings)
-        assert L is not None
-        return build(section.name, section.convention, L, couplings)
+        return section.system.target(**extent, **section.choices(), **couplings)
 
     def place(self, L: int | None, value: float | None) -> list[str]:
         """Return the parts of a group's name that stand for a point."""

@@ -1,4 +1,4 @@
-r"""What is known exactly along a scan: lines for the figures, and the critical point.
+r"""What is known exactly of a target, and along a scan: values, lines, the critical point.
 
 The square-lattice Ising model without a field: energy and specific heat of the L x L torus
 (Kaufman 1949), and of the infinite lattice with its spontaneous magnetization (Onsager 1944; Yang
@@ -7,32 +7,75 @@ The square-lattice Ising model without a field: energy and specific heat of the 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
+from physgen.core.declared import declared
+from physgen.core.errors import InputError
 from physgen.workflow.target.axes import Axes
 
-__all__ = ["BINDER_CRITICAL", "critical_coupling", "is_square_ising", "lines"]
+__all__ = ["BINDER_CRITICAL", "critical_coupling", "exact_of", "is_square_ising", "lines"]
 
 N_CURVE = 241  # points of a line
 BINDER_CRITICAL = 0.61069  # of the square torus; Kamieniarz and Bloete, J. Phys. A 26 (1993) 201
 
 
+def exact_of(target: Any) -> dict[str, float]:
+    """Return what is known exactly of a target, by the names of the estimates.
+
+    Nothing where no oracle reaches.  A magnetization that a symmetry makes zero is left out: the
+    sign of chains in a broken phase is the one that they started with.
+    """
+    from physgen.exact import exact_values
+
+    try:
+        known = exact_values(target)
+    except InputError:
+        return {}
+    hidden = {"magnetization"} if declared(target).is_even else set()
+    return {
+        str(name): float(value)
+        for name, value in known.data_vars.items()
+        if value.ndim == 0 and name not in hidden and not str(name).endswith("_error")
+    }
+
+
 def is_square_ising(axes: Axes) -> bool:
-    """Whether Kaufman's formula holds: nearest neighbours, no field, scanned in beta."""
-    return axes.family == "ising-2d" and axes.coupling == "beta" and not axes.fixed["h"]
+    """Whether Kaufman's formula holds: one J, no field, L x L tori, scanned in beta."""
+    return _square_ising_J(axes) is not None
 
 
 def critical_coupling(axes: Axes) -> float | None:
     """Return where the transition of the infinite lattice is, if that is known exactly."""
-    if not is_square_ising(axes) or axes.fixed["J"] <= 0:
+    J = _square_ising_J(axes)
+    return float(np.log1p(np.sqrt(2)) / 2 / J) if J is not None and J > 0 else None
+
+
+def _square_ising_J(axes: Axes) -> float | None:
+    """Return the J of a square Ising model that is scanned in beta, None of any other target.
+
+    The first point decides, because the points of a system differ in L and in one coupling.  An
+    own file is not asked: to read a finished run must not execute it.
+    """
+    L, value = axes.extents[0], axes.values[0]
+    if axes.section.system is None or axes.coupling != "beta" or L is None:
         return None
-    return float(np.log1p(np.sqrt(2)) / 2 / axes.fixed["J"])
+    from physgen.exact.oracles import is_uniform_torus
+    from physgen.targets import Ising
+
+    target = axes.target(L, value)
+    if not isinstance(target, Ising) or not is_uniform_torus(target):
+        return None
+    square = target.event_shape == (L, L) and target.beta == value
+    return float(target.bond_couplings[0]) if square else None
 
 
 def lines(axes: Axes) -> xr.Dataset | None:
     """Return what is known on a fine grid of the coupling: dims (L, curve), infinite: (curve)."""
-    if not is_square_ising(axes):
+    J = _square_ising_J(axes)
+    if J is None:
         return None
     from physgen.exact import onsager
 
@@ -43,8 +86,7 @@ def lines(axes: Axes) -> xr.Dataset | None:
         # The infinite lattice is singular here: points ever closer on either side, none at it.
         near = float(np.ptp(x)) * np.logspace(-6, -2, 17)
         x = np.unique(np.concatenate([x[x != critical], critical - near, critical + near]))
-    J = axes.fixed["J"]
-    found = {name: (("L", "curve"), y) for name, y in _torus(axes, x).items()}
+    found = {name: (("L", "curve"), y) for name, y in _torus(axes, x, J).items()}
     infinite = {
         "energy_per_site": J * onsager.energy_per_site(J * x),
         "specific_heat": onsager.specific_heat(J * x),
@@ -57,10 +99,9 @@ def lines(axes: Axes) -> xr.Dataset | None:
     return ds.assign_attrs(estimator="Kaufman 1949 (finite L); Onsager 1944, Yang 1952 (infinite)")
 
 
-def _torus(axes: Axes, x: np.ndarray) -> dict[str, np.ndarray]:
+def _torus(axes: Axes, x: np.ndarray, J: float) -> dict[str, np.ndarray]:
     from physgen.exact import kaufman
 
-    J = axes.fixed["J"]
     extents = [L for L in axes.extents if L is not None]
     energy = [J * kaufman.energy_per_site(J * x, (L, L)) for L in extents]
     heat = [kaufman.specific_heat(J * x, (L, L)) for L in extents]

@@ -1,58 +1,49 @@
-"""The section [target] of a config: a known action, or an object of a Python file of the user."""
+"""The section [target] of a config: a system of the catalogue, or an action of the user's own.
+
+The keys of a system are its name, L, the convention if there are several, and its couplings; which
+those are says its ``system.toml`` (:mod:`physgen.catalogue`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from physgen.workflow.sections import PathText, Section, Text, rule
-from physgen.workflow.target.families import FAMILIES, couplings_known, couplings_of
+from physgen.catalogue import System, list_systems, load_system, target_systems
+from physgen.core.errors import InputError
+from physgen.workflow.sections import PathText, Section, Text, rule, unknown_key
 from physgen.workflow.target.values import extents, numbers
 
 __all__ = ["TargetSection"]
 
-_NAMES = ", ".join(repr(name) for name in FAMILIES)
 Extents = Annotated[list[int] | None, BeforeValidator(extents)]
-Numbers = Annotated[list[float] | None, BeforeValidator(numbers)]
 
 
 class TargetSection(Section):
-    """What is sampled: a known action, or an object of a Python file of the user."""
+    """What is sampled: a system by its name, or an object of a Python file of the user."""
 
-    name: Annotated[Literal["ising-2d", "phi4-2d", "free-field"] | None, rule(f"one of {_NAMES}")]
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+
+    name: Annotated[str | None, rule("the name of a system")]
     L: Extents = None
     convention: Annotated[str | None, rule("a text")] = None
-    beta: Numbers = None
-    J: Numbers = None
-    h: Numbers = None
-    kappa: Numbers = None
-    m2: Numbers = None
-    lam: Numbers = None
     file: PathText | None = None
     sha256: Text | None = None
     object: Text | None = None
-    parameters: dict[str, Numbers] = Field(default_factory=dict)
+    parameters: dict[str, list[float]] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
     def _one_source(cls, values: Any) -> Any:
         if not isinstance(values, Mapping):
             return values
-        named, file = values.get("name"), values.get("file")
-        if (named is None) == (file is None):
-            raise ValueError(
-                f"[target] must have a name (one of {_NAMES}) or the file of an action of your "
-                f"own, got {'both' if named else 'neither'}"
-            )
-        if file is not None:
-            for key in couplings_known() & set(values):
-                raise ValueError(
-                    f"[target] {key} is no key of an own action; give it in parameters"
-                )
-            return {"name": None, "object": "target", **values}
-        return couplings_of(values)
+        values = {key: value for key, value in values.items() if value is not None}
+        try:
+            return _own(values) if _is_own(values) else _named(values)
+        except InputError as error:
+            raise ValueError(f"[target] {error}") from None
 
     @model_validator(mode="after")
     def _one_scan(self) -> TargetSection:
@@ -62,16 +53,88 @@ class TargetSection(Section):
                 f"[target] may scan one coupling, got lists for {' and '.join(many)}; make "
                 "several runs of the others"
             )
-        if self.name is not None and self.L is None:
-            raise ValueError("[target] L must be given, an integer >= 2 or a list of them")
-        if self.name is not None and (self.object or self.parameters):
-            key = "object" if self.object else "parameters"
-            raise ValueError(f"[target] {key} belongs beside a file; remove it or the name")
         return self
 
+    @property
+    def system(self) -> System | None:
+        """The system that is named; None for an action of the user's own."""
+        return None if self.name is None else load_system(self.name)
+
     def couplings(self) -> dict[str, list[float]]:
-        """Return the values of every coupling, by name."""
-        if self.name is None:
-            return {name: values or [] for name, values in self.parameters.items()}
-        known = FAMILIES[self.name].names(self.convention)
-        return {name: getattr(self, name) or [] for name in known}
+        """Return the values of every coupling, by name, in the order of the system."""
+        if self.system is None:
+            return dict(self.parameters)
+        given = self.model_extra or {}
+        return {name: given[name] for name in self.system.couplings(self.convention)}
+
+    def choices(self) -> dict[str, str]:
+        """Return the parameters of the system that are words, such as its convention."""
+        given = {"convention": self.convention} | (self.model_extra or {})
+        about = {} if self.system is None else self.system.takes(self.convention)
+        return {name: str(given[name]) for name, p in about.items() if p.type == "choice"}
+
+
+def _is_own(values: Mapping[str, Any]) -> bool:
+    """Whether the action is of a file; it has one source."""
+    named, own = "name" in values, "file" in values
+    if named == own:
+        names = ", ".join(map(repr, target_systems()))
+        raise InputError(
+            f"must have a name (one of {names}) or the file of an action of your own, got "
+            f"{'both' if named else 'neither'}"
+        )
+    return own
+
+
+def _own(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of an action of the user's own, with lists of numbers."""
+    keys = ["L", "file", "sha256", "object", "parameters"]
+    for key in sorted(values.keys() - keys):
+        if any(key in system.parameters for system in target_systems().values()):
+            raise InputError(f"{key} is no key of an own action; give it in parameters")
+        raise unknown_key(key, keys)
+    if isinstance(given := values.get("parameters"), Mapping):
+        values["parameters"] = {key: numbers(key, value) for key, value in given.items()}
+    return {"name": None, "object": "target", **values}
+
+
+def _named(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of a system of the catalogue, checked, with its defaults."""
+    system = _system(values["name"])
+    for key in ("object", "parameters"):
+        if values.get(key):
+            raise InputError(f"{key} belongs beside a file; remove it or the name")
+    convention = system.checked_convention(values.get("convention"))
+    wanted = system.takes(convention)
+    of = system.name + (f" in the convention {convention!r}" if convention else "")
+    for key in sorted(values.keys() - wanted.keys() - TargetSection.model_fields.keys()):
+        if any(key in other.parameters for other in target_systems().values()):
+            takes = ", ".join(k for k, p in wanted.items() if p.is_coupling)
+            raise InputError(f"{key} is no coupling of {of}, which takes {takes}")
+        raise unknown_key(key, ["name", *wanted])
+    if ("L" in values) != ("L" in wanted):
+        how = "given, an integer >= 2 or a list of them" if "L" in wanted else "left out"
+        raise InputError(f"L must be {how}, for {of}")
+    for key, about in wanted.items():
+        given = values.get(key, about.default)
+        if given is None:
+            raise InputError(f"{key} must be given for {of}; add it to the config")
+        if about.is_coupling:
+            values[key] = [about.checked(each) for each in numbers(key, given)]
+        elif key != "L":
+            values[key] = about.checked(given)
+    return values
+
+
+def _system(name: object) -> System:
+    """Return the system of this name, which must have an action."""
+    known = target_systems()
+    if isinstance(name, str) and name in known:
+        return known[name]
+    names = ", ".join(map(repr, known))
+    if name in list_systems():
+        raise InputError(
+            f"name must be a system with an action, one of {names}; {name} is a quantum state, "
+            f"which is measured: write [system] name = {name!r}"
+        )
+    raise InputError(f"name must be one of {names}, got {name!r}")

@@ -24,11 +24,8 @@ def extents(value: Any) -> Any:
     return _distinct("L", found)
 
 
-def numbers(value: Any, info: Any) -> Any:
+def numbers(name: str, value: Any) -> list[float]:
     """Return couplings as a list: from a number, a list, or a range ``{start, stop, n}``."""
-    name = info.field_name
-    if value is None:
-        return None
     if isinstance(value, Mapping):
         value = _range(name, value)
     found = value if isinstance(value, list) else [value]

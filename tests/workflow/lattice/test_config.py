@@ -6,14 +6,16 @@ import tomllib
 
 import pytest
 
+from physgen.catalogue import target_systems
 from physgen.core.errors import InputError
 from physgen.results import config_hash
+from physgen.results.citations import references
+from physgen.samplers.registry import methods, settings_of
 from physgen.workflow import shipped
 from physgen.workflow.lattice.config import Config, SamplerSection, TargetSection
-from physgen.workflow.lattice.methods import METHODS
-from physgen.workflow.lattice.scan import Scan
+from physgen.workflow.lattice.methods import make
+from physgen.workflow.lattice.points import Scan
 from physgen.workflow.loading import config_from_dict, config_of_run, load_config
-from physgen.workflow.target.families import FAMILIES
 
 ISING = {"target": {"name": "ising-2d", "L": 4, "beta": 0.4}, "sampler": {"name": "heat-bath"}}
 PHI4 = {
@@ -45,8 +47,20 @@ BAD = [
     ({"target": {"beta": [0.1, 0.2], "h": [0.0, 0.1]}}, "[target] may scan one coupling, got lis"),
     ({"target": {"kappa": 0.2}}, "[target] kappa is no coupling of ising-2d, which takes beta, J"),
     ({"target": {"convention": "hopping"}}, "[target] convention must be left out for ising-2d"),
-    ({"target": {"name": "potts"}}, "[target] name must be one of 'ising-2d', 'phi4-2d', 'free-"),
-    ({"target": {"name": None}}, "[target] must have a name (one of 'ising-2d', 'phi4-2d', 'free"),
+    (
+        {"target": {"name": [4]}},
+        "[target] name must be one of 'free-field', 'ising-2d', 'phi4-2d'",
+    ),
+    ({"target": {"name": "potts"}}, "[target] name must be one of 'free-field', 'ising-2d', 'ph"),
+    (
+        {"target": {"name": None}},
+        "[target] must have a name (one of 'free-field', 'ising-2d', 'ph",
+    ),
+    (
+        {"target": {"name": "tfim-1d"}},
+        "[target] name must be a system with an action, one of 'fre",
+    ),
+    ({"target": {"L": [4], "beta": [-1e999]}}, "[target] beta must be a finite number, a list of"),
     ({"target": {"object": "f"}}, "[target] object belongs beside a file; remove it or the name"),
     ({"target": {"betta": 1}}, "[target] betta is not a known key; did you mean 'beta'?"),
     ({"target": {"n_chains": 1}}, "[target] n_chains is not a known key; it belongs in [sampler]"),
@@ -60,7 +74,7 @@ BAD = [
     ({"sampler": {"n_draw": 3}}, "[sampler] n_draw is not a known key of 'heat-bath'; did you me"),
     ({"sampler": {"step_size": 1}}, "[sampler] step_size is not a known key of 'heat-bath'; vali"),
     ({"sampler": {"rng": "dice"}}, "[sampler] rng must be one of"),
-    ({"train": {"n_epochs": 1}}, "train is not a known section or key; it belongs in a config wi"),
+    ({"tomography": {}}, "tomography is not a known section or key; it belongs in a config wi"),
     ({"smapler": {}}, "smapler is not a known section or key; did you mean 'sampler'?"),
     ({"sample": {"n_samples": 5}}, "[sample] n_samples is not a known key; valid: checkpoint_ev"),
     ({"validate": {"ess_min": 0}}, "[validate] ess_min must be a positive number, got 0"),
@@ -98,9 +112,9 @@ def test_a_complaint_about_the_second_sampler_says_so():
 
 
 def test_a_sampler_that_is_no_section_is_refused():
-    with pytest.raises(InputError, match="sampler must be a section, or a list of them, got"):
+    with pytest.raises(InputError, match=r"must have a \[\[sampler\]\] or a \[\[model\]\]"):
         config_from_dict({**ISING, "sampler": []})
-    with pytest.raises(InputError, match="sampler must be"):
+    with pytest.raises(InputError, match="sampler must be a section, or a list of them, got 3"):
         config_from_dict({**ISING, "sampler": 3})
 
 
@@ -138,16 +152,18 @@ def test_defaults_written_out_are_the_same_run():
 @pytest.mark.parametrize("table", [ISING, PHI4, {**PHI4, "sampler": [{"name": "hmc"}]}])
 def test_what_a_run_stores_reads_back_to_the_same_config(table):
     config = config_from_dict(table)
-    assert config_of_run({"config": json.dumps(config.canonical())}) == config
+    attrs = {"config": json.dumps(config.canonical()), "layout": config.LAYOUT}
+    assert config_of_run(attrs) == config
 
 
 def test_the_points_are_all_combinations_each_a_group_of_its_own():
     table = {**PHI4, "sampler": [{"name": "hmc"}, {"name": "hmc", "label": "b", "n_leapfrog": 4}]}
     scan = Scan(config_from_dict(changed_list(table, L=[4, 8])))
-    groups = [point.group for point in scan.points()]
+    points = [point for place in scan.places() for point in scan.chains(place)]
+    groups = [point.group for point in points]
     assert len(set(groups)) == len(groups) == scan.n_points == 8
     assert groups[:2] == ["chains/hmc/L4/kappa0.2", "chains/b/L4/kappa0.2"]
-    assert [p.target.event_shape for p in scan.points()] == [(4, 4)] * 4 + [(8, 8)] * 4
+    assert [p.target.event_shape for p in points] == [(4, 4)] * 4 + [(8, 8)] * 4
 
 
 def changed_list(table, **target):
@@ -155,24 +171,29 @@ def changed_list(table, **target):
 
 
 def test_every_method_exists_and_takes_its_defaults():
-    from physgen.results.citations import METHODS as KNOWN
-
-    for name, method in METHODS.items():
+    for name, cls in methods().items():
         section = SamplerSection.model_validate({"name": name})
-        assert section.settings().keys() >= set()
-        assert method.cite in KNOWN
+        assert section.settings() == settings_of(cls)
+        assert make(name, section.settings()) == cls()
+        assert set(cls.cites) <= set(references())
+    with pytest.raises(InputError, match=r"a sampler must be one of .*'heat-bath'.*got 'heat'"):
+        make("heat", {})
 
 
-def test_every_family_builds_its_target():
+def test_every_system_with_an_action_can_be_named():
     values = {"beta": 0.4, "kappa": 0.2, "lam": 0.1, "m2": 0.5}
-    for name, family in FAMILIES.items():
-        for convention, couplings in family.couplings.items():
-            target = {"name": name, "L": 4} | {k: values[k] for k in couplings if k in values}
+    for name, system in target_systems().items():
+        about = system.parameters.get("convention")
+        for convention in about.choices if about else [None]:
+            wanted = system.couplings(convention)
+            target = {"name": name, "L": 4} | {k: values[k] for k in wanted if k in values}
             if convention:
                 target["convention"] = convention
             config = config_from_dict({"target": target, "sampler": {"name": "hmc"}})
-            (point,) = Scan(config).points()
+            (point,) = Scan(config).places()
             assert point.target.event_shape == (4, 4)
+            for coupling in target.keys() & values:
+                assert point.target.couplings[coupling] == values[coupling]
 
 
 SECTIONS = {"target": TargetSection, "sampler": SamplerSection}
@@ -210,7 +231,7 @@ def test_every_sampler_of_one_target_can_be_named_in_a_config():
     from physgen import samplers
 
     classes = {n for n in samplers.__all__ if hasattr(getattr(samplers, n), "bind")}
-    assert classes - {m.cls for m in METHODS.values()} <= {
+    assert classes - {cls.__name__ for cls in methods().values()} == {
         "Alternating",
         "Independence",
         "ParallelTempering",

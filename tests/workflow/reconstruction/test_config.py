@@ -3,15 +3,18 @@
 import dataclasses
 import inspect
 import json
+import subprocess
+import sys
 
 import pytest
 
 from physgen.core.errors import InputError
+from physgen.models.families import family, names
 from physgen.results import config_hash
 from physgen.workflow import shipped
 from physgen.workflow.loading import config_from_dict, config_of_run, load_config
 from physgen.workflow.reconstruction.config import Config, TrainSection
-from physgen.workflow.reconstruction.model_section import FAMILY_KEYS, STATES
+from physgen.workflow.reconstruction.model_section import FAMILY_KEYS, ModelSection
 
 TOY = "[system]\nL = 4\n\n[data]\nn_shots = 300\n"
 
@@ -178,35 +181,37 @@ def test_training_keys_are_the_settings_of_the_fit_and_leave_them_to_the_recipe(
 
 
 def test_model_keys_are_the_arguments_of_the_families():
-    from physgen.models import (
-        ConvolutionNet,
-        MatrixProduct,
-        RecurrentNet,
-        TransformerNet,
-        families,
-    )
+    assert set(FAMILY_KEYS) == set(names("outcomes"))
+    said_otherwise = {"self", "rng", "L", "K", "povm", "spin", "reflection"}
+    for name, keys in FAMILY_KEYS.items():
+        arguments = set(inspect.signature(family(name).load().__init__).parameters)
+        assert set(keys) == arguments - said_otherwise - set(family(name).fixed)
+    assert "kraus" in FAMILY_KEYS["lpdo"]
+    assert "kraus" not in FAMILY_KEYS["mps"]  # a pure state has one
+    assert [n for n in FAMILY_KEYS if ModelSection(family=n).is_state] == ["mps", "lpdo"]
 
-    classes = {"convolution": ConvolutionNet, "transformer": TransformerNet}
-    classes |= dict.fromkeys(("rnn", "gru", "lstm"), RecurrentNet)
-    classes |= dict.fromkeys(STATES, MatrixProduct)
-    assert set(FAMILY_KEYS) == set(families()) == set(classes)
-    by_section = {"cell", "rng", "L", "K", "povm", "spin", "reflection"}  # said otherwise
-    for family, keys in FAMILY_KEYS.items():
-        arguments = set(inspect.signature(classes[family]).parameters)
-        missing = {"kraus"} if family == "mps" else set()  # a pure state has one
-        if family in STATES:
-            assert set(keys) == arguments - by_section - missing | {"cell"}
-        else:
-            assert set(keys) == arguments - by_section
+
+def test_a_key_that_no_family_has_is_refused():
+    with pytest.raises(InputError, match=r"\[model\] hiden is not a known key; did you mean 'hi"):
+        config_from_dict({"system": {"L": 4}, "model": {"hiden": 3}})
+
+
+def test_reading_a_config_of_models_loads_no_torch():
+    code = (
+        "import sys; from physgen.workflow.loading import config_from_dict as read;"
+        "read({'system': {'L': 4}, 'model': {'family': 'mps', 'bond': 3}});"
+        "print([m for m in ('torch', 'numba') if m in sys.modules])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
 
 
 def test_choices_are_those_of_the_rooms_that_own_them():
-    from physgen.models import families
-    from physgen.quantum.povm import names
+    from physgen.quantum.povm import names as povms
 
-    for name in families():
+    for name in names("outcomes"):
         assert config_from_dict({"system": {"L": 4}, "model": {"family": name}})
-    for name in names():
+    for name in povms():
         assert config_from_dict({"system": {"L": 4}, "data": {"povm": name}})
 
 

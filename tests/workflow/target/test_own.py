@@ -11,7 +11,7 @@ from physgen.core.errors import InputError
 from physgen.results import open_run
 from physgen.workflow import shipped
 from physgen.workflow.lattice.inputs import check
-from physgen.workflow.lattice.scan import Scan
+from physgen.workflow.lattice.points import Scan
 from physgen.workflow.loading import load_config
 
 GAUSS = """
@@ -49,7 +49,7 @@ def test_a_scan_of_an_own_action(config, tmp_path, capsys):
     out = tmp_path / "run"
     assert main(["run", str(config), "--out", str(out)]) == 0
     estimates = open_run(out)["estimates"]
-    assert estimates["phi2"].dims == ("sampler", "L", "m2")
+    assert estimates["phi2"].dims == ("generator", "L", "m2")
     exact = 1 / estimates["m2"].values  # of every site
     assert within(estimates["phi2"], exact, estimates["phi2_error"], largest=0.035 * exact)
     assert "target of my_action.py" in capsys.readouterr().out
@@ -83,7 +83,8 @@ def test_a_force_that_is_not_the_gradient_is_refused(config):
     config.write_text(re.sub("parameters.*\n", "", text))
     with pytest.raises(InputError, match=r"^\[target\] .*force"):
         check(load_config(config))
-    (point,) = Scan(load_config(config, ["target.object=plain"])).points()
+    scan = Scan(load_config(config, ["target.object=plain"]))
+    (point,) = scan.chains(next(scan.places()))
     assert point.group == "chains/hmc"
     assert point.target.event_shape == (4,)
 

@@ -1,20 +1,19 @@
-r"""The shots that a fit learns from, in memory or streamed from a file, and those held out.
+r"""Shots that a fit reads from a file, for files larger than memory.
 
-In memory, every epoch is one permutation of all shots.  A file larger than memory is cut into
-blocks of about 1 MiB; an epoch visits the blocks in random order, as many at a time as half the
-buffer holds, and permutes the shots of those.  The order is a function of the stream it is given,
-and a block is read again whenever it is not at hand, so nothing has to be remembered for a fit to
-be resumed bit for bit.
+:class:`StreamedShots` stands in for :class:`~physgen.training.samples.Samples`.  The file is cut
+into blocks of about 1 MiB; an epoch visits the blocks in random order, as many at a time as half
+the buffer holds, and permutes the shots of those.  The order is a function of the stream it is
+given, and a block is read again whenever it is not at hand, so nothing has to be remembered for a
+fit to be resumed bit for bit.
 
-Held out are random shots, since a file may be ordered, by time or by setting: of all shots in
-memory, of every block (the same share of each) from a file.  They are kept in memory.
+Held out are random shots of every block, the same share of each, since a file may be ordered, by
+time or by setting.  They are kept in memory.
 """
 
 from __future__ import annotations
 
 import copy
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,120 +22,13 @@ import torch
 from physgen.core.checks import check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
-from physgen.quantum.settings import label_settings
 from physgen.quantum.shots import ShotFile
+from physgen.training.samples import Batch, Groups, held_out_count, mean_one
 
-__all__ = ["BUFFER_BYTES", "MemoryShots", "StreamedShots", "WeightedBatch", "held_out_count"]
+__all__ = ["BUFFER_BYTES", "StreamedShots"]
 
 BUFFER_BYTES = 256 << 20
 BLOCK_BYTES = 1 << 20
-
-
-@dataclass(frozen=True)
-class WeightedBatch:
-    """Strings with a weight each.
-
-    Attributes
-    ----------
-    x : tensor of uint8, shape (B, L)
-    weights : tensor of float32, shape (B,)
-    """
-
-    x: torch.Tensor
-    weights: torch.Tensor
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def to(self, device: Any) -> WeightedBatch:
-        """Return the batch on `device`."""
-        return WeightedBatch(self.x.to(device), self.weights.to(device))
-
-
-def held_out_count(n: int, fraction: float) -> int:
-    """Return how many of n shots are held out: at least one where `fraction` > 0."""
-    count = round(fraction * n)
-    if fraction > 0 and count == 0:
-        count = 1
-    if n - count < 1:
-        raise InputError(f"at least 2 shots are needed to hold some out, got {n}")
-    return count
-
-
-def check_weights(weights: Any, n: int) -> np.ndarray:
-    """Return weights as float64 of shape (n,): finite, not negative, not all 0."""
-    array = np.asarray(weights, dtype=np.float64)
-    if array.shape != (n,) or not np.isfinite(array).all() or array.min() < 0 or not array.sum():
-        raise InputError(
-            f"weights must be one finite number >= 0 a shot, shape ({n},), not all 0, "
-            f"got shape {array.shape}"
-        )
-    return array
-
-
-class MemoryShots:
-    """Shots in memory.
-
-    Parameters
-    ----------
-    array : ndarray of int, shape (n, L)
-    weights : ndarray or None, shape (n,)
-        Scaled to mean 1 among those trained on, and among those held out.
-    validation_fraction : float
-    rng : Stream
-        Chooses what is held out.
-
-    Attributes
-    ----------
-    train, validation : tensor of uint8, shapes (n_train, L), (n_validation, L)
-    validation_weights : ndarray or None, shape (n_validation,)
-    """
-
-    def __init__(
-        self,
-        array: np.ndarray,
-        weights: np.ndarray | None,
-        validation_fraction: float,
-        rng: Stream,
-    ) -> None:
-        n_validation = held_out_count(len(array), validation_fraction)
-        order = rng.numpy().permutation(len(array))
-        held_out, kept = np.sort(order[:n_validation]), np.sort(order[n_validation:])
-        self.train = torch.from_numpy(array[kept].astype(np.uint8))
-        self.validation = torch.from_numpy(array[held_out].astype(np.uint8))
-        self._weights = None if weights is None else _mean_one(weights[kept])
-        self.validation_weights = None if weights is None else _mean_one(weights[held_out])
-
-    @property
-    def n_train(self) -> int:
-        """Number of shots that are trained on."""
-        return len(self.train)
-
-    def resampled(self, rng: Stream, within_settings: bool) -> MemoryShots:
-        """Return the shots with those to train on drawn again, with replacement."""
-        n, generator = self.n_train, rng.numpy()
-        rows = generator.integers(n, size=n)
-        if within_settings:  # the settings were chosen: only the bits are random
-            label = label_settings(self.train.numpy() % 3)
-            order = np.argsort(label, kind="stable")
-            size = np.bincount(label)
-            start = np.repeat(np.cumsum(size) - size, size)
-            rows = order[start + (generator.random(n) * np.repeat(size, size)).astype(np.int64)]
-        new = copy.copy(self)
-        new.train = self.train[torch.from_numpy(rows)]
-        new._weights = None if self._weights is None else self._weights[rows]
-        return new
-
-    def epoch_order(self, stream: Stream) -> np.ndarray:
-        """Return the positions of an epoch in training order."""
-        return stream.numpy().permutation(self.n_train)
-
-    def batch(self, index: np.ndarray) -> torch.Tensor | WeightedBatch:
-        """Return the strings at these positions, with their weights if there are any."""
-        x = self.train[torch.from_numpy(index)]
-        if self._weights is None:
-            return x
-        return WeightedBatch(x, torch.from_numpy(self._weights[index].astype(np.float32)))
 
 
 class StreamedShots:
@@ -146,7 +38,7 @@ class StreamedShots:
     ----------
     shots : ShotFile
     weights : ndarray or None, shape (n,)
-        As in :class:`MemoryShots`; in memory, 8 bytes a shot.
+        Scaled as those of Samples; in memory, 8 bytes a shot.
     validation_fraction : float
     rng : Stream
         Chooses what is held out.
@@ -181,8 +73,8 @@ class StreamedShots:
         self.validation = torch.from_numpy(np.concatenate([*taken, np.empty((0, L), np.uint8)]))
         self._weights = self.validation_weights = None
         if weights is not None:
-            self.validation_weights = _mean_one(weights[rows])
-            self._weights = _mean_one(np.delete(weights, rows))
+            self.validation_weights = mean_one(weights[rows])
+            self._weights = mean_one(np.delete(weights, rows))
 
     @property
     def train(self) -> StreamedShots:
@@ -193,6 +85,11 @@ class StreamedShots:
     def n_train(self) -> int:
         """Number of shots that are trained on."""
         return int(self._starts[-1])
+
+    @property
+    def n_validation(self) -> int:
+        """Number of shots that are held out."""
+        return len(self.validation)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -207,13 +104,13 @@ class StreamedShots:
         index = np.arange(*rows.indices(len(self))) if isinstance(rows, slice) else rows
         return torch.from_numpy(self._strings(np.asarray(index)))
 
-    def resampled(self, rng: Stream, within_settings: bool) -> StreamedShots:
+    def resampled(self, rng: Stream, groups: Groups | None = None) -> StreamedShots:
         """Return the shots with weights of a Poisson bootstrap: each counts 0, 1, 2, ... times.
 
         Rows of a file cannot be drawn at random; for many shots the two are the same.  Numbers
-        of shots by setting then fluctuate, which `within_settings` forbids.
+        of shots by setting then fluctuate, so `groups` are refused.
         """
-        if within_settings:
+        if groups is not None:
             raise InputError(
                 "shots of chosen settings must be in memory to be resampled, got a file that is "
                 "streamed; leave out stream, or refits"
@@ -221,7 +118,7 @@ class StreamedShots:
         new = copy.copy(self)
         new._buffer = OrderedDict()
         drawn = rng.numpy().poisson(1.0, self.n_train).astype(np.float64)
-        new._weights = _mean_one(drawn if self._weights is None else drawn * self._weights)
+        new._weights = mean_one(drawn if self._weights is None else drawn * self._weights)
         return new
 
     def epoch_order(self, stream: Stream) -> np.ndarray:
@@ -237,12 +134,13 @@ class StreamedShots:
             done += len(here)
         return order
 
-    def batch(self, index: np.ndarray) -> torch.Tensor | WeightedBatch:
-        """Return the strings at these positions, with their weights if there are any."""
-        x = torch.from_numpy(self._strings(index))
+    def batch(self, index: np.ndarray, rng: Stream, device: Any = "cpu") -> Batch:
+        """Return the strings at these positions on `device`, with their weights if any."""
+        del rng
+        x = torch.from_numpy(self._strings(index)).to(device)
         if self._weights is None:
-            return x
-        return WeightedBatch(x, torch.from_numpy(self._weights[index].astype(np.float32)))
+            return Batch(x)
+        return Batch(x, torch.from_numpy(self._weights[index].astype(np.float32)).to(device))
 
     def _strings(self, index: np.ndarray) -> np.ndarray:
         out = np.empty((len(index), self._shots.shape[1]), np.uint8)
@@ -281,7 +179,3 @@ class StreamedShots:
         """Return the rows of the file that are held out of a block, ascending."""
         order = self._rng.at(b).numpy().permutation(self._block_size(b))
         return b * self._rows + np.sort(order[: self._block_held_out(b)])
-
-
-def _mean_one(weights: np.ndarray) -> np.ndarray:
-    return weights / weights.mean() if weights.size else weights

@@ -1,0 +1,94 @@
+r"""The parameters of a catalogued system, as ``system.toml`` has them.
+
+    [parameters.kappa]
+    meaning = "hopping parameter"
+    type = "number"              # or "integer", or "choice" with choices = [...]
+    symbol = '$\kappa$'          # on the axes of figures; the name if left out
+    default = 0.25               # a parameter without one must be given
+    minimum = 0                  # and no smaller
+    conventions = ["hopping"]    # in which it is a coupling; all of them if left out
+
+``L``, an extent or a shape, is no coupling; nor is a choice, such as the convention.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from physgen.core.checks import check_choice, check_finite
+from physgen.core.errors import InputError
+
+__all__ = ["Parameter"]
+
+_TYPES = ("number", "integer", "choice")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a system.
+
+    Attributes
+    ----------
+    name, meaning : str
+    type : {"number", "integer", "choice"}
+    default : float, int, str or None
+        None: it must be given.
+    minimum : float or None
+    symbol : str
+        For axes, in TeX.
+    choices, conventions : tuple of str
+        The values of a choice; the conventions that it belongs to, empty for all.
+    """
+
+    name: str
+    meaning: str
+    type: str
+    default: Any = None
+    minimum: float | None = None
+    symbol: str = ""
+    choices: tuple[str, ...] = ()
+    conventions: tuple[str, ...] = ()
+
+    @classmethod
+    def from_table(cls, name: str, table: Mapping[str, Any], where: str) -> Parameter:
+        """Read a table ``[parameters.<name>]`` of the file `where`."""
+        known = set(cls.__dataclass_fields__) - {"name"}
+        if wrong := sorted((table.keys() - known) | ({"meaning", "type"} - table.keys())):
+            raise InputError(
+                f"[parameters.{name}] of {where} must have meaning and type, and may have "
+                f"{', '.join(sorted(known - {'meaning', 'type'}))}; see {wrong[0]}"
+            )
+        check_choice(f"type of {name} in {where}", table["type"], _TYPES)
+        lists = {k: tuple(table.get(k, ())) for k in ("choices", "conventions")}
+        return cls(**{"name": name, "symbol": name, **table, **lists})
+
+    @property
+    def is_coupling(self) -> bool:
+        """Whether it is a number that can be scanned."""
+        return self.type != "choice" and self.name != "L"
+
+    def belongs_to(self, convention: str | None) -> bool:
+        """Whether the convention has it."""
+        return not self.conventions or convention in self.conventions
+
+    def checked(self, value: Any) -> Any:
+        """Return `value` as its type; raise :class:`InputError` if it breaks the rule."""
+        if self.type == "choice":
+            return check_choice(self.name, value, self.choices)
+        if self.name == "L" and isinstance(value, list | tuple):
+            return tuple(self.checked(each) for each in value)
+        found = self._integer(value) if self.type == "integer" else check_finite(self.name, value)
+        if self.minimum is not None and found < self.minimum:
+            raise InputError(f"{self.name} must be >= {self.minimum:g}, got {value!r}")
+        return found
+
+    def _integer(self, value: Any) -> int:
+        if value == math.inf:  # infinite lattices have known numbers, but no target
+            raise InputError(f"{self.name} must be finite to make a target, got {value}")
+        found = check_finite(self.name, value)
+        if not found.is_integer():
+            raise InputError(f"{self.name} must be an integer, got {value!r}")
+        return int(found)

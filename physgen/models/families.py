@@ -1,0 +1,274 @@
+"""The families of models, one row each: whatever names a family reads its row.
+
+Configs and their errors, the registry, training recipes, citations, tables and tests walk
+`FAMILIES`.  It is data: importing it loads neither torch nor numba.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from physgen.core.checks import check_choice
+from physgen.core.errors import InputError
+
+__all__ = ["FAMILIES", "SUPPORTS", "Family", "family", "name_of", "names"]
+
+SUPPORTS = ("outcomes", "reals", "spins")
+_PACKAGE = "physgen.models"
+
+
+@dataclass(frozen=True)
+class Family:
+    """One family of models.
+
+    Attributes
+    ----------
+    name : str
+        What a config says.
+    path : str
+        Module in `physgen.models` and class, ``"flows.glow:GlowFlow"``.
+    support : {"outcomes", "reals", "spins"}
+    kind : {"density", "energy", "joint", "simulator"}
+        What a trained model is: a normalised density, an action, a density of (x, z), draws.
+    about : str
+        One line for tables and help.
+    objective : str
+        What it is trained on where a config says "auto".
+    fixed : mapping
+        Constructor arguments that the name stands for, where a class has several names.
+    defaults : mapping
+        Constructor arguments with other defaults than the class has.
+    recipe : mapping
+        Fields of :class:`~physgen.training.FitSettings` that differ from its defaults.
+    cites : tuple of str
+        Keys of ``results/references.bib``.
+    """
+
+    name: str
+    path: str
+    support: str
+    about: str
+    kind: str = "density"
+    objective: str = "reverse-kl"
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    cites: tuple[str, ...] = ()
+
+    def load(self) -> Any:
+        """Return the class."""
+        module, name = self.path.split(":")
+        return getattr(import_module(f"{_PACKAGE}.{module}"), name)
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """Names of the constructor's arguments that the name of the family leaves open."""
+        return tuple(a for a in _signature(self.path) if a not in {*self.fixed, "rng"})
+
+
+@functools.cache
+def _signature(path: str) -> tuple[str, ...]:
+    """Return the names of a constructor's arguments, read from its source: no torch is loaded."""
+    module, name = path.split(":")
+    file = Path(__file__).parent.joinpath(*module.split(".")).with_suffix(".py")
+    (cls,) = (
+        node
+        for node in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef) and node.name == name
+    )
+    (init,) = (n for n in cls.body if isinstance(n, ast.FunctionDef) and n.name == "__init__")
+    return tuple(a.arg for a in (*init.args.args[1:], *init.args.kwonlyargs))
+
+
+# --- recipes ----------------------------------------------------------------------------------
+# Of strings: chosen on 10,000 shots of the critical Ising chain of 50 sites (docs/recipe.md).
+
+# 191 shots and the norm fill three blocks of the kernel.
+_MATRIX_PRODUCT = dict(
+    batch_size=191, learning_rate=2e-2, clip_norm=5.0, epochs_scale=0.8, min_steps=400
+)
+# Layers that begin as the identity and have bounded scales bear large steps.
+_COUPLINGS = dict(
+    n_epochs=40,
+    batch_size=128,
+    learning_rate=1e-2,
+    clip_norm=5.0,
+    beta2=0.99,
+    warmup_fraction=0.05,
+    ema_decay=0.98,
+)
+_CONTINUOUS = _COUPLINGS | dict(learning_rate=5e-3, beta2=0.95)
+_COLOURS = dict(
+    n_epochs=40, batch_size=512, learning_rate=5e-3, clip_norm=None, beta2=0.99, ema_decay=0.98
+)
+# Draws of the model itself, in steps that cost more than those of a coloured net.
+_RASTER = dict(
+    n_epochs=40, batch_size=256, learning_rate=5e-3, clip_norm=2.0, beta2=0.99, ema_decay=0.98
+)
+
+
+# --- rows -------------------------------------------------------------------------------------
+
+
+def _strings(name: str, path: str, about: str, **row: Any) -> Family:
+    return Family(name, path, "outcomes", about, objective="likelihood", **row)
+
+
+def _recurrent(cell: str, about: str, *cites: str) -> Family:
+    path = "autoregressive.recurrent:RecurrentNet"
+    return _strings(cell, path, about, fixed={"cell": cell}, cites=cites)
+
+
+def _flow(name: str, path: str, about: str, **row: Any) -> Family:
+    return Family(name, f"flows.{path}", "reals", about, **row)
+
+
+def _spins(
+    name: str, path: str, about: str, recipe: Mapping[str, Any] = _RASTER, **row: Any
+) -> Family:
+    return Family(name, f"autoregressive.{path}", "spins", about, recipe=recipe, **row)
+
+
+def _spin_string(net: str, about: str, *cites: str) -> Family:
+    path = "spin_strings:SpinStrings"
+    return _spins(
+        f"spin-{net}", path, f"{about}, one spin a step", fixed={"net": net}, cites=cites
+    )
+
+
+_ROWS = (
+    _recurrent("rnn", "plain recurrent network", "Elman1990"),
+    _recurrent("gru", "gated recurrent network", "Cho2014"),
+    _recurrent("lstm", "recurrent network with a long memory", "Hochreiter1997"),
+    _strings(
+        "convolution",
+        "autoregressive.convolution:ConvolutionNet",
+        "dilated causal convolutions",
+        recipe=dict(learning_rate=5e-3, epochs_scale=0.8),
+        cites=("vandenOord2016a", "vandenOord2016b", "Schmale2022"),
+    ),
+    _strings(
+        "transformer",
+        "autoregressive.transformer:TransformerNet",
+        "causal attention",
+        recipe=dict(learning_rate=3e-3),
+        cites=("Vaswani2017", "Cha2021"),
+    ),
+    _strings(
+        "mps",
+        "matrix_product.model:MatrixProduct",
+        "matrix product state: a pure state",
+        fixed={"kraus": 1},
+        recipe=_MATRIX_PRODUCT,
+        cites=("Cramer2010", "Kurmapu2023"),
+    ),
+    _strings(
+        "lpdo",
+        "matrix_product.model:MatrixProduct",
+        "locally purified density operator: a mixed state",
+        defaults={"kraus": 2},
+        recipe=_MATRIX_PRODUCT,
+        cites=("Cramer2010", "Guo2023"),
+    ),
+    _flow(
+        "equivariant-cnf",
+        "continuous:EquivariantCNF",
+        "continuous flow with the symmetries of its lattice",
+        recipe=_CONTINUOUS,
+        cites=("Gerdes2023", "deHaan2021"),
+    ),
+    _flow(
+        "coupling-flow",
+        "checkerboard:CouplingFlow",
+        "checkerboard couplings: additive, affine or splines",
+        recipe=_COUPLINGS,
+        cites=("Albergo2019", "Dinh2015", "Dinh2017", "Durkan2019", "DelDebbio2021"),
+    ),
+    _flow(
+        "glow-flow",
+        "glow:GlowFlow",
+        "Glow: mixing within blocks, couplings between them",
+        recipe=_COUPLINGS,
+        cites=("KingmaDhariwal2018",),
+    ),
+    _flow(
+        "zuko-flow",
+        "zuko_adaptor:ZukoFlow",
+        "flows of zuko, with or without a lattice",
+        recipe=_COUPLINGS | dict(learning_rate=3e-3),
+        cites=("Rozet2022", "Papamakarios2017", "Durkan2019"),
+    ),
+    _spins(
+        "coloured-net",
+        "coloured:ColouredNet",
+        "spins in colours, coarse to fine",
+        recipe=_COLOURS,
+        cites=("Wu2019", "vandenOord2016c"),
+    ),
+    _spins(
+        "masked-net",
+        "masked:MaskedNet",
+        "masked dense network (MADE), one spin a step",
+        # As many weights as pairs of units: at L = 16 larger steps end higher.
+        recipe=_RASTER | dict(learning_rate=2e-3),
+        cites=("Wu2019", "Germain2015"),
+    ),
+    _spins(
+        "pixel-net",
+        "pixel:PixelNet",
+        "gated convolutions (PixelCNN), one spin a step",
+        cites=("Wu2019", "vandenOord2016b"),
+    ),
+    _spins(
+        "recurrent-2d",
+        "recurrent2d:Recurrent2dNet",
+        "two-dimensional recurrence, one spin a step",
+        cites=("HibatAllah2020",),
+    ),
+    _spin_string("rnn", "plain recurrent network", "HibatAllah2020", "Elman1990"),
+    _spin_string("gru", "gated recurrent network", "HibatAllah2020", "Cho2014"),
+    _spin_string("lstm", "recurrent network with a memory", "HibatAllah2020", "Hochreiter1997"),
+    _spin_string("convolution", "dilated convolutions", "Wu2019", "vandenOord2016a"),
+    _spin_string("transformer", "causal attention", "Wu2019", "Vaswani2017"),
+)
+FAMILIES: Mapping[str, Family] = MappingProxyType({row.name: row for row in _ROWS})
+
+
+def family(name: str) -> Family:
+    """Return the row of a family; InputError if there is none of this name."""
+    return FAMILIES[check_choice("family", name, tuple(FAMILIES))]
+
+
+def names(support: str = "outcomes") -> tuple[str, ...]:
+    """Return the names that ``family`` may take.
+
+    Parameters
+    ----------
+    support : {"outcomes", "reals", "spins"}
+        Of strings of outcomes, of real fields, or of spins.
+    """
+    check_choice("support", support, SUPPORTS)
+    return tuple(name for name, row in FAMILIES.items() if row.support == support)
+
+
+def name_of(model: Any) -> str:
+    """Return the name of the family that a model belongs to.
+
+    Raises
+    ------
+    InputError
+        If its class has no row.
+    """
+    cls = type(model)
+    path = f"{cls.__module__.removeprefix(f'{_PACKAGE}.')}:{cls.__qualname__}"
+    for name, row in FAMILIES.items():
+        if row.path == path and all(getattr(model, k) == v for k, v in row.fixed.items()):
+            return name
+    raise InputError(f"a model with a config must be one of physgen.models.families, got {path}")

@@ -1,0 +1,291 @@
+r"""Draws of any model, labelled for what they are worth: the model's capability decides.
+
+=================  ===========================  =========================================
+the model is       draws                        log weight, where a target is given
+=================  ===========================  =========================================
+a Density q        independent                  :math:`-S(x) - \log q(x)`
+a JointDensity     independent pairs (x, z)     :math:`-S(x) + \log r(z|x) - \log q(x, z)`
+a Target, S_m      Markov chains                :math:`-S(x) + S_m(x)`
+a Simulator        independent                  none: its density is not known
+=================  ===========================  =========================================
+
+The first two have the log Z of the target, because q is normalised, and so is r(z|x) in z:
+
+.. math:: \sum_z \int dx\, q(x, z)\, \frac{e^{-S(x)}\, r(z|x)}{q(x, z)} = \int dx\, e^{-S(x)} .
+
+Weights of a chain know the target up to a factor, which self-normalised means need not know.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from physgen.analysis import weights
+from physgen.core.arrays import to_numpy
+from physgen.core.checks import check_positive_int
+from physgen.core.declared import declared
+from physgen.core.errors import InputError
+from physgen.core.protocols import Density, JointDensity, Simulator, Target
+from physgen.core.random import Stream, as_stream
+from physgen.samplers.importance_sampling import ESS_FLOOR, importance
+from physgen.samplers.loop.recording import named, target_attrs
+from physgen.samplers.loop.warmup import AutoWarmup
+from physgen.samplers.run import run
+from physgen.samplers.sequential import default_move
+from physgen.samplers.weight_alarms import alarms
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["draws_of"]
+
+_CHAINS = 64  # groups of independent draws: as many as the jackknife takes
+_AT_ONCE = 2**13
+
+Observables = Mapping[str, Callable[[np.ndarray], np.ndarray]]
+
+
+def draws_of(
+    model: Any,
+    target: Target | None,
+    n: int = 100_000,
+    rng: Stream | int = 0,
+    *,
+    observables: Observables | None = None,
+    ess_floor: float = ESS_FLOOR,
+    samples: Any = None,
+    log_z: tuple[float, float] | None = None,
+    sampler: Any = None,
+    n_chains: int = _CHAINS,
+    thin: int = 1,
+    warmup: str | int | AutoWarmup = "auto",
+    quiet: bool = False,
+) -> xr.Dataset:
+    """Return observables of draws of a model, with log weights where there can be some.
+
+    Parameters
+    ----------
+    model : Density, JointDensity, Target or Simulator
+        What it can do decides, in this order.
+    target : Target or None
+        What the draws are weighted for.  None: the draws are those of the model.
+    n : int
+        Draws in all, >= 128; rounded up to a multiple of 64, or of `n_chains`.
+    rng : Stream or int
+    observables : mapping of name to callable, optional
+        Functions of configurations (n, *event_shape), returning (n,); the target's own if not
+        given.
+    ess_floor : float
+        Effective draws below which weights are refused.
+    samples, log_z
+        For a Density, as for `importance`.
+    sampler : Sampler, optional
+        Moves the chains of a model that has an action only; by default HeatBath for spins, HMC
+        for real fields.
+    n_chains, thin, warmup, quiet
+        Of those chains, as for `run`.
+
+    Returns
+    -------
+    Dataset
+        Each observable with dims (chain, draw), and ``log_weight`` likewise; attrs ``exactness``
+        ("asymptotic", "approximate", or "exact" for draws of a density itself) and
+        ``exactness_for`` ("the target" or "the model").  `estimates` takes it.
+
+    Raises
+    ------
+    InputError
+        If the model can do none of the four, does not live on the configurations of the target,
+        or leaves too few effective draws.
+    ChainTooShortError
+        If chains have not converged.
+
+    Examples
+    --------
+    >>> from physgen.targets import Ising
+    >>> ds = draws_of(Ising(L=4, beta=0.25), Ising(L=4, beta=0.3), n=2**13)
+    >>> ds.attrs["exactness"], ds.attrs["exactness_for"], "log_weight" in ds
+    ('asymptotic', 'the target', True)
+    """
+    check_positive_int("n", n, 2 * _CHAINS)
+    stream = as_stream(rng)
+    found = dict(observables or declared(model if target is None else target).observables)
+    if not found:
+        if target is None:
+            raise InputError(
+                "observables must be given where no target names any, got none; e.g. "
+                'observables={"magnetization": lambda x: x.mean(axis=(1, 2))}'
+            )
+        found = {"action": target.action}
+    if isinstance(model, Density) and target is not None:
+        return importance(
+            model, target, n, stream, observables=observables, ess_floor=ess_floor,
+            samples=samples, log_z=log_z, keep="draws",
+        )  # fmt: skip
+    if isinstance(model, Density):
+        x = _drawn(model, n, stream)
+        return _labelled(model, None, found, x, "exact", "the model")
+    if isinstance(model, JointDensity):
+        return _joint(model, target, n, stream, found, ess_floor)
+    if isinstance(model, Target):
+        chains = partial(
+            run, default_move(model) if sampler is None else sampler, model, n_chains=n_chains,
+            n_draws=math.ceil(n / check_positive_int("n_chains", n_chains)), thin=thin,
+            warmup=warmup, rng=stream, quiet=quiet,
+        )  # fmt: skip
+        return _weighted_chains(chains, model, target, found, ess_floor)
+    if isinstance(model, Simulator):
+        x = _drawn(model, n, stream)
+        return _labelled(model, target, found, x, "approximate", "the target")
+    raise InputError(
+        "model must be a density (log_prob, sample), a joint density, a target (action) or a "
+        f"simulator (sample), got {type(model).__name__}"
+    )
+
+
+def _joint(
+    model: Any,
+    target: Target | None,
+    n: int,
+    rng: Stream,
+    observables: Observables,
+    ess_floor: float,
+) -> xr.Dataset:
+    """Return draws of (x, z), weighted in the space of both."""
+    xs, log_ws = [], []
+    for k, size in enumerate(_batches(n)):
+        x, z = model.sample(size, rng.child("draw").at(k))
+        if target is not None:
+            log_r, log_q = model.posterior_log_prob(x, z), model.joint_log_prob(x, z)
+            log_ws.append(to_numpy(log_r).astype(np.float64) - to_numpy(log_q))
+        xs.append(to_numpy(x))
+    x = np.concatenate(xs)
+    if target is None:
+        return _labelled(model, None, observables, x, "exact", "the model")
+    _check_fit(x, target)
+    log_w = np.concatenate(log_ws) - to_numpy(target.action(x))
+    ds = _labelled(model, target, observables, x, "asymptotic", "the target")
+    value, error = weights.log_z(log_w)
+    ds = ds.assign(log_z=value, log_z_error=error, free_energy=-value, free_energy_error=error)
+    return _weighted(ds, log_w.reshape(_CHAINS, -1), 1.0, ess_floor)
+
+
+def _weighted_chains(
+    chains: Callable[..., xr.Dataset],
+    model: Any,
+    target: Target | None,
+    observables: Observables,
+    ess_floor: float,
+) -> xr.Dataset:
+    """Return Markov chains of the model, weighted for the target."""
+    functions: dict[str, Any] = dict(observables)
+    if target is not None:
+        _check_fit(np.empty((0, *model.event_shape)), target)
+
+        def log_weight(x: np.ndarray) -> np.ndarray:
+            return to_numpy(model.action(x)) - to_numpy(target.action(x))
+
+        functions["log_weight"] = log_weight
+    functions = {name: _as_numpy(function) for name, function in functions.items()}
+    ds = chains(observables=functions)
+    if target is None:
+        return _with_units(ds.assign_attrs(exactness_for="the model"), observables)
+    # Weights do not remove an error that the chains have for the model.
+    exactness = "asymptotic" if ds.attrs["exactness"] == "exact" else ds.attrs["exactness"]
+    ds = ds.drop_vars([name for name in declared(model).numbers if name in ds.coords])
+    ds = _with_units(ds, observables).assign_coords(dict(declared(target).numbers))
+    own = {**target_attrs(target), "model": named(model), "exactness": exactness}
+    share = float(ds["log_weight"].attrs["ess"]) / ds["log_weight"].size
+    log_w = ds["log_weight"].transpose("chain", "draw").values
+    return _weighted(ds.assign_attrs(own), log_w, share, ess_floor)
+
+
+def _weighted(ds: xr.Dataset, log_w: np.ndarray, share: float, ess_floor: float) -> xr.Dataset:
+    """Return `ds` with weights and what they say; `share` of the draws are independent."""
+    reverse = weights.ess(log_w)
+    effective = log_w.size * reverse * min(share, 1.0)
+    if effective < ess_floor:
+        raise InputError(
+            f"weights need at least {ess_floor:g} effective draws, got {effective:.3g} of "
+            f"{log_w.size:,} (ess {reverse:.2g}); train the model further, or draw more"
+        )
+    found = [ds.attrs.get("warnings", ""), *(a.text for a in alarms(log_w.ravel(), None, None))]
+    numbers = {
+        "ess_share": (reverse, "effective share of the weights"),
+        "k_hat": (weights.pareto_k(log_w), "shape of the tail of the weights"),
+        "largest_share": (weights.largest_share(log_w), "share of the largest weight"),
+    }
+    data: dict[str, Any] = {
+        name: ((), value, {"long_name": text, "units": "1"})
+        for name, (value, text) in numbers.items()
+    }
+    labels = {"units": "nat", "long_name": "log weight"}
+    data["log_weight"] = (("chain", "draw"), log_w, labels)
+    return ds.assign(data).assign_attrs(
+        weights="importance", warnings="\n".join(filter(None, found))
+    )
+
+
+def _labelled(
+    model: Any,
+    target: Target | None,
+    observables: Observables,
+    x: np.ndarray,
+    exactness: str,
+    of: str,
+) -> xr.Dataset:
+    """Return the observables of independent draws, in groups as chains."""
+    import xarray as xr
+
+    if target is not None:
+        _check_fit(x, target)
+    data = {
+        name: (("chain", "draw"), _as_numpy(function)(x).reshape(_CHAINS, -1))
+        for name, function in observables.items()
+    }
+    own = {"target": "", "event_shape": list(x.shape[1:]), "symmetries": ""}
+    attrs = {
+        **(own if target is None else target_attrs(target)),
+        "model": named(model),
+        "sampler": "draws of the model",
+        "chains": "independent",
+        "exactness": exactness,
+        "exactness_for": of,
+        "warnings": "",
+    }
+    coords = {} if target is None else dict(declared(target).numbers)
+    return _with_units(xr.Dataset(data, coords, attrs), observables)
+
+
+def _drawn(model: Any, n: int, rng: Stream) -> np.ndarray:
+    parts = [model.sample(m, rng.child("draw").at(k)) for k, m in enumerate(_batches(n))]
+    return np.concatenate([to_numpy(x) for x in parts])
+
+
+def _batches(n: int) -> list[int]:
+    n = _CHAINS * math.ceil(n / _CHAINS)
+    return [min(_AT_ONCE, n - first) for first in range(0, n, _AT_ONCE)]
+
+
+def _check_fit(x: np.ndarray, target: Target) -> None:
+    if x.shape[1:] != tuple(target.event_shape):
+        raise InputError(
+            f"the model must draw configurations of the target, shape {tuple(target.event_shape)}"
+            f", got shape {x.shape[1:]}"
+        )
+
+
+def _as_numpy(function: Callable[[Any], Any]) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda x: np.asarray(to_numpy(function(x)), dtype=np.float64)
+
+
+def _with_units(ds: xr.Dataset, observables: Observables) -> xr.Dataset:
+    for name, function in observables.items():
+        text = getattr(function, "description", name)  # of an Observable; else a plain function
+        ds[name].attrs |= {"units": getattr(function, "unit", "1"), "long_name": text}
+    return ds

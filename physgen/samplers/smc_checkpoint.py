@@ -1,0 +1,136 @@
+"""Where sequential Monte Carlo is after a stage, as one Dataset: what a resume needs.
+
+Stage k draws from ``rng.child("stage", k)``, so beside the particles only their weights, their
+history and the stages so far are kept, and a run that goes on from here repeats the uninterrupted
+one bit for bit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from physgen.core.chains import State
+from physgen.core.errors import InputError
+from physgen.samplers.smc_results import Islands
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["ISLANDS", "PILOT", "Annealing", "Stage"]
+
+PILOT, ISLANDS = "pilot", "islands"  # the run that chooses the stages, and the one that counts
+
+
+class Stage(NamedTuple):
+    """A value of lambda, and the tuned values of the move there."""
+
+    fraction: float
+    tuning: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Annealing:
+    """The particles after a stage.
+
+    Attributes
+    ----------
+    phase : {"pilot", "islands"}
+    state : State
+        Of the chains that move the particles.
+    islands : Islands
+        Their weights and history.
+    stages : list of Stage
+        Those that are done.
+    plan : list of Stage
+        Those that the pilot run has chosen; empty in the pilot run itself.
+    identity : mapping
+        What must not change between a run and its resume; plain data.
+    bound : BoundSampler or None
+        The move of the last stage; None where it has to be made again.
+    """
+
+    phase: str
+    state: State
+    islands: Islands
+    stages: list[Stage]
+    plan: list[Stage]
+    identity: Mapping[str, Any]
+    bound: Any = None
+
+    @property
+    def fraction(self) -> float:
+        """Lambda of the last stage, in [0, 1]."""
+        return self.stages[-1].fraction if self.stages else 0.0
+
+    def after(self, state: State, stage: Stage, bound: Any) -> Annealing:
+        """Return where the particles are after one more stage."""
+        return replace(self, state=state, stages=[*self.stages, stage], bound=bound)
+
+    def to_dataset(self) -> xr.Dataset:
+        """Return everything as arrays; :meth:`from_dataset` is the inverse."""
+        import xarray as xr
+
+        islands = self.islands
+        arrays = {"x": self.state.x}
+        arrays |= {f"aux.{name}": np.asarray(a) for name, a in self.state.aux.items()}
+        arrays |= {f"islands.{name}": getattr(islands, name).copy() for name in _ISLANDS}
+        arrays |= {f"history.{name}": np.array(rows) for name, rows in islands.history.items()}
+        variables = {
+            name: ([f"{name}_{axis}" for axis in range(a.ndim)], a) for name, a in arrays.items()
+        }
+        # JSON writes floats with repr, which reads back to the same bits.
+        attrs = {
+            "phase": self.phase,
+            "shape": json.dumps(islands.shape),
+            "stages": json.dumps(self.stages),
+            "plan": json.dumps(self.plan),
+            "identity": json.dumps(dict(self.identity), sort_keys=True),
+        }
+        return xr.Dataset(variables, attrs=attrs)
+
+    @classmethod
+    def from_dataset(cls, stored: xr.Dataset, identity: Mapping[str, Any]) -> Annealing:
+        """Return what :meth:`to_dataset` wrote.
+
+        Raises
+        ------
+        InputError
+            If it is no checkpoint, or belongs to a run of another `identity`.
+        """
+        try:
+            arrays = {str(name): v.values.copy() for name, v in stored.data_vars.items()}
+            kept = json.loads(stored.attrs["identity"])
+            islands = Islands(*json.loads(stored.attrs["shape"]))
+            state = State(arrays["x"], _part("aux", arrays))
+            stages, plan = (
+                [Stage(*each) for each in json.loads(stored.attrs[name])]
+                for name in ("stages", "plan")
+            )
+            phase = str(stored.attrs["phase"])
+        except (AttributeError, KeyError) as error:
+            raise InputError(
+                f"checkpoint must be one that `smc` gave to on_stage, got {stored!r:.60}"
+            ) from error
+        wanted = json.loads(json.dumps(dict(identity)))
+        if changed := [k for k in sorted(wanted) if kept.get(k) != wanted[k]]:
+            listed = ", ".join(f"{k} (was {kept.get(k)!r}, now {wanted[k]!r})" for k in changed)
+            raise InputError(
+                f"smc must be continued with the arguments it began with; changed: {listed}"
+            )
+        for name in _ISLANDS:
+            setattr(islands, name, arrays[f"islands.{name}"])
+        islands.history = {k: a.tolist() for k, a in _part("history", arrays).items()}
+        return cls(phase, state, islands, stages, plan, kept)
+
+
+_ISLANDS = ("log_weight", "log_z", "ancestor")
+
+
+def _part(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    start = f"{prefix}."
+    return {n[len(start) :]: a for n, a in arrays.items() if n.startswith(start)}

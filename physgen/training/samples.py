@@ -1,0 +1,170 @@
+r"""The data that a fit learns from, in memory: any dtype, any shape of an item.
+
+Of n items, some positions are held out and the others are trained on.  An epoch is one
+permutation of the latter, a function of the stream it is given, so nothing has to be remembered
+for a fit to be resumed bit for bit.  Independent items are held out at random, since a file may
+be ordered, by time or by setting; of a Markov chain the last share is held out, since neighbours
+are alike.
+
+Where the distribution is even, :math:`p(-x) = p(x)`, every item may be flipped at random as it
+is taken.  Items may count unequally, by weights :math:`w_s` of mean 1.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from physgen.core.errors import InputError
+from physgen.core.random import Stream
+
+__all__ = [
+    "Batch",
+    "Groups",
+    "Samples",
+    "check_weights",
+    "held_out_count",
+    "last_share",
+    "mean_one",
+    "random_share",
+]
+
+Groups = Callable[[torch.Tensor], np.ndarray]  # items (n, ...) -> labels (n,)
+
+
+class Batch(NamedTuple):
+    """Items of one step.
+
+    Attributes
+    ----------
+    x : tensor, shape (B, *event_shape)
+    weights : tensor of float32 or None, shape (B,)
+        None: all items count the same.
+    """
+
+    x: torch.Tensor
+    weights: torch.Tensor | None = None
+
+
+class Samples:
+    """Items in memory, some of them held out.
+
+    Parameters
+    ----------
+    items : ndarray, shape (n, *event_shape)
+        Of the dtype in which they are kept.
+    held_out : ndarray of int
+        Their positions, e.g. of :func:`random_share` or :func:`last_share`.
+    weights : ndarray of float64, shape (n,), optional
+        Scaled to mean 1 among the items that are trained on, and among those held out.
+    even : bool
+        Flip the sign of every item at random where a batch is taken.
+
+    Attributes
+    ----------
+    train, validation : tensor, shapes (n_train, *event_shape), (n_validation, *event_shape)
+        On the CPU, in the order of `items`.
+    validation_weights : ndarray or None, shape (n_validation,)
+    """
+
+    def __init__(
+        self,
+        items: np.ndarray,
+        held_out: np.ndarray,
+        weights: np.ndarray | None = None,
+        *,
+        even: bool = False,
+    ) -> None:
+        kept = np.delete(np.arange(len(items)), held_out)
+        out = np.sort(held_out)
+        self.train, self.validation = torch.from_numpy(items[kept]), torch.from_numpy(items[out])
+        self.even = even
+        self._weights = None if weights is None else mean_one(weights[kept])
+        self.validation_weights = None if weights is None else mean_one(weights[out])
+
+    @property
+    def n_train(self) -> int:
+        """Number of items that are trained on."""
+        return len(self.train)
+
+    @property
+    def n_validation(self) -> int:
+        """Number of items that are held out."""
+        return len(self.validation)
+
+    def resampled(self, rng: Stream, groups: Groups | None = None) -> Samples:
+        """Return the same data with the items to train on drawn again, with replacement.
+
+        Parameters
+        ----------
+        rng : Stream
+        groups : callable(items) -> labels, optional
+            Draw as many items of each label as there are.
+        """
+        n, generator = self.n_train, rng.numpy()
+        rows = generator.integers(n, size=n)
+        if groups is not None:
+            label = groups(self.train)
+            order = np.argsort(label, kind="stable")
+            size = np.bincount(label)
+            start = np.repeat(np.cumsum(size) - size, size)
+            rows = order[start + (generator.random(n) * np.repeat(size, size)).astype(np.int64)]
+        new = copy.copy(self)
+        new.train = self.train[torch.from_numpy(rows)]
+        new._weights = None if self._weights is None else self._weights[rows]
+        return new
+
+    def epoch_order(self, stream: Stream) -> np.ndarray:
+        """Return the positions of an epoch in training order."""
+        return stream.numpy().permutation(self.n_train)
+
+    def batch(self, index: np.ndarray, rng: Stream, device: Any = "cpu") -> Batch:
+        """Return the items at these positions on `device`; `rng` flips them, where p is even."""
+        x = self.train[torch.from_numpy(index)]
+        if self.even:
+            sign = rng.child("flip").numpy().integers(0, 2, size=len(x)) * 2 - 1
+            x = x * torch.as_tensor(sign, dtype=x.dtype).reshape(-1, *[1] * (x.ndim - 1))
+        if self._weights is None:
+            return Batch(x.to(device))
+        weights = torch.from_numpy(self._weights[index].astype(np.float32))
+        return Batch(x.to(device), weights.to(device))
+
+
+def held_out_count(n: int, fraction: float) -> int:
+    """Return how many of n items are held out: at least one where `fraction` > 0."""
+    count = round(fraction * n)
+    if fraction > 0 and count == 0:
+        count = 1
+    if n - count < 1:
+        raise InputError(f"at least 2 items are needed to hold some out, got {n}")
+    return count
+
+
+def random_share(n: int, fraction: float, rng: Stream) -> np.ndarray:
+    """Return the positions of a random share of n items."""
+    return rng.numpy().permutation(n)[: held_out_count(n, fraction)]
+
+
+def last_share(n: int, fraction: float) -> np.ndarray:
+    """Return the positions of the last share of n items."""
+    return np.arange(n - held_out_count(n, fraction), n)
+
+
+def check_weights(weights: Any, n: int) -> np.ndarray:
+    """Return weights as float64 of shape (n,): finite, not negative, not all 0."""
+    array = np.asarray(weights, dtype=np.float64)
+    if array.shape != (n,) or not np.isfinite(array).all() or array.min() < 0 or not array.sum():
+        raise InputError(
+            f"weights must be one finite number >= 0 an item, shape ({n},), not all 0, "
+            f"got shape {array.shape}"
+        )
+    return array
+
+
+def mean_one(weights: np.ndarray) -> np.ndarray:
+    """Return weights scaled to mean 1."""
+    return weights / weights.mean() if weights.size else weights

@@ -1,0 +1,140 @@
+"""What draws at a point of a scan: Markov chains, a trained model, annealed particles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from physgen.core.errors import InputError
+from physgen.core.protocols import Target
+from physgen.core.random import Stream
+from physgen.workflow.lattice.config import SamplerSection
+from physgen.workflow.lattice.methods import AUTO, make, usual
+from physgen.workflow.lattice.model_section import ModelSection
+
+__all__ = ["Annealed", "Chains", "Generator", "Learned"]
+
+# Arguments of a family's class that follow from the target, or are decided by other keys.
+_RESERVED = ("rng", "shape", "boundary", "halved", "net", "begin_from")
+_ANNEAL, _DRAWS = {"spins": 0.3}, {"spins": 25_600}  # of the reverse divergence, where not given
+
+
+@dataclass(frozen=True)
+class Generator:
+    """One generator at one point.
+
+    Attributes
+    ----------
+    label : str
+        What it is called in tables.
+    group : str
+        Where its results are in the run file.
+    target : Target
+    text : str
+        The generator and the point in words.
+    """
+
+    label: str
+    group: str
+    target: Target
+    text: str
+
+
+@dataclass(frozen=True)
+class Chains(Generator):
+    """Markov chains."""
+
+    section: SamplerSection
+
+    def make(self) -> Any:
+        """Return the sampler."""
+        name = usual(self.target) if self.section.name == AUTO else self.section.name
+        return make(name, self.section.settings())
+
+    def bind(self) -> Any:
+        """Return the bound sampler; raise :class:`InputError` if it cannot sample the target."""
+        try:
+            return self.make().bind(self.target)
+        except InputError as error:
+            raise InputError(f"[sampler] {self.text}: {error}") from None
+
+
+@dataclass(frozen=True)
+class Learned(Generator):
+    """A model that is trained for the target, and whose draws are weighed."""
+
+    section: ModelSection
+
+    @property
+    def family(self) -> str:
+        """The family of the model."""
+        from physgen import models
+
+        given = self.section.family
+        return models.default_family(self.target) if given == "auto" else given
+
+    def model(self, rng: Stream) -> Any:
+        """Return a fresh model on its device.
+
+        Raises
+        ------
+        InputError
+            If the family, its arguments and the target do not match.
+        """
+        from physgen import models
+
+        section, options = self.section, self.section.options()
+        if bad := sorted(set(_RESERVED) & set(options)):
+            raise InputError(f"[model] {bad[0]} follows from target and family; leave it out")
+        how = {"decimate": section.decimate, "mixture": section.mixture, "rng": rng}
+        try:
+            model = models.for_target(self.target, self.family, **how, **options)
+        except InputError as error:
+            raise InputError(f"[model] {self.text}: {error}") from None
+        return model.to(section.train.device)
+
+    def objective(self, configurations: Any, rng: Stream) -> Any:
+        """Return the objective of the fit; `configurations` of the target where it needs them."""
+        from physgen.training import ForwardKL, MixedKL
+
+        goal = self.section.train.objective
+        if goal == "auto":
+            goal = "forward-kl" if self.section.train.needs_configurations else "reverse-kl"
+        try:
+            if goal == "reverse-kl":
+                return self._reverse(rng)
+            forward = ForwardKL(self.target, configurations)
+            return forward if goal == "forward-kl" else MixedKL(self._reverse(rng), forward)
+        except InputError as error:
+            raise InputError(f"[train] {self.text}: {error}") from None
+
+    def _reverse(self, rng: Stream) -> Any:
+        from physgen.training import ReverseKL
+
+        train, kind = self.section.train, self.target.support.kind
+        return ReverseKL(
+            self.target,
+            None if train.gradient == "auto" else train.gradient,
+            anneal=_ANNEAL.get(kind, 0.0) if train.anneal is None else train.anneal,
+            n_validation=train.n_validation,
+            draws_per_epoch=train.draws_per_epoch or _DRAWS.get(kind, 6400),
+            rng=rng,
+        )
+
+    def settings(self) -> Any:
+        """Return the settings of the fit."""
+        from physgen.training import recipe
+
+        train = self.section.train
+        given = {"batch_size": train.batch_size, "learning_rate": train.learning_rate}
+        known: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
+        known |= train.length()
+        return replace(recipe(self.family), checkpoint_every=train.checkpoint_every, **known)
+
+
+@dataclass(frozen=True)
+class Annealed(Generator):
+    """Sequential Monte Carlo."""
+
+    n_particles: int
+    n_islands: int

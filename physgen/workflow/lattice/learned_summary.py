@@ -1,0 +1,166 @@
+"""The tables of a run with models: every quantity from every generator, and free energies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from physgen.analysis.format import format_estimate
+from physgen.workflow.lattice.grid import quantities
+from physgen.workflow.lattice.points import Place, Scan
+from physgen.workflow.summary import Column, Table
+from physgen.workflow.target.quantities import head
+
+__all__ = ["NOTES", "figures", "tables", "warnings"]
+
+NOTES = (
+    "log Z is absolute: no path of couplings is integrated. Errors are one standard error, pulls "
+    "are differences in units of their error.",
+)
+POOR = 0.1  # effective share below which a model is said to be poor
+TERMINAL_ROWS = 16
+MAIN = (
+    "free_energy_per_site", "entropy_per_site", "energy_per_site", "action_per_site", "phi2",
+    "abs_magnetization",
+)  # fmt: skip
+
+
+def tables(
+    scan: Scan, grid: xr.Dataset, side_by_side: xr.Dataset | None, seconds: Mapping[str, float]
+) -> tuple[Table, ...]:
+    """Return the tables of a run with models; `seconds` of training by group of a model."""
+    return _quantities(scan, grid, side_by_side), _free_energies(scan, grid, seconds)
+
+
+def figures(found: tuple[Table, ...]) -> dict[str, str]:
+    """Return what runs are compared by: the numbers that matter most, by their full names."""
+    numbers = {}
+    for table in found:
+        strong = [k for k, column in enumerate(table.columns) if column.kind == "strong"]
+        names = [k for k in range(min(strong)) if table.columns[k].kind != "text"]
+        for row in table.rows:
+            where = " ".join(row[k] for k in names)
+            for k in strong:
+                name = table.columns[k].head.replace("\n", " ")
+                numbers[f"{where} {name}".strip()] = row[k]
+    return numbers
+
+
+def warnings(scan: Scan, grid: xr.Dataset) -> Iterator[str]:
+    """Yield which models are poor."""
+    if "ess_share" not in grid:
+        return
+    for place in scan.places():
+        for point in scan.learned(place):
+            share = float(_at(grid, point.label, place)["ess_share"])
+            if share < POOR:
+                yield f"{point.text}: an effective share of {share:.2g} is poor; train longer"
+
+
+def _quantities(scan: Scan, grid: xr.Dataset, side_by_side: xr.Dataset | None) -> Table:
+    exact = any(f"{name}_exact" in grid for name in quantities(grid))
+    beside = [Column("exact"), Column("pull\nexact")] if exact else []
+    several = side_by_side is not None
+    columns = [
+        *_axes(scan),
+        Column("quantity", "name"),
+        Column("generator", "name"),
+        Column("value", "strong", "model"),
+        *([Column(f"pull\n{side_by_side.attrs['first']}")] if several else []),
+        *beside,
+    ]
+    rows, main = [], []
+    for place in scan.places():
+        for name in quantities(grid):
+            for label in scan.labels:
+                at = _at(grid, label, place)
+                value, error = float(at[name]), float(at[f"{name}_error"])
+                if not math.isfinite(value) or name == "log_z":
+                    continue
+                cells = [head(name), label, format_estimate(value, error)]
+                if several:
+                    cells.append(number(_pull(side_by_side, name, label, place), "+.1f"))
+                if exact:
+                    cells.append(number(_known(at, f"{name}_exact"), ".6f"))
+                    cells.append(number(_known(at, f"{name}_pull"), "+.1f"))
+                if name in MAIN:
+                    main.append(len(rows))
+                rows.append((*_where(scan, place), *cells))
+    shown = tuple(range(len(rows))) if len(rows) <= TERMINAL_ROWS else tuple(main)
+    return Table("Observables", tuple(columns), tuple(rows), (), shown)
+
+
+def _free_energies(scan: Scan, grid: xr.Dataset, seconds: Mapping[str, float]) -> Table:
+    exact = "log_z_exact" in grid
+    columns = (
+        *_axes(scan),
+        Column("generator", "name"),
+        Column("log Z", "strong", "model"),
+        *([Column("log Z\nexact"), Column("pull\nexact")] if exact else []),
+        Column("F / V", "strong", "model", page_only=True),
+        Column("ess"),
+        Column("ess\nforward"),
+        Column("k-hat"),
+        Column("CPU s", page_only=True),
+        Column("round\ntrip", page_only=True),
+    )
+    rows = []
+    for place in scan.places():
+        V = scan.sites(place.target)
+        for point in (*scan.learned(place), *scan.annealed(place)):
+            at = _at(grid, point.label, place)
+            log_z, error = (_known(at, name) for name in ("log_z", "log_z_error"))
+            known = [_known(at, "log_z_exact"), _known(at, "log_z_pull")]
+            rows.append((
+                *_where(scan, place), point.label,
+                "refused" if math.isnan(log_z) else format_estimate(log_z, error),
+                *([number(known[0], ".5f"), number(known[1], "+.1f")] if exact else []),
+                "" if math.isnan(log_z) else format_estimate(-log_z / V, error / V),
+                number(_known(at, "ess_share"), ".3f"), number(_known(at, "ess_forward"), ".3f"),
+                number(_known(at, "k_hat"), ".2f"),
+                number(seconds.get(point.group, math.nan), ".0f"),
+                number(_known(at, "round_trip"), ".1e"),
+            ))  # fmt: skip
+    notes = (
+        "ess is the smaller of the reverse and the forward effective share; 0 where log Z is "
+        "contradicted by an independent one.",
+    )
+    return Table("Free energy", columns, tuple(rows), notes)
+
+
+def _axes(scan: Scan) -> list[Column]:
+    heads = [] if scan.extents == [None] else [Column("L", "name")]
+    return heads + ([] if scan.values == [None] else [Column(scan.coupling)])
+
+
+def _where(scan: Scan, place: Place) -> list[str]:
+    first = [] if scan.extents == [None] else [str(place.L)]
+    return first + ([] if scan.values == [None] else [f"{place.value:.6g}"])
+
+
+def _at(grid: xr.Dataset, label: str, place: Place) -> xr.Dataset:
+    """Return the numbers of one generator at one place."""
+    i, j = place.at
+    last = grid["ess"].dims[-1]
+    return grid.sel(generator=label).isel({"L": i, last: j})
+
+
+def _known(at: Any, name: str) -> float:
+    return float(at[name]) if name in at else math.nan
+
+
+def _pull(side_by_side: xr.Dataset, name: str, label: str, place: Place) -> float:
+    """Return the pull of a generator from the first one; NaN of the first itself."""
+    if label not in side_by_side["other"].values:
+        return math.nan
+    pull = side_by_side["pull"].sel(quantity=name, other=label).values
+    return float(pull[place.at]) if np.ndim(pull) else float(pull)
+
+
+def number(value: float, form: str) -> str:
+    """Return a number as `form` has it; nothing if it is not known."""
+    return "" if math.isnan(value) else format(value, form)

@@ -1,0 +1,74 @@
+"""The fit of one model at one point of a scan."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from physgen.workflow.context import Context
+from physgen.workflow.fitting import Groups, fit_into
+from physgen.workflow.labels import labelled
+from physgen.workflow.lattice import chains
+from physgen.workflow.lattice.generators import Chains, Learned
+from physgen.workflow.target.exact import exact_of
+
+__all__ = ["is_trained", "load", "share", "train"]
+
+
+def is_trained(context: Context, point: Learned) -> bool:
+    """Whether the weights of a point are in the run file."""
+    return context.store.has(f"{point.group}/model")
+
+
+def train(context: Context, point: Learned, source: Chains | None) -> None:
+    """Fit the model of a point; `source` are the chains whose configurations it may learn from."""
+    from physgen import models
+    from physgen.models import families
+
+    stream = context.stream("train").child(point.group)
+    context.reporter.update("train", point.text)
+    context.store.cite(*families.family(point.family).cites)
+    x = None
+    if point.section.train.needs_configurations and source is not None:
+        x = chains.configurations(context, source.group)
+    model = point.model(stream.child("init"))
+    fit_into(
+        context,
+        Groups(f"{point.group}/training", f"{point.group}/model", chains.CHECKPOINT),
+        model,
+        point.objective(x, stream.child("validation")),
+        point.settings(),
+        curve=lambda history: _curve(history, point),
+        of="the target",
+        learned=models.learned,
+        where=point.text,
+        rng=stream.child("fit"),
+    )
+
+
+def load(context: Context, point: Learned) -> Any:
+    """Return the trained model of a point."""
+    from physgen import models
+
+    model = point.model(context.stream("train").child(point.group, "init"))
+    stored = models.from_dataset(context.store.read(f"{point.group}/model"))
+    models.learned(model).load_state_dict(stored.state_dict())
+    return model
+
+
+def share(history: xr.Dataset) -> float:
+    """Return the effective share of held-out draws at the end of a fit, NaN if there are none."""
+    return float(history["ess"][-1]) if history["ess"].size else math.nan
+
+
+def _curve(history: xr.Dataset, point: Learned) -> xr.Dataset:
+    """Return the history; where log Z is known the divergence stands beside the free energy."""
+    known = exact_of(point.target).get("log_z")
+    if known is not None and "validation_free_energy" in history:
+        n = int(np.prod(point.target.event_shape))
+        kl = history["validation_free_energy"] * n + known
+        history = history.assign(kl=kl.assign_attrs(units="nat", long_name="D(q || p)"))
+    return labelled(history, "asymptotic", "the model: its loss per site")

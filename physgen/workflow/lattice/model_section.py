@@ -1,0 +1,126 @@
+"""The sections of generators that learn: [[model]], [train], [importance].
+
+[train] holds what all models have in common; ``train = {...}`` in a [[model]] is its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, field_validator, model_validator
+
+from physgen.core.errors import InputError
+from physgen.models.families import names
+from physgen.workflow.devices import Device
+from physgen.workflow.sections import (
+    Count,
+    Draws,
+    Flag,
+    Fraction,
+    Label,
+    Positive,
+    Section,
+    one_of,
+    rule,
+)
+
+__all__ = ["ImportanceSection", "ModelSection", "TrainSection", "with_common_training"]
+
+FAMILIES = ("auto", *names("reals"), *names("spins"))
+Gradient = Literal["auto", "path", "reparam", "reinforce"]
+Source = Literal["auto", "action", "configurations"]
+Goal = Literal["auto", "reverse-kl", "forward-kl", "mixed-kl"]
+
+
+class TrainSection(Section):
+    """The fit of every point; None leaves a setting to the recipe of the family."""
+
+    device: Device = "cpu"
+    on: Annotated[Source, rule("'auto', 'action' or 'configurations'")] = "auto"
+    objective: Annotated[Goal, rule("'auto', 'reverse-kl', 'forward-kl' or 'mixed-kl'")] = "auto"
+    budget: Annotated[str | None, rule("a CPU time such as '60s'")] = None
+    n_epochs: Count | None = None
+    batch_size: Count | None = None
+    learning_rate: Positive | None = None
+    gradient: Annotated[Gradient, rule("'auto', 'path', 'reparam' or 'reinforce'")] = "auto"
+    anneal: Fraction | None = None
+    draws_per_epoch: Count | None = None
+    n_validation: Draws = 1024
+    checkpoint_every: Positive = 20.0
+
+    @field_validator("budget")
+    @classmethod
+    def _is_a_time(cls, budget: str | None) -> str | None:
+        from physgen.training.settings import parse_seconds
+
+        try:
+            _ = budget is None or parse_seconds(budget)
+        except InputError as error:
+            raise ValueError(f"[train] {error}") from None
+        return budget
+
+    @model_validator(mode="after")
+    def _one_length(self) -> TrainSection:
+        if self.budget is not None and self.n_epochs is not None:
+            raise ValueError("[train] takes budget or n_epochs, got both; remove one")
+        return self
+
+    @property
+    def needs_configurations(self) -> bool:
+        """Whether the fit learns from configurations of the target."""
+        return self.on == "configurations" or self.objective in ("forward-kl", "mixed-kl")
+
+    def length(self) -> dict[str, Any]:
+        """Return how long to train: a minute of CPU time if nothing is said."""
+        if self.n_epochs is not None:
+            return {"n_epochs": self.n_epochs}
+        return {"n_epochs": None, "budget": self.budget or "60s"}
+
+
+class ModelSection(Section):
+    """A family of models, arguments of its class, and how it is trained."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+
+    family: Annotated[str, one_of(FAMILIES)] = "auto"
+    label: Label = ""
+    decimate: Flag = True
+    mixture: Flag = False
+    train: TrainSection = Field(default=TrainSection())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _labelled(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping) or values.get("label"):
+            return values
+        family = values.get("family", "auto")
+        return {**values, "label": "model" if family == "auto" else family}
+
+    def options(self) -> dict[str, Any]:
+        """Return the arguments of the class itself."""
+        return dict(self.model_extra or {})
+
+
+class ImportanceSection(Section):
+    """Weighted draws of the trained models."""
+
+    n_draws: Annotated[int, rule("an integer >= 128", ge=128)] = 100_000
+    ess_floor: Positive = 200.0
+
+
+def with_common_training(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a config in which every [[model]] has the whole of its training."""
+    models, common = values.get("model"), values.get("train", {})
+    if not isinstance(models, list) or not isinstance(common, Mapping):
+        return values
+    filled = []
+    for model in models:
+        own = model.get("train", {}) if isinstance(model, Mapping) else {}
+        if not isinstance(model, Mapping) or not isinstance(own, Mapping):
+            return values  # which the rules of these sections refuse
+        base = dict(common)
+        if own.keys() & {"budget", "n_epochs"}:  # one length, and the model's own
+            base = {k: v for k, v in base.items() if k not in ("budget", "n_epochs")}
+        filled.append({**model, "train": {**base, **own}})
+    return {**values, "model": filled}

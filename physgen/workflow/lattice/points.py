@@ -1,0 +1,111 @@
+r"""The points of a scan: extents x couplings, and at each of them every generator of draws.
+
+The group of a generator at a point, ``chains/<label>/L16/kappa0.25`` or ``models/<label>/...``, is
+also the name of its random stream, so its numbers depend on the seed and on itself alone, not on
+what else is scanned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import final
+
+from physgen.core.protocols import Target
+from physgen.workflow.lattice.config import SMC, Config, SamplerSection, SmcSection
+from physgen.workflow.lattice.generators import Annealed, Chains, Generator, Learned
+from physgen.workflow.target.axes import Axes
+from physgen.workflow.target.section import TargetSection
+
+__all__ = ["Place", "Scan"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """One target of a scan.
+
+    Attributes
+    ----------
+    at : tuple of int
+        Numbers of its extent and of its coupling in the scan.
+    L : int or None
+        Extent; None where a target of the user has none.
+    value : float or None
+        Of the coupling that is scanned; None without one.
+    path : tuple of str
+        Its part of the names of groups, e.g. ("L16", "kappa0.25").
+    text : str
+        The place in words.
+    """
+
+    at: tuple[int, int]
+    target: Target
+    L: int | None
+    value: float | None
+    path: tuple[str, ...]
+    text: str
+
+
+@final
+@dataclass(frozen=True)
+class Scan(Axes):
+    """All points of a config, and the axes that they lie on."""
+
+    config: Config
+
+    @property
+    def section(self) -> TargetSection:
+        """The [target] section."""
+        return self.config.target
+
+    @property
+    def samplers(self) -> list[SamplerSection]:
+        """The samplers, as configured."""
+        return list(self.config.sampler)
+
+    @property
+    def labels(self) -> list[str]:
+        """Every generator, in the order of the tables."""
+        return self.config.labels
+
+    @property
+    def n_points(self) -> int:
+        """Number of points, counted for every generator."""
+        return len(self.extents) * len(self.values) * len(self.labels)
+
+    def places(self) -> Iterator[Place]:
+        """Yield the targets, small lattices first."""
+        for i, L in enumerate(self.extents):
+            for j, value in enumerate(self.values):
+                text = ", ".join(self.words(L, value))
+                path = tuple(self.place(L, value))
+                yield Place((i, j), self.target(L, value), L, value, path, text)
+
+    def generators(self, place: Place) -> Iterator[Generator]:
+        """Yield every generator at a place, in the order of the tables."""
+        yield from self.chains(place)
+        yield from self.learned(place)
+        yield from self.annealed(place)
+
+    def chains(self, place: Place) -> Iterator[Chains]:
+        """Yield the Markov chains at a place; those of the first sampler come first."""
+        for section in self.config.sampler:
+            group = "/".join(["chains", section.label, *place.path])
+            yield Chains(section.label, group, place.target, _text(section.label, place), section)
+
+    def learned(self, place: Place) -> Iterator[Learned]:
+        """Yield the models at a place."""
+        for section in self.config.model:
+            group = "/".join(["models", section.label, *place.path])
+            yield Learned(section.label, group, place.target, _text(section.label, place), section)
+
+    def annealed(self, place: Place) -> Iterator[Annealed]:
+        """Yield sequential Monte Carlo at a place, if it was asked for."""
+        if n := self.config.n_particles:
+            group = "/".join([SMC, *place.path])
+            n_islands = (self.config.smc or SmcSection()).n_islands
+            yield Annealed(SMC, group, place.target, _text(SMC, place), n, n_islands)
+
+
+def _text(label: str, place: Place) -> str:
+    return ", ".join(filter(None, (label, place.text)))

@@ -1,1 +1,0 @@
-"""Neural samplers of an unnormalised target over a scan."""
