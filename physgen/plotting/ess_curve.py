@@ -37,7 +37,8 @@ def plot_ess_curve(histories: Mapping[str, xr.Dataset]) -> Figure:
                 axes[1].plot(history["step"], kl, **how)
         axes[0].set(ylabel="effective share", ylim=(0, 1.02), title="Training")
         if known:
-            axes[1].set(ylabel="D(q || p) (nats)", yscale="log")
+            positive = any((h["kl"] > 0).any() for h in histories.values() if "kl" in h)
+            axes[1].set(ylabel="D(q || p) (nats)", yscale="log" if positive else "linear")
         axes[-1].set_xlabel("optimiser step")
         axes[0].legend(loc="lower right")
     return fig

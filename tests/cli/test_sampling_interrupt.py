@@ -55,7 +55,7 @@ def wait_for(out, process, enough):
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         assert process.poll() is None, process.stderr.read()
-        time.sleep(0.01)  # the run itself needs the core
+        time.sleep(0.1)  # the run itself needs the core
         try:
             tree = open_run(out)
         except PhysgenError:  # the directory is only being made

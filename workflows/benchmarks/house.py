@@ -200,6 +200,7 @@ times = 3
 train = {{ n_epochs = {n_epochs}, draws_per_epoch = 2560, n_validation = 256 }}
 [importance]
 n_draws = {n_weighted}
+ess_floor = 0.1
 [smc]
 n_particles = {n_particles}
 """
@@ -210,7 +211,7 @@ LONG_STAGES = {
     "particles": ("sample", SHORT | {"L": 16, "n_particles": 4096}),
     "train": ("train", SHORT | {"L": 8, "n_epochs": 100_000}),
     "draw": ("draw", SHORT | {"L": 8, "n_weighted": 50_000_000}),
-    "validate": ("validate", SHORT | {"n_draws": 20_000, "n_weighted": 1_000_000}),
+    "validate": ("validate", SHORT | {"n_draws": 20_000, "n_weighted": 200_000}),
 }
 WAITS = (0.3, 1.0, 3.0)  # seconds into the stage
 

@@ -25,7 +25,6 @@ def check(config: Config) -> None:
     compared with finite differences of the action, once.
     """
     from physgen.samplers.loop.memory import check_memory
-    from physgen.samplers.smc_paths import path_to
 
     scan = Scan(config)
     for model in config.model:
@@ -44,10 +43,17 @@ def check(config: Config) -> None:
             if not each.section.train.needs_configurations:
                 each.objective(None, Stream(config.seed))
         for _ in scan.annealed(place):
-            try:
-                path_to(place.target, None)
-            except InputError as error:
-                raise InputError(f"[smc] {error}; n_particles = 0 leaves it out") from None
+            check_path(place.target)
+
+
+def check_path(target: Any) -> None:
+    """Raise :class:`InputError` if sequential Monte Carlo knows no way to a target."""
+    from physgen.samplers.smc_paths import path_to
+
+    try:
+        path_to(target, None)
+    except InputError as error:
+        raise InputError(f"[smc] {error}; n_particles = 0 leaves it out") from None
 
 
 def result_bytes(scan: Scan) -> int:

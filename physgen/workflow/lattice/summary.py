@@ -8,7 +8,6 @@ import numpy as np
 import xarray as xr
 
 from physgen.analysis.format import format_estimate
-from physgen.plotting.scan import coupling_of
 from physgen.workflow.lattice import learned_summary as learned
 from physgen.workflow.lattice.config import Config
 from physgen.workflow.lattice.grid import joint, quantities
@@ -95,7 +94,7 @@ def _points(scan: Scan, estimates: xr.Dataset) -> Table:
     for i, L in enumerate(scan.extents):
         for j, value in enumerate(scan.values):
             for k, label in enumerate(scan.labels):
-                at = estimates.isel({"generator": k, "L": i, coupling_of(estimates): j})
+                at = estimates.isel({"generator": k, "L": i, estimates["ess"].dims[-1]: j})
                 if j in keep:
                     shown.append(len(rows))
                 start = [label] if several else []
