@@ -40,7 +40,8 @@ def estimate(context: Context, point: Generator) -> dict[str, float]:
     if isinstance(point, Learned):
         return _of_weights(context.store.read(f"{point.group}/draws"), point.target)
     value, error = log_z(context, point)
-    return with_absolute(point.target, {"log_z": value, "log_z_error": error})
+    found = with_absolute(point.target, {"log_z": value, "log_z_error": error})
+    return found | {"ess": math.nan}  # of weighted particles no count of draws is known
 
 
 def warnings(context: Context, point: Generator) -> list[str]:
