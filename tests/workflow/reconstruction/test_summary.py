@@ -53,7 +53,8 @@ def validation(fidelity=(0.99, 0.99), kl=(0.02, 0.02), n=5000, covered=(1.0, 1.0
 
 def tree(**groups):
     nodes = {name.replace("__", "/"): ds for name, ds in groups.items()}
-    root = xr.Dataset(
+    config = json.dumps(CONFIG | {"report": {"title": ""}})
+    root = xr.Dataset(attrs={"config": config, "complete": 1})
         attrs={"config": json.dumps(CONFIG | {"report": {"title": ""}}), "complete": 1}
     )
     return xr.DataTree.from_dict({"/": root, **nodes})
