@@ -55,8 +55,6 @@ def tree(**groups):
     nodes = {name.replace("__", "/"): ds for name, ds in groups.items()}
     config = json.dumps(CONFIG | {"report": {"title": ""}})
     root = xr.Dataset(attrs={"config": config, "complete": 1})
-        attrs={"config": json.dumps(CONFIG | {"report": {"title": ""}}), "complete": 1}
-    )
     return xr.DataTree.from_dict({"/": root, **nodes})
 
 
