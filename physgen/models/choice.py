@@ -1,4 +1,4 @@
-"""The model of a target: the family that suits what the target declares, unless one is named."""
+"""The model of a target: the family that suits its declared structure, unless one is named."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ _CONTINUOUS = _COUPLINGS | dict(learning_rate=5e-3, beta2=0.95)
 _COLOURS = dict(
     n_epochs=40, batch_size=512, learning_rate=5e-3, clip_norm=None, beta2=0.99, ema_decay=0.98
 )
-# Draws of the model itself, in steps that cost more than those of a coloured net.
+# Draws of the model itself, in steps that cost more than a coloured net's.
 _RASTER = dict(
     n_epochs=40, batch_size=256, learning_rate=5e-3, clip_norm=2.0, beta2=0.99, ema_decay=0.98
 )

@@ -9,7 +9,7 @@ from functools import cache
 
 __all__ = ["SMALL", "over_blocks"]
 
-SMALL = 1e-3  # seconds of work below which starting threads (50 microseconds) does not pay
+SMALL = 1e-3  # seconds of work below which threads (about 50 microseconds) do not pay
 
 
 @cache

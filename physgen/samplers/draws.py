@@ -100,8 +100,8 @@ def draws_of(
     Raises
     ------
     InputError
-        If the model is none of the four, its configurations are not those of the target, or too
-        few effective draws are left.
+        If the model is none of the four, has other configurations than the target, or too few
+        effective draws are left.
     ChainTooShortError
         If chains have not converged.
 

@@ -109,7 +109,7 @@ def fit(
     objective : Objective
         E.g. :class:`~physgen.training.NegativeLogLikelihood`.
     settings : FitSettings, optional
-        The recipe; by default that of the model's family (:func:`~physgen.training.recipe`).
+        The recipe; by default the one of the model's family (:func:`~physgen.training.recipe`).
     rng : Stream or int
         Order of the items, and randomness of the objective.
     budget : str, optional

@@ -111,7 +111,7 @@ def validate(
 
 
 def exact_divergences(model: Density, truth: Density) -> xr.Dataset:
-    """Compare by enumeration of all K^L <= 65536 strings; the names are those of `validate`.
+    """Compare by enumeration of all K^L <= 65536 strings, with the names of `validate`.
 
     Raises
     ------

@@ -37,7 +37,7 @@ def log_likelihood(
     Parameters
     ----------
     A : tensor (L, chi, 2 K, chi)
-        Site tensors [i, a, 2k + s, b] of float32 or float64: the arithmetic is that of A.
+        Site tensors [i, a, 2k + s, b] of float32 or float64, which sets the arithmetic.
     bonds : Bonds
     coefficients : array (n_outcomes, 4)
         c_I, c_X, c_Y, c_Z of each element.

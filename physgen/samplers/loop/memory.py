@@ -10,7 +10,7 @@ from physgen.core.protocols import Target
 
 __all__ = ["available_bytes", "check_memory", "configuration_bytes", "format_bytes"]
 
-_SHARE = 0.8  # of what is free; the rest is for the work arrays of the samplers
+_SHARE = 0.8  # of the free memory; the rest is for work arrays of the samplers
 
 
 def configuration_bytes(target: Target) -> int:
