@@ -118,7 +118,7 @@ def run(folder, text, *overrides):
 
 @pytest.mark.slow
 def test_ising_spins(tmp_path, capfd):
-    grid = run(tmp_path, ISING)["estimates"].sel(generator="coloured-net")
+    grid = run(tmp_path, ISING)["estimates"].sel(generator="model")
     for name in ("log_z", "energy_per_site", "entropy_per_site"):
         assert chi2_p(grid[f"{name}_pull"]) > 1e-3
     assert float(grid["log_z_error"].max()) < 0.02
@@ -232,7 +232,7 @@ def test_several_models_of_either_source_stand_in_one_table(tmp_path, capfd):
     for label in ("by-action", "by-configurations", "both"):
         assert abs(float(grid["log_z_pull"].sel(generator=label).item())) < 4
         assert float(grid["log_z_error"].sel(generator=label).item()) < 0.05
-    names = {label: list(tree[f"models/{label}/L4/lam8/training"].data_vars)
+    names = {label: list(tree[f"models/{label}/L4/m2-4/training"].data_vars)
              for label in ("by-action", "by-configurations", "both")}  # fmt: skip
     assert "train_free_energy" in names["by-action"]
     assert "train_log_z_bound" in names["by-configurations"]

@@ -36,7 +36,7 @@ draws_per_epoch = 6400
 n_validation = 256
 checkpoint_every = 0.02
 [importance]
-n_draws = 60_000
+n_draws = 200_000
 [smc]
 n_particles = 256
 n_islands = 16
@@ -76,7 +76,7 @@ def in_training(tree):
 
 
 def in_draws(tree):
-    group = "/models/model/L6/lam8/draws"
+    group = "/models/model/L6/m2-4/draws"
     return group in tree.groups and "complete" not in tree[group].attrs
 
 

@@ -89,22 +89,24 @@ def agreement(estimates: xr.Dataset) -> xr.Dataset | None:
     """Return the pulls of every other generator from the first, or None if there is but one.
 
     Dims (quantity, other, L, coupling).  A quantity that the first generator lacks, as chains
-    lack log Z, is compared with the first one that has it, whose own pulls are then NaN.
-    Quantities of one generator are correlated with each other, points are not.
+    lack log Z, is compared with the first one that has it (coord ``reference``), whose own pulls
+    are then NaN.  Quantities of one generator are correlated with each other, points are not.
     """
     if estimates.sizes["generator"] < 2:
         return None
-    names, pulls = quantities(estimates), []
+    labels = estimates["generator"].values
+    names, pulls, references = quantities(estimates), [], []
     for name in names:
         value, error = estimates[name].values, estimates[f"{name}_error"].values
         has = np.isfinite(value).reshape(len(value), -1).any(axis=1)
         first = int(np.argmax(has))
+        references.append(str(labels[first]))
         off = _pulls(value, value[first], np.hypot(error, error[first]))
         off[: first + 1] = np.nan
         pulls.append(off[1:])
     dims = ("quantity", "other", *map(str, estimates[names[0]].dims[1:]))
-    labels = estimates["generator"].values
     coords: dict[str, Any] = {"quantity": names, "other": labels[1:]}
+    coords["reference"] = ("quantity", references)
     coords |= {str(d): estimates[d] for d in dims[2:]}
     return xr.Dataset({"pull": (dims, np.array(pulls))}, coords, {"first": str(labels[0])})
 

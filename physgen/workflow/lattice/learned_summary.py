@@ -20,7 +20,8 @@ __all__ = ["NOTES", "figures", "tables", "warnings"]
 
 NOTES = (
     "log Z is absolute: no path of couplings is integrated. Errors are one standard error, pulls "
-    "are differences in units of their error.",
+    "are differences in units of their error: from the first generator that has the quantity, and "
+    "from the exact value.",
 )
 POOR = 0.1  # effective share below which a model is said to be poor
 TERMINAL_ROWS = 16
@@ -71,7 +72,7 @@ def _quantities(scan: Scan, grid: xr.Dataset, side_by_side: xr.Dataset | None) -
         Column("quantity", "name"),
         Column("generator", "name"),
         Column("value", "strong", "model"),
-        *([Column(f"pull\n{side_by_side.attrs['first']}")] if several else []),
+        *([Column("pull\nfirst")] if several else []),
         *beside,
     ]
     rows, main = [], []

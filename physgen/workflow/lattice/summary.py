@@ -185,7 +185,7 @@ def _checks(estimates: xr.Dataset, side_by_side: xr.Dataset | None) -> Iterator[
 
 def _agreements(estimates: xr.Dataset, side_by_side: xr.Dataset) -> Iterator[tuple[str, ...]]:
     """Yield how the generators agree: quantity by quantity, or as a whole where they are many."""
-    pulls, first = side_by_side["pull"].values, side_by_side.attrs["first"]
+    pulls, first = side_by_side["pull"].values, side_by_side["reference"].values
     names, others = side_by_side["quantity"].values, side_by_side["other"].values
     if len(names) * len(others) > MANY_CHECKS:
         for o, other in enumerate(others):
@@ -193,14 +193,15 @@ def _agreements(estimates: xr.Dataset, side_by_side: xr.Dataset) -> Iterator[tup
             if found.size:
                 rms, worst = np.sqrt(np.mean(found**2)), np.abs(found).max()
                 how = f"rms of {found.size} pulls, the largest {worst:.1f}"
-                yield f"{other} and {first}", f"{rms:.2f}", how, ""
+                beside = dict.fromkeys(first[np.isfinite(pulls[:, o]).any(axis=(1, 2))])
+                yield f"{other} and {' or '.join(beside)}", f"{rms:.2f}", how, ""
         return
     for q, name in enumerate(names):
         for o, other in enumerate(others):
             chi2, n, p = joint(pulls[q, o])
             if n:
                 what = f"{estimates[str(name)].attrs['long_name']}, {other}"
-                how = f"chi^2 / {n} against {first}, p = {p:.2g}"
+                how = f"chi^2 / {n} against {first[q]}, p = {p:.2g}"
                 yield what, f"{chi2 / n:.2f}", how, str(p)
 
 
