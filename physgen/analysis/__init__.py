@@ -1,7 +1,7 @@
-"""Series of numbers -> numbers with errors; and how those are printed.
+"""From series of numbers to numbers with errors, and their printed form.
 
-On arrays of shape (n_chains, n_draws).  :func:`jackknife` shares its module's name and is bound
-here at once: a submodule imported later would otherwise take the name.
+Series have shape (n_chains, n_draws).  :func:`jackknife` shares its module's name and is therefore
+imported here at once: a submodule imported later would otherwise take the name.
 """
 
 import lazy_loader

@@ -10,10 +10,10 @@ With :math:`\Gamma(t) = \langle (x_i - \mu)(x_{i+t} - \mu) \rangle` and
 for n draws in all.  Independent draws have :math:`\tau_\mathrm{int} = 1/2`.  (emcee, pymbar and
 most of the statistics literature call :math:`1 + 2 \sum \rho = 2 \tau_\mathrm{int}` the time.)
 
-Chains are pooled: :math:`\mu` is the mean over all of them, so :math:`\Gamma` sees chains that
-disagree, and many chains shorter than :math:`\tau_\mathrm{int}` are as good as a long one.  What
-no window can see is a time longer than the chains: the window then reaches their end, and
-:math:`\tau_\mathrm{int}` is a lower bound, and said to be one.
+Chains are pooled: :math:`\mu` is the mean over all chains, so :math:`\Gamma` detects chains that
+disagree, and many chains shorter than :math:`\tau_\mathrm{int}` are as good as one long chain.
+No window can resolve a time longer than the chains: the window then reaches their end, and
+:math:`\tau_\mathrm{int}` is flagged as a lower bound.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["MANY_CHAINS", "TauInt", "as_series", "autocovariance", "ess", "is_co
 
 MANY_CHAINS = 64  # from here on errors come from the spread of chains, which knows its own error
 
-MIN_LENGTH = 4  # draws a chain, in tau_int, below which no window is to be trusted
+MIN_LENGTH = 4  # chain length in tau_int below which no window can be trusted
 
 _CHUNK = 1 << 21  # numbers that are transformed at a time
 
@@ -48,8 +48,8 @@ class TauInt(NamedTuple):
     window : int
         Lag W at which the sum was cut.
     lower_bound : bool
-        Whether the window met the end of the chains, or these are shorter than 4 tau_int: it is
-        then at least `value`.
+        Whether the window reached the end of the chains, or the chains are shorter than 4 tau_int;
+        tau_int is then at least `value`.
     """
 
     value: float
@@ -91,8 +91,8 @@ def tau_int(x: Any, *, window: str = "gamma", factor: float | None = None) -> Ta
     window : {"gamma", "sokal"}
         Rule for W.  "gamma" balances bias and noise: the first W at which
         :math:`e^{-W/\tau} - \tau / \sqrt{W n}` is negative, where :math:`\tau` is `factor` times
-        the time of the exponential that has tau_int(W) (Wolff 2004, eq. 50-52).  "sokal": the
-        first W >= `factor` tau_int(W) (Madras and Sokal 1988).
+        the decay time of an exponential with the same tau_int(W) (Wolff 2004, eq. 50-52).
+        "sokal": the first W >= `factor` tau_int(W) (Madras and Sokal 1988).
     factor : float, optional
         1.5 for "gamma", 6 for "sokal".
 
@@ -105,7 +105,7 @@ def tau_int(x: Any, *, window: str = "gamma", factor: float | None = None) -> Ta
     Notes
     -----
     U. Wolff, Comput. Phys. Commun. 156 (2004) 143; N. Madras and A. D. Sokal, J. Stat. Phys. 50
-    (1988) 109.  The bias from the mean being that of the data is removed as there, eq. 49.
+    (1988) 109.  The bias from using the mean of the data is removed by Wolff's eq. 49.
     """
     x = as_series(x)
     check_choice("window", window, ("gamma", "sokal"))
@@ -172,7 +172,7 @@ def _power_spectra(x: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _window(running: np.ndarray, n: int, rule: str, factor: float) -> tuple[int, bool]:
-    """Return W, and whether no W short of the end obeyed the rule."""
+    """Return W, and whether no W before the end obeyed the rule."""
     lags = np.arange(len(running))
     if rule == "sokal":
         done = lags >= factor * running

@@ -1,16 +1,16 @@
-r"""R-hat, which says whether chains agree.
+r"""R-hat, a test of whether chains agree.
 
 .. math:: \hat R = \sqrt{\frac{n-1}{n} + \frac{B}{n W}} ,
 
-with B the variance between the means of half chains, times n, and W the variance within them, of
-ranks turned into normal deviates, and the larger of this for x and for \|x - median\| (Vehtari,
-Gelman, Simpson, Carpenter and Bürkner, Bayesian Analysis 16 (2021) 667).  The one place that
-imports ArviZ, whose code it is.
+Values are replaced by ranks, turned into normal deviates.  B is n times the variance between the
+means of half chains, and W the variance within half chains.  R-hat is the larger of the results
+for x and for \|x - median\| (Vehtari, Gelman, Simpson, Carpenter and Bürkner, Bayesian Analysis 16
+(2021) 667).  The code is ArviZ's, imported only here.
 
-For chains that have converged :math:`\hat R^2 - 1 \approx 4 \tau_\mathrm{int} / n_\mathrm{draws}`:
-many short chains have a large R-hat and a small error.  It gates few long chains only.
+For converged chains :math:`\hat R^2 - 1 \approx 4 \tau_\mathrm{int} / n_\mathrm{draws}`: many
+short chains have a large R-hat and a small error, so R-hat gates only runs of a few long chains.
 
-k, the shape of the tail of importance weights, is ArviZ's as well.
+ArviZ also computes k, the shape of the tail of importance weights.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ def r_hat(x: Any) -> float:
     Parameters
     ----------
     x : array_like, shape (n_chains, n_draws)
-        Of more than 256 chains, 256 evenly spaced ones are looked at.
+        If there are more than 256 chains, 256 evenly spaced ones are used.
 
     Returns
     -------
     float
         NaN for a single chain, and for a series that is constant or shorter than 4 draws;
-        infinite for chains that are constant, each at another value.
+        infinite for chains that are constant at different values.
     """
     x = as_series(x)
     if len(x) > _MAX_CHAINS:

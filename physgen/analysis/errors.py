@@ -6,11 +6,11 @@ r"""Standard errors of means of correlated draws.
           \mathrm{gamma:}\ \sqrt{\frac{2 \tau_\mathrm{int}}{n} \Gamma(0)} ,
 
 with s the standard deviation, :math:`\bar x_c` the means of independent chains and
-:math:`\bar x_b` those of blocks of b draws.  The spread of 64 chains or more needs no window and
-holds for any autocorrelation, so it is the default there; below, the Γ-method is.  Neighbouring
-blocks are correlated: they miss the share :math:`\tau_\mathrm{int} / b` of the variance, which
-the factor puts back.  b is :math:`2 \tau (n / 2 \tau)^{1/3}`, which balances that against the
-number of blocks (Wolff 2004).
+:math:`\bar x_b` the means of blocks of b draws.  The spread of 64 chains or more needs no window
+and holds for any autocorrelation, so it is the default there; for fewer chains the default is the
+Γ-method.  Neighbouring blocks are correlated: they miss the share :math:`\tau_\mathrm{int} / b` of
+the variance, which the factor restores.  b is :math:`2 \tau (n / 2 \tau)^{1/3}`, which balances
+this loss against the number of blocks (Wolff 2004).
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ __all__ = ["Blocks", "Estimate", "choose_blocks", "gamma_method", "mean_estimate
 
 
 class Estimate(NamedTuple):
-    """A number with its standard error, and how that was found: chains, binning or gamma.
+    """A number with its standard error and the method behind it: chains, binning or gamma.
 
-    The error is NaN where there are too few draws to know it.
+    The error is NaN if there are too few draws to estimate it.
     """
 
     value: float
@@ -47,9 +47,9 @@ class Blocks(NamedTuple):
     length : int
         Draws a block.
     per_chain : int
-        Blocks a chain; draws left over are those at its beginning.
+        Blocks a chain; draws left over are dropped at the beginning of the chain.
     inflation : float
-        Factor on standard errors for what correlated blocks miss.
+        Factor on standard errors that corrects for correlated blocks.
     """
 
     length: int
@@ -76,7 +76,7 @@ def choose_blocks(
     ----------
     series : sequence of ndarray
     n_blocks : int, optional
-        At least so many blocks in all, each within a chain; by default chosen from tau_int.
+        Minimum number of blocks in all, each within a chain; by default chosen from tau_int.
     method : {"auto", "chains", "binning"}
         "auto" makes a block of each chain if there are at least 64.
     """
@@ -127,20 +127,20 @@ def mean_estimate(x: Any, *, method: str = "auto") -> Estimate:
 def gamma_method(function: Callable[..., Any], *series: Any) -> Estimate:
     r"""Return a function of means with its error by the Γ-method.
 
-    The error is that of the mean of :math:`\sum_a \partial_a f \, x_a`, with the derivatives at
-    the means taken numerically (Wolff 2004, eq. 26-35).  A cross-check of the jackknife that cuts
-    nothing into blocks.
+    The error is the error of the mean of :math:`\sum_a \partial_a f \, x_a`, with numerical
+    derivatives at the means (Wolff 2004, eq. 26-35).  A cross-check of the jackknife that needs no
+    blocks.
 
     Parameters
     ----------
     function : callable
-        Of as many numbers as there are series; smooth.
+        A smooth function of as many numbers as there are series.
     *series : array_like, shape (n_chains, n_draws)
 
     Returns
     -------
     Estimate
-        The value is that at the means, without bias correction.
+        The value is the function at the means, without bias correction.
     """
     arrays = [as_series(x) for x in series]
     means = np.array([x.mean() for x in arrays])
@@ -160,5 +160,5 @@ def _gamma_error(x: np.ndarray, tau: TauInt) -> float:
     """Return sqrt(2 tau Gamma(0) / n): 0 for a constant series, NaN for a single draw."""
     if math.isnan(tau.value):
         return math.nan if x.size < 2 else 0.0
-    # The mean is that of the data: the variance about it misses the variance of the mean.
+    # The variance about the mean of the data misses the variance of this mean.
     return math.sqrt(2 * tau.value * float(x.var()) / x.size * (1 + 2 * tau.value / x.size))

@@ -1,10 +1,10 @@
-r"""Numbers as people write them, :math:`-1.41421(31)`: the error in units of the last digit.
+r"""Numbers as physicists write them, :math:`-1.41421(31)`: the error in units of the last digit.
 
 .. math:: a(b) = a \pm b \cdot 10^{-d}, \qquad \mathrm{pull} = \frac{\mathrm{measured} -
           \mathrm{exact}}{\mathrm{error}} ,
 
-where d is the number of decimals of a.  An error of at most :math:`10^{-12} \max(1, |a|)` is the
-rounding noise of arithmetic, and counts as zero.
+where d is the number of decimals of a.  An error of at most :math:`10^{-12} \max(1, |a|)` is
+rounding noise and counts as zero.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def format_estimate(value: float, error: float | None = None, digits: int = 2) -
     ----------
     value : float
     error : float or None
-        One standard error, >= 0.  None, NaN, and 0 (an exact number) are written as such; what
-        :func:`is_zero_error` calls noise is written as 0.
+        One standard error, >= 0.  None, NaN, and 0 (an exact number) are written as such; rounding
+        noise (:func:`is_zero_error`) is written as 0.
     digits : int
         Significant digits of the error.
 
@@ -70,10 +70,9 @@ def is_zero_error(value: float, error: float) -> bool:
 
 
 def pull(measured: float, exact: float, error: float) -> float:
-    """Return (measured - exact) / error: of unit variance if the error is right.
+    """Return (measured - exact) / error, which has unit variance if the error is right.
 
-    An error of zero (:func:`is_zero_error`) is no yardstick: it gives 0 where the two agree up to
-    rounding, and NaN where they do not.
+    If the error is zero (:func:`is_zero_error`), 0 where the two agree up to rounding, else NaN.
     """
     difference = float(measured) - float(exact)
     if is_zero_error(measured, error):
@@ -103,6 +102,6 @@ def _bracket(value: Decimal, error: Decimal, last: int) -> str:
 
 
 def _round(x: Decimal, last: int) -> Decimal:
-    """Round to a multiple of 10**last, in print without an exponent, and never to -0."""
+    """Round to a multiple of 10**last, printed without an exponent, and never to -0."""
     rounded = x.quantize(Decimal(1).scaleb(last), rounding=ROUND_HALF_EVEN) + 0
     return rounded.quantize(Decimal(1)) if last > 0 else rounded

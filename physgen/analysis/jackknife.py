@@ -6,9 +6,9 @@ With :math:`\bar x_{a,(i)}` the mean of series a without block i, for n blocks,
           \mathrm{error}^2 = \frac{n - 1}{n} \sum_i (f_{(i)} - \bar f_{(\cdot)})^2 , \qquad
           \mathrm{value} = n f - (n - 1) \bar f_{(\cdot)} .
 
-*All* means leave block i out at once.  To hold one fixed, say :math:`\langle m^2 \rangle` in
-:math:`1 - \langle m^4 \rangle / 3 \langle m^2 \rangle^2`, forgets that they fluctuate together and
-gives a wrong error.  The value is free of bias to order 1/n (Efron 1982).
+*All* means leave out block i together.  Holding one of them fixed, say :math:`\langle m^2 \rangle`
+in :math:`1 - \langle m^4 \rangle / 3 \langle m^2 \rangle^2`, ignores their correlation and gives a
+wrong error.  The value is free of bias to order 1/n (Efron 1982).
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ def jackknife(
     Parameters
     ----------
     function : callable
-        Of as many arguments as there are series, each a mean or an array of means (n_blocks,);
-        returns as many values.
+        A function of one argument for each series, a mean or an array of means (n_blocks,);
+        returns as many values as each argument has.
     *series : array_like, shape (n_chains, n_draws)
         One shape for all, e.g. m^2 and m^4.
     method : {"auto", "chains", "binning"}
-        Blocks are the chains ("auto": if there are at least 64) or stretches of them, of a length
+        Blocks are the chains ("auto": if there are at least 64) or parts of chains, with a length
         that follows from the largest tau_int.
     n_blocks : int, optional
-        At least so many blocks, instead.
+        Minimum number of blocks, instead of the length from tau_int.
 
     Returns
     -------

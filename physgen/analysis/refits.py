@@ -1,23 +1,24 @@
 r"""Error bars of a fitted model, from refits to resampled data.
 
-With :math:`\hat\theta` a number of the model that was fitted to the data and :math:`\theta_b`,
-b = 1..B, the same number of models that were fitted anew to bootstrap resamples of the data,
+Let :math:`\hat\theta` be a number computed from the model fitted to the data, and
+:math:`\theta_b`, b = 1..B, the same number from models fitted to bootstrap resamples of the data:
 
 .. math:: \text{bias} = \bar\theta - \hat\theta, \qquad
           s^2 = \frac{1}{B-1} \sum_b (\theta_b - \bar\theta)^2 - \overline{\sigma_b^2},
 
-what refits change beyond their own sampling errors :math:`\sigma_b` is the error of the fit.  The
-bootstrap sees the data as the data see the truth, so the bias that it finds is subtracted once,
+so the error s of the fit is the spread of the refits beyond their own sampling errors
+:math:`\sigma_b`.  Resamples relate to the data as the data relate to the truth, so the bias is
+subtracted once,
 
 .. math:: \theta = \hat\theta - \text{bias}, \qquad
           \text{error}^2 = s^2 (1 + 1/B) + \sigma^2,
 
-and an interval is :math:`\theta \pm t_{B-1}\, \text{error}`, with Student's t for the few refits
-that gave s.  :math:`\sigma`, the sampling error of :math:`\hat\theta` itself, stays known apart.
+and an interval is :math:`\theta \pm t_{B-1}\, \text{error}`, with Student's t because s comes from
+a few refits.  :math:`\sigma`, the sampling error of :math:`\hat\theta` itself, is also reported.
 
-A physical state that is fitted to finite data has too high an energy and too low a fidelity with a
-pure target, both of second order in the noise.  Resampling repeats that, which is why the bias can
-be told from the data alone; what the model class cannot express at all, no refit shows.
+A physical state fitted to finite data has too high an energy and too low a fidelity with a pure
+target, both to second order in the noise.  Resampling repeats this bias, so the data alone can
+estimate it.  No refit shows an error due to states that the model class cannot express.
 """
 
 from __future__ import annotations
@@ -39,11 +40,11 @@ class RefitErrors(NamedTuple):
     Attributes
     ----------
     estimate : array
-        Value of the fit, less the bias that refits show.
+        Value of the fit, minus the bias estimated by refits.
     error : array
         Standard error, of fit and sampling together.
     bias, fit_error, sampling_error : array
-        Its parts; `fit_error` is s.
+        The bias, s, and sigma.
     interval : array (..., 2, 2)
         [level, end]: low and high ends for :data:`LEVELS`.
     """
@@ -62,7 +63,7 @@ def refit_errors(
     sampling_error: np.ndarray | float = 0.0,
     refit_sampling_error: np.ndarray | float = 0.0,
 ) -> RefitErrors:
-    """Combine a fitted value and those of refits.
+    """Combine the value of a fit with the values of its refits.
 
     Parameters
     ----------

@@ -5,9 +5,9 @@ r"""Errors and intervals of weighted draws by resampling: the bootstrap.
           c \sim \mathrm{Multinomial}(N; 1/N) , \qquad b = 1 \dots B ,
 
 for independent draws (Efron, Ann. Statist. 7, 1 (1979)).  The error is the spread over b, for any
-function of averages; the interval is between percentiles, and so need not be symmetric: where few
-draws carry the weight that is what the delta method does not show.  Where hardly any do, resamples
-know no more than they: fewer than 20 effective draws are refused.
+function of averages.  The interval lies between percentiles and need not be symmetric; the delta
+method misses this asymmetry when few draws carry the weight.  With hardly any effective draws
+resamples add no information: fewer than 20 are refused.
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ def bootstrap(
     Parameters
     ----------
     log_weight : array_like, N numbers
-        Of independent draws, as ``importance(..., keep="draws")`` has them.
+        Log weights of independent draws, as in ``importance(..., keep="draws")``.
     *series : array_like, N numbers each
         Observables of these draws, or powers of them; without any, the quantity is log Z.
     function : callable, optional
-        Of the weighted means of all series; by default the mean of the one.
+        A function of the weighted means of all series; by default the mean of a single series.
     n_resamples : int
-        B >= 2; the error is uncertain by a share 1 / sqrt(2 B).
+        B >= 2; the relative uncertainty of the error is 1 / sqrt(2 B).
     level : float
         Coverage of the interval, in (0, 1).
     rng : Stream or int
@@ -90,7 +90,7 @@ def bootstrap(
             f"of {w.size:,}; train the model further, or draw more"
         )
     terms = np.stack([w, *(w * x for x in columns)])
-    shift = log_z(log_weight)[0] - np.log(w.mean())  # of weights that are relative
+    shift = log_z(log_weight)[0] - np.log(w.mean())  # w are relative weights
 
     def quantity(sums: np.ndarray) -> float:
         means = sums[1:] / sums[0]
@@ -106,5 +106,5 @@ def bootstrap(
 
 
 def _counts(stream: Stream, n: int) -> np.ndarray:
-    """Return how often each of n draws is in one resample."""
+    """Return how often each of n draws occurs in one resample."""
     return np.bincount(stream.numpy().integers(n, size=n), minlength=n)

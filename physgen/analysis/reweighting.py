@@ -7,10 +7,10 @@ r"""Single-histogram reweighting: averages at couplings near those that were sam
           \frac{n}{2 \tau_\mathrm{int}} ,
 
 with :math:`\Delta S = S' - S` of each configuration: :math:`(\beta' - \beta) E` for a change of
-temperature (Ferrenberg and Swendsen, Phys. Rev. Lett. 61 (1988) 2635).  ess counts the draws that
-still matter, by their weights (Kish) and their autocorrelation.  Where it is small the histograms
-no longer overlap: the sum is then carried by the few draws that happen to lie furthest out, value
-and error are both wrong, and nothing is returned.  Errors are those of the jackknife.
+temperature (Ferrenberg and Swendsen, Phys. Rev. Lett. 61 (1988) 2635).  ess counts the effective
+draws, from their weights (Kish) and their autocorrelation.  If it is small the histograms no
+longer overlap: a few extreme draws dominate the sum, value and error are both wrong, and nothing
+is returned.  Errors come from the jackknife.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MIN_ESS = 100  # effective draws below which nothing is returned
 
 
 class Reweighted(NamedTuple):
-    """A reweighted average with its standard error, and the effective draws behind it."""
+    """A reweighted average with its standard error and number of effective draws."""
 
     value: float
     error: float
@@ -47,11 +47,11 @@ def reweight(
     Parameters
     ----------
     delta_action : array_like, shape (n_chains, n_draws)
-        S' - S of every draw; a constant in it does not matter.
+        S' - S of every draw; an additive constant does not matter.
     *series : array_like, shape (n_chains, n_draws)
         Observables, or powers of them.
     function : callable, optional
-        Of the reweighted means of all series; by default the mean of the one.
+        A function of the reweighted means of all series; by default the mean of a single series.
 
     Raises
     ------
@@ -93,12 +93,12 @@ def reweight_beta(
     beta, to : float
         Sampled and wanted inverse temperature.
     function : callable, optional
-        Of the reweighted means of all series.
+        A function of the reweighted means of all series.
 
     Raises
     ------
     InputError
-        If fewer than 100 effective draws are left; it says so with the distance in beta.
+        If fewer than 100 effective draws are left; the message names the distance in beta.
     """
     shift = check_finite("to", to) - check_finite("beta", beta)
     return reweight(shift * as_series(energy, "energy"), *series, function=function)

@@ -1,4 +1,4 @@
-"""Tables of estimates as people read them: a line a quantity, values with errors in brackets."""
+"""Tables of estimates for readers: one line a quantity, values with errors in brackets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def format_table(estimates: xr.Dataset) -> str:
     ----------
     estimates : Dataset
         Dim ``quantity`` with value, error, unit, tau_int, tau_int_error, ess and r_hat;
-        ``reference``, ``reference_error`` and ``pull`` are shown where they are.
+        ``reference``, ``reference_error`` and ``pull`` are shown if present.
     """
     header = ["quantity", "value", "unit", "tau_int", "ess", "r_hat"]
     compared = "pull" in estimates

@@ -1,17 +1,18 @@
-r"""The tail of importance weights: whether a few rare draws decide.
+r"""The tail of importance weights: whether a few rare draws dominate.
 
-Of N weights the M = min(N/5, 3 sqrt N) largest are the tail, in excess of the next one, u:
+The tail consists of the M = min(N/5, 3 sqrt N) largest of N weights, measured from the next
+smaller weight u:
 
 .. math:: e_i = w_i - u \ge 0, \qquad P(e > t) \approx (1 + k t / \sigma)^{-1/k} ,
 
-with k fitted to them: for k > 0.5 weights have no variance, for k > 0.7 no estimate can be trusted
-(Vehtari et al., JMLR 25, 72 (2024)).
+with k fitted to the tail.  For k > 0.5 the weights have no variance; for k > 0.7 no estimate can
+be trusted (Vehtari et al., JMLR 25, 72 (2024)).
 
-Weights of a small discrete system repeat, and then a tail can be *exhausted*.  By Good and Turing
-what was drawn once stands for what was never drawn: its excess estimates the excess that is
-missing.  If less than half of the tail's excess came once, the weights are bounded by those seen,
-and there is no k.  If it came once but in fewer than 5 draws, nothing can be fitted, and what
-remains to be said is the share that these draws have of the sum.
+Weights of a small discrete system repeat, and then a tail can be *exhausted*.  By the argument of
+Good and Turing, configurations drawn once represent those never drawn: their excess estimates the
+missing excess.  If they hold less than half of the tail's excess, the weights seen bound all
+weights, and k is undefined.  If they hold more but are fewer than 5, nothing can be fitted; only
+their share of the sum is reported.
 """
 
 from __future__ import annotations
@@ -25,20 +26,20 @@ from physgen.analysis.convergence import tail_shape
 
 __all__ = ["Tail", "weight_tail"]
 
-_SAME = 3e-6  # of log weights: single precision scores one configuration to about 1e-6
-_FEWEST = 5  # draws that a shape can be fitted to
+_SAME = 3e-6  # tolerance of equal log weights; single precision is good to about 1e-6
+_FEWEST = 5  # minimum number of draws for a fit of the shape
 
 
 class Tail(NamedTuple):
-    """What the largest weights say; see the head of this module.
+    """Properties of the largest weights; see the head of this module.
 
     Attributes
     ----------
     k : float
-        The shape; NaN for fewer than 100 weights, weights all alike, an exhausted tail, or fewer
-        than 5 draws to fit.  Never infinite.
+        The shape; NaN for fewer than 100 weights, equal weights, an exhausted tail, or fewer than
+        5 draws to fit.  Never infinite.
     n_lone : int
-        Draws that came once and hold most of the excess, if they are too few to fit; else 0.
+        Number of draws that occurred once and hold most of the excess, if too few to fit; else 0.
     lone_share : float
         Their share of the sum of all weights.
     """

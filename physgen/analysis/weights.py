@@ -1,4 +1,4 @@
-r"""Importance weights: what draws from q say about the target.
+r"""Importance weights: estimates for the target from draws of q.
 
 With :math:`\log w = -S - \log q`,
 
@@ -7,11 +7,11 @@ With :math:`\log w = -S - \log q`,
     \mathrm{ess} = \frac{(\sum_i w_i)^2}{N \sum_i w_i^2}, \qquad
     \mathrm{ess}_f = \frac{1}{\langle w \rangle_p \, \langle 1/w \rangle_p} ,
 
-the last from draws of the *target* (MCMC): a mode that q leaves out is seen there alone.  The
-entropy :math:`\langle S\rangle + \log Z` has one error: both terms are of the same draws.  Both
-are shares of N in (0, 1], equal for N to infinity where q covers the target (Nicoli et al., PRE
-101, 023304 (2020)).  Whether the weights have a variance at all, their tail says
-(:mod:`physgen.analysis.tails`).
+where ess_f comes from draws of the *target* (MCMC) and alone detects a mode that q misses.  Both
+ess and ess_f are shares of N in (0, 1], and agree as N grows if q covers the target (Nicoli et
+al., PRE 101, 023304 (2020)).  The entropy :math:`\langle S\rangle + \log Z` has one error, because
+both terms come from the same draws.  The tail of the weights shows whether they have a variance at
+all (:mod:`physgen.analysis.tails`).
 """
 
 from __future__ import annotations
@@ -91,24 +91,24 @@ def log_z(log_weight: Any) -> tuple[float, float]:
 
 
 def largest_share(log_weight: Any) -> float:
-    """Return the share that the largest weight has of the sum."""
+    """Return the share of the largest weight in the sum."""
     w = relative(log_weight)
     return float(1 / w.sum())
 
 
 def pareto_k(log_weight: Any) -> float:
-    """Return the shape k of the tail of the weights; NaN where there is none to fit."""
+    """Return the shape k of the tail of the weights; NaN if there is no tail to fit."""
     return tail(log_weight).k
 
 
 def relative(log_weight: Any) -> np.ndarray:
-    """Return the weights, the largest of them 1."""
+    """Return the weights relative to the largest."""
     a = _checked(log_weight)
     return np.exp(a - a.max())
 
 
 def tail(log_weight: Any) -> Tail:
-    """Return what the largest weights say, for log weights (N,)."""
+    """Return the properties of the largest weights, for log weights (N,)."""
     from physgen.analysis.tails import weight_tail
 
     return weight_tail(_checked(log_weight))

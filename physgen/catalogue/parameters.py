@@ -1,14 +1,14 @@
-r"""The parameters of a catalogued system, as ``system.toml`` has them.
+r"""The parameters of a catalogued system, as defined in ``system.toml``.
 
     [parameters.kappa]
     meaning = "hopping parameter"
     type = "number"              # or "integer", or "choice" with choices = [...]
     symbol = '$\kappa$'          # on the axes of figures; the name if left out
     default = 0.25               # a parameter without one must be given
-    minimum = 0                  # and no smaller
-    conventions = ["hopping"]    # in which it is a coupling; all of them if left out
+    minimum = 0                  # smallest allowed value
+    conventions = ["hopping"]    # conventions that have it; all of them if left out
 
-``L``, an extent or a shape, is no coupling; nor is a choice, such as the convention.
+``L``, an extent or a shape, is not a coupling; neither is a choice, such as the convention.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ class Parameter:
     name, meaning : str
     type : {"number", "integer", "choice"}
     default : float, int, str or None
-        None: it must be given.
+        None: the parameter must be given.
     minimum : float or None
     symbol : str
-        For axes, in TeX.
+        Label for axes, in TeX.
     choices, conventions : tuple of str
-        The values of a choice; the conventions that it belongs to, empty for all.
+        The values of a choice; the conventions that have the parameter, empty for all.
     """
 
     name: str
@@ -67,15 +67,15 @@ class Parameter:
 
     @property
     def is_coupling(self) -> bool:
-        """Whether it is a number that can be scanned."""
+        """Whether the parameter is a number that can be scanned."""
         return self.type != "choice" and self.name != "L"
 
     def belongs_to(self, convention: str | None) -> bool:
-        """Whether the convention has it."""
+        """Whether the convention has this parameter."""
         return not self.conventions or convention in self.conventions
 
     def checked(self, value: Any) -> Any:
-        """Return `value` as its type; raise :class:`InputError` if it breaks the rule."""
+        """Return `value` as the parameter's type; raise :class:`InputError` if not allowed."""
         if self.type == "choice":
             return check_choice(self.name, value, self.choices)
         if self.name == "L" and isinstance(value, list | tuple):
@@ -86,7 +86,7 @@ class Parameter:
         return found
 
     def _integer(self, value: Any) -> int:
-        if value == math.inf:  # infinite lattices have known numbers, but no target
+        if value == math.inf:  # infinite lattices have reference values, but no target
             raise InputError(f"{self.name} must be finite to make a target, got {value}")
         found = check_finite(self.name, value)
         if not found.is_integer():

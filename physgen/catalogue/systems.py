@@ -4,11 +4,11 @@
                    reference.toml   quantity, parameters, value, error, kind, source
                    README.md  references.bib
 
-``target = "package.module:Class"`` names the class of an action, or a function that returns one,
-in physgen or in any module that Python finds; it is called with the parameters by name.  A choice
-in braces, as in ``"...:Phi4.from_{convention}"``, is put in its place.  A system without a target
-is a quantum state, which is measured.  In a checkout the folders are read where they stand; an
-installed wheel carries a copy.
+``target = "package.module:Class"`` names the class of an action, or a function that returns an
+action, in physgen or in any importable module; it is called with the parameters by name.  A name
+in braces, as in ``"...:Phi4.from_{convention}"``, is replaced by the value of that choice.  A
+system without a target is a quantum state, which is measured.  A checkout reads these folders
+directly; an installed wheel has a copy.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class Reference:
-    """One known number.
+    """One reference value.
 
     Attributes
     ----------
     quantity : str
-        What it is, e.g. ``ground_state_energy``.
+        Name of the quantity, e.g. ``ground_state_energy``.
     parameters : mapping
-        At which parameters.
+        The parameters of the system.
     value, error : float
-        The number and its uncertainty (0 for exact ones, to the digits given).
+        The value and its uncertainty (0 for exact values, to the digits given).
     kind : {"exact", "published", "computed"}
-        Closed form or oracle; read in a publication; computed by us.
+        From a closed form or oracle; from a publication; computed by us.
     source : str
         The formula, publication or computation.
     """
@@ -62,17 +62,17 @@ class Reference:
 
 @dataclass(frozen=True, eq=False)
 class System:
-    """A named system with its conventions and known numbers.
+    """A named system with its conventions and reference values.
 
     Attributes
     ----------
     name, title, description : str
     label : str
-        What it is called in tables and figures, in a word or two.
+        Name in tables and figures, in a word or two.
     path : str or None
-        Where the class of its target is; None for a quantum state.
+        Path of the class of its target; None for a quantum state.
     parameters : mapping of str to Parameter
-        The first coupling is the one that is called the scan if none has several values.
+        If no coupling has several values, the first one counts as the scanned coupling.
     conventions : mapping of str to str
     folder : Path
     """
@@ -93,12 +93,12 @@ class System:
 
     @cached_property
     def bibliography(self) -> str:
-        """What its references cite, in BibTeX."""
+        """The works cited by its references, in BibTeX."""
         return (self.folder / "references.bib").read_text(encoding="utf-8")
 
     @cached_property
     def references(self) -> tuple[Reference, ...]:
-        """Its known numbers."""
+        """The reference values of this system."""
         entries = _read_toml(self.folder / "reference.toml").get("reference", [])
         return tuple(_reference(entry, self.folder) for entry in entries)
 
@@ -108,11 +108,10 @@ class System:
         return tuple(sorted((_root("data") / self.name).glob("*.h5")))
 
     def reference(self, quantity: str, kind: str | None = None, **parameters: Any) -> Reference:
-        """Return the entry of that quantity at those parameters.
+        """Return the entry of this quantity at these parameters.
 
-        Parameters of the system that are not given have their defaults.  Where entries of several
-        kinds are known and none is asked for, an exact one comes before a published and that
-        before a computed one.
+        Parameters that are not given have their defaults.  If no kind is given, exact entries come
+        before published ones, and these before computed ones.
 
         Examples
         --------
@@ -138,7 +137,7 @@ class System:
         return found[0]
 
     def checked_convention(self, convention: str | None = None) -> str | None:
-        """Return the convention, the default one if None is given; None where there is but one.
+        """Return the convention, the default if None is given; None if there is only one.
 
         Raises
         ------
@@ -153,12 +152,12 @@ class System:
         return about.checked(about.default if convention is None else convention)
 
     def takes(self, convention: str | None = None) -> dict[str, Parameter]:
-        """Return the parameters under a convention, the default one if None."""
+        """Return the parameters in a convention, by default the default convention."""
         convention = self.checked_convention(convention)
         return {k: p for k, p in self.parameters.items() if p.belongs_to(convention)}
 
     def couplings(self, convention: str | None = None) -> dict[str, Parameter]:
-        """Return the couplings under a convention: what a config may scan."""
+        """Return the couplings in a convention, which a config may scan."""
         return {k: p for k, p in self.takes(convention).items() if p.is_coupling}
 
     def target(self, **parameters: Any) -> Any:
@@ -169,8 +168,8 @@ class System:
         Raises
         ------
         InputError
-            If the system is no target, a parameter is unknown, missing or of another convention,
-            or the target refuses its value.
+            If the system has no target, a parameter is unknown, missing or from another
+            convention, or the target refuses its value.
 
         Examples
         --------
@@ -197,7 +196,7 @@ class System:
         return self._made({k: p.checked(arguments[k]) for k, p in wanted.items()})
 
     def _made(self, arguments: Mapping[str, Any]) -> Any:
-        """Return the object that `path` makes of its arguments."""
+        """Return the object that the callable at `path` makes from the arguments."""
         placed = {name for _, name, _, _ in string.Formatter().parse(str(self.path)) if name}
         path = str(self.path).format_map(arguments)
         others = {k: v for k, v in arguments.items() if k not in placed}
@@ -205,7 +204,7 @@ class System:
         module, _, names = path.partition(":")
         try:
             maker: Any = functools.reduce(getattr, names.split("."), import_module(module))
-        except Exception as error:  # whatever the module of a stranger does
+        except Exception as error:  # a foreign module may raise anything
             raise InputError(f"{rule}, got {path!r} ({type(error).__name__}: {error})") from error
         try:
             made = maker(**others)
@@ -229,14 +228,14 @@ def load_system(name: str) -> System:
 
 
 def target_systems() -> dict[str, System]:
-    """Return the systems that have an action, by name: those that [target] may name."""
+    """Return the systems with an action, by name; [target] may name these."""
     systems = (load_system(name) for name in list_systems())
     return {system.name: system for system in systems if system.path is not None}
 
 
 @functools.cache
 def _load(folder: Path) -> System:
-    """Read the one file that configs need; the others are read when they are asked for."""
+    """Read the one file that configs need; the others are read on demand."""
     about, where = _read_toml(folder / "system.toml"), f"{folder}/system.toml"
     required = {"title", "description", "parameters", "conventions"}
     if missing := required - about.keys():

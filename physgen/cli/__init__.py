@@ -1,7 +1,7 @@
 """The command line: ``physgen COMMAND``.
 
-Only the command that is called loads what it needs, so ``physgen --help`` stays quick.  Anything
-that the user can mend is one line, ``physgen: error: ...``, and exit status 2; a traceback means
+Only the command that is called loads what it needs, so ``physgen --help`` stays quick.  An error
+that the user can fix gives one line, ``physgen: error: ...``, and exit status 2; a traceback means
 a bug in physgen.
 """
 
@@ -22,8 +22,8 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``physgen`` with the arguments `argv` (default: of the process); return its status."""
     # One thread unless the user says otherwise: a resumed run then repeats the uninterrupted one
-    # bit for bit, products as small as ours gain nothing from a second, and a scan is better
-    # spread over processes.  Read as numpy and numba load.
+    # bit for bit, small matrix products gain nothing from a second thread, and a scan is better
+    # spread over processes.  numpy and numba read this as they load.
     threads = os.environ.setdefault("OMP_NUM_THREADS", "1")
     for variable in ("MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ.setdefault(variable, threads)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LineReporter", "RichReporter", "make_reporter", "stdout"]
 
-LINE_EVERY_S = 10.0  # how often a fit speaks where there is no terminal
+LINE_EVERY_S = 10.0  # between lines about a fit where there is no terminal
 
 
 def stdout() -> Console:
@@ -51,7 +51,7 @@ def _duration(seconds: float) -> str:
 
 
 def _fit(p: FitProgress, held_out_floor: float | None) -> str:
-    """Return the figures of merit: losses per site beside their floors, and what else there is."""
+    """Return the figures of merit: losses per site beside their floors, and the other merits."""
     text = f"{p.label}/site {p.train_loss:.4f}{_floor(p.entropy_floor)}"
     if p.validation_loss == p.validation_loss:  # NaN before the first validation
         text += f", held out {p.validation_loss:.4f}{_floor(held_out_floor)}"
@@ -140,14 +140,14 @@ class LineReporter(Reporter):
 
 
 class _Rate(ProgressColumn):
-    """How fast it goes, as the work itself measures it."""
+    """The speed, as measured by the work itself."""
 
     def render(self, task: Task) -> Text:
         return Text(task.fields.get("rate", ""), style="cyan")
 
 
 class _Eta(ProgressColumn):
-    """The time left, as the work itself estimates it."""
+    """The time left, as estimated by the work itself."""
 
     def render(self, task: Task) -> Text:
         return Text(f"ETA {_duration(task.fields.get('eta', math.inf))}", style="dim")

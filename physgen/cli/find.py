@@ -1,4 +1,4 @@
-"""The commands that find out: systems, workflows, info."""
+"""The commands that list what there is: systems, workflows, info."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def systems(action: str, name: str | None) -> None:
 
 
 def models() -> None:
-    """List the families of models, by what they are models of."""
+    """List the families of models, grouped by their kind of configuration."""
     from physgen.models.families import FAMILIES, SUPPORTS
 
     width = max(map(len, FAMILIES))

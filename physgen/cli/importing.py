@@ -111,7 +111,7 @@ def _settings(data: MeasurementData) -> list[str]:
 
 
 def _estimates(data: MeasurementData) -> list[str]:
-    """Say which observables the shots give, and which not."""
+    """Return which observables the shots determine, and which not."""
     from physgen.quantum import estimate_observables
 
     if data.n < 2 or data.L < 2:

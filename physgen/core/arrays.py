@@ -1,7 +1,7 @@
 """The array rule: NumPy or torch in, the same kind out, on the same device.
 
-Rooms that compute with NumPy convert at their door.  A torch tensor can only reach a function if
-the caller has imported torch already, so nothing here ever imports it.
+Packages that compute with NumPy convert at their public functions.  A torch tensor can only reach
+a function if the caller has already imported torch, so nothing here ever imports it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Markov chains: the state between two steps, what a step reports, and who takes it.
+"""Markov chains: the state between two steps, the report of a step, and the samplers.
 
-A :class:`State` is plain arrays, so any run can be written to a file and continued; whatever is
-tuned (a step size) belongs to the bound sampler, not to it.
+A :class:`State` is plain arrays, so any run can be written to a file and continued.  Tuned
+parameters (a step size) belong to the bound sampler, not to the state.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 class State(NamedTuple):
-    """Where the chains are.
+    """The state of all chains between two steps.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class State(NamedTuple):
         Configurations of all chains, in the layout of the bound sampler that made them;
         ``BoundSampler.configurations`` brings them to (n_chains, *event_shape).
     aux : mapping of str to ndarray
-        Whatever else the next step needs (the actions of the chains, lanes of a generator).
+        Other arrays that the next step needs (the actions of the chains, lanes of a generator).
     """
 
     x: np.ndarray
@@ -47,15 +47,15 @@ class State(NamedTuple):
 
 
 class Info(NamedTuple):
-    """What a step did.
+    """The report of a step.
 
     Attributes
     ----------
     accepted : ndarray or None
-        Share of the proposals accepted by each chain, shape (n_chains,); None where a step
-        rejects nothing.
+        Share of the proposals accepted by each chain, shape (n_chains,); None if steps are never
+        rejected.
     metrics : mapping of str to ndarray
-        More figures of each chain, shape (n_chains,), e.g. ``cluster_size``, ``delta_action``.
+        More numbers of each chain, shape (n_chains,), e.g. ``cluster_size``, ``delta_action``.
     """
 
     accepted: np.ndarray | None = None
@@ -69,8 +69,8 @@ class BoundSampler(Protocol):
     ``exactness`` is "exact" (independent draws), "asymptotic" (the target is the limit of long
     chains) or "approximate" (it is not: ULA).
 
-    Whatever it says beside the members below is read by :func:`traits`.  Entries ``stat.*`` of
-    `State.aux`, shape (n_chains, ...), are reported as they stand at the end (round trips).
+    Optional members are read by :func:`traits`.  Entries ``stat.*`` of `State.aux`, shape
+    (n_chains, ...), are reported with their final values (round trips).
     """
 
     @property
@@ -88,9 +88,9 @@ class BoundSampler(Protocol):
         ...
 
     def step(self, rng: Stream, state: State, n: int = 1) -> tuple[State, Info]:
-        """Return the state after `n` steps (sweeps, trajectories) and what they did, averaged.
+        """Return the state after `n` steps (sweeps, trajectories) and their averaged report.
 
-        A pure function: `state` is left as it was, and equal arguments give equal results.
+        A pure function: `state` is not changed, and equal arguments give equal results.
         """
         ...
 
@@ -104,15 +104,15 @@ class BoundSampler(Protocol):
 
 
 class Traits(NamedTuple):
-    """What a bound sampler may say of its chains; none of it is demanded.
+    """Optional properties of a bound sampler.
 
     Attributes
     ----------
     coupled_chains : bool
         The chains are walkers of one ensemble, and are judged as one.
     replicas : mapping of str to ndarray
-        One name and its values: ``measure`` returns (n_chains, n_values) arrays, which get that
-        dim.  Empty for most samplers.
+        The name and values of one more dimension: ``measure`` returns arrays of shape (n_chains,
+        n_values).  Empty for most samplers.
     tuning : mapping of str to float
         The tuned values (:class:`Tunable`); empty if there are none.
     """
@@ -123,7 +123,7 @@ class Traits(NamedTuple):
 
 
 def traits(bound: Any) -> Traits:
-    """Return what a bound sampler says of its chains, with defaults for what it leaves out."""
+    """Return the properties of a bound sampler, with defaults for missing ones."""
     default = Traits()
     return Traits(
         coupled_chains=bool(getattr(bound, "coupled_chains", False)),
@@ -139,7 +139,7 @@ class Sampler(Protocol):
     def bind(self, target: Target) -> BoundSampler:
         """Return the algorithm for one target.
 
-        Here it is decided which loop runs: compiled, NumPy or torch.
+        `bind` chooses the loop that runs: compiled, NumPy or torch.
         """
         ...
 
@@ -158,15 +158,15 @@ class Tunable(BoundSampler, Protocol):
         ...
 
     def with_tuning(self, tuning: Mapping[str, float]) -> Any:
-        """Return this bound sampler with these values: how a resumed run gets them back."""
+        """Return this bound sampler with these tuned values, as a resumed run needs it."""
         ...
 
 
 def check_layout(state: State, dtype: Any, *shape: int) -> None:
-    """Raise InputError unless `state` is one of the sampler that asks.
+    """Raise InputError unless `state` has the array type and shape that a sampler expects.
 
-    Compiled loops go by the shape of the lattice: the state of another layout or lattice would
-    have them write beyond its end.
+    Compiled loops do not check bounds: a state of another layout or lattice would make them write
+    beyond its end.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def check_layout(state: State, dtype: Any, *shape: int) -> None:
     dtype : dtype
         Of ``state.x``.
     *shape : int
-        ``state.x.shape`` without its first axis; -1 where any extent will do.
+        ``state.x.shape`` without its first axis; -1 stands for any extent.
     """
     x = state.x
     fits = len(x.shape) == 1 + len(shape) and all(

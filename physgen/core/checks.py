@@ -1,4 +1,4 @@
-"""Validation at the public edge: rule, value, remedy."""
+"""Checks of user input; error messages state the rule, the value and the remedy."""
 
 from __future__ import annotations
 

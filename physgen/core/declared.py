@@ -1,7 +1,6 @@
-"""What a target says of itself beside its action: lattice, symmetries, observables, couplings.
+"""Optional declarations of a target: lattice, symmetries, observables, couplings.
 
-None of it is demanded of a target.  Whoever uses it asks here, so that a target without it is
-treated the same everywhere.
+Callers read them through :func:`declared`, so targets without them are treated alike everywhere.
 """
 
 from __future__ import annotations
@@ -29,12 +28,12 @@ class Declared:
     observables : mapping of str to physgen.observables.Observable
         What chains measure; empty if only the action is measured.
     couplings : mapping of str to float or ndarray
-        By the names of docs/conventions.md: beta, J, h, kappa, lam, m2, ...; arrays where a
-        coupling differs from site to site.  Of a target without ``couplings``: its attributes of
-        these names.
+        Couplings by the names of docs/conventions.md: beta, J, h, kappa, lam, m2, ...; arrays
+        where a coupling differs from site to site.  If the target has no ``couplings``, its
+        attributes of these names.
     numbers : mapping of str to float
-        What results are labelled with: the couplings that are one number, unless the target has
-        ``numbers`` of its own (phi^4: hop, quad, quart, const, the same in every convention).
+        Labels of results: the scalar couplings, unless the target has ``numbers`` of its own
+        (phi^4: hop, quad, quart, const, the same in every convention).
     """
 
     lattice: Any = None
@@ -50,7 +49,7 @@ class Declared:
 
 
 def declared(target: Any) -> Declared:
-    """Return what a target declares; empty where it declares nothing."""
+    """Return the declarations of a target; those that it leaves out are empty."""
     couplings: Any = getattr(target, "couplings", None)
     if couplings is None:
         found = {name: getattr(target, name, None) for name in _NAMES}

@@ -28,7 +28,7 @@ class InputError(PhysgenError, ValueError):
 
 
 class StoreError(PhysgenError, OSError):
-    """A run directory or result file cannot be used as asked; nothing in it was changed."""
+    """A run directory or result file cannot be used as requested; nothing in it was changed."""
 
     def __str__(self) -> str:
         # OSError would render a lone message argument as usual, but an errno pair as "[Errno n]".
@@ -56,9 +56,9 @@ class ChainTooShortError(PhysgenError):
     ----------
     tau_int : float
         Integrated autocorrelation time of the slowest observable, in draws; a lower bound if the
-        chains are shorter than it.
+        chains are shorter than this time.
     n_draws_needed : int
-        Draws a chain that would do, warm-up included, as far as can be told.
+        Estimated number of draws that each chain needs, warm-up included.
     """
 
     def __init__(self, message: str, tau_int: float, n_draws_needed: int) -> None:
@@ -73,7 +73,7 @@ class NonFiniteActionError(PhysgenError):
     Attributes
     ----------
     chain, draw : int
-        Where it happened first.
+        The first chain and draw where it happened.
     state : object
         The state of all chains before that draw.
     """

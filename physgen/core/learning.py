@@ -1,14 +1,14 @@
-r"""What training asks of a model, and what an objective is.
+r"""The interface between training and models, and the interface of objectives.
 
-A model that is trained returns the logarithm of its normalised density, ``forward(x)`` =
+A trainable model returns the logarithm of its normalised density, ``forward(x)`` =
 :math:`\log q_\theta(x)`, differentiable in :math:`\theta`.  An objective is a loss
 
 .. math:: \mathcal L(\theta; i, \epsilon, c) \to (\ell, c')
 
-of the items at positions i, of random numbers :math:`\epsilon` and of a *carry* c: whatever the
-objective must remember from one step to the next (persistent chains, the state of a critic).  The
-carry is arrays and belongs to the state of the fit, so an objective is a constant and a fit that
-is resumed repeats the uninterrupted one bit for bit.
+that depends on the items at positions i, on random numbers :math:`\epsilon` and on a *carry* c,
+which the objective passes from one step to the next (persistent chains, the state of a critic).
+The carry consists of arrays and belongs to the state of the fit.  The objective itself therefore
+never changes, and a resumed fit repeats the uninterrupted one bit for bit.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ class Loss(NamedTuple):
     value : tensor, shape ()
         Differentiable in the weights of the model.
     metrics : mapping of str to float
-        Figures to log beside it.
+        Further numbers for the log.
     carry : mapping of str to tensor
-        What the next step is given; without gradients.
+        Input of the next step; without gradients.
     """
 
     value: Array
@@ -81,14 +81,14 @@ class Reparametrised(Trainable, Protocol):
     def draw(self, n: int, generator: Any) -> tuple[Array, Array]:
         """Return n draws and their log q, both differentiable in the weights.
 
-        Spins do not move with the weights; their log q does.
+        For spins only log q depends on the weights.
         """
         ...
 
 
 @runtime_checkable
 class Scored(Reparametrised, Protocol):
-    """A model that knows the score of its draws in the same pass."""
+    """A model that computes the score d log q / dx in the same pass as its draws."""
 
     def draw_with_score(self, n: int, generator: Any) -> tuple[Array, Array, Array]:
         """Return n draws, their log q and d log q / dx; only the draws are differentiable."""
@@ -97,7 +97,7 @@ class Scored(Reparametrised, Protocol):
 
 @runtime_checkable
 class Refinable(Protocol):
-    """A density that is computed in steps: twice as many tell how good it is."""
+    """A density that is computed in steps; twice as many steps show its error."""
 
     def refined(self) -> Any:
         """Return the same density with twice the steps, or None if nothing in it takes steps."""
@@ -106,7 +106,7 @@ class Refinable(Protocol):
 
 @runtime_checkable
 class Augmented(Protocol):
-    """A density that is trained on items transformed at random, at less than its full cost."""
+    """A density trained on randomly transformed items, which costs less than its full log_prob."""
 
     def training_log_prob(self, x: Array, rng: Stream) -> Array:
         """Return an estimate of log_prob whose mean over `rng` is at most log_prob."""
@@ -117,13 +117,13 @@ class Augmented(Protocol):
 class Stepped(Protocol):
     """A module defined by an equation that is solved in ``steps`` steps.
 
-    Training raises ``steps`` where the error of the solver has grown; it may be assigned.
+    ``steps`` can be assigned; training raises it when the error of the solver grows.
     """
 
     steps: int
 
     def steps_needed(self, rng: Stream | int) -> int:
-        """Return how many steps the present weights need, at least the present number."""
+        """Return how many steps the current weights need, at least the current number."""
         ...
 
 
@@ -140,9 +140,9 @@ class Annealed(Protocol):
 class Objective(Protocol):
     """What training minimises; holds its data and/or its target.
 
-    ``loss_name`` is the name of the loss in histories (``train_nll``), ``label`` what a reader is
-    shown ("NLL"), ``item`` what a batch consists of ("shots", "draws") and ``unit`` the unit of
-    the loss of one item ("nat").
+    ``loss_name`` is the name of the loss in histories (``train_nll``), ``label`` its name in
+    tables and figures ("NLL"), ``item`` the name of the members of a batch ("shots", "draws") and
+    ``unit`` the unit of the loss of one item ("nat").
     """
 
     @property
@@ -159,7 +159,7 @@ class Objective(Protocol):
 
     @property
     def merits(self) -> Mapping[str, Callable[[Array], float]]:
-        """Figures of merit by name: functions of what :meth:`evaluate` returns."""
+        """Figures of merit by name: functions of the result of :meth:`evaluate`."""
         ...
 
     @property
@@ -182,13 +182,13 @@ class Objective(Protocol):
         ...
 
     def begin(self, model: Any, rng: Stream) -> Carry:
-        """Return what the first step is given; empty for most objectives."""
+        """Return the carry of the first step; empty for most objectives."""
         ...
 
     def loss(self, model: Any, index: Array, rng: Stream, carry: Carry) -> Loss:
         """Return the mean loss of the items at positions `index`, an int64 array (B,).
 
-        A pure function of its arguments and of the data that the objective holds.
+        A pure function of its arguments and of the data in the objective.
         """
         ...
 

@@ -114,7 +114,7 @@ class Decimable(Target, Protocol):
 
 @runtime_checkable
 class Fingerprinted(Protocol):
-    """Something that two runs can tell apart by more than its name."""
+    """Something identified by a digest of its numbers, not only by its name."""
 
     @property
     def fingerprint(self) -> str:
@@ -124,9 +124,9 @@ class Fingerprinted(Protocol):
 
 @runtime_checkable
 class EnergyModel(Differentiable, Fingerprinted, Protocol):
-    """A target with weights that are trained; every sampler runs on it.
+    """A target with trainable weights; every sampler runs on it.
 
-    Its fingerprint changes with its weights, so no chain is continued under other ones.
+    Its fingerprint changes with the weights, so a chain is never continued under other weights.
     """
 
     def parameters(self, recurse: bool = True) -> Iterator[Any]:
@@ -168,7 +168,7 @@ class JointDensity(Protocol):
     def posterior_log_prob(self, x: Array, z: Array) -> Array:
         """Return log r(z | x), normalised in z for every x (the encoder), shape ``(...)``.
 
-        The target e^{-S(x)} r(z | x) of the pair has the log Z of x alone, whatever r is.
+        For any r, the target e^{-S(x)} r(z | x) of the pair has the same log Z as e^{-S(x)}.
         """
         ...
 
@@ -179,7 +179,7 @@ class JointDensity(Protocol):
 
 @runtime_checkable
 class Simulator(Protocol):
-    """Something that draws, with no density behind it (a GAN)."""
+    """A sampler without a known density (a GAN)."""
 
     def sample(self, n: int, rng: Stream | int) -> Array: ...
 
@@ -204,7 +204,7 @@ class Conditional(Protocol):
 
 @runtime_checkable
 class Collapsed(Protocol):
-    """A density some of whose variables are drawn exactly given the others."""
+    """A density in which some variables are drawn exactly, given the others."""
 
     def collapsed_for(self, target: Any) -> tuple[Any, Any] | None:
         """Return (q, S) of the variables that are not drawn exactly.

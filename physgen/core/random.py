@@ -2,13 +2,13 @@ r"""Random streams: randomness as an argument.
 
 A :class:`Stream` is a value ``(seed, path, counter)``, never a hidden state.  It names one
 independent random sequence; the same triple gives the same numbers on every machine.  Derived
-streams are made by naming them,
+streams are made by name,
 
 >>> root = Stream(seed=1)
 >>> root.child("train", "shuffle").at(7)            # the shuffle of epoch 7
 Stream(seed=1, path=('train', 'shuffle'), counter=7)
 
-so a resumed run needs only the counter that it had reached.  The triple is hashed (BLAKE2b) to
+so a resumed run needs only the last value of the counter.  The triple is hashed (BLAKE2b) to
 the 128-bit key of a Philox4x64 generator; keys of different triples collide with probability
 :math:`2^{-128}`.
 """
@@ -38,7 +38,7 @@ class Stream:
     seed : int
         Root seed of the run, ``0 <= seed < 2**63``.
     path : tuple of str or int
-        Names that lead from the root to this stream.
+        Names on the way from the root to this stream.
     counter : int
         Position along the stream (epoch, draw, batch), ``>= 0``.
     """
@@ -55,7 +55,7 @@ class Stream:
     def child(self, *names: str | int) -> Stream:
         """Return the stream reached by appending `names` to the path, at counter 0.
 
-        The position is part of the way there: children of different counters are different.
+        The child depends on the counter: different counters have different children.
         """
         here = (f"@{self.counter}",) if self.counter else ()
         return Stream(self.seed, (*self.path, *here, *names))

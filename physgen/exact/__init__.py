@@ -1,7 +1,7 @@
-"""Oracles: numbers known exactly, under the names that estimates carry.
+"""Oracles: exact values, under the same names as the estimates.
 
-:func:`exact_values` answers for a target with the best oracle it has; :func:`exact_observables`
-does for the ground state of a quantum chain.  The formulas of two-dimensional Ising models are in
+:func:`exact_values` uses the best oracle for a target; :func:`exact_observables` treats the ground
+state of a quantum chain.  The formulas for two-dimensional Ising models are in
 :mod:`~physgen.exact.kaufman` (finite tori) and :mod:`~physgen.exact.onsager` (infinite lattice).
 """
 

@@ -40,7 +40,7 @@ def sector_matrix(tfim: TFIM, parity: int) -> sparse.csr_array:
     for i in range(tfim.L):
         flipped = state ^ (1 << (tfim.L - 1 - i))
         element = np.full(half, -tfim.h)
-        if i == 0:  # leaves the half space: |s'> = P |complement of s'>
+        if i == 0:  # the flip leaves the half space: |s'> = P |complement of s'>
             flipped = 2 * half - 1 - flipped
             element *= parity
         H = H + sparse.csr_array((element, (flipped, state)), shape=(half, half))

@@ -6,8 +6,9 @@ r"""Small Ising models by summing over all :math:`2^N` configurations, N <= 25.
     g(E, M) = \#\{s : H_0(s) = E, \textstyle\sum_x s_x = M\},
 
 for any lattice, couplings and fields (H_0 is H without field).  The flips follow a Gray code; with
-h = 0 only half of the configurations are visited, the others are their mirror images.  2^25 take
-a third of a second.  Everything is exact to rounding: 1e-14 relative in log Z and the energy.
+h = 0 only half of the configurations are visited, since s and -s are equivalent.  2^25
+configurations take a third of a second.  Results are exact up to rounding: 1e-14 relative in log Z
+and the energy.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ __all__ = [
 ]
 
 MAX_SITES = 25
-_MAX_LISTED = 20  # sites of which a table of all probabilities is kept
+_MAX_LISTED = 20  # largest number of sites for a table of all probabilities
 _MAX_LEVELS = 10**7
 
 
@@ -50,7 +51,7 @@ def enumerated_observables(target: Ising) -> xr.Dataset:
     xarray.Dataset
         ``log_z``, ``energy_per_site``, ``specific_heat``, ``magnetization`` <m>,
         ``abs_magnetization`` <|m|>, ``m2``, ``m4``, ``susceptibility``, ``chi_abs``, ``binder``
-        and what follows from them (see :func:`physgen.exact.exact_ising`); and ``p_magnetization``
+        and derived quantities (see :func:`physgen.exact.exact_ising`); and ``p_magnetization``
         (m), the distribution of m.
 
     Raises
@@ -85,19 +86,19 @@ def density_of_states(target: Ising) -> xr.DataArray:
     Parameters
     ----------
     target : Ising
-        At most 25 sites, couplings that are whole multiples of the smallest of them (+-J, say).
-        Its beta and h play no role.
+        At most 25 sites, with couplings that are integer multiples of the smallest one (+-J, say).
+        beta and h do not matter.
 
     Returns
     -------
     xarray.DataArray
-        g (energy, spin_sum), int64; coords ``energy``, without field and in units of J, levels
-        that occur only; ``spin_sum``, sum of all spins.
+        g (energy, spin_sum), int64; coords ``energy``, without field and in units of J, only
+        levels that occur; ``spin_sum``, sum of all spins.
 
     Raises
     ------
     InputError
-        If there are more than 25 sites, or couplings that are no multiples of one number.
+        If there are more than 25 sites, or couplings are not integer multiples of one number.
 
     Examples
     --------
@@ -135,7 +136,7 @@ def density_of_states(target: Ising) -> xr.DataArray:
 def probabilities(target: Ising) -> np.ndarray:
     """Return the probability of every configuration, shape (2**n_sites,), at most 20 sites.
 
-    Entry k is that of ``spins_of(k, target.event_shape)``.
+    Entry k belongs to ``spins_of(k, target.event_shape)``.
     """
     _model(target, _MAX_LISTED)
     n_states = 2**target.n_sites
@@ -148,7 +149,7 @@ def probabilities(target: Ising) -> np.ndarray:
 
 
 def spins_of(index: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Return the configurations of these numbers, int8, shape (*index.shape, *shape).
+    """Return the configurations with these numbers, int8, shape (*index.shape, *shape).
 
     Site 0 is the most significant bit; a bit 0 is a spin +1, as for qubits.
     """
@@ -159,7 +160,7 @@ def spins_of(index: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _model(target: Ising, max_sites: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Neighbours, J and h of each site as the kernels take them."""
+    """Neighbours, J and h of each site in the form that the kernels expect."""
     n = target.n_sites
     if n > max_sites:
         raise InputError(

@@ -7,7 +7,7 @@ only non-zero contraction is :math:`G_{jk} = \langle i a_j b_k \rangle`.  With
 .. math:: \langle X_i \rangle = G_{ii}, \qquad
           \langle Z_i Z_j \rangle = \det \left[ -G_{l+1,m} \right]_{l,m = i}^{j-1} \quad (i < j),
 
-for either sign of J and h.  The state is the one of definite parity P = prod X, so
+for either sign of J and h.  The state has definite parity P = prod X, so
 :math:`\langle Z_i \rangle = 0` exactly.  (Lieb, Schultz and Mattis 1961; Pfeuty 1970.)
 """
 
@@ -24,7 +24,7 @@ __all__ = ["exact_observables", "x_profile", "zz_matrix"]
 
 
 def _correlations(tfim: TFIM) -> np.ndarray:
-    """G of the ground state, which must be the only one of its parity."""
+    """G of the ground state, which must be unique in its parity sector."""
     sector = tfim.ground_sector()
     if sector.levels[1] - sector.levels[0] <= 1e-10 * tfim.L * max(abs(tfim.J), abs(tfim.h)):
         raise InputError(

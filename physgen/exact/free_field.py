@@ -6,14 +6,15 @@ An action :math:`S = \sum_x [-{\rm hop} \sum_\mu \phi_x \phi_{x+\mu} + {\rm quad
 .. math:: \lambda_k = 2\,{\rm quad} - 2\,{\rm hop} \sum_\mu \cos k_\mu \qquad
           (= \hat k^2 + m^2 \text{ for } \tfrac12(\partial\phi)^2 + \tfrac12 m^2\phi^2),
 
-k_mu = 2 pi j/L (periodic) or pi (j+1)/(L+1) (open, the field being 0 outside), so
+with k_mu = 2 pi j/L (periodic) or pi (j+1)/(L+1) (open, with field 0 outside), so
 
 .. math:: \log Z = \tfrac V2 \log 2\pi - \tfrac12 \sum_k \log \lambda_k - V {\rm const}, \qquad
           \langle\phi^2\rangle = \frac1V \sum_k \frac1{\lambda_k}, \qquad
           G(r) = \frac1V \sum_k \frac{\cos k r}{\lambda_k} .
 
 The unadjusted Langevin chain :math:`\phi \to \phi - \epsilon\,\partial S + \sqrt{2\epsilon}\,\xi`
-is stationary in another Gaussian: :math:`\lambda_k \to \lambda_k (1 - \epsilon\lambda_k/2)`.
+has another Gaussian as stationary distribution: :math:`\lambda_k \to \lambda_k (1 -
+\epsilon\lambda_k/2)`.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def free_field_observables(target: Any) -> xr.Dataset:
 
 
 def ula_observables(target: Any, step_size: float) -> xr.Dataset:
-    """Return what the unadjusted Langevin algorithm converges to on a Gaussian field.
+    """Return the expectation values to which unadjusted Langevin converges on a Gaussian field.
 
     Parameters
     ----------
@@ -69,7 +70,7 @@ def ula_observables(target: Any, step_size: float) -> xr.Dataset:
     Raises
     ------
     InputError
-        If step_size is not below 2 / lambda_max: the chain diverges.
+        If step_size is not below 2 / lambda_max, where the chain diverges.
     """
     check_positive("step_size", step_size)
     eigenvalues = mode_eigenvalues(target)

@@ -9,14 +9,14 @@ On n x m sites with K = beta J, every bond counted once (an extent of 2 has doub
 
 over the momenta p = (2r+1) pi/n and q = 2r pi/n, r = 0..n-1, with
 cosh gamma_p = s + 1/s - cos p and gamma_0 = 2K + ln tanh K **with its sign**: the fourth term is
-negative above the critical temperature.  (A wrong sign cannot be seen at K_c, where the term is
+negative above the critical temperature.  (A wrong sign has no effect at K_c, where the term is
 zero, and shifts log Z by up to ln 2 elsewhere.)
 
-With t the product of the tanh(m gamma/2) over a set of momenta the bracket is
-:math:`A (1 + t_p) + C (1 + t_q)`.  Turning every other spin maps K < 0 to |K| with antiperiodic
-boundaries along the odd extents, :math:`\pm A (1 - t_p) + C (1 - t_q)`: minus if both are odd,
-n being odd.  All of it, and its two derivatives in K, is evaluated through q = min(s, 1/s), which
-is smooth at K = 0 and never overflows.  (Kaufman 1949; duality: Kramers and Wannier 1941.)
+With t the product of tanh(m gamma/2) over a set of momenta, the bracket is
+:math:`A (1 + t_p) + C (1 + t_q)`.  Flipping every other spin maps K < 0 to |K| with antiperiodic
+boundaries along the odd extents, :math:`\pm A (1 - t_p) + C (1 - t_q)` with n odd, and with minus
+if both extents are odd.  Z and its two derivatives in K are evaluated through q = min(s, 1/s),
+which is smooth at K = 0 and never overflows.  (Kaufman 1949; duality: Kramers and Wannier 1941.)
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from physgen.core.errors import InputError
 __all__ = ["energy_per_site", "entropy_per_site", "log_z", "log_z_derivatives", "specific_heat"]
 
 _SMALL = 1e-8  # |K| below which the first terms of the series are exact to rounding
-_CANCELLATION = 1e4  # of the two terms of Z: more leaves fewer than ten digits
+_CANCELLATION = 1e4  # largest cancellation of the two terms of Z that leaves ten digits
 
 
 def log_z(K: float | np.ndarray, shape: Sequence[int]) -> np.ndarray:
@@ -48,7 +48,7 @@ def log_z(K: float | np.ndarray, shape: Sequence[int]) -> np.ndarray:
     Returns
     -------
     ndarray
-        log Z, the shape of K.
+        log Z, with the shape of K.
 
     Examples
     --------
@@ -124,10 +124,10 @@ class _Jet(NamedTuple):
 def _mixture(
     K: np.ndarray, n: int, m: int, twisted: np.ndarray, both: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Log Z and derivatives for K > 0, shape (..., 1); `twisted`: antiperiodic along odd ones."""
+    """Log Z and derivatives for K > 0, shape (..., 1); `twisted`: odd extents antiperiodic."""
     odd = _product(K, n, m, np.pi * np.arange(1, 2 * n, 2) / n, twisted)
     even = _product(K, n, m, np.pi * np.arange(2, 2 * n, 2) / n, twisted, zero_mode=True)
-    # Z = (+-A' + C')/2, the derivatives those of a mixture; the first weight may be negative
+    # Z = (+-A' + C')/2, with the derivatives of a mixture; the first weight may be negative
     sign = np.where(twisted & both, -1.0, 1.0)
     ratio = sign * np.exp(np.minimum(odd.value - even.value, 0.0))
     inverse = np.exp(np.minimum(even.value - odd.value, 0.0))
@@ -199,7 +199,7 @@ def _product(
 def _zero_mode(
     K: np.ndarray, s: np.ndarray, c: np.ndarray, m: int
 ) -> tuple[_Jet, _Jet, np.ndarray]:
-    """Of momentum 0: log of (2s)^(m/2) 2cosh(m gamma/2); tanh(m gamma/2), and its log modulus."""
+    """For momentum 0: log of (2s)^(m/2) 2cosh(m gamma/2); tanh(m gamma/2), and its log modulus."""
     gamma = 2 * K + np.log(np.tanh(K))
     gamma_1, gamma_2 = 2 + 2 / s, -4 * c / s**2
     tanh = np.tanh(0.5 * m * gamma)

@@ -1,4 +1,4 @@
-"""The names under which oracles and samplers report the same quantities."""
+"""Common names of quantities from oracles and samplers."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def labelled(values: Mapping[str, Any], **attrs: Any) -> xr.Dataset:
 
 
 def moment_values(moments: Mapping[Any, float | None], V: int) -> dict[str, float | None]:
-    """Return what follows from <m>, <|m|>, <m^2>, <m^4> (keys "m", "abs", 2, 4), if known."""
+    """Return quantities derived from <m>, <|m|>, <m^2>, <m^4> (keys "m", "abs", 2, 4)."""
     m, absolute, m2, m4 = (moments.get(key) for key in ("m", "abs", 2, 4))
     return {
         "magnetization": m,
@@ -76,11 +76,11 @@ def ising_dataset(
     target : Ising
         The model.
     method : str
-        How the numbers were obtained.
+        Name of the method behind the numbers.
     log_z, energy, energy_variance : float
         log Z; mean and variance of H.
     moments : mapping
-        As for :func:`moment_values`; the unknown ones are left out.
+        As for :func:`moment_values`; unknown moments are left out.
     """
     V, beta = target.n_sites, target.beta
     values = {

@@ -13,7 +13,7 @@ With K = beta J, :math:`\kappa = 2\sinh 2K/\cosh^2 2K` and complete elliptic int
     M &= (1 - \sinh^{-4} 2K)^{1/8} \quad (K > K_c), \qquad K_c = \tfrac12\log(1 + \sqrt2).
 
 At K_c: log Z/N = (log 2)/2 + 2G/pi with Catalan's constant G, e = -sqrt 2, and c diverges.
-The sign of K changes only those of e and, for K < 0, M to 0 (the order is staggered).
+Changing the sign of K changes the sign of e; for K < 0, M = 0 (the order is staggered).
 H = -J sum s s' with every bond counted once.  (Onsager 1944; Yang 1952.)
 """
 
@@ -39,8 +39,8 @@ K_C = float(0.5 * np.log1p(np.sqrt(2.0)))  # 0.440686793509772
 def log_z_per_site(K: float | np.ndarray) -> np.ndarray:
     """Return the limit of log Z / N, the shape of K; even in K.
 
-    The integral is done by the double-exponential rule (Takahasi and Mori 1974), which does not
-    mind that the square root is nearly singular at pi/2 close to K_c: rounding error only.
+    The integral uses the double-exponential rule (Takahasi and Mori 1974), which has only rounding
+    errors even close to K_c, where the square root is nearly singular at pi/2.
     """
     K = np.abs(_checked(K))
     kappa, complement = _moduli(K)
@@ -121,5 +121,5 @@ def _double_exponential(step: float = 0.05) -> tuple[np.ndarray, np.ndarray]:
     """Nodes and weights of the double-exponential rule on (0, pi/2)."""
     t = np.arange(-4.0, 4.0 + step / 2, step)
     u = 0.5 * np.pi * np.sinh(t)
-    node = np.pi / 2 / (1 + np.exp(-2 * u))  # close to 0 it keeps its relative digits
+    node = np.pi / 2 / (1 + np.exp(-2 * u))  # keeps its relative precision close to 0
     return node, step * np.pi / 4 * 0.5 * np.pi * np.cosh(t) / np.cosh(u) ** 2

@@ -1,4 +1,4 @@
-"""One door to the exact values of a target: the oracle that knows most about it answers.
+"""Exact values of a target, from the oracle that knows most about it.
 
 | target | oracle | limit |
 |---|---|---|
@@ -39,17 +39,17 @@ _METHODS = ("auto", "enumeration", "kaufman", "transfer_matrix")
 def exact_values(target: Any) -> xr.Dataset:
     """Return the exact values of a target under the names of the estimates.
 
-    An oracle of another class of targets joins in by ``exact_values.register(cls, oracle)``.
+    ``exact_values.register(cls, oracle)`` adds an oracle for another class of targets.
 
     Parameters
     ----------
     target : Ising, Phi4, FreeField or of a registered class
-        See the table above for what is in reach.
+        See the table above for the limits.
 
     Returns
     -------
     xarray.Dataset
-        Of :func:`exact_ising`, :func:`exact_phi4` or :func:`free_field_observables`;
+        From :func:`exact_ising`, :func:`exact_phi4` or :func:`free_field_observables`;
         ``attrs["method"]`` names the oracle.
 
     Raises
@@ -70,21 +70,21 @@ def exact_ising(target: Ising, method: str = "auto") -> xr.Dataset:
     target : Ising
         The model.
     method : {"auto", "enumeration", "kaufman", "transfer_matrix"}
-        "auto": enumeration up to 25 sites, which alone knows the magnetization; else Kaufman;
-        else the transfer matrix.
+        "auto": enumeration up to 25 sites, the only oracle with moments of the magnetization; else
+        Kaufman; else the transfer matrix.
 
     Returns
     -------
     xarray.Dataset
         ``log_z``, ``free_energy`` = -log Z, ``free_energy_per_site`` = -log Z/(beta V),
-        ``entropy_per_site``, ``energy_per_site``, ``specific_heat``; ``magnetization`` (0 where
-        there is no field); by enumeration also ``abs_magnetization``, ``m2``, ``m4``,
+        ``entropy_per_site``, ``energy_per_site``, ``specific_heat``; ``magnetization`` (0 if there
+        is no field); by enumeration also ``abs_magnetization``, ``m2``, ``m4``,
         ``susceptibility``, ``chi_abs``, ``binder`` and ``p_magnetization``.
 
     Raises
     ------
     InputError
-        If no oracle, or not the one asked for, can treat the model.
+        If no oracle, or not the requested one, can treat the model.
 
     Examples
     --------
@@ -127,14 +127,14 @@ def torus_observables(target: Ising) -> xr.Dataset:
 
 @exact_values.register
 def exact_phi4(target: Phi4 | FreeField, n_nodes: int = 12) -> xr.Dataset:
-    """Return exact values of a scalar field: Gaussian modes if it is free, else quadrature.
+    """Return exact values of a scalar field, from Gaussian modes if free, else by quadrature.
 
     Parameters
     ----------
     target : Phi4 or FreeField
         Free, or on a torus at most 4 sites wide.
     n_nodes : int
-        Nodes of the quadrature, see :func:`phi4_torus`, which also names what is returned.
+        Nodes of the quadrature; see :func:`phi4_torus`, also for the result.
     """
     if isinstance(target, FreeField) or target.quart == 0:
         return free_field_observables(target)

@@ -8,9 +8,9 @@ eigenvalues :math:`\lambda_0 > |\lambda_1| \ge \dots` and eigenvectors :math:`v_
           \langle R_0 R_r \rangle
             = \frac1Z \sum_i \lambda_i^{L-r} \langle v_i | R\, T^r R | v_i \rangle ,
 
-for functions O and R of a row.  A few levels give Z to many digits where L is not small: one that
-is left out costs :math:`(\lambda/\lambda_0)^L`.  The lowest excitation is the mass of the strip,
-:math:`m = \log \lambda_0/\lambda_1`, the inverse of its correlation length.
+for functions O and R of a row.  If L is not small, a few levels give Z to many digits: an omitted
+level changes it by :math:`(\lambda/\lambda_0)^L`, relatively.  The lowest excitation gives the
+mass of the strip, :math:`m = \log \lambda_0/\lambda_1`, the inverse of its correlation length.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_WIDTH", "phi4_spectrum"]
 
 MAX_WIDTH = 8
-_MAX_STATES = 2**23  # of a row; 64 MB a vector
+_MAX_STATES = 2**23  # largest number of states of a row; 64 MB a vector
 _NODES = {1: 16, 2: 16, 3: 14, 4: 12, 5: 10, 6: 8, 7: 7, 8: 7}
 
 
@@ -44,10 +44,10 @@ def phi4_spectrum(target: Phi4, n_nodes: int | None = None, n_levels: int = 32) 
     target : Phi4
         On a periodic lattice of one or two dimensions, the narrower extent at most 8.
     n_nodes : int, optional
-        Quadrature nodes for each field; by default 12 at width 4, 8 at 6 and 7 at 8, where it
-        takes some minutes and 3 GB.  n_nodes^width must not exceed 2^23.
+        Quadrature nodes for each field; by default 12 at width 4, 8 at 6 and 7 at 8 (some minutes
+        and 3 GB).  n_nodes^width must not exceed 2^23.
     n_levels : int
-        Eigenvalues taken into account, >= 4.
+        Number of eigenvalues included, >= 4.
 
     Returns
     -------
@@ -101,19 +101,19 @@ class _Rows(NamedTuple):
     x: np.ndarray  # nodes (n,)
     kernel: np.ndarray  # (n, n), symmetric
     root: np.ndarray  # D^{1/2} (n^width,), its largest entry 1
-    log_scale: float  # log of what D was divided by
+    log_scale: float  # log of the divisor of D
     width: int
 
     def apply(self, v: np.ndarray) -> np.ndarray:
         """Return T v."""
         v = self.root * v.ravel()
-        for _ in range(self.width):  # the last column, which moves to the front
+        for _ in range(self.width):  # acts on the last column, which moves to the front
             v = (self.kernel @ v.reshape(-1, len(self.x)).T).ravel()
         return self.root * v
 
 
 class _Operator(LinearOperator):
-    """T as the eigensolver takes it."""
+    """T in the form that the eigensolver expects."""
 
     def __init__(self, rows: _Rows) -> None:
         super().__init__(np.dtype(np.float64), (len(rows.root),) * 2)
@@ -144,7 +144,7 @@ def _along(values: np.ndarray, axis: int, width: int) -> np.ndarray:
 def _observables(
     numbers: Numbers, width: int, length: int, a: float, n: int, n_levels: int
 ) -> dict[str, float]:
-    """Return values with n nodes; and ``tail``, a bound on the share of Z that is left out."""
+    """Return values with n nodes, and ``tail``, a bound on the omitted share of Z."""
     rows = _rows(numbers, width, a, n)
     n_states = len(rows.root)
     n_levels = min(n_levels, n_states // 2)

@@ -7,11 +7,11 @@ On T x w sites, w <= 4, with rows :math:`s = (\phi_0, \dots, \phi_{w-1})`,
           D(s) = \prod_c e^{{\rm hop}\,\phi_c\phi_{c+1} - ({\rm quad} - |{\rm hop}|)\phi_c^2
                  - {\rm quart}\,\phi_c^4 - {\rm const}} ,
 
-every integral over a field done by Gauss quadrature for the weight
-:math:`e^{-a\phi^2 - {\rm quart}\,\phi^4}`.  The constant a, which moves nodes to where the
-interacting field is, is the one on which low orders agree best; with it the error falls by a
-factor of about ten for each node.  Rows are summed up to rotation, reflection and sign.  With
-:math:`v_r = K (D K)^{r-1} e_s`,
+where every integral over a field uses Gauss quadrature with the weight
+:math:`e^{-a\phi^2 - {\rm quart}\,\phi^4}`.  The constant a moves the nodes to the region of the
+interacting field; it is chosen such that low orders agree best, and the error then falls by a
+factor of about ten with each node.  Rows related by rotation, reflection or sign are summed once.
+With :math:`v_r = K (D K)^{r-1} e_s`,
 
 .. math:: Z = \sum_s D(s) \sum_{s'} D(s')\, v_a(s')\, v_b(s'), \qquad a + b = T,
 
@@ -37,9 +37,9 @@ __all__ = ["Numbers", "best_weight", "gauss_rule", "phi4_torus", "torus_extents"
 
 _MAX_WIDTH, _MAX_LENGTH = 4, 32
 _MAX_NODES = 24
-_STEPS_DOWN = 2  # orders between the result and the one that measures its error
+_STEPS_DOWN = 2  # difference of order between the result and the check of its error
 _PROBE = 7  # order at which the weight of the quadrature is chosen
-_FRACTIONS = (0.1, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)  # of the pull of the neighbours that a takes in
+_FRACTIONS = (0.1, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)  # of the neighbours' pull included in a
 
 
 class Numbers(NamedTuple):
@@ -67,7 +67,7 @@ def phi4_torus(target: Phi4, n_nodes: int = 12) -> xr.Dataset:
     xarray.Dataset
         ``log_z``, ``free_energy``, ``action_per_site``, ``phi2``, ``phi4``, ``m2`` =
         <(sum phi / V)^2>, ``magnetization`` (0), ``susceptibility`` = V m2, each with ``*_error``:
-        the change from n_nodes - 2 to n_nodes, well above the error that is left.
+        the change from n_nodes - 2 to n_nodes, well above the remaining error.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def gauss_rule(a: float, quart: float, n: int) -> tuple[np.ndarray, np.ndarray]:
     By Stieltjes' recurrence on a fine grid (the trapezoid rule is exact to rounding for such
     weights) and the eigenvalues of the Jacobi matrix (Golub and Welsch 1969).
     """
-    depth = a**2 / (4 * quart) if a < 0 else 0.0  # of the wells below the origin
+    depth = a**2 / (4 * quart) if a < 0 else 0.0  # depth of the wells below the origin
     reach = 1.0
     while a * reach**2 + quart * reach**4 < 60.0 - depth or (a < 0 and reach**2 < -a / quart):
         reach *= 1.05
@@ -142,7 +142,7 @@ def torus_extents(target: Phi4, max_width: int) -> tuple[int, int]:
 
 
 def best_weight(numbers: Numbers, width: int, length: int) -> float:
-    """Return the a for which neighbouring low orders agree best."""
+    """Return the constant a for which neighbouring low orders agree best."""
     spread = {}
     for fraction in _FRACTIONS:
         a = numbers.quad - fraction * abs(numbers.hop) * (2 if width == 1 else 4) / 2
@@ -209,9 +209,9 @@ def _observables(numbers: Numbers, width: int, length: int, a: float, n: int) ->
 
 
 def _distinct_rows(digits: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows that differ by more than rotation, reflection and sign, and how many each stands for.
+    """Rows that differ by more than rotation, reflection and sign, and their multiplicities.
 
-    The sign is that of all fields: the nodes are symmetric about 0.
+    The sign is a common sign of all fields: the nodes are symmetric about 0.
     """
     place = n ** np.arange(len(digits) - 1, -1, -1)
     smallest = place @ digits
@@ -233,6 +233,6 @@ def _product_vector(columns: np.ndarray) -> np.ndarray:
 
 def _apply(kernel: np.ndarray, vector: np.ndarray, width: int) -> np.ndarray:
     """Apply the (n, n) kernel to every column of a row vector of n^width entries."""
-    for _ in range(width):  # to the last column, which moves to the front
+    for _ in range(width):  # acts on the last column, which moves to the front
         vector = (kernel @ vector.reshape(-1, len(kernel)).T).ravel()
     return vector

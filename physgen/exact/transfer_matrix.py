@@ -1,6 +1,6 @@
-r"""Ising models on strips by the transfer matrix, any couplings and fields.
+r"""Ising models on strips by the transfer matrix, for any couplings and fields.
 
-One axis is called time, its layers have w sites and :math:`2^w` states s.  With
+One axis is called time; its layers have w sites and :math:`2^w` states s.  With
 :math:`T_t(s, s') = e^{-\beta [E_t(s') - \sum_x J_{t,x} s_x s'_x]}`, E_t the energy within a layer,
 
 .. math:: Z &= \sum_{s, s'} e^{-\beta E_0(s)} (T_1 T_2 \cdots T_{n-1})(s, s')
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_WIDTH_OPEN", "MAX_WIDTH_PERIODIC", "strip_observables", "time_axis"]
 
 MAX_WIDTH_OPEN, MAX_WIDTH_PERIODIC = 20, 12
-_ENTRIES = 2**21  # of the vectors treated together, 50 MB
+_ENTRIES = 2**21  # entries of the vectors treated together, 50 MB
 
 
 def strip_observables(target: Ising) -> xr.Dataset:
@@ -42,12 +42,12 @@ def strip_observables(target: Ising) -> xr.Dataset:
     ----------
     target : Ising
         On a Hypercubic lattice with layers of at most 20 sites across an open axis, or of at most
-        12 across a periodic one; of the axes that qualify the cheapest is taken as time.
+        12 across a periodic one; the cheapest suitable axis is taken as time.
 
     Returns
     -------
     xarray.Dataset
-        ``log_z``, ``energy_per_site``, ``specific_heat`` and what follows from them (see
+        ``log_z``, ``energy_per_site``, ``specific_heat`` and derived quantities (see
         :func:`physgen.exact.exact_ising`).  Rounding errors are about 1e-14 relative.
 
     Raises
@@ -76,7 +76,7 @@ def strip_observables(target: Ising) -> xr.Dataset:
 
 
 def time_axis(lattice: Any) -> int | None:
-    """Return the axis along which the transfer matrix is cheapest, None if there is none."""
+    """Return the axis along which the transfer matrix is cheapest, None if none is suitable."""
     if not isinstance(lattice, Hypercubic):
         return None
     cost = {}
@@ -95,7 +95,7 @@ class _Strip:
     periodic: bool
     symmetric: bool  # under flipping all spins
     along: np.ndarray  # couplings (n, w) from each layer to the next
-    within: np.ndarray  # number (n,) of the table of each layer
+    within: np.ndarray  # index (n,) of the table of each layer
     tables: list[np.ndarray]  # energies of the 2^w states within a layer, the lowest 0
     offset: float
 

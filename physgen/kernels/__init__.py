@@ -1,1 +1,1 @@
-"""Compiled loops as pure array functions: no classes, no randomness of their own."""
+"""Compiled loops as pure array functions, without classes or hidden randomness."""

@@ -1,4 +1,4 @@
-"""Colours and signs spread over a neighbour table, as arrays (no lattice objects here)."""
+"""Colourings and sign patterns of a neighbour table, as arrays (no lattice objects here)."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ def spread_signs(
 ) -> np.ndarray:
     """Return signs s with J_xy s_x s_y > 0 along a spanning forest of the graph.
 
-    If any signs satisfy every bond, then these do (given `seeds` that are right); with J = -1 they
-    are the two colours of a bipartite graph.
+    If any signs satisfy every bond, then these do (given correct `seeds`).  With J = -1 they are
+    the two colours of a bipartite graph.
 
     Parameters
     ----------
     neighbours : ndarray of int, shape (n_sites, z)
         Neighbours, -1 where there is none.
     couplings : ndarray, shape (n_sites, z)
-        J of every entry; a zero is no bond.
+        J of every entry; zero means no bond.
     seeds : ndarray, shape (n_sites,), optional
-        Signs to begin with, 0 where free.  Each part of the graph without any begins with + on
-        its first site.
+        Signs to begin with, 0 where free.  A connected part of the graph without seeds begins
+        with + on its first site.
 
     Returns
     -------

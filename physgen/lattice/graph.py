@@ -1,6 +1,6 @@
 r"""Any graph as a lattice: sites 0..n-1 and a list of edges.
 
-An edge that is listed twice is a double bond, as a periodic extent of 2 has; both count.
+An edge listed twice is a double bond, like the bonds of a periodic extent of 2; both count.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["Graph"]
 
 @dataclass(frozen=True)
 class Graph(Sublattices):
-    """A graph, with the members of :class:`~physgen.lattice.Hypercubic` that make sense on it.
+    """A graph, with those members of :class:`~physgen.lattice.Hypercubic` that make sense for it.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ class Graph(Sublattices):
 
     @property
     def bond_index(self) -> np.ndarray:
-        """Edge behind every entry of `neighbours`, int32, -1 where there is none."""
+        """Number of the edge for every entry of `neighbours`, int32, -1 where there is none."""
         return self._tables[1]
 
     @cached_property

@@ -143,7 +143,7 @@ class Hypercubic(Sublattices):
 
     @cached_property
     def bond_index(self) -> np.ndarray:
-        """Bond behind every entry of `neighbours`, shape (n_sites, 2 dim), int32; -1: none."""
+        """Bond for every entry of `neighbours`, shape (n_sites, 2 dim), int32; -1: none."""
         owned = self.has_forward_bond
         number = np.where(owned, np.cumsum(owned.ravel()).reshape(owned.shape) - 1, -1)
         index = np.empty((self.n_sites, 2 * self.dim), dtype=np.int32)
@@ -154,7 +154,7 @@ class Hypercubic(Sublattices):
 
     @cached_property
     def is_bipartite(self) -> bool:
-        """Whether even sites have odd neighbours only: no odd periodic extent above 1."""
+        """Whether even sites have only odd neighbours: no odd periodic extent above 1."""
         return not self._odd_axes()
 
     def checkerboard(self) -> np.ndarray:
@@ -163,7 +163,7 @@ class Hypercubic(Sublattices):
         Raises
         ------
         InputError
-            If a periodic extent is odd: its first and last site are neighbours of equal parity.
+            If a periodic extent is odd: its first and last sites are neighbours of equal parity.
         """
         odd = self._odd_axes()
         if odd:
@@ -178,8 +178,8 @@ class Hypercubic(Sublattices):
     def colouring(self) -> np.ndarray:
         """Return a proper colouring with the fewest colours (at most 3), shape (n_sites,), uint8.
 
-        An odd periodic axis takes a third colour on its last layer; colours of the axes add
-        modulo 3, since along each axis neighbours differ.
+        An odd periodic axis needs a third colour on its last layer.  The colours of the axes are
+        added modulo 3: along each axis neighbours differ.
         """
         odd = self._odd_axes()
         if not odd:
@@ -196,7 +196,7 @@ class Hypercubic(Sublattices):
         Raises
         ------
         InputError
-            If an axis is open: its modes are no plane waves.
+            If an axis is open: its modes are not plane waves.
         """
         self._need_periodic("momenta")
         k = [2 * np.pi * np.fft.fftfreq(extent) for extent in self.shape]
@@ -221,7 +221,7 @@ class Hypercubic(Sublattices):
     def neighbour_sum(self, x: Any, weights: np.ndarray | None = None) -> Any:
         """Return sum over the neighbours y of each site of w_b x_y, shape and type of x.
 
-        Arguments are those of `bond_sum`; integers become float64.
+        Arguments as for `bond_sum`; integers become float64.
         """
         return axis_neighbour_sum(x, self.dim, self.axis_weights(weights))
 

@@ -1,15 +1,15 @@
-r"""Orbits of pairs of sites under translations and point group, and the modes that go with them.
+r"""Orbits of pairs of sites under translations and the point group, and their modes.
 
-On a periodic lattice, or on the even sublattice of one, translations reach every site from every
-other.  A matrix that commutes with them, and with the point group where wanted, has one number for
-each orbit o of pairs (displacements of equal lengths, in any order and with any signs),
+On a periodic lattice, or on its even sublattice, translations reach every site from every other.
+A matrix that commutes with them (and optionally with the point group) has one number for each
+orbit o of pairs (displacements that agree up to the order and the signs of their components),
 
 .. math:: M_{xy} = a_{o(x - y)} , \qquad
           M = E \,\mathrm{diag}(\hat a)\, E^T , \qquad
           \hat a_k = \sum_o a_o \chi_{ok} , \quad \chi_{ok} = \sum_{x \in o} \cos k \cdot x ,
 
-with the real plane waves E of the n momenta (on the even sublattice one of k and k + (pi, pi,
-...)); the second and third equation hold for symmetric matrices.
+with the real plane waves E of the n momenta (on the even sublattice k and k + (pi, pi, ...) count
+once).  The second and third equations hold for symmetric matrices.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class PairOrbits:
     even : bool
         Take the even sublattice only; all periodic extents must be even.
     point_group : bool
-        Join what permutations and reflections of the axes join; extents must be equal.
+        Merge orbits related by permutations and reflections of the axes; extents must be equal.
 
     Attributes
     ----------
@@ -43,14 +43,14 @@ class PairOrbits:
     index : ndarray of int (n, n)
         o(x - y); the diagonal is orbit 0.
     displacements : tuple of tuple of int
-        A representative of every orbit, which stands for the same orbit on a larger lattice.
+        A representative of every orbit; it also labels that orbit on a larger lattice.
     sizes : ndarray of int (n_orbits,)
         Sites y of each orbit around one site x.
 
     Raises
     ------
     InputError
-        If an axis is open, or the extents do not allow what is asked for.
+        If an axis is open, or the extents do not allow `even` or `point_group`.
     """
 
     def __init__(self, lattice: Hypercubic, even: bool = False, point_group: bool = True) -> None:
@@ -79,7 +79,7 @@ class PairOrbits:
 
     @cached_property
     def index(self) -> np.ndarray:
-        """Orbit of every pair (x, y), that of the displacement x - y."""
+        """Orbit of every pair (x, y), given by the displacement x - y."""
         place = np.full(self.lattice.n_sites, -1)
         place[self.sites] = np.arange(self.n)
         strides = np.cumprod([1, *self.lattice.shape[:0:-1]])[::-1]
@@ -92,7 +92,7 @@ class PairOrbits:
 
     @cached_property
     def momenta(self) -> np.ndarray:
-        """Momenta of the modes, shape (n, dim): those of E, k and -k being two columns."""
+        """Momenta of the columns of E, shape (n, dim); k and -k are two columns."""
         k = self.lattice.momenta().reshape(-1, self.lattice.dim)
         if not self.even:
             return k
@@ -115,7 +115,7 @@ class PairOrbits:
 
     @cached_property
     def characters(self) -> np.ndarray:
-        """Chi (n_orbits, n), columns as those of `modes`."""
+        """Chi (n_orbits, n), columns in the order of `modes`."""
         k = self._waves[1]
         waves = np.cos(self.coordinates @ k.T)
         chi = np.zeros((self.n_orbits, self.n))
@@ -131,7 +131,7 @@ class PairOrbits:
         for j in range(self.n):
             if done[j]:
                 continue
-            # -k is the column that is the conjugate of this one.
+            # The column of -k is the conjugate of this one.
             partner = int(np.argmax(c.T @ c[:, j] - s.T @ s[:, j]))
             done[[j, partner]] = True
             if partner == j:

@@ -1,4 +1,4 @@
-r"""Orders in which the sites of a lattice are drawn one after another, or many at once.
+r"""Orders in which the sites of a lattice are drawn, one by one or many at once.
 
 Coarse to fine, on the even sublattice of a square lattice with periodic extents L:
 
@@ -6,12 +6,12 @@ Coarse to fine, on the even sublattice of a square lattice with periodic extents
     \Lambda_0 = \{x + y \text{ even}\} \supset \Lambda_1 = \{x, y \text{ even}\} \supset
     \Lambda_2 = \{x, y, (x + y)/2 \text{ even}\} \supset \Lambda_3 = 2 \Lambda_1 \supset \dots
 
-Sites of the coarsest lattice are drawn one by one, each knowing all before it; then
-:math:`\Lambda_k` is filled up from :math:`\Lambda_{k+1}`, finer and finer.  The new sites of a
-step come in colours, cosets of translations that leave every earlier site set as it is: sites of
-a colour see the same pattern of known sites around them, so they share what tells their
-probabilities, and are far enough from each other to be drawn at once, independently.  At L = 16
-that makes 44 draws of 128 even sites.
+Sites of the coarsest lattice are drawn one by one, each conditional on all earlier sites.  Then
+:math:`\Lambda_k` is filled in from :math:`\Lambda_{k+1}`, finer and finer.  The new sites of a
+step are divided into colours: cosets of translations that map every earlier set of sites to
+itself.  Sites of one colour see the same pattern of known sites around them, so one conditional
+distribution serves them all, and they are far enough apart to be drawn at once, independently.
+At L = 16 the 128 even sites take 44 draws.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ COARSEST = 32  # sites that are drawn one by one
 
 @dataclass(frozen=True)
 class Colour:
-    """Sites drawn at once, and what each of them knows.
+    """Sites drawn at once, and the known sites that each is conditional on.
 
     Attributes
     ----------
@@ -55,11 +55,11 @@ def colours(
     even : bool
         Order the even sublattice: positions are those in ``lattice.even_sites``.
     order : {"coarse", "raster"}
-        Coarse to fine; or one by one in the order of the sites, each knowing all before it.  What
-        cannot be coarsened (open or unequal extents, odd L/2, other dimensions than 2, all sites
-        instead of the even ones) is drawn one by one.
+        Coarse to fine; or one by one in the order of the sites, each conditional on all earlier
+        ones.  Sites that cannot be coarsened (open or unequal extents, odd L/2, dimensions other
+        than 2, all sites instead of the even ones) are drawn one by one.
     reach : int
-        Half the width of the window of known sites, in units of the distance that is filled up.
+        Half the width of the window of known sites, in units of the spacing of the new sites.
     """
     check_choice("order", order, ("coarse", "raster"))
     check_positive_int("reach", reach)
@@ -113,7 +113,7 @@ def _filled(
         sites = new[[k == key for k in keys]]
         around = (xy[sites][:, None] + steps_away) % L
         at = position[around[..., 0], around[..., 1]]
-        # All sites of a colour see the same pattern, so the first speaks for all.
+        # All sites of a colour see the same pattern, so the first represents all.
         visible = (at[0] >= 0) & seen[at[0]]
         steps.append(Colour(sites, at[:, visible]))
         seen[sites] = True

@@ -1,7 +1,7 @@
-"""Even and odd sublattice: split a configuration into both, and put it together again.
+"""Even and odd sublattices: split a configuration into both, and merge it again.
 
-Even are the sites of colour 0 of ``checkerboard()``, so site 0 is even; both sublattices keep the
-order of the sites.
+Even sites have colour 0 in ``checkerboard()``, so site 0 is even.  Both sublattices keep the order
+of the sites.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["Sublattices"]
 
 
 class Sublattices:
-    """What every bipartite lattice can do; shape and checkerboard come from the lattice."""
+    """Sublattice methods of every bipartite lattice, which defines shape and checkerboard."""
 
     shape: tuple[int, ...]
 
@@ -67,7 +67,7 @@ class Sublattices:
 
     @cached_property
     def _order(self) -> np.ndarray:
-        """Where site x stands in (even, odd)."""
+        """Position of site x in (even, odd)."""
         return np.argsort(np.concatenate([self.even_sites, self.odd_sites]))
 
 

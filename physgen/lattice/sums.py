@@ -18,7 +18,7 @@ __all__ = ["as_float", "axis_bond_sum", "axis_neighbour_sum", "gather_sum", "mat
 
 
 def as_float(x: Any) -> Any:
-    """Return x as it is if it is floating, else in float64."""
+    """Return x unchanged if it is floating point, else as float64."""
     xp = array_namespace(x)
     return x if xp.isdtype(x.dtype, "real floating") else xp.astype(x, xp.float64)
 
@@ -64,7 +64,7 @@ def gather_sum(x: Any, index: np.ndarray, weights: np.ndarray) -> Any:
     x : array or tensor, shape (..., m)
         Values to be gathered.
     index : ndarray of int, shape (n, z)
-        Positions in x; where negative, nothing is added.
+        Positions in x; negative ones add nothing.
     weights : ndarray, shape (n, z)
         Weight of every entry.
     """

@@ -1,4 +1,4 @@
-"""Models, one folder a kind; `families` has a row for each family."""
+"""Models, one folder per kind; `families` has a row for each family."""
 
 import lazy_loader
 

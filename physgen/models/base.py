@@ -1,4 +1,4 @@
-r"""What all models share: kinds of arrays, checked batches, a config and a fingerprint.
+r"""Base classes of all models: kinds of arrays, checked batches, a config and a fingerprint.
 
 A model is one of
 
@@ -7,9 +7,9 @@ A model is one of
 - an energy: an action S(x) with weights, which every sampler runs on (:class:`EnergyModel`),
 - a generator: draws, and no density (:class:`Generator`).
 
-One contract for gradients: NumPy in gives NumPy out, without gradients; a tensor gives a tensor,
-differentiable in the weights (and in real fields) wherever gradients are enabled.  Logarithms and
-actions are float64, in nats.
+Gradients follow one contract: NumPy in gives NumPy out, without gradients; a tensor gives a
+tensor, differentiable in the weights (and in real fields) wherever gradients are enabled.
+Logarithms and actions are float64, in nats.
 """
 
 from __future__ import annotations
@@ -76,13 +76,13 @@ class Model(nn.Module, ABC):
     @property
     @abstractmethod
     def block(self) -> int:
-        """Configurations that are computed at once where no gradients are wanted."""
+        """Configurations that are computed at once without gradients."""
 
     # --- identity ---------------------------------------------------------------------------
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """Arguments of the constructor (JSON types), without those that the family fixes."""
+        """Arguments of the constructor (JSON types) that the family does not fix."""
         names = FAMILIES[name_of(self)].arguments
         return {name: _plain(getattr(self, name)) for name in names}
 
@@ -151,7 +151,7 @@ class Model(nn.Module, ABC):
         return like((np.concatenate(scored) if scored else np.empty(0)).reshape(lead), x)
 
     def _slope(self, x: Any) -> Any:
-        """Return d forward / dx of real fields, the shape, kind and type of x."""
+        """Return d forward / dx of real fields, with the shape, kind and type of x."""
         if self._support.kind != "reals":
             raise InputError(f"a force needs real fields, got a model of {self._support.kind}")
         flat = self._prepared(self._batch(x)).detach()
@@ -202,7 +202,7 @@ class DensityModel(Model):
         Raises
         ------
         InputError
-            If the shape is not that of a configuration, or a value lies outside the support.
+            If x has the wrong shape, or a value lies outside the support.
         """
         return self._evaluated(x)
 
@@ -210,7 +210,7 @@ class DensityModel(Model):
 class EnergyModel(Model):
     """An action with weights; a Target on which every sampler runs.
 
-    Its fingerprint is one of its weights: no chain continues under other ones.
+    Its fingerprint depends on its weights: no chain continues under other weights.
     """
 
     @abstractmethod
@@ -232,12 +232,12 @@ class EnergyModel(Model):
         Raises
         ------
         InputError
-            If the shape is not that of a configuration, or a value lies outside the support.
+            If x has the wrong shape, or a value lies outside the support.
         """
         return self._evaluated(x)
 
     def force(self, x: Any) -> Any:
-        """Return -dS/dx of real fields, the shape, kind and type of x, without gradients."""
+        """Return -dS/dx of real fields, with the shape, kind and type of x, without gradients."""
         return -self._slope(x)
 
 

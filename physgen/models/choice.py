@@ -1,4 +1,4 @@
-"""The model of a target: the family that suits what the target declares, unless one is named."""
+"""The model of a target: the family that suits its declared structure, unless one is named."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["default_family", "for_target"]
 
 
 def default_family(target: Any) -> str:
-    """Return the family that uses most of what a target declares.
+    """Return the family that makes most use of what a target declares.
 
     Spins: "coloured-net".  Real fields: "equivariant-cnf" with translations, "coupling-flow" on
     other lattices with a checkerboard, "zuko-flow" where there is none, or no lattice at all.
@@ -56,7 +56,7 @@ def for_target(
     ----------
     target : Target
         Of spins or real fields; what it declares (``lattice``, ``symmetries``, an odd sublattice
-        that can be integrated) is used.
+        that can be integrated out) is used.
     family : str
         "auto", or one of ``models.families.names("reals")`` or ``names("spins")``.
     decimate : bool
@@ -65,9 +65,9 @@ def for_target(
         Mix the model with its mirror image (:class:`~physgen.models.FlipMixture`): for targets
         with S(-x) = S(x), and families that are not odd themselves.
     begin_from : model, optional
-        A trained model whose weights to begin with, of another coupling or, where they transfer
-        (kernels of "equivariant-cnf"), of another lattice.  Family, mixture and options are those
-        of this model and cannot be given.
+        A trained model whose weights are the start, for another coupling or, where weights
+        transfer (kernels of "equivariant-cnf"), another lattice.  Family, mixture and options come
+        from this model and cannot be given.
     rng : Stream or int
     **options
         Arguments of the family's class.

@@ -1,9 +1,9 @@
-"""Models of lattice configurations: what they have in common, whatever computes log q.
+"""Base class of models of lattice configurations, for any way to compute log q.
 
 A configuration is an array of real numbers, or of spins -1 and 1, of shape ``event_shape``; q is
-normalised, log q is in nats and float64.  A family says how a batch is scored and how one is
-drawn, and which of its arguments follow from a target; blocks and the random numbers of each
-block are decided here.  Inside, spins are floating-point numbers; outside they are int8.
+normalised, log q is in nats and float64.  A family defines how a batch is scored and drawn, and
+which of its arguments follow from a target; this class sets the blocks and their random numbers.
+Inside, spins are floating-point numbers; outside they are int8.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from physgen.targets.even import EvenTarget
 
 __all__ = ["ConfigurationModel", "as_tensor", "field_size", "normal", "normal_log_prob"]
 
-# Numbers in one block of draws: what a layer writes down for it stays in the caches of a CPU, and
-# fills another device, which needs the same time to launch a kernel for few numbers or many.
+# Numbers in one block of draws: the output of a layer then stays in the caches of a CPU, and fills
+# another device, which needs the same time to launch a kernel for few numbers or many.
 BLOCK_NUMBERS, BLOCK_NUMBERS_ON_DEVICE = 2**15, 2**22
 
 
@@ -63,7 +63,7 @@ class ConfigurationModel(DensityModel):
         ----------
         target : Target
         even : EvenTarget or None
-            What the model is of: the even sites of the target, or all of it.
+            The even sites of the target if the model covers them only; None for all sites.
         options : mapping
             The arguments that are given.
         rng : Stream
@@ -82,7 +82,7 @@ class ConfigurationModel(DensityModel):
         return True
 
     def transferred(self, shape: Any) -> ConfigurationModel:
-        """Return a model on another lattice with the weights of this one, to train on.
+        """Return a model on another lattice with the weights of this one, to be trained further.
 
         Parameters
         ----------
@@ -92,7 +92,7 @@ class ConfigurationModel(DensityModel):
         Raises
         ------
         InputError
-            If the weights depend on the lattice, as those of most families do.
+            If the weights depend on the lattice, as in most families.
         """
         raise InputError(
             f"the weights of {self.config['family']!r} fit its own lattice alone, got shape "
@@ -136,20 +136,20 @@ class ConfigurationModel(DensityModel):
     def block(self) -> int:
         """Draws in one block: random numbers are keyed by blocks, so draws do not depend on n.
 
-        Blocks are larger on a GPU, whose random numbers are others anyway.
+        Blocks are larger on a GPU, whose random numbers differ anyway.
         """
         numbers = BLOCK_NUMBERS if self.device.type == "cpu" else BLOCK_NUMBERS_ON_DEVICE
         return max(16, numbers // math.prod(self.event_shape))
 
     def force(self, x: Any) -> Any:
-        """Return d log q / dx of real fields, the shape, kind and type of x.
+        """Return d log q / dx of real fields, with the shape, kind and type of x.
 
-        What a Markov chain that begins at this density needs of it (`smc` with ``start``).
+        A Markov chain that begins at this density needs it (`smc` with ``start``).
 
         Raises
         ------
         InputError
-            If the model is one of spins, or the shape is not that of a configuration.
+            If the model is one of spins, or x has the wrong shape.
         """
         return self._slope(x)
 

@@ -1,13 +1,12 @@
-r"""A model of the even sites, and the odd ones drawn exactly.
+r"""A model of the even sites; the odd sites are drawn exactly.
 
-Where a target can integrate its odd sublattice (:mod:`physgen.targets.phi4_decimation`), a density
-q_e of the even sites makes one of all sites,
+Where a target can integrate out its odd sublattice (:mod:`physgen.targets.phi4_decimation`), a
+density q_e of the even sites gives a density of all sites,
 
 .. math:: q(\phi) = q_e(\phi_e) \, p(\phi_o | \phi_e), \qquad
           \log p(\phi_o | \phi_e) = S_{\rm even}(\phi_e) - S(\phi) ,
 
-whose weights are those of the even sites alone,
-:math:`-S - \log q = -S_{\rm even} - \log q_e`.
+with the weights of the even sites alone, :math:`-S - \log q = -S_{\rm even} - \log q_e`.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ __all__ = ["Decimated", "learned", "reduced"]
 
 
 def reduced(target: Any) -> EvenTarget | None:
-    """Return what is left of a target when odd sites are integrated out; None if it cannot be."""
+    """Return the target with odd sites integrated out; None if this is not possible."""
     lattice = declared(target).lattice
     able = isinstance(target, Decimable) and lattice is not None and lattice.is_bipartite
     return EvenTarget(target) if able else None
@@ -41,21 +40,21 @@ def reduced(target: Any) -> EvenTarget | None:
 def learned(model: Any) -> Any:
     """Return the part of a model that is trained and stored.
 
-    The density of the even sites of a :class:`Decimated` model; of any other, the whole.
+    This is the density of the even sites of a :class:`Decimated` model, else the whole model.
     """
     return model.even if isinstance(model, Decimated) else model
 
 
 @final
 class Decimated(nn.Module):
-    """A density of all sites from one of the even sites of a target.
+    """A density of all sites from a density of the even sites.
 
     Parameters
     ----------
     even : Density
         Of the even sites, in the order of ``lattice.split``.
     target : Target
-        That integrates its odd sublattice.
+        One that can integrate out its odd sublattice.
     """
 
     def __init__(self, even: Any, target: Any, even_target: EvenTarget | None = None) -> None:
@@ -76,7 +75,7 @@ class Decimated(nn.Module):
     def collapsed_for(self, target: Any) -> tuple[Any, EvenTarget] | None:
         """Return the density of the even sites and their target: training needs no more.
 
-        None if `target` is not the one whose odd sites this model draws: their actions differ.
+        Return None if `target` has another action than the one whose odd sites this model draws.
         """
         if target is not self.target:
             x = first_configurations(self.target, Stream(0), 16, "hot")
@@ -85,7 +84,7 @@ class Decimated(nn.Module):
         return self.even, self._even_target
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Decimated:
-        # What is averaged and tried out in training are weights; a target never changes.
+        # Training copies a model to average or try out weights; a target never changes.
         return Decimated(copy.deepcopy(self.even, memo), self.target, self._even_target)
 
     @property
@@ -95,12 +94,12 @@ class Decimated(nn.Module):
 
     @property
     def support(self) -> Support:
-        """That of the target."""
+        """Support of the target."""
         return self.target.support
 
     @property
     def config(self) -> dict[str, Any]:
-        """Config of the density of even sites, which is all that is learned."""
+        """Config of the density of even sites, the only learned part."""
         return self.even.config
 
     def log_prob(self, x: Any) -> Any:

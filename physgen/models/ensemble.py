@@ -2,10 +2,10 @@ r"""Several models as one: a mixture of distributions.
 
 .. math:: q(a) = \sum_k w_k \, q_k(a), \qquad w_k \ge 0, \quad \sum_k w_k = 1 .
 
-Models that were fitted from different starts, or to resampled shots, differ by what the shots
-leave open.  Their mixture is never worse than they are in the mean,
-:math:`D(P \| q) \le \sum_k w_k D(P \| q_k)`, and the spread of what they say about an observable
-shows the share of its error that sampling any one of them cannot show.
+Models that were fitted from different starts, or to resampled shots, differ in what the shots
+leave open.  Their mixture is never worse than their average,
+:math:`D(P \| q) \le \sum_k w_k D(P \| q_k)`, and the spread of their values of an observable shows
+the part of its error that sampling any one of them cannot show.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Ensemble(StringModel):
     Raises
     ------
     InputError
-        If there are no members, they differ in L or K, or the weights are none.
+        If there are no members, they differ in L or K, or the weights are invalid.
 
     Examples
     --------

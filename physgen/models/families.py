@@ -1,6 +1,6 @@
-"""The families of models, one row each: whatever names a family reads its row.
+"""The families of models, one row each.
 
-Configs and their errors, the registry, training recipes, citations, tables and tests walk
+Configs and their errors, the registry, training recipes, citations, tables and tests all read
 `FAMILIES`.  It is data: importing it loads neither torch nor numba.
 """
 
@@ -31,7 +31,7 @@ class Family:
     Attributes
     ----------
     name : str
-        What a config says.
+        The name in configs.
     path : str
         Module in `physgen.models` and class, ``"flows.glow:GlowFlow"``.
     support : {"outcomes", "reals", "spins"}
@@ -40,11 +40,11 @@ class Family:
     about : str
         One line for tables and help.
     objective : str
-        What it is trained on where a config says "auto".
+        Training objective where a config says "auto".
     fixed : mapping
-        Constructor arguments that the name stands for, where a class has several names.
+        Constructor arguments that the name implies, where a class has several names.
     defaults : mapping
-        Constructor arguments with other defaults than the class has.
+        Defaults of constructor arguments that differ from the class.
     recipe : mapping
         Fields of :class:`~physgen.training.FitSettings` that differ from its defaults.
     cites : tuple of str
@@ -69,7 +69,7 @@ class Family:
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """Names of the constructor's arguments that the name of the family leaves open."""
+        """Names of the constructor's arguments that the family does not fix."""
         return tuple(a for a in _signature(self.path) if a not in {*self.fixed, "rng"})
 
 
@@ -108,7 +108,7 @@ _CONTINUOUS = _COUPLINGS | dict(learning_rate=5e-3, beta2=0.95)
 _COLOURS = dict(
     n_epochs=40, batch_size=512, learning_rate=5e-3, clip_norm=None, beta2=0.99, ema_decay=0.98
 )
-# Draws of the model itself, in steps that cost more than those of a coloured net.
+# Draws of the model itself, in steps that cost more than a coloured net's.
 _RASTER = dict(
     n_epochs=40, batch_size=256, learning_rate=5e-3, clip_norm=2.0, beta2=0.99, ema_decay=0.98
 )

@@ -3,9 +3,9 @@ r"""A density made even under a flip of all sites, whatever the architecture.
 .. math:: q_s(x) = \tfrac12 [\, q(x) + q(-x) \,] ,
 
 which is normalised, and no further from a target with S(-x) = S(x) than q is:
-:math:`D(q_s \| p) \le D(q \| p)` by convexity.  A q that has found one of two mirrored modes has
-both in this way (Nicoli et al., PRL 126, 032001 (2021); Hackett et al., arXiv:2107.00734).  A draw
-is one of q times a random sign; a density costs two of q.
+:math:`D(q_s \| p) \le D(q \| p)` by convexity.  If q has found one of two mirrored modes, q_s has
+both (Nicoli et al., PRL 126, 032001 (2021); Hackett et al., arXiv:2107.00734).  A draw is a draw
+of q times a random sign; a density costs two evaluations of q.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class FlipMixture(ConfigurationModel):
     Parameters
     ----------
     base : ConfigurationModel
-        Of real fields or spins; trained through this one, or before.
+        Of real fields or spins; trained through this mixture, or before.
 
     Raises
     ------

@@ -17,7 +17,7 @@ __all__ = ["Geometry", "LatticeModel", "lattice_of"]
 
 @dataclass(frozen=True)
 class Geometry:
-    """The sites that a model is of.
+    """The sites that a model describes.
 
     Attributes
     ----------
@@ -67,12 +67,12 @@ class LatticeModel(ConfigurationModel):
 
     @property
     def boundary(self) -> Any:
-        """Boundary of the lattice, one word or one an axis."""
+        """Boundary of the lattice, one word or one per axis."""
         return self.lattice.boundary
 
     @property
     def halved(self) -> bool:
-        """Whether the model is of the even sublattice alone."""
+        """Whether the model covers the even sublattice only."""
         return self.geometry.halved
 
     @classmethod

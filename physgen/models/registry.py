@@ -1,4 +1,4 @@
-"""Models from their configs: what stored models and config files go through."""
+"""Models from their configs, for stored models and config files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ def build(config: Mapping[str, Any], rng: Stream | int = 0) -> Any:
 
     ``"symmetries": ["reflection", ...]`` beside them wraps the model in
     :class:`~physgen.models.Symmetrised`.  ``{"family": "ensemble", "members": [...]}`` holds the
-    configs of several models, ``{"family": "flip-mixture", "base": {...}}`` that of one.
+    configs of several models, ``{"family": "flip-mixture", "base": {...}}`` holds the config of
+    one.
 
     Raises
     ------
@@ -58,7 +59,7 @@ def _ensemble(
     return Ensemble([build(c, stream.at(k)) for k, c in enumerate(members)], weights)
 
 
-# Made of models, and so no families of their own; of the last one a density needs a coupling.
+# Made of models, so not families of their own; the last needs a coupling to be a density.
 _COMPOSED: dict[str, Any] = {
     "ensemble": _ensemble,
     "flip-mixture": _flip_mixture,

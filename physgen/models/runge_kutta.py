@@ -4,8 +4,8 @@ r"""One step of an ordinary differential equation to sixth order, in seven stage
           y \to y + h \sum_i b_i k_i
 
 with the coefficients of Butcher, J. Austral. Math. Soc. 4, 179 (1964).  Velocities of flows are
-smooth, and a bias of log Z has to stay below errors of 1e-4: high order pays.  At 8 x 8 eight such
-steps (56 velocities) do what fourth order does in 48 (192).
+smooth, and the bias of log Z has to stay below statistical errors of 1e-4: high order pays.  For 8
+x 8 sites, eight such steps (56 velocities) do what 48 steps of fourth order do (192).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Models of strings of outcomes: what they have in common, whatever computes log q.
+"""Base class of models of strings of outcomes, for any way to compute log q.
 
 A string is L outcomes in 0..K-1; q is normalised over the K^L strings, log q is in nats.  A family
-says how log q is computed and how a block of strings is drawn; blocks and the random numbers of
-each block are decided here.
+defines how log q is computed and how a block of strings is drawn; this class sets the blocks and
+their random numbers.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ __all__ = ["BLOCK", "StringModel"]
 # Random numbers are keyed by blocks of this many samples, so draws do not depend on n or
 # memory; a block's gates and states fit in a second-level cache.
 BLOCK = 1024
-# Strings scored in one pass where a family does not say how: what a layer then writes down for a
-# chain of 50 sites is a few MB.
+# Strings scored in one pass unless a family sets another number: the output of a layer for a chain
+# of 50 sites is then a few MB.
 SCORE_BLOCK = 128
 
 

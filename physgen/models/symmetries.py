@@ -1,11 +1,11 @@
-r"""Symmetries of strings: permutations of the sites and of the outcomes, and the group they make.
+r"""Symmetries of strings: permutations of sites and of outcomes, and the group they generate.
 
 An element g acts on a string a by
 
 .. math:: (g a)_i = \sigma_g\big( a_{\pi_g(i)} \big)
 
 with a permutation pi of the L sites and a permutation sigma of the K outcomes, the same at every
-site.  First h, then g is the element :math:`\pi = \pi_h \circ \pi_g`,
+site.  The product gh (first h, then g) has :math:`\pi = \pi_h \circ \pi_g`,
 :math:`\sigma = \sigma_g \circ \sigma_h`.
 """
 
@@ -22,14 +22,14 @@ from physgen.core.errors import InputError
 
 __all__ = ["MAX_ELEMENTS", "SYMMETRIES", "Symmetry", "as_symmetry", "group"]
 
-# A likelihood of the symmetrised model costs one of the model for each element.
+# A likelihood of the symmetrised model costs one of the base model per element.
 MAX_ELEMENTS = 64
 SYMMETRIES = ("reflection", "translation")
 
 
 @dataclass(frozen=True)
 class Symmetry:
-    """A permutation of sites, of outcomes, or of both, that leaves the distribution as it is.
+    """A permutation of sites, of outcomes, or of both, that leaves the distribution invariant.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Symmetry:
     Raises
     ------
     InputError
-        If a permutation is none, or a name that is not known comes without one.
+        If a sequence is not a permutation, or an unknown name comes without one.
 
     Examples
     --------

@@ -5,15 +5,15 @@ For a base model q and a group G (see :mod:`~physgen.models.symmetries`),
 .. math:: q_{\mathrm{sym}}(a) = \frac{1}{|G|} \sum_{g \in G} q(g a) ,
 
 which is normalised and invariant, :math:`q_{\mathrm{sym}}(g a) = q_{\mathrm{sym}}(a)`.  By the
-concavity of the logarithm its divergence from an invariant distribution P is at most that of q:
-:math:`D(P \| q_{\mathrm{sym}}) \le D(P \| q)`.
+concavity of the logarithm its divergence from an invariant distribution P is at most the
+divergence of q: :math:`D(P \| q_{\mathrm{sym}}) \le D(P \| q)`.
 
-A likelihood costs |G| of the base; a draw costs one, as :math:`g^{-1} b` with b from q and g
-uniform; so does a step of training, on
+A likelihood costs |G| likelihoods of the base.  A draw costs one draw, as :math:`g^{-1} b` with b
+from q and g uniform, and a training step costs one step, on the bound
 
 .. math:: E_g \log q(g a) \le \log q_{\mathrm{sym}}(a)
 
-with one random g for each string.
+with one random g per string.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Symmetrised(StringModel):
     Parameters
     ----------
     base : module
-        A model of strings that is not symmetrised yet, trained through this one or before.
+        A model of strings that is not symmetrised yet, trained through this model or before.
     symmetries : sequence of Symmetry, str or mapping
         Names (``"reflection"``, ``"translation"``) or permutations; at least one.
 
@@ -103,7 +103,7 @@ class Symmetrised(StringModel):
         return self._mean([self.base(image) for image in self._images(x)])
 
     def training_log_prob(self, x: torch.Tensor, rng: Stream | int) -> torch.Tensor:
-        """Return log q(g x) (B,), one random g a string: at most log q_sym in the mean over g."""
+        """Return log q(g x) (B,), one random g per string: on average at most log q_sym."""
         return self.base(self._transformed(x.to(self.device), as_stream(rng).child("symmetry")))
 
     @torch.no_grad()
@@ -125,6 +125,6 @@ class Symmetrised(StringModel):
             yield outcomes[x.long()[:, sites]]
 
     def _transformed(self, x: torch.Tensor, rng: Stream) -> torch.Tensor:
-        """Return g x of strings (B, L), a random g each; the first m do not depend on B."""
+        """Return g x of strings (B, L), with a random g each; the first m do not depend on B."""
         g = torch.from_numpy(rng.numpy().integers(self.n_elements, size=len(x))).to(x.device)
         return self.outcomes[g].gather(1, x.long().gather(1, self.sites[g]))

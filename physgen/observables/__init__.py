@@ -1,4 +1,4 @@
-"""Functions of configurations, and of the moments that ensembles of them have."""
+"""Functions of configurations, and of ensemble averages."""
 
 import lazy_loader
 

@@ -6,9 +6,9 @@ r"""Functions of configurations :math:`\phi`, shape ``(..., *shape)``, on V site
     S(k) = \frac1V \Big| \sum_x \phi_x e^{ikx} \Big|^2 = \sum_r G(r) e^{ikr}, \qquad
     q = \frac1V \sum_x \phi_x \phi'_x .
 
-All are values of one configuration each, not yet averaged over an ensemble, and not connected:
-:math:`S(0) = V m^2`.  `dim` is the number of lattice axes, the last ones of the array; the axes
-before them are kept.  G and S take the lattice as periodic.  NumPy or torch in, float64 out.
+Each is the value of one configuration, neither averaged over an ensemble nor connected:
+:math:`S(0) = V m^2`.  `dim` is the number of lattice axes, the last axes of the array; the axes
+before them are kept.  G and S assume a periodic lattice.  NumPy or torch in, float64 out.
 """
 
 from __future__ import annotations

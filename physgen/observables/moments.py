@@ -1,4 +1,4 @@
-r"""Functions of moments: what is derived from ensemble averages.
+r"""Functions of moments: quantities derived from ensemble averages.
 
 With m the magnetization per site of V sites, E the total energy and :math:`\langle\cdot\rangle`
 the average over the ensemble,
@@ -10,8 +10,8 @@ the average over the ensemble,
     c = \beta^2 \frac{\langle E^2 \rangle - \langle E \rangle^2}{V}, \qquad
     \xi = \frac{1}{2 \sin(\pi / L)} \sqrt{\frac{S(0)}{S(k_{\min})} - 1} .
 
-:math:`\chi` carries no factor :math:`\beta`.  Arguments are numbers or arrays of averages, so the
-jackknife can pass its blocks at once; nothing is averaged here.
+:math:`\chi` has no factor :math:`\beta`.  Arguments are numbers or arrays of averages, so the
+jackknife can pass all its blocks at once; nothing is averaged here.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def connected_two_point(G: Any, m: Any) -> Any:
     G : array, shape (..., *shape)
         Averages of :func:`~physgen.observables.two_point`.
     m : array, shape (...)
-        Averages of the magnetization, of as many ensembles.
+        Averages of the magnetization of the same ensembles.
     """
     m = np.asarray(m)
     G = np.asarray(G)
@@ -74,7 +74,7 @@ def second_moment_correlation_length(S0: Any, S_kmin: Any, L: int) -> Any:
         Averages of the structure factor at k = 0, V <m^2>, and at |k| = 2 pi / L.  In an ordered
         phase S0 needs its connected part, chi_abs.
     L : int
-        The extent that k_min belongs to (the largest one).
+        The extent that defines k_min (the largest one).
     """
     ratio = np.asarray(S0) / np.asarray(S_kmin) - 1
     with np.errstate(invalid="ignore"):

@@ -1,4 +1,4 @@
-"""What an observable is: a name, a function of configurations, a unit, a description."""
+"""An observable: a name, a function of configurations, a unit, a description."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Figures from result data: each takes xarray and returns a matplotlib Figure.
 
-One file a figure.  Figures are built on Agg without pyplot, so nothing global is touched and no
-display is needed.  The palette is that of Okabe and Ito (readable with any colour vision), and
-means the same everywhere: data blue circles, model vermillion squares, exact black line; lattice
-extents go from light to dark.
+One file per figure.  Figures are built on Agg without pyplot, so no global state changes and no
+display is needed.  The palette of Okabe and Ito (readable with any colour vision) has one meaning
+everywhere: data blue circles, model vermillion squares, exact black line; lattice extents go from
+light to dark.
 """
 
 import lazy_loader

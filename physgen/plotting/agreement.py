@@ -2,7 +2,7 @@ r"""Do two samplers agree?  The pull of their difference at every point of a sca
 
 .. math:: \mathrm{pull} = \frac{a - b}{\sqrt{\sigma_a^2 + \sigma_b^2}}
 
-Of unit variance if both are right and their errors are; the curve is that normal distribution.
+It has unit variance if both results and their errors are right; the curve is the unit normal.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@ r"""How fast chains forget: tau_int over the coupling, and its growth with L.
 
 .. math:: \tau_\mathrm{int}(L) \propto L^z
 
-at the critical point.  tau_int is that of the slowest observable, in draws.
+at the critical point.  tau_int is of the slowest observable, in draws.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@ r"""The Binder cumulant over the coupling, and where the curves of neighbouring 
 
 .. math:: U_L = 1 - \frac{\langle m^4 \rangle_L}{3 \langle m^2 \rangle_L^2}
 
-rises from 0 in the disordered phase to 2/3 in the ordered one; at the critical point it does not
-depend on L but for corrections to scaling, so that curves of different L cross there
-(K. Binder, Z. Phys. B 43 (1981) 119).
+rises from 0 in the disordered phase to 2/3 in the ordered one; at the critical point it is
+independent of L up to corrections to scaling, so curves of different L cross there (K. Binder, Z.
+Phys. B 43 (1981) 119).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def plot_binder(
         curves between two points of the scan, ``binder_small`` and ``binder_large`` over ``at``,
         dims (pair, mesh).
     critical : mapping, optional
-        Exact or published ``coupling`` and, if known, ``binder`` there: drawn as dotted lines.
+        Exact or published ``coupling`` and, if known, its ``binder``: drawn as dotted lines.
     """
     one = estimates.isel(generator=[0])
     with figure(8.6, 4.2) as fig:

@@ -1,9 +1,9 @@
-r"""The free energy along a coupling: weighted draws, Monte Carlo, and what is exact.
+r"""The free energy along a coupling: weighted draws, Monte Carlo and exact values.
 
 .. math:: F / V = -\log Z / V
 
-and below it log Z less a reference (exact where it is known, else the last generator that has it:
-sequential Monte Carlo), in nats, which is what a lost mode would shift by ln 2.
+and below it log Z minus a reference, in nats, which a lost mode would shift by ln 2.  The
+reference is exact where known, else the last generator that has log Z (sequential Monte Carlo).
 """
 
 from __future__ import annotations

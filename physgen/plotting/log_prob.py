@@ -5,7 +5,7 @@ state's distribution is the forward Kullback-Leibler divergence,
 
 .. math:: D_{KL}(P \| Q) = \langle \log P - \log Q \rangle_P .
 
-The mean that it marks is that of the samples shown: a rougher estimate than one from all of them.
+The mark is the mean of the samples shown, a rougher estimate than the mean of all samples.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@ r"""The probability of each outcome on each site: data with error bars, and the 
 .. math:: \hat p_i(a) = n_i(a)/n, \qquad \sigma = \sqrt{p_i(a)\,(1-p_i(a))/n}
 
 The lower panel shows the pull: data minus model over the two sigmas added in quadrature; the grey
-band is one of them.
+band is one such error.
 """
 
 from __future__ import annotations

@@ -36,7 +36,8 @@ def plot_scan(
         `quantity` and ``<quantity>_error``, and where known ``<quantity>_pull``, of dims
         (generator, L, coupling); the last dim is the coupling, whatever its name.
     quantity : str
-        A variable of it; its attrs ``symbol`` (mathtext) and ``long_name`` label the figure.
+        A variable of `estimates`; its attrs ``symbol`` (mathtext) and ``long_name`` label the
+        figure.
     exact : xr.Dataset, optional
         The same quantity on a finer grid of the coupling, dims (L, curve), and
         ``<quantity>_infinite`` of dim curve; coord ``coupling`` of dim curve.

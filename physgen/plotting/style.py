@@ -63,14 +63,14 @@ def figure(width: float = 6.4, height: float = 4.0) -> Iterator[Figure]:
 
 
 def note(ax: Axes, text: str, x: float = 0.98, y: float = 0.04) -> None:
-    """Write a quiet remark into a corner of `ax` (axes coordinates)."""
+    """Write a small remark into a corner of `ax` (axes coordinates)."""
     ha = "right" if x > 0.5 else "left"
     va = "bottom" if y < 0.5 else "top"
     ax.text(x, y, text, transform=ax.transAxes, fontsize=9, color="#4A4F57", ha=ha, va=va)
 
 
 def sequence(n: int) -> list[Any]:
-    """Return n colours from light to dark, for what is ordered (such as lattice extents)."""
+    """Return n colours from light to dark, for ordered values (such as lattice extents)."""
     ends = (0.78, 0.0) if n > 1 else (0.35, 0.35)
     step = (ends[1] - ends[0]) / max(n - 1, 1)
     return [mpl.colormaps["viridis"](ends[0] + step * k) for k in range(n)]

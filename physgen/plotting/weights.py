@@ -1,9 +1,9 @@
-r"""Histograms of log weights: what the model draws too often, and too rarely.
+r"""Histograms of log weights: where the model draws too often, and where too rarely.
 
 .. math:: \log w - \log Z = \log p(x) - \log q(x)
 
-of draws of the model and of the target; a perfect model has one line at zero.  Where draws of the
-target (outline) reach far to the right of those of the model, q misses a part of it.
+for draws of the model and of the target; a perfect model has one line at zero.  If draws of the
+target (outline) reach far to the right of draws of the model, q misses a part of the target.
 """
 
 from __future__ import annotations

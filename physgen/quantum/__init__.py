@@ -1,8 +1,8 @@
-"""Quantum chains, their states, measurements of them, and the data those give.
+"""Quantum chains, their states, measurements, and measurement data.
 
-What needs compiled kernels or HDF5 is loaded when first used, so that ``import physgen.quantum``
-is light.  :func:`povm` and :func:`ground_state` share their modules' names and are bound here at
-once: a submodule imported later would otherwise take the name.
+Modules that need compiled kernels or HDF5 are loaded when first used, so ``import
+physgen.quantum`` is fast.  :func:`povm` and :func:`ground_state` share their modules' names and
+are imported here at once: a submodule imported later would otherwise take the name.
 """
 
 import lazy_loader

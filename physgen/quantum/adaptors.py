@@ -1,4 +1,4 @@
-r"""States that other programs hold, as :class:`~physgen.quantum.MPS`.
+r"""States of other programs, converted to :class:`~physgen.quantum.MPS`.
 
 Here a tensor has legs (left, physical, right), and physical 0 is the +1 eigenstate of Z.
 
@@ -12,8 +12,8 @@ POVM_GENMODEL     sparse text, bonds counted from 1, legs (right, physical, left
 state vectors     text of "re im" lines, the first site most significant, or the last
 ================  ==============================================================================
 
-TeNPy and quimb are not imported: their objects bring what is needed.  None of these says with
-which sign and axes its state is meant; `tfim` or `attrs` write it down with the state.
+TeNPy and quimb are not imported: their objects are enough.  None of these formats records the
+signs and axes of the Hamiltonian; `tfim` or `attrs` store them with the state.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ def mps_from_tenpy(
     psi : tenpy.networks.mps.MPS
         With open ends (``bc="finite"``; a ring is such an MPS too).
     basis : two of str or int
-        The labels, in TeNPy's sites, of what becomes 0 and 1.  The default is right for
+        The labels in TeNPy's sites of the states that become 0 and 1.  The default is right for
         ``SpinHalfSite``; a ``FermionSite`` takes ``("empty", "full")``, a ``BosonSite(Nmax=1)``
-        ``("0", "1")``.  Integers are positions in the basis as it is stored.
+        ``("0", "1")``.  Integers are positions in the stored basis.
     attrs : mapping, optional
-        What the state is.
+        Description of the state.
     """
     if getattr(psi, "bc", None) != "finite":
         raise InputError(
@@ -96,17 +96,17 @@ def mps_from_quimb(psi: Any, attrs: Mapping[str, Any] | None = None) -> MPS:
 def mps_from_arrays(
     arrays: Sequence[Any], legs: str = "lpr", attrs: Mapping[str, Any] | None = None
 ) -> MPS:
-    """Return the state of one array for each site, whose ends may lack their outer leg.
+    """Return the state given by one array for each site; outer legs at the ends may be missing.
 
     Parameters
     ----------
     arrays : sequence of array_like
-        Each with the three legs, or without the left one at the first site and the right one at
-        the last.
+        Each with the three legs; the left leg of the first site and the right leg of the last
+        site may be missing.
     legs : str
         Order of the legs: l(eft), p(hysical) and r(ight).
     attrs : mapping, optional
-        What the state is.
+        Description of the state.
     """
     check_choice("legs", legs, _LEGS)
     tensors, last = [], len(arrays) - 1
@@ -133,21 +133,21 @@ def mps_from_text(
     Parameters
     ----------
     path : path
-        A vector: 2**L lines of "re im", or of one real number.  Sparse tensors: a block for each
-        site, separated by empty lines, whose lines are the indices, counted from 1, and a value.
+        A vector: 2**L lines of "re im", or of one real number.  Sparse tensors: one block for each
+        site, separated by empty lines; each line holds the indices, counted from 1, and a value.
     index : path, optional
-        The file that tells the shape of each block: number of indices, number of entries, and the
+        The file with the shape of each block: number of indices, number of entries, and the
         dimensions.
     tfim : TFIM, optional
         The Hamiltonian the state belongs to, stored with it.  The chain that POVM_GENMODEL ships
         is an approximate ground state of ``TFIM(50, J=-1, h=-1)``: energy -63.29362 for -63.30119.
     first_site : {"most significant", "least significant"}
-        Which bit of the line number the first site is, for a vector.
+        The bit of the line number that is the first site, for a vector.
 
     Notes
     -----
-    No such file says which bit is the +1 eigenstate of Z.  Here it is 0, the first line or the
-    index 1; ``rotated("X")`` exchanges them.
+    These files do not record which bit is the +1 eigenstate of Z.  It is taken to be 0 (the first
+    line, or index 1); ``rotated("X")`` exchanges the two.
     """
     path = Path(path)
     check_choice("first_site", first_site, ("most significant", "least significant"))
@@ -219,7 +219,7 @@ def _read_sparse(path: Path, index: Path) -> list[np.ndarray]:
 
 
 def _read_numbers(path: Path) -> list[tuple[int, list[float]]]:
-    """Return the numbers of each line that is not empty, with its number."""
+    """Return the numbers in each line that is not empty, with the line number."""
     try:
         lines = path.read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:

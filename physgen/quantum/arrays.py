@@ -1,4 +1,4 @@
-"""Reading npy and npz files of a user: the arrays, or one clear error."""
+"""Read a user's npy and npz files: the arrays, or one clear error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MAGIC = (b"\x93NUMPY", b"PK")  # of npy, and of the zip archive that an npz is
 
 
 def read_arrays(path: Path, rule: str) -> np.ndarray | dict[str, np.ndarray]:
-    """Return the array of an npy file, or those of an npz file by name.
+    """Return the array of an npy file, or the arrays of an npz file by name.
 
     Raises
     ------
@@ -23,14 +23,14 @@ def read_arrays(path: Path, rule: str) -> np.ndarray | dict[str, np.ndarray]:
     """
     try:
         with path.open("rb") as file:  # NumPy leaves a damaged archive open
-            if not file.read(6).startswith(_MAGIC):  # NumPy would take it for a pickle
+            if not file.read(6).startswith(_MAGIC):  # NumPy would mistake it for a pickle
                 raise ValueError("it is not an npy or npz file")
             file.seek(0)
             loaded = np.load(file, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
                 return loaded
             return {name: loaded[name] for name in loaded.files}
-    # NumPy, zipfile, zlib and tokenize each raise errors of their own at a damaged file.
+    # NumPy, zipfile, zlib and tokenize each raise their own errors on a damaged file.
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{rule}, got {path}: {reason}") from None

@@ -6,8 +6,9 @@ With the state right-canonical, everything right of site i contracts to the iden
 from the left gives the conditional probabilities :math:`P(a_i | a_1 \dots a_{i-1})`.
 
 *Vector form.*  If every element has rank one, the part left of the cut is a pure state of the
-bond: O(chi^2) a site.  Any POVM is *sampled* this way, by drawing one of the rank-one parts of its
-elements and merging: pauli-4 is pauli-6 with its three negative outcomes merged.
+bond: O(chi^2) a site.  Any POVM is *sampled* this way: one of the rank-one parts of its elements
+is drawn, and parts of one element are merged.  pauli-4 is pauli-6 with its three negative outcomes
+merged.
 
 *Matrix form.*  An element of higher rank leaves a Hermitian environment E = S + iK (S symmetric, K
 antisymmetric, both real).  Real tensors act alike on S and K, so the one real matrix R = S + K is
@@ -15,8 +16,8 @@ enough, at O(chi^3) a site: I, X and Z keep the order, and the Y term is a trans
 
 .. math:: c_Y \left( A_0^T R A_1 - A_1^T R A_0 \right)^T .
 
-A complex state A = Re + i Im is the real one [[Re, -Im], [Im, Re]] of twice the bond that starts
-from (1, i)/sqrt 2; no other code is needed for it.
+A complex state A = Re + i Im is treated as the real state [[Re, -Im], [Im, Re]] of twice the bond
+that starts from (1, i)/sqrt 2, so it needs no other code.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ __all__ = ["Born"]
 
 # Samples handled together: enough to amortise Python, few enough to stay in the L2 cache (the
 # matrix form takes 1 or 2 times LANES).  The random numbers are keyed by blocks of _SAMPLE_BLOCK,
-# so that number is part of what a seed means.
+# so changing it changes the samples of every seed.
 _SAMPLE_BLOCK = 1024
 _VECTOR_BLOCK = 512
 # Conditional probabilities below these are rounding noise.
@@ -62,13 +63,13 @@ class Born:
 
     Notes
     -----
-    Samples are drawn in float32 (conditional probabilities good to about 1e-6) and are a function
-    of the stream and their own index alone: ``sample(n, rng)`` is the beginning of
-    ``sample(m, rng)`` for m > n.  ``log_prob`` is float64; -inf where P(a) = 0.
+    Samples are drawn in float32 (conditional probabilities good to about 1e-6) and depend only on
+    the stream and their own index: ``sample(n, rng)`` is the beginning of ``sample(m, rng)`` for
+    m > n.  ``log_prob`` is float64; -inf where P(a) = 0.
 
-    The matrices are small, so that a second BLAS thread doubles the CPU time and gains no wall
-    time; on a busy machine the threads wait for each other, which is slower many times over.  The
-    command line uses one thread; a script should set OPENBLAS_NUM_THREADS=1 before NumPy loads.
+    The matrices are small: a second BLAS thread doubles the CPU time without saving wall time, and
+    on a busy machine waiting threads make it many times slower.  The command line uses one thread;
+    a script should set OPENBLAS_NUM_THREADS=1 before NumPy loads.
     """
 
     def __init__(self, state: MPS, povm: POVM | str) -> None:
@@ -169,7 +170,7 @@ class Born:
         coefficients = self.povm.pauli_coefficients
         n = shots.shape[1]
         p, scale = np.empty(shots.shape), np.ones(n)
-        # R = S + K of the starting state: (1) for a real chain, that of (1, i)/sqrt 2 otherwise.
+        # R = S + K of the starting state: (1) for a real chain, else from (1, i)/sqrt 2.
         real, imag = self._start.T
         start = np.outer(real, real) + np.outer(imag, imag)
         start = start + np.outer(real, imag) - np.outer(imag, real)
@@ -217,13 +218,13 @@ class Born:
 
 
 class _Memory:
-    """Work arrays that are used again: fresh pages would cost as much as the arithmetic."""
+    """Reusable work arrays: new memory pages would cost as much as the arithmetic."""
 
     def __init__(self) -> None:
         self._flat: dict[str, np.ndarray] = {}
 
     def array(self, name: str, shape: tuple[int, ...], dtype: type = np.float64) -> np.ndarray:
-        """Return an uninitialised array; it overwrites the last one of that name."""
+        """Return an uninitialised array; it overwrites the previous array of that name."""
         size = int(np.prod(shape))
         if name not in self._flat or self._flat[name].size < size:
             self._flat[name] = np.empty(size, dtype)

@@ -4,9 +4,9 @@ r"""The distribution of measurement outcomes of a mixed state.
                = \sum_P r_P \prod_i c_{a_i P_i}, \qquad
           r_P = \mathrm{Tr}(\rho P), \quad M_a = \sum_P c_{aP} P ,
 
-P running over the products of I, X, Y, Z.  A sweep over the sites contracts one factor at a time,
-once for all shots that begin alike; as the elements sum to 1, identities on the sites to come give
-the probability of the beginning, and so every conditional probability.
+where P runs over the products of I, X, Y, Z.  A sweep over the sites contracts one factor at a
+time, once for all shots with the same beginning.  Since the elements sum to 1, identities on the
+remaining sites give the probability of the beginning, and thus every conditional probability.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from physgen.quantum.tomography.pauli_basis import to_pauli
 
 __all__ = ["BornMixed"]
 
-# The random numbers are keyed by blocks of this size, so it is part of what a seed means.  It is
-# large because shots that begin alike share their sums.
+# The random numbers are keyed by blocks of this size, so changing it changes the samples of every
+# seed.  It is large because shots with the same beginning share their sums.
 _BLOCK = 8192
-_MAX_ENTRIES = 2**24  # of the intermediate sums of one batch: 128 MiB
+_MAX_ENTRIES = 2**24  # entries of the intermediate sums of one batch: 128 MiB
 _FLOOR = 1e-14  # conditional probabilities below this are rounding noise
 
 
@@ -52,8 +52,8 @@ class BornMixed:
     Exact, in float64.  At L = 10 a draw takes about 16 microseconds (K = 4) or 50 (K = 6), and 0.1
     GB at most.
 
-    Samples are a function of the stream and their own index alone: ``sample(n, rng)`` is the
-    beginning of ``sample(m, rng)`` for m > n.  The draws are not those of ``Born``.
+    Samples depend only on the stream and their own index: ``sample(n, rng)`` is the beginning of
+    ``sample(m, rng)`` for m > n.  ``Born`` draws other samples from the same stream.
     """
 
     def __init__(self, state: DensityMatrix, povm: POVM | str) -> None:
@@ -109,7 +109,7 @@ class BornMixed:
 
     @property
     def _batch(self) -> int:
-        """Shots handled together: those whose intermediate sums fit `_MAX_ENTRIES`."""
+        """Number of shots handled together, limited by `_MAX_ENTRIES`."""
         L, n = self.state.L, _BLOCK
         while (
             n > 1 and max(min(n, self.povm.K**i) * 4 ** (L - i) for i in range(L)) > _MAX_ENTRIES
@@ -126,7 +126,7 @@ class BornMixed:
         """
         c, L = self.povm.pauli_coefficients, self.state.L
         x, log_p = np.empty((n, L), dtype=np.uint8), np.zeros(n)
-        # Of each prefix that occurs: the sums over the Pauli matrices so far, normalised.
+        # For each prefix that occurs: the sums over the Pauli matrices so far, normalised.
         prefix, env = np.zeros(n, dtype=int), self._components.reshape(1, -1)
         for i in range(L):
             env = env.reshape(len(env), 4, -1)
@@ -142,7 +142,7 @@ class BornMixed:
             for outcome in np.unique(outs):
                 of = outs == outcome
                 new[of] = c[outcome] @ env[rows[of]]
-            # P = 0 stays so: whatever follows multiplies -inf away
+            # P = 0 stays 0: later factors cannot change -inf
             env = new / np.where(p[rows, outs] > 0, p[rows, outs], 1)[:, None]
         return x, log_p
 

@@ -1,12 +1,13 @@
-"""Measurement data: outcomes, and everything needed to know what they mean.
+"""Measurement data: outcomes, and everything needed to interpret them.
 
-A file holds the outcomes (shot, site) as uint8 0..K-1, the elements of the POVM in the order of
-its outcomes, as M_a = c_I 1 + c_X X + c_Y Y + c_Z Z, and attributes that name the Hamiltonian with
-its sign and axes, and the source.  Bare integer arrays (npy, npz) are read too, given the POVM.
+A file holds the outcomes (shot, site) as uint8 0..K-1; the elements of the POVM in the order of
+its outcomes, as M_a = c_I 1 + c_X X + c_Y Y + c_Z Z; and attributes that name the source and the
+Hamiltonian with its signs and axes.  Bare integer arrays (npy, npz) can be read if the POVM is
+given.
 
-Where the bases of pauli-6 were not drawn at random for every shot, the variable ``setting`` (shot)
-says which shots share theirs (:mod:`physgen.quantum.settings`).  Other programs' files are read by
-:mod:`physgen.quantum.importing`; files larger than memory by :meth:`MeasurementData.open`.
+If the bases of pauli-6 were not drawn at random for every shot, the variable ``setting`` (shot)
+labels shots with the same bases (:mod:`physgen.quantum.settings`).  Files of other programs are
+read by :mod:`physgen.quantum.importing`, files larger than memory by :meth:`MeasurementData.open`.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ class MeasurementData:
     attrs : mapping, optional
         Plain values: the Hamiltonian (``tfim.attrs()``), source, licence, how it was made.
     settings : array_like of int, shape (n,), optional
-        Labels for pauli-6: shots of one label share their basis on every site.  None: the bases
-        were drawn at random, uniformly, for every site and shot.
+        Labels for pauli-6: shots with one label share their basis on every site.  None: the bases
+        were drawn uniformly at random for every site and shot.
 
     Attributes
     ----------
@@ -63,9 +64,9 @@ class MeasurementData:
         settings: Any = None,
     ) -> None:
         self.povm = named_povm(povm) if isinstance(povm, str) else povm
-        if not isinstance(outcomes, ShotFile):  # which checks what it reads
+        if not isinstance(outcomes, ShotFile):  # a ShotFile checks its own rows
             outcomes = np.ascontiguousarray(self.povm.check_outcomes(outcomes))
-        # Declared as an array, as which a ShotFile is indexed.
+        # Declared as an array, because a ShotFile is indexed like one.
         self.outcomes: np.ndarray = outcomes  # pyright: ignore[reportAttributeAccessIssue]
         if self.outcomes.ndim != 2 or 0 in self.outcomes.shape:
             raise InputError(
@@ -110,7 +111,7 @@ class MeasurementData:
 
     @property
     def weights(self) -> np.ndarray | None:
-        """Weights of mean 1, shape (n,), by which a complete set of settings is uniform.
+        """Weights of mean 1, shape (n,), that make a complete set of settings uniform.
 
         None without labels: every shot counts the same.
 
@@ -132,8 +133,8 @@ class MeasurementData:
         Raises
         ------
         InputError
-            If the settings are labelled: pauli-4 forgets the basis of a shot, and with it what
-            weights and errors need.
+            If the settings are labelled: pauli-4 forgets the basis of a shot, which weights and
+            errors need.
         """
         if self.povm.name == name:
             return self
@@ -153,7 +154,7 @@ class MeasurementData:
     def require(
         self, povm: POVM | str | None = None, L: int | None = None, source: str = "data"
     ) -> MeasurementData:
-        """Return self if the POVM and length are as given, else raise :class:`InputError`."""
+        """Return self if it has this POVM and length, else raise :class:`InputError`."""
         if povm is not None:
             wanted = named_povm(povm) if isinstance(povm, str) else povm
             if not self.povm.matches(wanted):
@@ -212,19 +213,19 @@ class MeasurementData:
         povm: POVM | str | None = None,
         L: int | None = None,
     ) -> MeasurementData:
-        """Read a data file, and check it against what is expected of it.
+        """Read a data file and check its POVM and number of sites.
 
         Parameters
         ----------
         path : path
-            HDF5 file of :meth:`save`, or the ``run.h5`` of a run, of which ``/data`` is taken; or
-            npy, or npz with one array or one named ``outcomes``, holding integers of shape (n, L).
+            HDF5 file of :meth:`save`; or the ``run.h5`` of a run, where ``/data`` is read; or npy,
+            or npz with a single array or one named ``outcomes``, with integers of shape (n, L).
         povm : POVM or str, optional
             Required for bare arrays.  For HDF5, the POVM that the file must hold.
         L : int, optional
             Number of sites that the file must have.
 
-        Other programs' files: :func:`physgen.quantum.importing.import_measurements`.
+        For files of other programs see :func:`physgen.quantum.importing.import_measurements`.
         """
         from physgen.results import read_dataset
 
@@ -252,8 +253,8 @@ class MeasurementData:
     ) -> MeasurementData:
         """Open an HDF5 file as :meth:`load` does, without reading its outcomes.
 
-        ``outcomes`` is a :class:`~physgen.quantum.shots.ShotFile`, read where it is indexed; the
-        labels of settings, 8 bytes a shot, are in memory.
+        ``outcomes`` is a :class:`~physgen.quantum.shots.ShotFile`, which reads rows when indexed;
+        the labels of settings, 8 bytes a shot, are in memory.
         """
         from physgen.results import open_array, read_dataset
 

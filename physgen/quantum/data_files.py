@@ -1,4 +1,4 @@
-"""How a file holds measurement data: where, and the POVM, attributes and settings with them."""
+"""How a file stores measurement data: outcomes, POVM, attributes and settings."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def description_of(ds: xr.Dataset) -> tuple[POVM, dict[Any, Any], np.ndarray | N
 
 
 def group_of_outcomes(path: Path) -> str:
-    """Return where the outcomes of an HDF5 file are: the root, or /data of a run."""
+    """Return the group of an HDF5 file that holds the outcomes: the root, or /data of a run."""
     from physgen.results import list_arrays, read_dataset
 
-    read_dataset(path, without=None)  # refuses what is not a file of physgen
+    read_dataset(path, without=None)  # raises if physgen did not write the file
     arrays = list_arrays(path)
     for group in ("/", "/data"):
         if f"{group.strip('/')}/outcomes".lstrip("/") in arrays:
@@ -46,7 +46,7 @@ def group_of_outcomes(path: Path) -> str:
 
 
 def bare_array(path: Path) -> np.ndarray:
-    """Return the array of an npy file, or the one of an npz file that holds outcomes."""
+    """Return the array of an npy file, or the array of outcomes of an npz file."""
     loaded = read_arrays(path, "outcomes must be an integer array")
     if isinstance(loaded, np.ndarray):
         return loaded
@@ -58,7 +58,7 @@ def bare_array(path: Path) -> np.ndarray:
 
 
 def _frame(ds: xr.Dataset) -> POVM:
-    """Return the POVM that a data set holds."""
+    """Return the POVM of a data set."""
     labels, coefficients = _labels(ds.attrs["povm_outcomes"]), ds["povm_elements"].to_numpy()
     if coefficients.ndim != 2 or coefficients.shape[1] != 4:
         raise InputError(f"povm_elements must have shape (K, 4), got {coefficients.shape}")
@@ -69,7 +69,7 @@ def _frame(ds: xr.Dataset) -> POVM:
 
 
 def _labels(text: Any) -> tuple[str, ...]:
-    """Return the names of the outcomes, which files hold as JSON text."""
+    """Return the names of the outcomes, which files store as JSON text."""
     try:
         labels = json.loads(str(text))
     except json.JSONDecodeError:

@@ -2,9 +2,9 @@ r"""Mixed states of a few qubits.
 
 .. math:: \rho \ge 0, \qquad \mathrm{Tr} \rho = 1
 
-as a matrix of 2^L rows, site 0 the most significant bit of a row and 0 the +1 eigenstate of Z.
-Entropies are in nats.  The quantum fidelity goes by two names, its root and its square, so that
-neither is taken for the other.
+as a matrix of 2^L rows, with site 0 the most significant bit of a row and bit 0 the +1 eigenstate
+of Z.  Entropies are in nats.  The root and the square of the quantum fidelity have separate names,
+so they cannot be confused.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from physgen.quantum.tomography import functionals
 __all__ = ["DensityMatrix"]
 
 _MAX_SITES = 10
-_ROUNDING = 1e-8  # of a matrix that was computed or stored in double precision, with room
+_ROUNDING = 1e-8  # rounding of a matrix in double precision, with a margin
 
 
 class DensityMatrix:
@@ -37,7 +37,7 @@ class DensityMatrix:
     Parameters
     ----------
     rho : array_like, shape (2**L, 2**L)
-        Hermitian, positive and of trace 1, each to 1e-8; site 0 is the most significant bit.
+        Hermitian, positive and with trace 1, each to 1e-8; site 0 is the most significant bit.
     """
 
     def __init__(self, rho: Any) -> None:
@@ -53,7 +53,7 @@ class DensityMatrix:
 
     @classmethod
     def pure(cls, state: MPS | Any) -> DensityMatrix:
-        """Return the projector on an MPS or a state vector, which is normalised."""
+        """Return the projector on an MPS or a state vector, normalised here."""
         psi = state.to_dense() if isinstance(state, MPS) else to_numpy(state)
         if psi.ndim != 1 or not np.all(np.isfinite(psi)) or not np.any(psi):
             raise InputError(f"a state vector must be finite and not zero, got shape {psi.shape}")
@@ -67,7 +67,7 @@ class DensityMatrix:
         Parameters
         ----------
         weights : sequence of float
-            Not negative, summing to 1.
+            Not negative, with sum 1.
         states : sequence of DensityMatrix, MPS or state vector
         """
         w = np.asarray(weights, dtype=float)
@@ -129,7 +129,7 @@ class DensityMatrix:
         return float(np.einsum("ij,ji->", functionals.reduced(self.rho, sites), operator).real)
 
     def purity(self) -> float:
-        """Return Tr rho^2: 1 of a pure state, 2**-L of the fully mixed one."""
+        """Return Tr rho^2: 1 for a pure state, 2**-L for the fully mixed one."""
         return functionals.purity(self.rho)
 
     def renyi2_entropy(self) -> float:
@@ -157,7 +157,7 @@ class DensityMatrix:
         other : DensityMatrix, MPS, state vector or density matrix
         """
         target = functionals.as_target(other, self.L)
-        if isinstance(other, DensityMatrix):  # symmetric, although one may be almost pure
+        if isinstance(other, DensityMatrix):  # symmetric, even if one is almost pure
             return functionals.fidelity(self.rho, other.rho)
         return target.fidelity(self.rho)
 

@@ -1,27 +1,27 @@
-r"""Duals suited to the state: the same estimates with less noise.
+r"""Duals adapted to the state: the same estimates with less noise.
 
-A POVM of more than four outcomes has many duals.  Weighting its elements with the probabilities
-:math:`p_a = \mathrm{Tr}(\rho_i M_a)` that site i gives them,
+A POVM of more than four outcomes has many duals.  If the elements are weighted with the
+probabilities :math:`p_a = \mathrm{Tr}(\rho_i M_a)` at site i, the duals
 
 .. math:: D_a = \frac{1}{p_a} F^{-1} | M_a \rangle\rangle, \qquad
           F = \sum_a \frac{| M_a \rangle\rangle \langle\langle M_a |}{p_a},
 
-with :math:`|M\rangle\rangle` the Pauli coefficients, are those of least variance for that
-one-site state [1]_ (p_a the same for all a gives the canonical ones).  They are duals for
-*any* positive p, so estimates with fixed weights stay unbiased; a product over sites is the best
-only for product states.  As p comes from a state, :math:`F | \rho_i \rangle\rangle = | 1
-\rangle\rangle`, and :math:`w_1(a) = \mathrm{Tr} D_a = 1` for every outcome.  Four outcomes leave
-no choice: for pauli-4 and tetrahedral these are the canonical duals.
+with :math:`|M\rangle\rangle` the Pauli coefficients, have the smallest variance for this one-site
+state [1]_ (equal p_a give the canonical duals).  They are duals for *any* positive p, so estimates
+with fixed weights stay unbiased; a product over sites is optimal only for product states.  Since p
+comes from a state, :math:`F | \rho_i \rangle\rangle = | 1 \rangle\rangle`, and
+:math:`w_1(a) = \mathrm{Tr} D_a = 1` for every outcome.  With four outcomes the duals are unique:
+for pauli-4 and tetrahedral these are the canonical duals.
 
-*What it brings*, standard deviation of a shot over that of the canonical duals, pauli-6 on the
-Ising chain of 20 sites: <X_i> in mid-chain 0.82 at h = J and 0.32 at h = 3 J; <Z_i Z_{i+1}> 1.00;
-the energy 0.64 at h = 3 J, but 1.02 at h = J, where the correlations that one-site weights do not
-know of matter more than what they gain.
+*Gain.*  Ratio of the standard deviations of a shot, adapted to canonical duals, for pauli-6 on
+the Ising chain of 20 sites: <X_i> in mid-chain 0.82 at h = J and 0.32 at h = 3 J; <Z_i Z_{i+1}>
+1.00; the energy 0.64 at h = 3 J, but 1.02 at h = J, where correlations, which one-site weights
+ignore, outweigh the gain.
 
-*Weights from the same data are not fixed*, and bias the mean by O(1/n).  Cross-fitting removes
-that: weights from one half of the shots are applied to the other half, and the reverse.  What the
-two halves then have in common is not in the standard error, which is too small by a tenth at 200
-shots (below, this is refused) and by 4(3) % at 1,000.
+*Bias.*  Weights from the same data bias the mean by O(1/n).  Cross-fitting removes this bias:
+weights from one half of the shots are applied to the other half, and vice versa.  The standard
+error neglects the correlation between the two halves: it is too small by a tenth at 200 shots
+(fewer are refused) and by 4(3) % at 1,000.
 
 References
 ----------
@@ -40,8 +40,8 @@ from physgen.quantum.povm import POVM
 
 __all__ = ["cross_fitted_weights", "optimised_weights", "site_marginals"]
 
-# Longest Bloch vector that a site is believed to have.  Shots cannot tell a pure state from a
-# nearly pure one, and an outcome taken for impossible would get an unbounded weight.
+# Longest Bloch vector allowed for a site.  Shots cannot distinguish a pure state from a nearly
+# pure one, and an outcome mistaken for impossible would get an unbounded weight.
 _LONGEST = 0.9
 _FEWEST = 200  # shots
 
@@ -54,8 +54,8 @@ def optimised_weights(povm: POVM, marginals: Any) -> np.ndarray:
     povm : POVM
         Informationally complete.
     marginals : array_like, shape (L, K)
-        How often each outcome was seen on each site; any scale.  The probabilities used are those
-        of the nearest one-site state with a Bloch vector of at most 0.9.
+        Frequency of each outcome on each site; any scale.  The probabilities used come from the
+        nearest one-site state with a Bloch vector of length at most 0.9.
 
     Raises
     ------
@@ -85,16 +85,16 @@ def optimised_weights(povm: POVM, marginals: Any) -> np.ndarray:
 
 
 def site_marginals(outcomes: np.ndarray, K: int) -> np.ndarray:
-    """Return how often each outcome was seen on each site, shape (L, K), of shots (n, L)."""
+    """Return the frequency of each outcome on each site, shape (L, K), in shots (n, L)."""
     return np.stack([np.bincount(column, minlength=K) for column in outcomes.T])
 
 
 def cross_fitted_weights(
     outcomes: Any, povm: POVM, batch_size: int = 16384
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the weights for the even and for the odd shots, each from the other ones.
+    """Return the weights for the even and for the odd shots, each from the other half.
 
-    Every second shot, so that a slow drift of the device is in both halves.
+    The halves alternate shot by shot, so a slow drift of the device affects both alike.
 
     Parameters
     ----------

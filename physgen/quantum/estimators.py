@@ -6,15 +6,15 @@ A product of Pauli matrices has the unbiased one-shot estimate :math:`\prod_i w_
 .. math:: \langle O \rangle \approx \frac1n \sum_s o_s, \qquad
           \text{standard error} = \mathrm{std}(o) / \sqrt n .
 
-The shots must be independent.  Shots in labelled settings are not: theirs are the estimates of
-:mod:`physgen.quantum.pooled`.  Applied to samples of a model, the standard error is that of the
-sampling alone: it does not contain how far the model is from the truth.
+The shots must be independent.  Shots in labelled settings are not, and use the estimates of
+:mod:`physgen.quantum.pooled` instead.  For samples of a model, the standard error covers only the
+sampling, not the distance of the model from the truth.
 
-Estimates are linear in the data and know nothing of positivity, so even those of a perfect
-measurement leave their physical range by chance, half of the time where the truth is on its edge.
-``*_unphysical`` flags a value outside by more than z standard errors, with z such that among all
-the values of one observable (Bonferroni) a false alarm has probability at most 1e-3: 3.1 for the
-energy, 4.1 for <X_i> on 50 sites.
+Estimates are linear in the data and ignore positivity.  Even with a perfect measurement they leave
+their physical range by chance, half of the time if the true value is on the edge.
+``*_unphysical`` flags a value that is outside by more than z standard errors; z is chosen such
+that a false alarm among all values of one observable (Bonferroni) has probability at most 1e-3:
+3.1 for the energy, 4.1 for <X_i> on 50 sites.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["estimate_observables", "observables_dataset", "shot_values"]
 
-FALSE_ALARM = 1e-3  # of the flags of one observable, all its values together
+FALSE_ALARM = 1e-3  # probability for one observable, all its values together
 
 _DIMS = {"energy": (), "x": ("site",), "z": ("site",), "zz": ("pair",)}
 _DIMS |= {"x_mean": (), "z_mean": ()}
@@ -67,19 +67,19 @@ def estimate_observables(
     Parameters
     ----------
     outcomes : MeasurementData, or array_like of int, shape (n, L)
-        Shots, n >= 2.  Those of an array are independent.
+        Shots, n >= 2.  Shots in an array are taken as independent.
     povm : POVM, optional
-        The measurement that an array belongs to; MeasurementData knows its own.
+        The measurement of an array of outcomes; MeasurementData has its own.
     tfim : TFIM, optional
-        The Hamiltonian whose energy is wanted (default: that of the MeasurementData); without one
+        The Hamiltonian for the energy (default: the one in the MeasurementData); without one
         there is no energy.
     batch_size : int
-        Shots handled at a time; it bounds the memory, not the result.
+        Shots handled at a time; it affects the memory, not the result.
     error : {"strata", "cluster"}
         Standard errors of shots in labelled settings, see :mod:`physgen.quantum.pooled`.
     duals : {"canonical", "optimised"}
-        Optimised ones suit the state of each site, see :mod:`physgen.quantum.duals`: a smaller
-        error of <X_i> and <Z_i>, and mostly of the rest.  For shots without labels of settings.
+        Optimised duals are adapted to the state of each site (:mod:`physgen.quantum.duals`): a
+        smaller error of <X_i> and <Z_i>, and mostly of the rest.  Only for shots without labels.
 
     Returns
     -------
@@ -87,13 +87,13 @@ def estimate_observables(
         ``energy``, ``x`` and ``z`` (site), ``zz`` (pair, with coords i and r), ``x_mean``,
         ``z_mean``; each with ``*_error`` and an int8 flag ``*_unphysical``.  The flags of all
         values of one observable together raise a false alarm with probability at most
-        ``attrs["unphysical_level"]``.  What the measurement does not see is absent (of labelled
-        settings: NaN on those sites) and named in ``attrs["missing"]``.
+        ``attrs["unphysical_level"]``.  Observables that the measurement does not determine are
+        absent (for labelled settings: NaN on those sites) and named in ``attrs["missing"]``.
 
     Raises
     ------
     InputError
-        If the shots tell nothing about any of these.
+        If the shots determine none of these.
     """
     from physgen.quantum.data import MeasurementData
 
@@ -108,7 +108,7 @@ def estimate_observables(
     if povm is None:
         raise InputError("povm must be given with an array of outcomes, got none")
     L = None if tfim is None else tfim.L
-    if not isinstance(outcomes, ShotFile):  # which is indexed as an array is, and checks itself
+    if not isinstance(outcomes, ShotFile):  # a ShotFile checks its own rows
         outcomes = povm.check_outcomes(outcomes)
     x: Any = outcomes
     if x.ndim != 2 or len(x) < 2 or x.shape[1] < 2:
@@ -190,7 +190,7 @@ def _batches(
 
 
 def _unseen(povm: POVM, tfim: TFIM | None) -> str:
-    """Return what a POVM does not see, in one line, or an empty text."""
+    """Return the observables that a POVM does not determine, in one line, or an empty text."""
     blind = [pauli for pauli in "XZ" if not povm.sees(pauli)]
     lost = [f"{p.lower()}, {p.lower()}_mean" for p in blind] + ["zz"] * ("Z" in blind)
     lost += ["energy"] * (tfim is not None and bool(blind))
@@ -199,7 +199,7 @@ def _unseen(povm: POVM, tfim: TFIM | None) -> str:
 
 
 def _add_error(ds: xr.Dataset, name: str, error: np.ndarray, tfim: TFIM | None) -> None:
-    """Add the standard error of an observable, and where it is unphysical."""
+    """Add the standard error of an observable, and the flags of unphysical values."""
     dims, value = _DIMS[name], ds[name].to_numpy()
     ds[f"{name}_error"] = (dims, error, _named(f"standard error of {name}", name))
     if name == "energy" and tfim is not None:
@@ -220,7 +220,7 @@ def shot_values(
     tfim: TFIM | None = None,
     weights: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
-    """Return the one-shot estimate of every observable that the POVM sees, shape (n, ...).
+    """Return the one-shot estimate of every observable that the POVM determines, shape (n, ...).
 
     Parameters
     ----------
@@ -228,19 +228,19 @@ def shot_values(
     povm : POVM
     tfim : TFIM, optional
     weights : ndarray, shape (L, K, 4), optional
-        Those of other duals than the canonical ones, P in the order I, X, Y, Z.
+        Weights of duals other than the canonical ones, P in the order I, X, Y, Z.
 
     Raises
     ------
     InputError
-        If it sees neither X nor Z.
+        If the POVM determines neither X nor Z.
     """
     if weights is not None:
         of_shot = weights[np.arange(len(weights)), outcomes]
         wx, wz = of_shot[..., 1], of_shot[..., 3]
     else:
         wx = povm.weights("X")[outcomes] if povm.sees("X") else None
-        # A POVM that is blind to both is refused here, by name.
+        # A POVM that determines neither is refused here, by name.
         wz = povm.weights("Z")[outcomes] if povm.sees("Z") or wx is None else None
     values: dict[str, np.ndarray] = {}
     if wx is not None:
@@ -266,9 +266,9 @@ def observables_dataset(
     estimator: str,
     exactness: str,
 ) -> xr.Dataset:
-    """Label the observables of a chain: one form for estimates and for exact values.
+    """Label the observables of a chain, in the same way for estimates and exact values.
 
-    Those that are None are left out; a mean over sites is NaN-free or left out too.
+    Observables that are None are left out, as are means over sites that would be NaN.
     """
     known = x if x is not None else z
     if known is None:

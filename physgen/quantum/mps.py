@@ -2,8 +2,9 @@ r"""Matrix product states of a chain of qubits, as plain arrays.
 
 .. math:: \langle s_1 \dots s_L | \psi \rangle = A_1^{s_1} A_2^{s_2} \cdots A_L^{s_L}
 
-with :math:`A_i` of shape (left bond, 2, right bond), outer bonds 1, and s = 0 the +1 eigenstate of
-Z.  Expectation values are divided by the norm, so any gauge and normalisation is accepted.
+with :math:`A_i` of shape (left bond, 2, right bond), outer bonds of dimension 1, and s = 0 the +1
+eigenstate of Z.  Expectation values are divided by the norm, so any gauge and normalisation is
+accepted.
 """
 
 from __future__ import annotations
@@ -38,9 +39,9 @@ class MPS:
     Parameters
     ----------
     tensors : sequence of array_like, each (left bond, 2, right bond)
-        Real or complex; the bonds of neighbours must agree and the outer ones be 1.
+        Real or complex; the bonds of neighbours must agree, and the outer bonds must be 1.
     attrs : mapping, optional
-        What the state is: plain values, stored with it.
+        Description of the state: plain values, stored with it.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class MPS:
 
     @property
     def bonds(self) -> tuple[int, ...]:
-        """Bond dimensions, the L - 1 inner ones."""
+        """Dimensions of the L - 1 inner bonds."""
         return tuple(A.shape[2] for A in self.tensors[:-1])
 
     @property
@@ -131,9 +132,9 @@ class MPS:
         ----------
         unitary : array_like of shape (2, 2), or {"H", "S", "X", "Y", "Z"}
             "H" exchanges X and Z, as between TeNPy's Ising chain and :class:`TFIM`; "X" exchanges
-            the two values of every bit; "S" turns what points along X to Y.
+            the two values of every bit; "S" rotates X to Y.
         attrs : mapping, optional
-            What the new state is.  The old attributes may speak of axes, so they are not kept.
+            Description of the new state.  The old attributes may refer to axes and are dropped.
         """
         if isinstance(unitary, str):
             unitary = _GATES[check_choice("unitary", unitary, tuple(_GATES))]
@@ -228,10 +229,10 @@ class MPS:
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> MPS:
-        """Read an npz file: :meth:`save`'s, or any with one array for each site.
+        """Read an npz file of :meth:`save`, or any npz file with one array for each site.
 
-        Arrays are taken in the order of the number at the end of their names, so
-        ``np.savez(path, *tensors)`` is such a file too.
+        Arrays are ordered by the numbers at the end of their names, so files of
+        ``np.savez(path, *tensors)`` can be read.
         """
         rule = "an MPS must be an npz file of arrays"
         arrays = read_arrays(Path(path), rule)
@@ -250,7 +251,7 @@ class MPS:
 
 
 def _decoded(text: Any, source: str) -> dict[str, Any]:
-    """Return the attributes that are stored as JSON text."""
+    """Return the attributes stored as JSON text."""
     try:
         attrs = json.loads(str(text))
     except json.JSONDecodeError:

@@ -1,7 +1,7 @@
-r"""Noise on every qubit, put into the elements of the measurement.
+r"""Noise on every qubit, absorbed into the elements of the measurement.
 
-A channel :math:`\rho \to \sum_k K_k \rho K_k^\dagger` on each qubit and then a POVM is another
-POVM (the Heisenberg picture), and so is a readout that reports b where a happened with
+A channel :math:`\rho \to \sum_k K_k \rho K_k^\dagger` on each qubit followed by a POVM is another
+POVM (the Heisenberg picture).  So is a POVM with readout errors, which reports outcome a as b with
 probability :math:`C_{ba}`:
 
 .. math:: M_a \to \sum_k K_k^\dagger M_a K_k, \qquad M_b \to \sum_a C_{ba} M_a .
@@ -13,20 +13,20 @@ damped       \|0><0\| + sqrt(1-g) \|1><1\|, sqrt(g) \|0><1\|           z to g + 
 ===========  ======================================================  ============================
 
 p is the probability that an error happened, as in Carrasquilla et al., Nat. Mach. Intell. 1, 155
-(2019).  Others call depolarising the replacement by the mixed state with probability
-lambda = 4p/3; p = 3/4 leaves nothing.
+(2019).  Others define depolarising as replacement by the mixed state with probability
+lambda = 4p/3; p = 3/4 gives the mixed state.
 
-*Which duals.*  The duals of the noisy POVM undo the noise: they estimate the state before it, with
-a larger variance (1/(1 - 4p/3)^2 for each Pauli matrix of a depolarised qubit).  The duals of the
-ideal POVM, on the same outcomes, estimate the noisy state.
+*Which duals.*  The duals of the noisy POVM undo the noise: they estimate the state before the
+noise, with a larger variance (1/(1 - 4p/3)^2 for each Pauli matrix of a depolarised qubit).  The
+duals of the ideal POVM, on the same outcomes, estimate the noisy state.
 
 *Order.*  Functions nest from the detector to the state: ``depolarised(bit_flipped("pauli-4", e01,
 e10), p)`` is noise, then a faulty readout.  Readout errors commute with all channels.
 
 *Cost.*  Sampling goes through rank-one parts at any L and is about 10 % slower than without noise.
-Noisy elements have rank 2, so ``Born.log_prob`` takes the matrix form, O(chi^3) a site in place of
-O(chi^2), as the ideal pauli-4 does anyway: at L = 50 about 160 microseconds a string in place of
-13 at chi = 13, and 850 in place of 20 at chi = 32.
+Noisy elements have rank 2, so ``Born.log_prob`` uses the matrix form, O(chi^3) a site instead of
+O(chi^2) (the ideal pauli-4 always does): at L = 50 about 160 microseconds a string instead of 13
+at chi = 13, and 850 instead of 20 at chi = 32.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def amplitude_damping(gamma: float) -> np.ndarray:
 
 
 def depolarised(povm: POVM | str, p: float) -> POVM:
-    """Return the POVM behind depolarising noise of probability p.
+    """Return the POVM preceded by depolarising noise of probability p.
 
     Examples
     --------
@@ -87,17 +87,17 @@ def depolarised(povm: POVM | str, p: float) -> POVM:
 
 
 def dephased(povm: POVM | str, p: float) -> POVM:
-    """Return the POVM behind phase flips of probability p."""
+    """Return the POVM preceded by phase flips of probability p."""
     return through_channel(povm, dephasing(p), f"dephased {p:g}")
 
 
 def damped(povm: POVM | str, gamma: float) -> POVM:
-    """Return the POVM behind amplitude damping of probability gamma."""
+    """Return the POVM preceded by amplitude damping of probability gamma."""
     return through_channel(povm, amplitude_damping(gamma), f"damped {gamma:g}")
 
 
 def through_channel(povm: POVM | str, kraus: Any, label: str) -> POVM:
-    """Return the POVM behind any channel of one qubit.
+    """Return the POVM preceded by any channel of one qubit.
 
     Parameters
     ----------
@@ -115,15 +115,15 @@ def through_channel(povm: POVM | str, kraus: Any, label: str) -> POVM:
 
 
 def misread(povm: POVM | str, confusion: Any, label: str = "misread") -> POVM:
-    """Return the POVM whose outcomes are confused when they are read out.
+    """Return the POVM with outcomes confused at readout.
 
     Parameters
     ----------
     povm : POVM or str
         The measurement without the error, or its name.
     confusion : array_like, shape (K, K)
-        ``confusion[b, a]`` is the probability that b is reported where a happened: each column
-        sums to 1.
+        ``confusion[b, a]`` is the probability that outcome a is reported as b; each column sums
+        to 1.
     label : str
         Appended to the name.
     """
@@ -143,28 +143,27 @@ def misread(povm: POVM | str, confusion: Any, label: str = "misread") -> POVM:
 
 
 def bit_flipped(povm: POVM | str, e01: float, e10: float) -> POVM:
-    """Return a POVM of Pauli measurements whose bit is read wrongly.
+    """Return a POVM of Pauli measurements with readout errors of the bit.
 
     Parameters
     ----------
     povm : POVM or str
-        pauli-4, or one whose outcomes come in pairs like Z+, Z-: pauli-6, computational,
-        pauli-rebit.
+        pauli-4, or a POVM with outcomes in pairs like Z+, Z-: pauli-6, computational, pauli-rebit.
     e01 : float
-        Probability to read 1 (the outcome -) where the bit was 0 (+), in any basis.
+        Probability to read 1 (the outcome -) if the bit is 0 (+), in any basis.
     e10 : float
-        Probability to read 0 where the bit was 1.
+        Probability to read 0 if the bit is 1.
 
     Raises
     ------
     InputError
-        If the outcomes are not in pairs; of the many noisy forms of pauli-4, only the ideal one
-        is known to be merged from pauli-6.
+        If the outcomes are not in pairs.  Only the ideal pauli-4 is known to be merged from
+        pauli-6, so noisy forms of it are refused.
     """
     e01, e10 = _probability("e01", e01), _probability("e10", e10)
     label = f"bit flips {e01:g}, {e10:g}"
     frame = named_povm(povm) if isinstance(povm, str) else povm
-    if frame.matches(named_povm("pauli-4")):  # a flip of Z- is seen in Z+, which was merged away
+    if frame.matches(named_povm("pauli-4")):  # flips of the merged outcome Z- show up in Z+
         fine = bit_flipped("pauli-6", e01, e10)
         elements = np.zeros_like(frame.elements)
         np.add.at(elements, merge_map("pauli-6", "pauli-4"), fine.elements)

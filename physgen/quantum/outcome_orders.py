@@ -1,10 +1,10 @@
-r"""Orders of outcomes in other programs' files.
+r"""Orders of outcomes in files of other programs.
 
-A file's outcome a is outcome ``table[a]`` here, where ``table = outcome_table(povm, order)``, so
+Outcome a of a file is outcome ``table[a]`` here, with ``table = outcome_table(povm, order)``, so
 ``table[shots]`` are the shots in physgen's order.
 
 =============  ================  ======================================
-POVM           whose order       outcomes
+POVM           order of          outcomes
 =============  ================  ======================================
 pauli-6        physgen, aqt      Z+, X+, Y+, Z-, X-, Y-
 pauli-6        povm-genmodel     X+, X-, Y+, Y-, Z+, Z-
@@ -13,7 +13,7 @@ computational  spins             Z-, Z+: 0 = down, 1 = up
 =============  ================  ======================================
 
 aqt: Cha et al., Mach. Learn.: Sci. Technol. 3, 01LT01 (2022); povm-genmodel: the program of
-Carrasquilla et al., Nat. Mach. Intell. 1, 155 (2019), whose other orders are those here.
+Carrasquilla et al., Nat. Mach. Intell. 1, 155 (2019), which otherwise has the same orders.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ORDERS = {
 
 
 def outcome_table(povm: POVM | str, order: str | Sequence[str]) -> np.ndarray:
-    """Return the outcome here that each outcome of a file is, uint8 of shape (K,).
+    """Return the physgen outcome of each outcome of a file, uint8 of shape (K,).
 
     Parameters
     ----------

@@ -1,30 +1,30 @@
 r"""Observables from shots in labelled settings: each Pauli string from the shots that see it.
 
-With the m_P shots whose setting agrees with the string P on its support, of sign
-:math:`o_{P,s} = \prod_{i \in P} (\pm 1)`,
+A shot s sees the string P if its setting agrees with P on the support of P.  With the signs
+:math:`o_{P,s} = \prod_{i \in P} (\pm 1)` of the m_P shots that see P,
 
 .. math:: \langle P \rangle \approx \bar o_P = \frac{1}{m_P} \sum_{s \text{ sees } P} o_{P,s},
           \qquad \langle O \rangle = \sum_P c_P \, \bar o_P .
 
-Settings are strata: they are as they were chosen, and given its setting every shot is independent,
-with mean <P>.  So a shot contributes the residual
+Settings are strata: they are fixed by choice, and given the settings, shots are independent with
+mean <P>.  So a shot contributes the residual
 
 .. math:: r_s = \sum_{P \text{ seen by } s} \frac{c_P}{\sqrt{m_P (m_P - 1)}}
                 (o_{P,s} - \bar o_P), \qquad
           \text{error} = \Big[ \sum_s r_s^2 \Big]^{1/2} .
 
-The mean inside is that over all settings, so one shot a setting is enough.  For one string it is
-:math:`\sqrt{(1 - \bar o_P^2) / (m_P - 1)}`.
+Here :math:`\bar o_P` is the mean over all settings, so one shot a setting is enough.  For one
+string the error is :math:`\sqrt{(1 - \bar o_P^2) / (m_P - 1)}`.
 
-Where something drifts between settings, shots of one setting share an offset, and the error is
-too small.  The cluster-robust one sums the residuals of each setting before it squares them, with
+If the device drifts between settings, shots of one setting share an offset, and this error is too
+small.  The cluster-robust error sums the residuals of each setting before it squares them, with
 the number G_P of settings that see P,
 
 .. math:: \text{error} = \Big[ \sum_b \Big( \sum_{s \in b} \sum_P \frac{c_P}{m_P}
           \sqrt{\frac{G_P}{G_P - 1}} \, (o_{P,s} - \bar o_P) \Big)^2 \Big]^{1/2} ,
 
-itself uncertain by about :math:`1 / \sqrt{2 G}`; a string that fewer than :data:`MIN_CLUSTERS`
-settings see gets none.
+with a relative uncertainty of about :math:`1 / \sqrt{2 G}`.  A string seen by fewer than
+:data:`MIN_CLUSTERS` settings gets no cluster error.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _ESTIMATORS = {
 
 
 class Pooled(NamedTuple):
-    """Values and errors by observable, what is missing in one line, and how it was estimated."""
+    """Values and errors by observable, a line on missing ones, and the method."""
 
     mean: dict[str, np.ndarray]
     error: dict[str, np.ndarray]
@@ -62,7 +62,7 @@ class Pooled(NamedTuple):
 
 @dataclass(frozen=True)
 class _Strings:
-    """The values of a family of Pauli strings in a batch: 0 where a shot does not see one."""
+    """The values of a family of Pauli strings in a batch: 0 where a shot does not see a string."""
 
     signs: np.ndarray  # (m, strings): product of signs, 0 where not seen
     seen: np.ndarray  # (m, strings)
@@ -81,9 +81,9 @@ def pooled_estimates(
     ----------
     outcomes : ndarray or ShotFile, shape (n, L)
     settings : Settings
-        Of the same shots.
+        The settings of these shots.
     tfim : TFIM, optional
-        The Hamiltonian whose energy is wanted.
+        The Hamiltonian for the energy.
     batch_size : int
         Shots handled at a time.
     error : {"strata", "cluster"}
@@ -91,7 +91,7 @@ def pooled_estimates(
     Raises
     ------
     InputError
-        If no setting sees any of them.
+        If no setting sees any of these observables.
     """
     pairs = _pairs(settings.L, tfim)
     total = {name: [0.0, 0] for name in ("x", "z", "zz", "bond")}
@@ -143,7 +143,7 @@ def pooled_estimates(
 
 
 def _pairs(L: int, tfim: TFIM | None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return the pairs of sites whose ZZ is wanted: for the correlations, and for the energy."""
+    """Return the pairs of sites for ZZ: for the correlations, and for the energy."""
     i, r = central_pairs(L)
     bonds = np.array([] if tfim is None else tfim.bonds, dtype=int).reshape(-1, 2)
     return {"zz": (i, i + r), "bond": (bonds[:, 0], bonds[:, 1])}
@@ -171,7 +171,7 @@ def _observables(strings: dict[str, np.ndarray], tfim: TFIM | None) -> dict[str,
     if tfim is None:
         return found
     coupling, field = strings["bond"].sum(axis=-1), strings["x"].sum(axis=-1)
-    # A term that H does not have needs no setting that sees it.
+    # A term absent from H needs no setting that sees it.
     terms = [-c * term for c, term in ((tfim.J, coupling), (tfim.h, field)) if c != 0]
     return {"energy": np.sum(terms, axis=0) if terms else np.zeros(field.shape)} | found
 
@@ -196,7 +196,7 @@ def _missing(
     pairs: dict[str, tuple[np.ndarray, np.ndarray]],
     error: str,
 ) -> str:
-    """Name the observables that cannot be given, and the settings that would give them."""
+    """Name the missing observables, and the settings that they need."""
     told = []
     for name in ("x", "z"):
         if not enough[name].all():

@@ -5,7 +5,7 @@ outcomes :math:`a = (a_1 \dots a_L)` have probability
 
 .. math:: P(a) = \mathrm{Tr} \Big[ \rho \bigotimes_i M_{a_i} \Big] .
 
-With the overlap matrix :math:`T_{ab} = \mathrm{Tr}(M_a M_b)` and its pseudo-inverse the duals are
+With the pseudo-inverse of the overlap matrix :math:`T_{ab} = \mathrm{Tr}(M_a M_b)` the duals are
 
 .. math:: D_a = \sum_b (T^{+})_{ab} M_b, \qquad
           \langle O \rangle = E_{a \sim P} \prod_i w_{O_i}(a_i), \quad w_O(a) = \mathrm{Tr}(O D_a),
@@ -13,17 +13,17 @@ With the overlap matrix :math:`T_{ab} = \mathrm{Tr}(M_a M_b)` and its pseudo-inv
 and :math:`w_1 = 1` for every outcome.  Outcome orders:
 
 =============  ==================================================================================
-pauli-4        Z+, X+, Y+, rest: 1/3 of the projectors; rest = 1 minus the others, of rank 2
+pauli-4        Z+, X+, Y+, rest: 1/3 of the projectors; rest = 1 minus these, of rank 2
 pauli-6        Z+, X+, Y+, Z-, X-, Y-: 1/3 of the projectors
 tetrahedral    (1 + v.sigma)/4, v = (0,0,1), (2s,0,-1/3), (-s,+t,-1/3), (-s,-t,-1/3) with
                s = sqrt(2)/3, t = sqrt(2/3)
-computational  Z+, Z-: the projectors on |0> and |1>; sees Z alone
+computational  Z+, Z-: the projectors on |0> and |1>; sees only Z
 trine          (1 + cos(p) Z + sin(p) X)/3, p = 0, 2 pi/3, 4 pi/3; sees X and Z
 pauli-rebit    X+, X-, Z+, Z-: 1/2 of the projectors; sees X and Z
 =============  ==================================================================================
 
 The first three are informationally complete.  The last two are ordered as in the program of
-Carrasquilla et al., Nat. Mach. Intell. 1, 155 (2019).  Peers order pauli-6 differently
+Carrasquilla et al., Nat. Mach. Intell. 1, 155 (2019).  Other programs order pauli-6 differently
 (:mod:`physgen.quantum.outcome_orders`), so the order is stored with the data.
 """
 
@@ -62,9 +62,9 @@ class POVM:
     Parameters
     ----------
     name : str
-        How data files name it.
+        Name in data files.
     elements : array_like, shape (K, 2, 2)
-        Hermitian, positive, and summing to the identity, in the basis where Z is diagonal.
+        Hermitian, positive, and with the identity as sum, in the basis where Z is diagonal.
     outcomes : tuple of str
         One label for each element, in order.
     """
@@ -136,7 +136,7 @@ class POVM:
         Raises
         ------
         InputError
-            If P is no combination of the elements, so that no outcome tells anything about it.
+            If P is not a combination of the elements, so that the outcomes do not determine <P>.
         """
         if not self.sees(pauli):
             raise InputError(
@@ -147,14 +147,14 @@ class POVM:
         return self._dual_weights(pauli)
 
     def sees(self, pauli: str) -> bool:
-        """Whether P is a combination of the elements, so that the outcomes tell <P>."""
+        """Whether P is a combination of the elements, so that the outcomes determine <P>."""
         check_choice("pauli", pauli, tuple(PAULI))
         seen = np.einsum("a,aij->ij", self._dual_weights(pauli), self.elements)
         return bool(np.abs(seen - PAULI[pauli]).max() <= _SPAN_TOLERANCE)
 
     @property
     def is_informationally_complete(self) -> bool:
-        """Whether the outcomes tell any state from any other: X, Y and Z are all seen."""
+        """Whether the outcomes distinguish all states: X, Y and Z are all seen."""
         return all(self.sees(pauli) for pauli in "XYZ")
 
     def _dual_weights(self, pauli: str) -> np.ndarray:
@@ -162,9 +162,9 @@ class POVM:
 
     @cached_property
     def parts(self) -> tuple[np.ndarray, np.ndarray]:
-        """Rank-one parts: vectors e, shape (R, 2), and the outcome each belongs to, shape (R,).
+        """Rank-one parts: vectors e, shape (R, 2), and the outcome of each, shape (R,).
 
-        M_a is the sum of |e><e| over its parts.  pauli-4 is resolved into the parts of pauli-6, so
+        M_a is the sum of |e><e| over its parts.  pauli-4 is split into the parts of pauli-6, so
         both are sampled by the same draws.
         """
         for (fine, coarse), table in _MERGES.items():
@@ -213,7 +213,7 @@ def names() -> tuple[str, ...]:
 
 
 def povm(name: str) -> POVM:
-    """Return the POVM of that name, or the one in that file.
+    """Return the POVM with this name, or the POVM in this file.
 
     Parameters
     ----------
@@ -264,7 +264,7 @@ def _named(name: str) -> POVM:
 def merge_map(source: str, target: str) -> np.ndarray:
     """Return the outcome of `target` that each outcome of `source` becomes, shape (K,).
 
-    Only pauli-6 to pauli-4 (and a POVM to itself): merging loses information, never the reverse.
+    Only for pauli-6 to pauli-4 (and a POVM to itself), because merging cannot be undone.
     """
     if source == target:
         return np.arange(povm(source).K, dtype=np.uint8)

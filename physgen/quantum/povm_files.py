@@ -1,15 +1,15 @@
-"""Files that hold a user's POVM: element matrices, and the names of the outcomes if given.
+"""Files with a user's POVM: element matrices, and the names of the outcomes if given.
 
 ====  ==============================================================================
 npy   the elements, shape (K, 2, 2), complex, in the basis where Z is diagonal
 npz   ``elements``; optional ``outcomes`` (K names) and ``name``, as :func:`save_povm` writes
-HDF5  ``elements`` likewise (``outcomes`` and ``name`` as data sets or attributes); or any
-      file of measurement data of physgen, of which the POVM is taken
+HDF5  ``elements`` likewise (``outcomes`` and ``name`` as data sets or attributes); or the
+      POVM in any file of measurement data of physgen
 ====  ==============================================================================
 
-The elements are checked to be Hermitian, positive and to sum to the identity.  They need not be
-informationally complete: ``POVM.is_informationally_complete`` says whether they are, and
-``POVM.sees`` what else can be estimated.
+The elements must be Hermitian and positive and sum to the identity, which is checked.  They need
+not be informationally complete; see ``POVM.is_informationally_complete``, and ``POVM.sees`` for
+the observables that can be estimated.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _KEYS = ("elements", "outcomes", "name")
 
 
 def load_povm(path: str | PathLike[str]) -> POVM:
-    """Read a POVM; without a name in the file it is called by the file's own.
+    """Read a POVM; if the file contains no name, the file name is used.
 
     Raises
     ------
     InputError
-        If the file does not hold elements, or they are no POVM.
+        If the file does not hold elements, or they are not a POVM.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -73,13 +73,13 @@ def save_povm(povm: POVM, path: str | PathLike[str]) -> None:
 
 
 def _labels(outcomes: Any) -> list[str]:
-    """Return the names of the outcomes: an array of text, or of bytes as HDF5 has it."""
+    """Return the names of the outcomes, from an array of text or, in HDF5, of bytes."""
     labels = np.atleast_1d(np.asarray(outcomes)).tolist()
     return [v.decode() if isinstance(v, bytes) else str(v) for v in labels]
 
 
 def _read_hdf5(path: Path) -> dict[str, Any]:
-    """Return elements, outcomes and name of an HDF5 file, ours or anybody's."""
+    """Return elements, outcomes and name from any HDF5 file."""
     from physgen.results.hdf5 import opened, read_attrs
 
     if not path.is_file():
@@ -97,7 +97,7 @@ def _read_hdf5(path: Path) -> dict[str, Any]:
 
 
 def _from_data(coefficients: np.ndarray, attrs: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Return what a file of measurement data says of its POVM."""
+    """Return the description of the POVM in a file of measurement data."""
     try:
         basis = np.array([PAULI[p] for p in "IXYZ"])
         return {

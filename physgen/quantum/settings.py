@@ -2,21 +2,21 @@ r"""Measurement settings: shots that share one fixed Pauli basis on every site.
 
 A setting is a string of bases, one a site, such as ZXY.  In the order of pauli-6 (Z+, X+, Y+, Z-,
 X-, Y-) the basis of a shot is its outcome mod 3, the sign its outcome div 3.  pauli-6 itself is
-the measurement that draws one of the :math:`3^L` settings uniformly for every shot.  Where a
-laboratory chose them otherwise, a complete set becomes uniform with the weights
+the measurement that draws one of the :math:`3^L` settings uniformly for every shot.  If a
+laboratory chose them differently, a complete set becomes uniform with the weights
 
 .. math:: w_s = \frac{n}{3^L \, n_{b(s)}}, \qquad \frac1n \sum_s w_s = 1 ,
 
 with :math:`n_b` shots of setting b.  A Pauli string is seen by the settings that agree with it on
-its support; nothing can be said of a string that none of them sees.
+its support; the data do not determine a string that no setting sees.
 
-Whether settings look drawn at random, uniformly for each site and shot, is decided by four tests:
-(1) chi-square of the bases on every site, 2 L degrees of freedom; (2) how often two shots have the
-same setting, against its distribution (chi-square of all settings, two-sided, where they are
-fewer than the shots, else Poisson), which finds repeated and balanced designs; (3) how often a
-site keeps its basis from one shot to the next and (4) how often neighbours share theirs, both
-binomial of probability 1/3, two-sided.  Each has a quarter of the false alarm rate
-:data:`FALSE_ALARM` = 1e-3 of them all.
+Four tests decide whether settings look uniformly random for each site and shot: (1) chi-square of
+the bases on every site, 2 L degrees of freedom; (2) how often two shots have the same setting,
+compared with its distribution (chi-square of all settings, two-sided, if there are fewer settings
+than shots, else Poisson), which detects repeated and balanced designs; (3) how often a site keeps
+its basis from one shot to the next; and (4) how often neighbours have the same basis, both
+binomial with probability 1/3, two-sided.  Each test has a quarter of the total false alarm rate
+:data:`FALSE_ALARM` = 1e-3.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from physgen.core.errors import InputError
 
 __all__ = ["BASES", "FALSE_ALARM", "Settings", "check_labels", "label_settings", "random_p"]
 
-BASES = "ZXY"  # of the outcomes 0, 1, 2 of pauli-6, and of 3, 4, 5 with the other sign
+BASES = "ZXY"  # bases of the outcomes 0, 1, 2 of pauli-6, and of 3, 4, 5 with the other sign
 FALSE_ALARM = 1e-3
 SHOWN = 4  # settings that a message names
 BLOCK = 1 << 24  # outcomes handled at a time
@@ -61,12 +61,12 @@ class Settings:
 
     @classmethod
     def of(cls, outcomes: Any, labels: np.ndarray) -> Settings:
-        """Read the settings off pauli-6 outcomes, shape (n, L), and their labels, shape (n,).
+        """Return the settings from pauli-6 outcomes, shape (n, L), and their labels, shape (n,).
 
         Raises
         ------
         InputError
-            If two shots of one label were measured in different bases.
+            If two shots with the same label were measured in different bases.
         """
         known, first, index = np.unique(labels, return_index=True, return_inverse=True)
         n, L = outcomes.shape
@@ -108,7 +108,7 @@ class Settings:
 
     @cached_property
     def _distinct(self) -> tuple[np.ndarray, np.ndarray]:
-        """Distinct bases, and which of them each label has: two labels may share theirs."""
+        """Distinct bases, and the index of the bases of each label; labels may share bases."""
         rows, which = _unique_rows(self.bases)
         return self.bases[rows], which
 
@@ -134,12 +134,12 @@ class Settings:
         return f"{', '.join(self.missing())}{more} ({absent} settings)"
 
     def weights(self) -> np.ndarray:
-        """Return the weight of each shot, of mean 1, that makes the settings uniform; shape (n,).
+        """Return the weights, of mean 1, that make the settings uniform; shape (n,).
 
         Raises
         ------
         InputError
-            If a setting has no shot: no weights make up for it.
+            If a setting has no shot: weights cannot replace it.
         """
         if self.n_missing:
             raise InputError(
@@ -164,7 +164,7 @@ class Settings:
         return seen
 
     def coverage(self, weight: int = 1) -> tuple[int, int]:
-        """Return how many Pauli strings on `weight` = 1 or 2 sites are seen, of how many."""
+        """Return how many Pauli strings on `weight` = 1 or 2 sites are seen, and the total."""
         check_positive_int("weight", weight)
         marks = np.concatenate([self._distinct[0] == basis for basis in range(3)], axis=1)
         if weight == 1:
@@ -211,10 +211,10 @@ def check_labels(labels: Any, n: int) -> np.ndarray:
 
 
 def random_p(bases: np.ndarray) -> float:
-    """Return the p-value that every site of every shot drew Z, X or Y at random, uniformly.
+    """Return the p-value of the hypothesis that all bases were drawn uniformly from Z, X and Y.
 
-    It is the lowest of the four tests above, times their number: below :data:`FALSE_ALARM` the
-    settings were chosen.
+    It is four times the lowest p-value of the four tests above; below :data:`FALSE_ALARM` the
+    settings count as chosen.
 
     Parameters
     ----------
@@ -244,7 +244,7 @@ def _two_sided(law: Any, value: float, step: int = 0) -> float:
 
 
 def _unique_rows(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return where each distinct row is first, in lexical order, and which one each row is."""
+    """Return the first position of each distinct row, in lexical order, and each row's index."""
     rows = np.ascontiguousarray(rows)
     width = rows.shape[1]
     if width <= 40:  # 3^40 < 2^64

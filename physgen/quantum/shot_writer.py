@@ -1,4 +1,4 @@
-"""Measurement files written block by block: shots that never are in memory as a whole.
+"""Measurement files larger than memory, written block by block.
 
 >>> save_blocks("shots.h5", (sampler(10_000) for _ in range(1000)), "pauli-6")  # doctest: +SKIP
 """
@@ -36,7 +36,7 @@ def save_blocks(
     povm : POVM or str
         The measurement, with its order of outcomes.
     attrs : mapping, optional
-        As those of :class:`~physgen.quantum.MeasurementData`.
+        As in :class:`~physgen.quantum.MeasurementData`.
     """
     from physgen.results import write_stream
 

@@ -23,25 +23,25 @@ BLOCK_BYTES = 16 << 20
 
 
 class ShotFile:
-    """The outcomes of an HDF5 file as an array (n, L) of uint8 that is read where it is indexed.
+    """The outcomes of an HDF5 file as an array (n, L) of uint8; indexing reads its rows.
 
     Parameters
     ----------
     array : StoredArray
         From :func:`physgen.results.open_array`.
     K : int
-        Number of outcomes; a larger one in the file is refused when it is read.
+        Number of outcomes; reading an outcome outside 0..K-1 raises an error.
     table : ndarray of uint8, optional
-        What each outcome of the file becomes, shape (K',), e.g. when merged.
+        The new outcome for each outcome of the file, shape (K',), e.g. after merging.
 
     Attributes
     ----------
     shape : tuple of int
         (n, L).
     chunk_rows : int
-        Rows that the file stores together.
+        Number of rows in a chunk of the file.
     block_rows : int
-        Rows of a block of about `BLOCK_BYTES`, whole chunks of the file.
+        Number of rows in a block of whole chunks, of about `BLOCK_BYTES`.
     """
 
     dtype = np.dtype(np.uint8)

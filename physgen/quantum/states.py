@@ -1,4 +1,4 @@
-r"""States whose matrix product form is known exactly.
+r"""States with an exact matrix product form.
 
 =============  ====================================================================  ====
 GHZ            (\|00...0> + e^{i phase} \|11...1>) / sqrt 2                            2
@@ -57,7 +57,7 @@ def ghz_state(L: int, phase: float = 0.0) -> MPS:
 def w_state(L: int) -> MPS:
     """Return the W state of L >= 2 qubits: one 1, on any site."""
     L = check_positive_int("L", L, 2)
-    site = np.zeros((2, 2, 2))  # the bond says whether the 1 has been placed
+    site = np.zeros((2, 2, 2))  # the bond records whether the 1 has been placed
     site[0, 0, 0] = site[0, 1, 1] = site[1, 0, 1] = 1
     return MPS([site[:1] / np.sqrt(L), *[site] * (L - 2), site[:, :, 1:]], {"state": "W"})
 
@@ -74,10 +74,10 @@ def product_state(states: Any, L: int | None = None) -> MPS:
     Parameters
     ----------
     states : str, or array_like of shape (2,) or (L, 2)
-        One letter a site, of 0, 1, + and - (along X), r and l (along Y); or amplitudes, of any
-        norm, as :func:`bloch_state` makes them.
+        One letter a site, from 0, 1, + and - (along X), r and l (along Y); or amplitudes with any
+        norm, as from :func:`bloch_state`.
     L : int, optional
-        Number of sites, needed for one state on all of them.
+        Number of sites, required for one state on all sites.
 
     Examples
     --------
@@ -116,7 +116,7 @@ def product_state(states: Any, L: int | None = None) -> MPS:
 def cluster_state(L: int) -> MPS:
     """Return the linear cluster state of L >= 2 qubits."""
     L = check_positive_int("L", L, 2)
-    site = np.zeros((2, 2, 2))  # the bond remembers the bit before: CZ is a sign between the two
+    site = np.zeros((2, 2, 2))  # the bond records the previous bit: CZ is a sign between the two
     for left, s in np.ndindex(2, 2):
         site[left, s, s] = (-1) ** (left * s) / np.sqrt(2)
     return MPS(
@@ -132,7 +132,7 @@ def random_mps(L: int, chi: int, rng: Stream | int, *, complex_valued: bool = Tr
     L : int
         Number of sites.
     chi : int
-        Bond dimension; smaller near the ends, where 2^i states are all there are.
+        Bond dimension; smaller near the ends, where only 2^i states exist.
     rng : Stream or int
         Stream or seed.
     complex_valued : bool

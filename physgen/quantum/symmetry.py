@@ -1,17 +1,17 @@
-r"""Symmetries of a state, as permutations of the outcomes that it is measured by.
+r"""Symmetries of a state, as permutations of measurement outcomes.
 
-If a transformation T of operators leaves the state as it is and turns each POVM element into
+If a transformation T of operators leaves the state invariant and maps each POVM element to
 another one, :math:`T(M_a) = M_{\sigma(a)}`, then
 
 .. math:: P(\sigma(a_1) \dots \sigma(a_L)) = P(a_1 \dots a_L) .
 
 =======  ==================  ======================================================================
 y-flip   T(M) = M^T          real states (in the basis of Z): ground states of real Hamiltonians
-z2       T(M) = X M X        states with definite parity prod_i X_i, or mixtures of such
+z2       T(M) = X M X        states with definite parity prod_i X_i, or mixtures of them
 =======  ==================  ======================================================================
 
-pauli-6 has both, the tetrahedral POVM y-flip alone, and pauli-4 neither: its elements are not
-turned into each other.
+pauli-6 has both, the tetrahedral POVM only y-flip, and pauli-4 neither: its elements are not
+mapped to each other.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _TOLERANCE = 1e-9
 
 
 def outcome_symmetry(measurement: POVM | str, name: str) -> np.ndarray:
-    """Return the outcome sigma(a) that a symmetry of the state turns each outcome into.
+    """Return the outcome sigma(a) that a symmetry of the state assigns to each outcome.
 
     Parameters
     ----------
     measurement : POVM or str
-        A POVM or the name of one.
+        A POVM or its name.
     name : {"y-flip", "z2"}
-        See the module.
+        See the head of this module.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def outcome_symmetry(measurement: POVM | str, name: str) -> np.ndarray:
     Raises
     ------
     InputError
-        If the transformation does not turn the elements into each other.
+        If the transformation does not map the elements to each other.
 
     Examples
     --------

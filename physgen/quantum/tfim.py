@@ -8,8 +8,8 @@ J = h = -1 is the antiferromagnetic convention of Carrasquilla et al. (2019).
 With the Majorana operators :math:`a_i = (\prod_{j<i} X_j) Z_i` and
 :math:`b_i = (\prod_{j<i} X_j) Y_i` the chain is quadratic, :math:`H = i \sum_{jk} a_j M_{jk} b_k`
 with :math:`M_{ii} = -h`, :math:`M_{i+1,i} = J` and, on a ring, :math:`M_{1L} = -J P` in the sector
-where :math:`P = \prod_i X_i = \pm 1`.  The singular values :math:`\sigma_k` of M give every level,
-:math:`E = \sum_k (\pm) \sigma_k`, with the number of plus signs even or odd as P demands.
+with :math:`P = \prod_i X_i = \pm 1`.  The singular values :math:`\sigma_k` of M give every level,
+:math:`E = \sum_k (\pm) \sigma_k`; P fixes whether the number of plus signs is even or odd.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["TFIM", "FermionSector", "central_pairs"]
 
 
 class FermionSector(NamedTuple):
-    r"""Free-fermion solution of one parity sector, its lowest level.
+    r"""Free-fermion solution of the lowest level of one parity sector.
 
     Attributes
     ----------
@@ -86,15 +86,15 @@ class TFIM:
         return self.ground_sector().levels[0]
 
     def gap(self) -> float:
-        """Return the exact distance of the two lowest levels, whatever their parity."""
+        """Return the exact gap between the two lowest levels, of either parity."""
         sectors = [self.fermion_sector(+1), self.fermion_sector(-1)]
         first, second = sorted(e for sector in sectors for e in sector.levels)[:2]
         return max(second - first, 0.0)
 
     def ground_sector(self) -> FermionSector:
-        """Return the parity sector that holds the ground state; where both do, P = +1."""
+        """Return the parity sector that holds the ground state; if both do, P = +1."""
         if self.boundary == "open":
-            # The lowest Majorana mode decides; sign(det M) is known even where it is rounding.
+            # The lowest Majorana mode decides; sign(det M) is known even if the mode is rounding.
             return self.fermion_sector(-1 if self.h < 0 and self.L % 2 else +1)
         even, odd = self.fermion_sector(+1), self.fermion_sector(-1)
         rounding = 1e-12 * self.L * max(abs(self.J), abs(self.h))
@@ -122,7 +122,7 @@ class TFIM:
         return M
 
     def attrs(self) -> dict[str, Any]:
-        """Return what a data file must say about this Hamiltonian."""
+        """Return the attributes that describe this Hamiltonian in a data file."""
         return {
             "system": "tfim-1d",
             "hamiltonian": "H = -J sum Z_i Z_{i+1} - h sum X_i, Pauli matrices",

@@ -1,7 +1,7 @@
 """Results: labelled arrays, the crash-safe store of a run, provenance, citations.
 
-One file of a finished run is plain HDF5 with named dimensions: h5py, ``xarray.open_datatree`` and
-h5dump read it.  Names are imported when they are first used.
+A finished run is one plain HDF5 file with named dimensions, readable by h5py,
+``xarray.open_datatree`` and h5dump.  Names are imported when they are first used.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""Rules that a commit must obey so that its groups fit the ones already there."""
+"""Rules that make the groups of a commit fit the groups already in the store."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def _check_continues(group: str, dim: str, old: Layout, new: Layout) -> None:
 def check_nesting(layers: Layers, layouts: Mapping[str, Layout]) -> None:
     """Raise :class:`InputError` if a group shares a dim with a group inside it.
 
-    xarray lets the inner group inherit the outer one's coordinates, and could not open the file
-    once the lengths differ.
+    In xarray the inner group inherits the coordinates of the outer one, so the file could not be
+    opened once the lengths differ.
     """
     names = {*layers.groups(), *layouts}
     for outer in names:

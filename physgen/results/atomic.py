@@ -1,9 +1,9 @@
 """Files that appear whole or not at all.
 
-The bytes go to ``NAME.tmp`` beside the target, are flushed to the disk (fsync), and take the
-target's name in one step (``os.replace``); then the directory is flushed.  A process that dies
-at any point leaves the old file or the new one, and HDF5 never meets a full disk: it writes into
-memory, or into an :class:`OutputFile` which keeps the failure to itself until HDF5 has closed.
+The bytes are written to ``NAME.tmp`` beside the target and flushed to the disk (fsync).  The file
+then takes the target's name in one step (``os.replace``), and the directory is flushed.  A process
+that dies at any point leaves the old file or the new one.  HDF5 never sees a full disk: it writes
+into memory, or into an :class:`OutputFile`, which hides the failure until HDF5 has closed.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ __all__ = ["OutputFile", "flush_directory", "remove", "replacing", "store_errors
 
 
 class OutputFile(io.RawIOBase):
-    """A new file that writes all it is given, or remembers why it could not.
+    """A new file that writes all its input, or remembers why it could not.
 
     Attributes
     ----------
     failure : int or None
-        Error number of the first write that failed.  From then on writes go into memory, and are
-        read from there: the HDF5 library, which may crash the interpreter when a write fails or
-        returns other bytes than it wrote, can close its side in good order.  Whoever writes calls
-        :meth:`check` between blocks, so that memory holds one block at most.
+        Error number of the first write that failed.  Later writes go into memory and are read
+        from there, so the HDF5 library can close normally; it may crash the interpreter if a
+        write fails or if it reads back other bytes than it wrote.  Callers call :meth:`check`
+        between blocks, so memory holds at most one block.
 
     Notes
     -----
-    `failure` is no exception, because an exception holds the frames that it went through, and so
-    what h5py had open in them, and h5py's driver holds this file where Python's collector cannot
-    see it.  Nothing would free that ring, and what HDF5 still holds when the interpreter is gone
-    ends in a segmentation fault.
+    `failure` is not an exception object.  An exception would keep its frames alive, and with them
+    the open objects of h5py, whose driver holds this file where Python's garbage collector cannot
+    see it.  The cycle would never be freed, and objects that HDF5 still holds when the interpreter
+    exits cause a segmentation fault.
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
         self.failure: int | None = None
-        self._in_memory: list[tuple[int, bytes]] = []  # (where, what) the disk did not take
-        self._size = 0  # of what was written; the file itself is larger while space is reserved
+        self._in_memory: list[tuple[int, bytes]] = []  # (offset, bytes) that the disk did not take
+        self._size = 0  # bytes written; the file itself is larger while space is reserved
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
 
     def reserve(self, n_bytes: int) -> None:
@@ -121,12 +121,12 @@ class OutputFile(io.RawIOBase):
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[OutputFile]:
-    """Give a file to write; it takes the name `path` when the block ends without an error.
+    """Yield a file to write; it takes the name `path` when the block ends without an error.
 
     Raises
     ------
     StoreError
-        If the disk is full or not writable: then `path` is as it was, and nothing else is left.
+        If the disk is full or not writable; `path` is then unchanged, and no other file is left.
     """
     temporary = path.with_name(path.name + ".tmp")
     with store_errors(path):
@@ -135,7 +135,7 @@ def replacing(path: Path) -> Iterator[OutputFile]:
                 try:
                     yield file
                 finally:
-                    # A failed write is the cause of whatever HDF5 then complained about.
+                    # A failed write is the cause of any later complaint of HDF5.
                     file.check()
                 file.sync()
             os.replace(temporary, path)

@@ -1,8 +1,7 @@
-"""What to cite: the BibTeX of works (references.bib) by key, and by the method that needs them.
+"""What to cite: BibTeX entries (references.bib) by key, and by method.
 
-Samplers, and the rows of families of models, carry the keys of their works (``cites``);
-:data:`METHODS` names what has no
-class of its own to carry them.
+Samplers and model families carry the keys of the works to cite (``cites``); :data:`METHODS` lists
+methods that have no class of their own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a directory is to a run: absent, empty, the same run, another run, or somebody else's."""
+"""State of a directory before a run: absent, empty, the same run, another run, or foreign."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["check_not_foreign", "find_run", "make_segment_directory"]
 
 
 def make_segment_directory(path: Path) -> None:
-    """Make the place for segments, durably."""
+    """Make the directory of segments, durably."""
     with store_errors(path):
         (path / DIRECTORY).mkdir(exist_ok=True)
         flush_directory(path)
@@ -48,7 +48,7 @@ def find_run(
 ) -> Layers | None:
     """Return the run in `path` if it has this configuration, None if there is no run (left).
 
-    With `force`, a run that cannot be gone on with is removed, and its files `derived` with it.
+    With `force`, a run that cannot be continued is removed together with its files `derived`.
     """
     if not is_run(path):
         return None
@@ -88,7 +88,7 @@ def _clear(path: Path, derived: Iterable[str]) -> None:
         for file in (path / name for name in derived):
             file.unlink(missing_ok=True)
             if file.parent != path:
-                with contextlib.suppress(OSError):  # the user's own files are in it, or it is gone
+                with contextlib.suppress(OSError):  # it holds the user's own files, or is gone
                     file.parent.rmdir()
         for segment in reversed(segment_paths(path).values()):
             os.unlink(segment)

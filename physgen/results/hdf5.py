@@ -1,10 +1,10 @@
-"""Layouts in HDF5 files, written by h5py so that anything reads them.
+"""Layouts in HDF5 files, written by h5py and readable by any HDF5 reader.
 
 Every axis has a dimension scale, as in netCDF-4, so h5py, ``xarray.open_datatree`` and h5dump
-all see named dimensions.  In a finished file every array of numbers of at least `CHECKSUM_ABOVE`
-bytes has a checksum (Fletcher-32), so a disk that forgets is found out; a segment has its SHA-256
-instead.  One-byte integers (outcomes, spins) are compressed by gzip, level 1, which every HDF5
-reader has.  Floats of a thermalised field hardly compress, so they are not.
+all see named dimensions.  In a finished file every numerical array of at least `CHECKSUM_ABOVE`
+bytes has a checksum (Fletcher-32), which detects disk errors; a segment has a SHA-256 instead.
+One-byte integers (outcomes, spins) are compressed by gzip, level 1, which every HDF5 reader
+supports.  Floats of a thermalised field hardly compress and are stored uncompressed.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ def write_groups(
 ) -> None:
     """Write root attributes and groups into a new file; the group "" is the root itself.
 
-    With `finished`, arrays are compressed and carry checksums.  An array that the file holds
-    already (:mod:`physgen.results.streamed`) is only labelled.  `check` is called before each
-    block, and may raise.
+    With `finished`, arrays are compressed and get checksums.  An array that is already in the file
+    (:mod:`physgen.results.streamed`) is only labelled.  `check` is called before each block, and
+    may raise.
     """
     for name, layout in groups.items():
         group: Any = file
@@ -76,7 +76,7 @@ def _write_layout(
     for number, (dim, length) in enumerate(layout.dims.items()):
         if dim in datasets:
             scale, label = datasets[dim], dim.encode()
-        else:  # the length alone: never written, so it takes no space
+        else:  # only the length; never written, so it takes no space
             scale = group.create_dataset(dim, shape=(length,), dtype=">f4")
             label = _BARE_DIMENSION + b"%10d" % length
         h5py.h5ds.set_scale(scale.id, label)
@@ -136,7 +136,7 @@ def holds(dataset: Any, f: Field) -> bool:
 
 
 def chunk_shape(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
-    """Return a chunk of about `CHUNK_BYTES`: whole last axes, part of one, 1 of those before."""
+    """Return a chunk of about `CHUNK_BYTES`: last axes whole, one axis in part, 1 before it."""
     chunk, room = [], max(1, CHUNK_BYTES // itemsize)
     for length in reversed(shape):
         chunk.append(max(1, min(length, room)))
@@ -154,10 +154,10 @@ def _block_rows(
 
 
 def read_layout(pieces: Sequence[Any], dim: str | None = None) -> Layout:
-    """Return the layout of one group that lies in `pieces`, to be joined along `dim`.
+    """Return the layout of one group, whose `pieces` are joined along `dim`.
 
     Variables without `dim` come from the first piece, attributes of the group from the last.
-    Values are read when they are asked for; the files must still be open then.
+    Values are read on demand; the files must still be open then.
     """
     first = pieces[0]
     fields, leaves = {}, {}
@@ -221,7 +221,7 @@ def _read_blocks(dataset: h5py.Dataset, axis: int) -> Iterator[np.ndarray]:
 
 
 def _dims(dataset: h5py.Dataset, leaves: Mapping[int, str]) -> tuple[str, ...]:
-    """Return the names of the axes; `leaves` has those of the scales in the group by address."""
+    """Return the names of the axes; `leaves` maps addresses to names of scales in the group."""
     if h5py.h5ds.is_scale(dataset.id):
         return (leaves[_address(dataset)],)
     names: list[str] = []
@@ -232,13 +232,13 @@ def _dims(dataset: h5py.Dataset, leaves: Mapping[int, str]) -> tuple[str, ...]:
                 "did not write it; read it with h5py"
             )
         scale = dataset.dims[axis][0]
-        # To ask HDF5 for the name of what a reference led to is a search of the whole file.
+        # HDF5 would search the whole file for the name of a referenced object.
         names.append(leaves.get(_address(scale)) or str(scale.name).rsplit("/", 1)[-1])
     return tuple(names)
 
 
 def _address(dataset: h5py.Dataset) -> int:
-    """Return where in its file an object lies."""
+    """Return the address of an object in its file."""
     return h5py.h5o.get_info(dataset.id).addr  # pyright: ignore[reportAttributeAccessIssue]
 
 
@@ -264,7 +264,7 @@ def read_attrs(item: h5py.Group | h5py.Dataset) -> dict[str, Any]:
 
 
 def group_names(file: h5py.File) -> list[str]:
-    """Return the paths of all groups but those that only lead to others."""
+    """Return the paths of all groups except those that only contain other groups."""
     names: list[str] = []
 
     def visit(name: str, item: Any) -> None:
@@ -299,7 +299,7 @@ def opened(path: str | PathLike[str]) -> Iterator[h5py.File]:
 
 @contextlib.contextmanager
 def reading(path: str | PathLike[str]) -> Iterator[None]:
-    """Turn what h5py raises about a damaged file into a :class:`StoreError`."""
+    """Turn the errors of h5py about a damaged file into a :class:`StoreError`."""
     try:
         yield
     except (StoreError, FileNotFoundError):

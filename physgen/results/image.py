@@ -16,7 +16,7 @@ from physgen.results.layout import Layout
 
 __all__ = ["STREAM_ABOVE", "build_image", "write_file"]
 
-STREAM_ABOVE = 64 << 20  # bytes of data; below, two copies in memory cost nothing that matters
+STREAM_ABOVE = 64 << 20  # bytes of data; below, two copies in memory do not matter
 
 
 def build_image(
@@ -35,7 +35,7 @@ def write_file(path: Path, attrs: Mapping[str, Any], groups: Mapping[str, Layout
     Raises
     ------
     StoreError
-        If the disk is full or not writable, or gives back other bytes than it was given.
+        If the disk is full or not writable, or returns other bytes than were written.
     """
     n_bytes = sum(layout.nbytes for layout in groups.values())
     with replacing(path) as file:
@@ -52,7 +52,7 @@ def write_file(path: Path, attrs: Mapping[str, Any], groups: Mapping[str, Layout
 
 
 def _verify(path: Path, file: Any, groups: Mapping[str, Layout]) -> None:
-    """Compare every value in `file` with what was to be written."""
+    """Compare every value in `file` with the value that was to be written."""
     with reading(path), h5py.File(file, "r") as h5:
         for name, layout in groups.items():
             group: Any = h5[name or "/"]

@@ -1,7 +1,7 @@
-"""A run directory as readers see it: ``run.h5``, and over it the segments that are newer.
+"""A run directory as readers see it: ``run.h5``, and on top of it the newer segments.
 
-Segments with a number up to ``last_segment`` of ``run.h5`` are already inside it and are ignored,
-so it does not matter when they are removed.  The numbers above must follow without a gap.
+Segments with a number up to ``last_segment`` of ``run.h5`` are already merged into it and are
+ignored, so they can be removed at any time.  Higher numbers must follow without a gap.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def is_run(path: Path) -> bool:
 
 
 def run_directory(path: str | os.PathLike[str]) -> Path:
-    """Return the run directory that `path` names: itself, or the one whose ``run.h5`` it is.
+    """Return the run directory that `path` names: the directory itself or its ``run.h5``.
 
     Raises
     ------
@@ -54,7 +54,7 @@ class Layers(contextlib.AbstractContextManager):
     Parameters
     ----------
     run : Path
-        Run directory.  A writer may be at work in it.
+        Run directory.  It may be written to at the same time.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class Layers(contextlib.AbstractContextManager):
     run_segment : int
         Number of the newest segment inside ``run.h5``.
     run_bytes, segment_bytes, n_segments : int
-        Sizes of ``run.h5`` and of all newer segments, and how many they are.
+        Sizes of ``run.h5`` and of all newer segments, and the number of these segments.
     """
 
     def __init__(self, run: Path) -> None:
@@ -72,7 +72,7 @@ class Layers(contextlib.AbstractContextManager):
             before = _identity(run / RUN_FILE)
             try:
                 self._open()
-            except FileNotFoundError:  # a segment went between listing and opening
+            except FileNotFoundError:  # a segment was removed between listing and opening
                 self.close()
             except StoreError:
                 self.close()
@@ -134,12 +134,12 @@ class Layers(contextlib.AbstractContextManager):
         return tuple(sorted(self._pieces))
 
     def joined_along(self, group: str) -> str | None:
-        """Return the dim along which the pieces of `group` are joined, if they are several."""
+        """Return the dim along which the pieces of `group` are joined, if there are several."""
         pieces, dim = self._pieces[group]
         return dim if len(pieces) > 1 else None
 
     def layout(self, group: str) -> Layout:
-        """Return the layout of one group; its values are read when asked for."""
+        """Return the layout of one group; its values are read on demand."""
         return read_layout(*self._pieces[group])
 
     def read(self, group: str) -> xr.Dataset:
@@ -158,7 +158,7 @@ class Layers(contextlib.AbstractContextManager):
 
 
 def _identity(path: Path) -> tuple[int, int, int] | None:
-    """Return what changes when another file takes the name, None if there is no file."""
+    """Return a value that changes when another file takes the name, None if there is no file."""
     try:
         status = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):

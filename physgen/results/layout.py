@@ -1,15 +1,15 @@
-"""What a group holds, in the terms of HDF5: the one form between xarray and a file.
+"""The content of a group in the terms of HDF5: the intermediate form between xarray and a file.
 
-A :class:`Layout` is a group; a :class:`Field` is a variable whose values come in blocks along one
-axis, from memory or from files, so that any number of pieces of any size become one array::
+A :class:`Layout` is a group.  A :class:`Field` is a variable with values in blocks along one axis,
+from memory or from files, so that any number of pieces of any size become one array::
 
     Dataset  --encode-->  Layout  --hdf5.write_group-->  file
     files    --hdf5.read_layout-->  Layout  --decode-->  Dataset
 
-The marks are those of netCDF-4, so that xarray decodes a file without our help: booleans are
-int8 with the attribute ``dtype = "bool"``; coordinates that are not dimensions are listed in the
-attribute ``coordinates`` of their group.  Attributes hold numbers, text, and lists of either;
-booleans become integers, and anything else becomes JSON text.
+Files follow the conventions of netCDF-4, so xarray decodes them by itself: booleans are int8 with
+the attribute ``dtype = "bool"``; coordinates that are not dimensions are listed in the attribute
+``coordinates`` of their group.  Attributes hold numbers, text, and lists of either; booleans
+become integers, and anything else becomes JSON text.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Field", "Layout", "decode", "encode", "encode_attr"]
 
-# Attributes by which netCDF-4 and xarray steer the decoding; data may not use these names.
+# Attributes that control decoding in netCDF-4 and xarray; data may not use these names.
 RESERVED_ATTRS = frozenset(
     {
         "CLASS",
@@ -79,14 +79,14 @@ class Field:
         return itemsize * int(np.prod(self.shape, dtype=np.int64))
 
     def values(self) -> np.ndarray:
-        """Return all of it as one array."""
+        """Return all values as one array."""
         blocks = list(self.blocks())
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=self.axis)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """One group: its variables, the names of those that are coordinates, and its attributes."""
+    """One group: its variables, the names of its coordinates, and its attributes."""
 
     fields: dict[str, Field] = field(default_factory=dict)
     coords: tuple[str, ...] = ()
@@ -180,7 +180,7 @@ def encode_attr(name: str, value: Any) -> Any:
     if isinstance(value, bool | np.bool_):
         return int(value)
     if isinstance(value, int) and value.bit_length() > 63:
-        return str(value)  # beyond the integers of HDF5
+        return str(value)  # too large for the integers of HDF5
     if isinstance(value, int | float | complex | np.number):
         return value
     if isinstance(value, list | tuple) and value and all(isinstance(v, str) for v in value):

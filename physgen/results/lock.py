@@ -1,7 +1,7 @@
 """One writer for each run directory.
 
-The lock is an ``flock`` on ``.lock``: the kernel drops it when the process ends, however it ends,
-so a killed run never needs to be unlocked by hand.
+The lock is an ``flock`` on ``.lock``.  The kernel releases it however the process ends, so a
+killed run never needs to be unlocked by hand.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Lock:
                 fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
                 try:
                     fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    if _same_file(fd, self._path):  # else its last holder has just removed it
+                    if _same_file(fd, self._path):  # else the last holder has just removed it
                         self._fd, fd = fd, -1
                 except OSError as error:
                     if error.errno in (errno.EWOULDBLOCK, errno.EACCES):

@@ -54,7 +54,7 @@ def config_hash(config: Mapping[str, Any]) -> str:
 def flattened(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     """Return the entries of a nested mapping as JSON text, by dotted name.
 
-    Sections of a list are numbered from 1; one alone stands for itself.
+    Sections of a list are numbered from 1; a single section has no number.
 
     Examples
     --------
@@ -77,14 +77,14 @@ def flattened(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 def collect_provenance(
     *, seed: int | None = None, device: str = "cpu", methods: Iterable[str] = ()
 ) -> dict[str, Any]:
-    """Return root attributes that say what made a result.
+    """Return root attributes that record how a result was made.
 
     Parameters
     ----------
     seed : int, optional
         Root seed of the run.
     device : str
-        What it computed on.
+        Device of the computation.
     methods : iterable of str
         Names in :data:`physgen.results.citations.METHODS`, or keys of works.
     """
@@ -100,9 +100,9 @@ def collect_provenance(
 
 
 def resumed(attrs: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the provenance of a run that began under `attrs` and goes on under `now`.
+    """Return the provenance of a run that began under `attrs` and continues under `now`.
 
-    Whatever differs is listed in order: commit "1f3a, 9c2e" means begun at 1f3a, resumed at 9c2e.
+    Differing values are listed in order: commit "1f3a, 9c2e" means begun at 1f3a, resumed at 9c2e.
     """
     merged = dict(attrs)
     for key in ("physgen_version", "commit", "device"):
@@ -112,7 +112,7 @@ def resumed(attrs: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
         {k: _in_order(then.get(k, ""), versions.get(k, "")) for k in sorted({*then, *versions})}
     )
     if "files" in now:
-        merged["files"] = now["files"]  # where they lie today
+        merged["files"] = now["files"]  # their present location
     methods = {*json.loads(attrs.get("citations", "[]")), *json.loads(now["citations"])}
     merged["citations"] = json.dumps(sorted(methods))
     return merged

@@ -30,7 +30,7 @@ def open_run(path: str | PathLike[str], groups: Iterable[str] | None = None) -> 
     Parameters
     ----------
     path : path
-        Run directory, finished or being written at this moment; or a file.
+        Run directory, finished or still being written; or a file.
     groups : iterable of str, optional
         Read only these groups, if they are there; all by default.
 

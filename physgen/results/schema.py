@@ -1,8 +1,8 @@
 """Names in a result file, and the version of their meaning.
 
-A file is one HDF5 file.  Its root attributes say where it comes from; each group is one
-:class:`xarray.Dataset` whose dimensions are HDF5 dimension scales.  `SCHEMA_VERSION` rises when
-an older physgen would misread a file, and for no other reason.
+A result file is an HDF5 file.  Its root attributes record its provenance; each group is one
+:class:`xarray.Dataset` with HDF5 dimension scales as dimensions.  `SCHEMA_VERSION` rises only when
+an older physgen would misread a file.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def group_name(name: str) -> str:
     Raises
     ------
     InputError
-        If a part of the name is empty or has other characters than letters, digits and "_.+-".
+        If a part of the name is empty or has characters other than letters, digits and "_.+-".
     """
     stripped = str(name).strip("/")
     if not all(_NAME.fullmatch(part) for part in stripped.split("/")):

@@ -1,9 +1,9 @@
 r"""Segments: the checkpoints of a run, one immutable file each.
 
-``.segments/000007.h5`` is an HDF5 file that holds what commit 7 added, and its root attributes
-are those of the run at that moment.  Behind the HDF5 image, where every HDF5 reader ignores them,
-stand 48 bytes: a magic word, the length of the image, and its SHA-256.  A segment is checked
-before HDF5 sees it, and one that fails is an error, never skipped: it was acknowledged.
+``.segments/000007.h5`` is an HDF5 file with the data that commit 7 added and the root attributes
+of the run at that moment.  The HDF5 image is followed by 48 bytes that every HDF5 reader ignores:
+a magic word, the length of the image, and its SHA-256.  A segment is checked before HDF5 reads it.
+A damaged segment is an error and is never skipped, because its commit was acknowledged.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _NAME = re.compile(r"(\d{6,})\.h5")
 
 
 def segment_path(run: Path, number: int) -> Path:
-    """Return where segment `number` of a run directory lies."""
+    """Return the path of segment `number` of a run directory."""
     return run / DIRECTORY / f"{number:06d}.h5"
 
 
@@ -72,7 +72,7 @@ def open_segment(path: Path, number: int) -> h5py.File:
     Raises
     ------
     StoreError
-        If it is torn, corrupt, or not the segment that its name says.
+        If it is torn, corrupt, or has another number than its name says.
     """
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size

@@ -1,12 +1,12 @@
 """The store of a run: crash-safe checkpoints that become one HDF5 file.
 
 A run directory holds ``run.h5`` and, while the run lasts, ``.segments/NNNNNN.h5``.  A commit is
-one segment: built in memory, written beside its name, flushed, renamed, and only then
-acknowledged.  When the segments weigh as much as ``run.h5`` they are merged into a new ``run.h5``
-in the same atomic way, so all the bytes ever written are about 3 times the final ones.
+one segment: built in memory, written to a temporary file, flushed, renamed, and only then
+acknowledged.  When the segments are together as large as ``run.h5``, they are merged into a new
+``run.h5`` in the same atomic way, so a run writes about 3 times its final size in all.
 
-Promise: a process killed at any instant loses at most the commit it was in; ``run.h5`` always
-opens; and a run that is resumed gives the same data, bit for bit, as one that never stopped.
+Guarantee: a process killed at any instant loses at most the commit in progress; ``run.h5`` always
+opens; and a resumed run gives the same data, bit for bit, as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RunStore"]
 
-MAX_SEGMENTS = 200  # open files, for one who reads a run in progress
+MAX_SEGMENTS = 200  # files that a reader of a run in progress must open
 
 
 class RunStore(contextlib.AbstractContextManager):
@@ -72,19 +72,19 @@ class RunStore(contextlib.AbstractContextManager):
         derived: Iterable[str] = (),
         provenance: Mapping[str, Any] | None = None,
     ) -> RunStore:
-        """Begin a run in `path`, or go on with the one of the same configuration.
+        """Begin a run in `path`, or continue the run of the same configuration.
 
         Parameters
         ----------
         path : path
             Run directory; made if absent.
         config : mapping
-            Plain JSON data.  It is stored, and its hash decides what is the same run.
+            Plain JSON data.  It is stored; runs with the same hash are the same run.
         force : bool
-            Take a directory that holds other files, which stay; or another run, which is then
+            Accept a directory that holds other files, which stay; or another run, which is then
             removed: ``run.h5``, its segments and the files named in `derived`, nothing else.
         derived : iterable of str
-            Files made from a run, relative to `path`: what shows a removed run must go with it.
+            Files made from a run, relative to `path`; they are removed together with the run.
         provenance : mapping, optional
             From :func:`~physgen.results.collect_provenance`.
 
@@ -119,7 +119,7 @@ class RunStore(contextlib.AbstractContextManager):
     def resume(
         cls, path: str | os.PathLike[str], *, provenance: Mapping[str, Any] | None = None
     ) -> RunStore:
-        """Go on with the run in `path`, whatever its configuration is."""
+        """Continue the run in `path`, whatever its configuration."""
         path = Path(path)
         if not is_run(path):
             raise StoreError(f"{path} holds no physgen run; start one with `physgen run`")
@@ -200,14 +200,14 @@ class RunStore(contextlib.AbstractContextManager):
         groups : mapping of str to Dataset
             Each replaces the group of that name whole.
         append : mapping of str to str, optional
-            Groups that are extended instead, and the dim along which.  Variables without that
-            dim must be as they are in the store.
+            Groups to extend instead, each with the dim to extend.  Variables without that dim
+            must equal the stored ones.
 
         Raises
         ------
         StoreError
-            If the disk is full: nothing that was committed before is lost, this commit is not
-            stored, and it may be tried again once there is space.
+            If the disk is full: earlier commits are safe, this commit is not stored, and it may
+            be tried again once there is space.
         """
         layers = self._live()
         layouts = {group_name(name): encode(ds) for name, ds in groups.items()}
@@ -240,7 +240,7 @@ class RunStore(contextlib.AbstractContextManager):
         self._attrs = final
 
     def close(self) -> None:
-        """Merge what is committed into ``run.h5`` and let others write in the directory."""
+        """Merge all commits into ``run.h5`` and let others write in the directory."""
         if self._lock is None:
             return
         try:
@@ -271,10 +271,10 @@ class RunStore(contextlib.AbstractContextManager):
         return {**self._attrs, **self._stopwatch.read()}
 
     def _compact_if_due(self) -> None:
-        """Merge when the segments weigh as much as ``run.h5``.
+        """Merge when the segments are together as large as ``run.h5``.
 
-        A merge that fails (it needs room for a second ``run.h5``) is no error here: the commit
-        itself is safe in its segment.  It is tried again when the segments have doubled.
+        A failed merge (it needs room for a second ``run.h5``) is not an error here: the commit is
+        safe in its segment.  The merge is tried again when the segments have doubled.
         """
         layers = self._layers
         enough = max(layers.run_bytes, self._retry_above)

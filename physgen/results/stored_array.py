@@ -15,7 +15,7 @@ __all__ = ["StoredArray", "list_arrays", "open_array"]
 
 
 class StoredArray:
-    """One array of an HDF5 file; only the rows that are asked for are in memory.
+    """One array of an HDF5 file; only the requested rows are in memory.
 
     The file must not change while it is open.
 
@@ -23,11 +23,11 @@ class StoredArray:
     ----------
     path : Path
     name : str
-        Where the array stands in the file.
+        Path of the array in the file.
     shape : tuple of int
     dtype : numpy.dtype
     chunk_rows : int
-        Rows that the file stores together: ranges of whole chunks are read fastest.
+        Number of rows in a chunk of the file; ranges of whole chunks are read fastest.
     """
 
     def __init__(self, path: Path, name: str) -> None:

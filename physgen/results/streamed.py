@@ -1,8 +1,8 @@
-"""Files of arrays that never are in memory as a whole: written block by block.
+"""Files of arrays larger than memory, written block by block.
 
 The rows are appended to arrays of whole chunks, and the rest of the group is written after them.
-As every file of physgen, this one takes its name only when it is whole
-(:mod:`physgen.results.atomic`), and is read back before that.
+Like every file of physgen, the file takes its name only when it is complete
+(:mod:`physgen.results.atomic`) and has been read back.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ def write_stream(
     dim : str
         First dimension of the variables that are streamed; none of them text.
     blocks : iterable of mapping
-        For each variable along `dim` its next rows, as many for all.
+        The next rows of each variable along `dim`, the same number for all.
 
     Raises
     ------
     StoreError
-        If the disk is full or not writable, or gives back other bytes than it was given; `path`
-        is then as it was, as it is after any error of `blocks`.
+        If the disk is full or not writable, or returns other bytes than were written.  After this
+        or any error of `blocks`, `path` is unchanged.
     """
     path, layout = Path(path), encode(template)
     streamed = {name: f for name, f in layout.fields.items() if dim in f.dims}
@@ -74,7 +74,7 @@ def write_stream(
                     array[n:] = block[name]
                     digests[name].update(block[name].data)
                 n += size
-                file.check()  # no need to go on
+                file.check()  # stop early
             fields = layout.fields | {
                 name: replace(f, shape=(n, *f.shape[1:])) for name, f in streamed.items()
             }
@@ -88,7 +88,7 @@ def write_stream(
 def _growing(h5: h5py.File, name: str, f: Field) -> Any:
     """Return a new array of no rows that can grow."""
     rest = f.shape[1:]
-    # A whole chunk, whatever the number of rows will be.
+    # A whole chunk, for any final number of rows.
     chunks = chunk_shape((1 << 62, *rest), f.dtype.itemsize)
     options: dict[str, Any] = SQUEEZED if f.dtype.kind in "iu" and f.dtype.itemsize == 1 else {}
     return h5.create_dataset(
@@ -136,7 +136,7 @@ def _joined(blocks: list[dict[str, np.ndarray]], names: Iterable[str]) -> dict[s
 def _verify(
     path: Path, file: Any, layout: Layout, digests: Mapping[str, bytes], rows: int
 ) -> None:
-    """Compare every value in `file` with what was to be written."""
+    """Compare every value in `file` with the value that was to be written."""
     with reading(path), h5py.File(file, "r") as h5:
         for name, f in layout.fields.items():
             stored: Any = h5[name]

@@ -1,8 +1,8 @@
 """Markov chains: one file an algorithm, and `run`, the only sampling loop.
 
-``__all__`` is the registry: whatever in it has a ``bind`` is a sampler, and contract tests and
-docs walk them.  `run` and `estimates` share their modules' names and are bound here at once: a
-submodule imported later would otherwise take the name.
+``__all__`` is the registry: every export with a ``bind`` is a sampler, and contract tests and docs
+loop over them.  `run` and `estimates` share the names of their modules and are imported here at
+once: a submodule imported later would otherwise shadow them.
 """
 
 import lazy_loader

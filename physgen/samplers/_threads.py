@@ -9,7 +9,7 @@ from functools import cache
 
 __all__ = ["SMALL", "over_blocks"]
 
-SMALL = 1e-3  # seconds of work below which threads, some 50 microseconds, do not pay
+SMALL = 1e-3  # seconds of work below which threads (about 50 microseconds) do not pay
 
 
 @cache
@@ -25,9 +25,9 @@ def _limit() -> int:
 
 
 def over_blocks(work: Callable[[int, int], None], n_blocks: int, seconds: float) -> None:
-    """Call ``work(first, stride)`` for every thread; NUMBA_NUM_THREADS says how many.
+    """Call ``work(first, stride)`` for every thread; NUMBA_NUM_THREADS sets their number.
 
-    A call does blocks first, first + stride, ...  `seconds` is a guess of the whole work.
+    A call does blocks first, first + stride, ...  `seconds` estimates the total work.
     """
     n_threads = min(_limit(), n_blocks) if seconds > SMALL else 1
     if n_threads == 1:

@@ -1,10 +1,10 @@
-r"""Global proposals of a density and local moves in turn.
+r"""Global proposals from a density, alternating with local moves.
 
 One step is one proposal of :class:`~physgen.samplers.Independence`, then ``n_local`` steps of a
-local sampler of the same target.  Both leave :math:`e^{-S}` invariant, and so does one after the
-other: proposals carry the chain between modes, local moves carry it away from configurations that
-the density finds too rare, which it would keep for long otherwise (Gabrié, Rotskoff and
-Vanden-Eijnden, PNAS 119, e2109420119 (2022)).
+local sampler of the same target.  Both leave :math:`e^{-S}` invariant, and so does their
+composition.  Proposals carry the chain between modes; local moves carry it away from
+configurations that the density makes too rare, where it would otherwise stick (Gabrié, Rotskoff
+and Vanden-Eijnden, PNAS 119, e2109420119 (2022)).
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ __all__ = ["Alternating", "AlternatingChains"]
 
 @dataclass(frozen=True)
 class Alternating:
-    """Independence Metropolis, and local moves between its proposals.
+    """Independence Metropolis with local moves between its proposals.
 
     Parameters
     ----------
     density : Density
-        Proposes.
+        Makes the proposals.
     local : Sampler
         E.g. ``HMC()`` for fields, ``Metropolis()`` for spins.
     n_local : int
-        Its steps after each proposal, >= 1.
+        Local steps after each proposal, >= 1.
 
     Notes
     -----
-    The ``acceptance_rate`` of a run is that of the proposals; that of the local moves is reported
-    as ``local_acceptance``.
+    A run reports the acceptance of the proposals as ``acceptance_rate`` and of the local moves as
+    ``local_acceptance``.
 
     Examples
     --------
@@ -75,7 +75,7 @@ class Alternating:
 
 @dataclass(frozen=True)
 class AlternatingChains:
-    """Chains of one target; the state is that of the proposals."""
+    """Chains of one target; the state is a state of the independence sampler."""
 
     proposals: IndependenceChains
     local: Any
@@ -83,12 +83,12 @@ class AlternatingChains:
 
     @property
     def target(self) -> Target:
-        """The one asked for."""
+        """The target of both moves."""
         return self.proposals.target
 
     @property
     def exactness(self) -> str:
-        """That of the local moves: those of ULA are not exact."""
+        """The exactness of the local moves, at best asymptotic: ULA is approximate."""
         return "asymptotic" if self.local.exactness == "exact" else self.local.exactness
 
     def init(self, rng: Stream, n_chains: int, start: str | np.ndarray = "hot") -> State:
@@ -96,7 +96,7 @@ class AlternatingChains:
         return self.proposals.init(rng, n_chains, start)
 
     def step(self, rng: Stream, state: State, n: int = 1) -> tuple[State, Info]:
-        """Return the chains after n proposals and local moves in turn."""
+        """Return the chains after n proposals, each followed by local moves."""
         check_positive_int("n", n)
         accepted, local = np.zeros(len(state.x)), np.zeros(len(state.x))
         rejects = False
@@ -126,7 +126,7 @@ class AlternatingChains:
         return traits(self.local).tuning
 
     def with_tuning(self, tuning: Mapping[str, float]) -> AlternatingChains:
-        """Return these chains with those values."""
+        """Return these chains with these values."""
         return replace(self, local=self.local.with_tuning(tuning)) if tuning else self
 
     def tune(self, rng: Stream, state: State, n: int) -> tuple[AlternatingChains, State]:
@@ -141,6 +141,6 @@ class AlternatingChains:
         return self.local.init(rng.child("inner"), len(state.x), state.x)
 
     def _moved(self, state: State, inner: State) -> State:
-        """Return the state of the proposals where the local moves have led."""
+        """Return the independence sampler's state at the configurations after the local moves."""
         x = self.local.configurations(inner)
         return self.proposals.moved(state, x.astype(state.x.dtype))

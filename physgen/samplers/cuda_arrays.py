@@ -12,12 +12,12 @@ __all__ = ["DeviceArray", "copied", "empty", "on_device"]
 
 
 class DeviceArray(NDArrayOperatorsMixin):
-    """An array on the device; whoever treats it as a NumPy array works on a copy on the host.
+    """An array on the device; NumPy functions work on a copy on the host.
 
     Parameters
     ----------
     data : device array
-        Contiguous, of any shape with as many items; nobody changes it any more.
+        Contiguous, of any shape with as many items; it must not change any more.
     shape : tuple of int
         The shape that NumPy sees.
     """
@@ -52,7 +52,7 @@ class DeviceArray(NDArrayOperatorsMixin):
         return np.asarray(self)[index]
 
     def __getattr__(self, name: str) -> Any:
-        # Not the protocols that hand out memory: that of the copy would be gone.
+        # Not the protocols that expose memory: the memory of the copy would be gone.
         if name.startswith("__"):
             raise AttributeError(name)
         return getattr(np.asarray(self), name)
@@ -81,7 +81,7 @@ def copied(x: Any, shape: tuple[int, ...]) -> Any:
 
 
 def empty(shape: tuple[int, ...], dtype: Any) -> Any:
-    """Return an array on the device, not initialised; of one item at least."""
+    """Return an uninitialised array on the device, of at least one item."""
     from physgen.kernels.cuda._numba import cuda
 
     whole = shape if math.prod(shape) else tuple(max(1, n) for n in shape)

@@ -1,4 +1,4 @@
-r"""Draws of any model, labelled for what they are worth: the model's capability decides.
+r"""Draws of any model, weighted and labelled according to what the model can do.
 
 =================  ===========================  =========================================
 the model is       draws                        log weight, where a target is given
@@ -9,11 +9,11 @@ a Target, S_m      Markov chains                :math:`-S(x) + S_m(x)`
 a Simulator        independent                  none: its density is not known
 =================  ===========================  =========================================
 
-The first two have the log Z of the target, because q is normalised, and so is r(z|x) in z:
+The first two give log Z of the target, because q is normalised and r(z|x) is normalised in z:
 
 .. math:: \sum_z \int dx\, q(x, z)\, \frac{e^{-S(x)}\, r(z|x)}{q(x, z)} = \int dx\, e^{-S(x)} .
 
-Weights of a chain know the target up to a factor, which self-normalised means need not know.
+Weights of a chain are known up to a constant factor, which cancels in self-normalised means.
 """
 
 from __future__ import annotations
@@ -66,14 +66,14 @@ def draws_of(
     warmup: str | int | AutoWarmup = "auto",
     quiet: bool = False,
 ) -> xr.Dataset:
-    """Return observables of draws of a model, with log weights where there can be some.
+    """Return observables of draws of a model, with log weights where they can be computed.
 
     Parameters
     ----------
     model : Density, JointDensity, Target or Simulator
-        What it can do decides, in this order.
+        The first of these that it is decides how draws are made.
     target : Target or None
-        What the draws are weighted for.  None: the draws are those of the model.
+        The target that the draws are weighted for.  None: no weights; the draws follow the model.
     n : int
         Draws in all, >= 128; rounded up to a multiple of 64, or of `n_chains`.
     rng : Stream or int
@@ -85,10 +85,10 @@ def draws_of(
     samples, log_z
         For a Density, as for `importance`.
     sampler : Sampler, optional
-        Moves the chains of a model that has an action only; by default HeatBath for spins, HMC
-        for real fields.
+        Moves the chains if the model has an action only; by default HeatBath for spins, HMC for
+        real fields.
     n_chains, thin, warmup, quiet
-        Of those chains, as for `run`.
+        Of these chains, as for `run`.
 
     Returns
     -------
@@ -100,8 +100,8 @@ def draws_of(
     Raises
     ------
     InputError
-        If the model can do none of the four, does not live on the configurations of the target,
-        or leaves too few effective draws.
+        If the model is none of the four, has other configurations than the target, or too few
+        effective draws are left.
     ChainTooShortError
         If chains have not converged.
 
@@ -195,7 +195,7 @@ def _weighted_chains(
     ds = chains(observables=functions)
     if target is None:
         return _with_units(ds.assign_attrs(exactness_for="the model"), observables)
-    # Weights do not remove an error that the chains have for the model.
+    # Weights do not remove a bias of the chains.
     exactness = "asymptotic" if ds.attrs["exactness"] == "exact" else ds.attrs["exactness"]
     ds = ds.drop_vars([name for name in declared(model).numbers if name in ds.coords])
     ds = _with_units(ds, observables).assign_coords(dict(declared(target).numbers))
@@ -206,7 +206,7 @@ def _weighted_chains(
 
 
 def _weighted(ds: xr.Dataset, log_w: np.ndarray, share: float, ess_floor: float) -> xr.Dataset:
-    """Return `ds` with weights and what they say; `share` of the draws are independent."""
+    """Return `ds` with weights and their diagnostics; `share` of the draws are independent."""
     reverse = weights.ess(log_w)
     effective = log_w.size * reverse * min(share, 1.0)
     if effective < ess_floor:
@@ -239,7 +239,7 @@ def _labelled(
     exactness: str,
     of: str,
 ) -> xr.Dataset:
-    """Return the observables of independent draws, in groups as chains."""
+    """Return the observables of independent draws, in groups that stand for chains."""
     import xarray as xr
 
     if target is not None:

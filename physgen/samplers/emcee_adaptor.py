@@ -44,7 +44,7 @@ class Emcee:
     Notes
     -----
     Walkers are coupled, so the ensemble is one series and not n_chains independent ones; errors
-    are those of its mean.
+    refer to its mean.
 
     Examples
     --------

@@ -10,9 +10,9 @@ Means, and functions of means (the jackknife over chains, or over blocks of fewe
           U = 1 - \frac{\langle m^4 \rangle}{3 \langle m^2 \rangle^2}, \quad
           \xi = \frac{1}{2 \sin(\pi / L)} \sqrt{\frac{\chi}{\langle S(k_{\min}) \rangle} - 1} .
 
-Where a symmetry of the target makes :math:`\langle m \rangle = 0`, that is what :math:`\chi` uses:
-the measured one is noise, and in a broken phase it is the sign of the chains (chi and xi then
-count the order itself: they are those of the symmetric phase).
+Where a symmetry of the target makes :math:`\langle m \rangle = 0`, :math:`\chi` uses this zero:
+the measured mean is noise, and in a broken phase it reflects the signs of the chains (chi and xi
+then keep their symmetric-phase form and include the order itself).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _NUMBERS = ("value", "error", "tau_int", "tau_int_error", "ess", "r_hat")
 
 
 class _Quantity(NamedTuple):
-    """What to estimate: a function of the means of series; tau_int is told for `slow`."""
+    """What to estimate: a function of the means of series; tau_int is reported for `slow`."""
 
     name: str
     unit: str
@@ -70,14 +70,14 @@ def estimates(
     Parameters
     ----------
     ds : Dataset
-        As `run` returns it, or `importance` with ``keep="draws"``, whose weights are used; of
+        From `run`, or from `importance` with ``keep="draws"``, with weights that are then used; of
         tempered chains one replica, ``ds.sel(beta=...)``.
     exact : mapping of name to value or (value, error), or Dataset, optional
-        References to stand beside; adds ``reference``, ``reference_error`` and ``pull``.  Of a
-        Dataset, as the oracles of `physgen.exact` give it, what has the name of a quantity.
+        Reference values; adds ``reference``, ``reference_error`` and ``pull``.  Of a Dataset from
+        the oracles of `physgen.exact`, the variables named like a quantity are used.
     beta : float, optional
-        Reweight to this inverse temperature, near that of the run, whose energy was recorded; ess
-        then counts the draws that still matter (:mod:`physgen.analysis.reweighting`).
+        Reweight to this inverse temperature, near the one of the run, which must have recorded its
+        energy; ess then counts the draws that still matter (:mod:`physgen.analysis.reweighting`).
 
     Returns
     -------
@@ -91,7 +91,7 @@ def estimates(
     Raises
     ------
     InputError
-        If the Dataset is no run, or has a dim beside chain and draw, or `beta` is too far away.
+        If the Dataset is not a run, or has a dim beside chain and draw, or `beta` is too far away.
     """
     import xarray as xr
 
@@ -200,7 +200,7 @@ def _quantities(ds: xr.Dataset) -> Iterator[_Quantity]:
 def _magnetic(
     m: np.ndarray, kmin: np.ndarray | None, V: int, L: int, z2: bool
 ) -> Iterator[_Quantity]:
-    """Yield what the magnetization per site gives."""
+    """Yield the quantities that follow from the magnetization per site."""
     abs_m, m2 = np.abs(m), m**2
     yield _Quantity("magnetization", "1", "<m>", (m,), m)
     yield _Quantity("abs_magnetization", "1", "<|m|>", (abs_m,), abs_m)

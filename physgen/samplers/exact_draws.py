@@ -2,8 +2,8 @@ r"""Independent draws from a small model, by listing all of its configurations.
 
 .. math:: p(x) = e^{-S(x)} / Z, \qquad Z = \sum_x e^{-S(x)}
 
-is tabulated once; a draw inverts the cumulative distribution.  Nothing is correlated with
-anything, which makes it the reference that every chain can be compared with.
+is tabulated once; a draw inverts the cumulative distribution.  The draws are uncorrelated, which
+makes them a reference for every chain.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from physgen.samplers.plain import default_observables
 __all__ = ["ExactDraws", "IndependentDraws"]
 
 MAX_STATES = 2**20
-_BATCH = 2**14  # configurations whose action is asked for at once
+_BATCH = 2**14  # configurations whose actions are computed at once
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ class HeatBath:
     layout : {"auto", "chains", "lattice", "int8"}
         "chains": 512 chains to a vector; any graph, couplings of one magnitude, any field.
         "lattice": 512 sites of one large periodic lattice to a vector.  "int8": one spin at a
-        time, any couplings.  "auto" takes the fastest that can.
+        time, any couplings.  "auto" takes the fastest layout that fits the target.
     device : {"cpu", "cuda"}
         "cuda": the same chains, bit for bit, on a GPU, in the layout "chains" and with "philox".
 
@@ -71,7 +71,7 @@ class HeatBath:
         Raises
         ------
         InputError
-            If the target is no Ising model, or the layout cannot take it.
+            If the target is not an Ising model, or the layout cannot take it.
         """
         if kernel_name(target) != "ising":
             raise InputError(

@@ -48,20 +48,20 @@ class HMC:
     step_size : float, optional
         Leapfrog step; by default it is tuned in the warm-up.
     target_accept : float
-        Mean acceptance that it is tuned to, in (0, 1).
+        Mean acceptance that the step size is tuned to, in (0, 1).
     jitter : float
-        Every trajectory has its step size multiplied by a number uniform in 1 - jitter .. 1 +
+        The step size of every trajectory is multiplied by a number uniform in 1 - jitter .. 1 +
         jitter, the same for all chains, 0 <= jitter < 1.  Without it a mode whose period divides
-        the length comes back to where it was, again and again: HMC is then not ergodic.
+        the trajectory length returns to its starting point every time: HMC is then not ergodic.
     dtype : {None, "float32", "float64"}
         Of fields and momenta; None is float32 in compiled loops and float64 in NumPy.  Actions
         are summed in float64 in any case.
     rng : {"philox", "fast"}
-        In compiled loops: the same chains for any number of threads, or xoshiro256++, whose
-        numbers are made twice as fast but depend on the number of chains.
+        In compiled loops: the same chains for any number of threads, or xoshiro256++, twice as
+        fast but dependent on the number of chains.
     device : {"cpu", "cuda"}
-        "cuda": phi^4 and free fields on a GPU, from the same random words; fields agree with
-        those of the CPU to rounding.
+        "cuda": phi^4 and free fields on a GPU, from the same random words; fields agree with the
+        CPU's to rounding.
 
     Notes
     -----
@@ -102,7 +102,7 @@ class HMC:
         Raises
         ------
         InputError
-            If the target is not one of real numbers, has no force, or a force that is not -dS/dx.
+            If the target has no real fields or no force, or its force is not -dS/dx.
         """
         fields = fields_of(target, "HMC", self.dtype, self.rng, self.device)
         n_sites = math.prod(target.event_shape)
@@ -120,7 +120,7 @@ class TrajectoryChains:
     sampler : HMC or MALA
     target : Target
     fields : Moves
-        What computes the trajectories.
+        Computes the trajectories.
     step_size : float
         Leapfrog step h; with `langevin` the Langevin step eps = h^2 / 2.
     langevin : bool

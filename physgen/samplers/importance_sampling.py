@@ -3,11 +3,11 @@ r"""Neural importance sampling: numbers of the target from draws of any density.
 .. math:: \langle O \rangle = \frac{\sum_i w_i O(x_i)}{\sum_i w_i}, \qquad
           \log Z = \log \frac1N \sum_i w_i , \qquad \log w_i = -S(x_i) - \log q(x_i) ,
 
-consistent for any q that is positive where e^{-S} is, whatever q's quality, and with an error that
-the weights tell (Nicoli et al., PRE 101, 023304 (2020); :mod:`physgen.analysis.weights`).  What
-they cannot tell is what q never draws.  So the effective share ``ess_share`` is the smaller of the
-reverse one and, where draws of the target are at hand, of the forward one; and 0 where log Z
-contradicts an independent one, with the ln 2 of a lost mode named.
+consistent for any q that is positive where e^{-S} is, good or bad, with an error estimated from
+the weights (Nicoli et al., PRE 101, 023304 (2020); :mod:`physgen.analysis.weights`).  The weights
+cannot show what q never draws.  So the effective share ``ess_share`` is the smaller of the reverse
+share and, where draws of the target are given, the forward share.  It is 0 where log Z contradicts
+an independent value; the ln 2 of a lost mode is named.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ def importance(
     log_z : (value, error), optional
         An independent log Z, as `smc` gives it, to compare with.
     exact : mapping or Dataset, optional
-        References to stand beside the estimates, as for `estimates`.
+        Reference values, as for `estimates`.
     ess_floor : float
-        Effective draws that there must be.
+        Least number of effective draws.
     keep : {None, "draws"}
         "draws": the observables and ``log_weight`` of every draw, dims (chain, draw), instead of
         the table, and ``sample_log_weight`` of `samples`; `estimates` takes it.
@@ -72,14 +72,14 @@ def importance(
         Dim ``quantity``: value, error, ess (in draws), unit and estimator, as of `estimates`.
         Scalars: log_z, free_energy and entropy (<S> + log Z) with errors,
         variational_free_energy, ess_share, ess_reverse, ess_forward, k_hat, largest_share,
-        round_trip, discretisation.  What contradicts the weights is told in the attr
-        ``warnings``, a line each.
+        round_trip, discretisation.  The attr ``warnings`` lists what contradicts the weights, a
+        line each.
 
     Raises
     ------
     InputError
-        If density and target do not match, fewer effective draws than the floor are left, or log q
-        of draws is not what the density says when it scores them.
+        If density and target do not match, fewer effective draws than the floor are left, or the
+        density draws with one log q and scores the same draws with another.
     """
     import xarray as xr
 

@@ -1,13 +1,13 @@
 r"""Independence Metropolis: proposals from a density, accepted against the target.
 
-A proposal y is drawn from q whatever the chain's x is, and accepted with probability
+A proposal y is drawn from q, independent of the chain's x, and accepted with probability
 
 .. math:: \min\big(1, e^{\ell(y) - \ell(x)}\big), \qquad
           \ell(x) = -S(x) - \log q(x)
 
 (Tierney, Ann. Stat. 22, 1701 (1994)).  So any model with a density becomes an exact sampler, as
-long as q is positive wherever e^{-S} is.  What that costs shows in the longest run of rejections:
-a configuration that q finds e^{10} times too rare is kept for e^{10} steps.
+long as q is positive wherever e^{-S} is.  The cost shows in the longest run of rejections: a
+configuration that q makes e^{10} times too rare is kept for e^{10} steps.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ class Independence:
     Parameters
     ----------
     density : Density
-        Proposes; only its `sample_and_log_prob` is used, and `log_prob` of the first
+        Makes the proposals; only its `sample_and_log_prob` is used, and `log_prob` of the first
         configurations.
 
     Notes
     -----
     ``measure`` returns, beside the target's observables, the ``log_weight`` of every draw.  `run`
     reports the ``acceptance_rate`` and the ``longest_rejection_run`` of each chain; a run of
-    rejections that is not short against the chain means that q misses a part of the target.
+    rejections that is not short compared with the chain means that q misses a part of the target.
     """
 
     cites: ClassVar[tuple[str, ...]] = ("Tierney1994",)
@@ -59,7 +59,7 @@ class Independence:
         Raises
         ------
         InputError
-            If the density has no log_prob, or lives on other configurations than the target.
+            If the density has no log_prob, or other configurations than the target.
         """
         q = self.density
         if not isinstance(q, Density):
@@ -96,7 +96,7 @@ class IndependenceChains:
         return State(x, aux)
 
     def moved(self, state: State, x: np.ndarray) -> State:
-        """Return the state of chains that something else has moved to x: these are not stuck."""
+        """Return the state after another sampler moved chains to x; moved ones are not stuck."""
         still = (x == state.x).reshape(len(x), -1).all(1)
         log_weight = self._log_weight(x, to_numpy(self.density.log_prob(x)))
         run = np.where(still, state.aux["run"], 0)
@@ -104,7 +104,7 @@ class IndependenceChains:
 
     def _log_weight(self, x: np.ndarray, log_q: np.ndarray) -> np.ndarray:
         log_weight = -to_numpy(self.target.action(x)) - log_q
-        # What the density cannot make would never be left: leave it at the first proposal.
+        # A chain would never leave a configuration with q = 0: it leaves at the first proposal.
         return np.where(np.isfinite(log_weight), log_weight, -np.finfo(np.float64).max)
 
     def step(self, rng: Stream, state: State, n: int = 1) -> tuple[State, Info]:

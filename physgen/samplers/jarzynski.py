@@ -1,4 +1,4 @@
-r"""Stochastic flows: maps and Markov chains in turn, weighted by the work they do.
+r"""Stochastic flows: alternating maps and Markov chains, weighted by the work they do.
 
 From draws of a density :math:`e^{-S_0}` (so :math:`S_0 = -\log q`) stage k = 1..K maps x to
 :math:`y = T_k(x)` and moves y by a Markov chain that leaves :math:`e^{-S_k}` invariant.  With
@@ -58,17 +58,18 @@ def stochastic_flow(
     start : Density
         Drawn exactly, e.g. a `FreeField` or a trained flow.
     stages : sequence of (Transform or None, Target)
-        The last target is the one that is asked for.
+        The last target is the one to be sampled.
     move : Sampler
         Of every stage, e.g. ``HMC(step_size=0.1)``.
     n : int
         Draws, >= 128; rounded up to a multiple of 64.
     n_moves : int
-        Steps of the sampler a stage, >= 0.
+        Steps of the sampler per stage, >= 0.
     tuning : dict, optional
-        Values for the sampler's ``with_tuning``: nothing is tuned here, weights would be biased.
+        Values for the sampler's ``with_tuning``: nothing is tuned here, as that would bias the
+        weights.
     ess_floor : float
-        Effective draws that there must be.
+        Least number of effective draws.
     seed : int or Stream
 
     Returns

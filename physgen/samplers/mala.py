@@ -3,8 +3,8 @@ r"""Metropolis-adjusted Langevin: one gradient step with noise, accepted or reje
 .. math:: \phi' = \phi + \epsilon F(\phi) + \sqrt{2\epsilon}\, \xi , \qquad \xi \sim N(0, 1) ,
 
 is a single leapfrog step of size :math:`\sqrt{2\epsilon}` from momenta xi, and its
-Metropolis-Hastings ratio that of the energies, so that the loops of HMC run it (Roberts and
-Tweedie 1996; Neal 2011, section 5.5.2).
+Metropolis-Hastings ratio is :math:`e^{-\Delta H}`, so the loops of HMC run it (Roberts and Tweedie
+1996; Neal 2011, section 5.5.2).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class MALA:
         eps, in units of Langevin time; by default it is tuned in the warm-up.  At fixed
         acceptance it falls like V^(-1/3).
     target_accept : float
-        Mean acceptance that it is tuned to; 0.574 is the best in high dimension (Roberts and
+        Mean acceptance that it is tuned to; 0.574 is optimal in high dimension (Roberts and
         Rosenthal 1998).
     dtype, rng, device
         As for :class:`~physgen.samplers.hmc.HMC`.
@@ -66,7 +66,7 @@ class MALA:
         Raises
         ------
         InputError
-            If the target is not one of real numbers, has no force, or a force that is not -dS/dx.
+            If the target has no real fields or no force, or its force is not -dS/dx.
         """
         fields = fields_of(target, "MALA", self.dtype, self.rng, self.device)
         first = 0.5 * math.prod(target.event_shape) ** (-1 / 3)

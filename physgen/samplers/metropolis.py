@@ -5,14 +5,15 @@ For Ising spins the flip of site x is accepted with probability
 .. math:: A = \min(1, e^{-\Delta S}), \qquad
           \Delta S = 2 \beta s_x \Big( \sum_{y \sim x} J_{xy} s_y + h_x \Big) ,
 
-sites in the order of their numbers; at a tie, :math:`\Delta S = 0`, with probability 1/2 by
-default.  A sweep leaves :math:`\pi \propto e^{-S}` invariant but is not reversible.
+visiting the sites in the order of their numbers; a tie, :math:`\Delta S = 0`, is flipped with
+probability 1/2 by default.  A sweep leaves :math:`\pi \propto e^{-S}` invariant but is not
+reversible.
 
 **Ties.**  The textbook rule A = 1 at a tie is offered as ``ties="accept"``, but in sequential
 order it is *not ergodic* at :math:`\beta = 0`, where two sweeps change nothing, nor at any
 temperature on rings and some small tori: the states of the 3x3 torus fall into five classes that
-never meet.  With fair ties all these are ergodic.  In a field or at odd degree there are no ties,
-and as :math:`\beta \to 0` sequential Metropolis mixes ever more slowly:
+never meet.  With fair ties all of these are ergodic.  In a field or at odd degree there are no
+ties, and as :math:`\beta \to 0` sequential Metropolis mixes ever more slowly:
 :class:`~physgen.samplers.heat_bath.HeatBath` does not.
 """
 

@@ -1,4 +1,4 @@
-r"""Overrelaxation of phi^4 fields: reflections that leave the action (nearly) as it is.
+r"""Overrelaxation of phi^4 fields: reflections that leave the action (nearly) unchanged.
 
 At one site, with :math:`b = \mathrm{hop} \sum_y \phi_y`, the field is reflected at b / 2c,
 
@@ -29,7 +29,7 @@ class Overrelaxation:
     """Reflections and Metropolis sweeps of phi^4 and free fields.
 
     One step is `n_reflections` reflection sweeps and one Metropolis sweep.  ``Info.accepted`` is
-    the acceptance of the latter, ``Info.metrics["reflected"]`` that of the reflections.
+    the acceptance of the Metropolis sweep, ``Info.metrics["reflected"]`` of the reflections.
 
     Parameters
     ----------

@@ -2,9 +2,9 @@ r"""Embedded clusters for phi^4: Wolff clusters of the signs, Metropolis sweeps 
 
 At fixed magnitudes the signs of the fields are Ising spins with couplings :math:`\mathrm{hop}\,
 |\phi_x \phi_y|`, which clusters move however long the correlations; local sweeps move the
-magnitudes (Brower and Tamayo, Phys. Rev. Lett. 62, 1087 (1989)).  The number of clusters of a step
-is fixed: to go on until so many sites have flipped would be biased.  The sign of the whole field
-is drawn anew in every step.
+magnitudes (Brower and Tamayo, Phys. Rev. Lett. 62, 1087 (1989)).  The number of clusters in a step
+is fixed: continuing until a given number of sites has flipped would be biased.  The sign of the
+whole field is drawn anew in every step.
 """
 
 from __future__ import annotations
@@ -132,8 +132,8 @@ class Phi4ClusterChains:
     def step(self, rng: Stream, state: State, n: int = 1) -> tuple[State, Info]:
         """Return the chains after n steps.
 
-        ``accepted`` is that of Metropolis moves; metrics hold ``cluster_size``, the mean number
-        of sites of a cluster, and ``reflected``.
+        ``accepted`` is the acceptance of Metropolis moves; metrics hold ``cluster_size``, the mean
+        number of sites of a cluster, and ``reflected``.
         """
         check_positive_int("n", n)
         accepted, metrics = 0.0, {}

@@ -31,8 +31,8 @@ def first_configurations(
     rng : Stream
     n_chains : int
     start : "hot", "cold" or ndarray
-        Else hot is independent sites (fair spins, outcomes, normal deviates) and cold all up,
-        all 0, or 0 with a hundredth of a normal deviate.
+        Otherwise hot means independent sites (fair spins, outcomes, normal deviates), and cold
+        means all up, all 0, or 0 plus a hundredth of a normal deviate.
 
     Raises
     ------

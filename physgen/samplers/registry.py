@@ -1,8 +1,8 @@
-"""The samplers that a config can name: a walk over what this package exports.
+"""The samplers that a config can name, collected from the exports of this package.
 
 A sampler is named by its class in kebab-case (``HeatBath`` is "heat-bath"), or by its own
 ``config_name``; it can be named if every setting has a default that a config can hold.  So a
-density, or a ladder of temperatures, cannot.
+sampler that needs a density, or a ladder of temperatures, cannot be named.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 r"""The one sampling loop.
 
-Draw i of all chains is `thin` steps of the sampler, with randomness of its own,
+Draw i of all chains takes `thin` steps of the sampler, with its own random stream,
 
 .. math:: x_{i+1} = \mathrm{step}(x_i;\ \mathtt{rng.child("draws").at}(i)), \qquad
           o_i = O(x_{i+1}) ,
 
-so the draws depend on the arguments alone, neither on the blocks in which they are computed nor
-on how often the run was stopped.  Half of the chains start hot, half cold; warm-up ends when they
-agree (:mod:`physgen.samplers.loop.warmup`) and the draws are tested once more
+so the draws depend on the arguments alone, not on the blocks in which they are computed or on
+interruptions of the run.  Half of the chains start hot, half cold; warm-up ends when they agree
+(:mod:`physgen.samplers.loop.warmup`) and the draws are tested once more
 (:mod:`physgen.samplers.loop.diagnostics`).
 """
 
@@ -39,15 +39,15 @@ __all__ = ["Block", "blocks", "run"]
 
 
 class Block(NamedTuple):
-    """A stretch of draws, and where the run is after it.
+    """A block of draws, and the checkpoint after it.
 
     Attributes
     ----------
     data : Dataset or None
-        Dims (chain, draw); ``draw`` counts on from the block before.  None after a look of the
+        Dims (chain, draw); ``draw`` continues from the previous block.  None after a look of the
         warm-up, which draws nothing.
     checkpoint : Dataset
-        Give it to `blocks` or `run` to go on from here.
+        Give it to `blocks` or `run` to continue from here.
     """
 
     data: xr.Dataset | None
@@ -80,14 +80,14 @@ def run(sampler: Sampler, target: Target, **how: Unpack[RunKeywords]) -> xr.Data
     keep : None or "configurations"
         Keep the configuration of every draw too, spins as bits (`unpack_configurations`).
     start : "hot/cold", "hot", "cold" or ndarray (n_chains, *event_shape)
-        First configurations; "hot/cold" is half of each, and what the tests need.
+        First configurations; "hot/cold" is half of each, as the tests need it.
     quiet : bool
         Report chains that are too short in ``attrs["warnings"]`` instead of raising.
     progress : callable(Progress), optional
         Called about five times a second; the first time before the first step, with the memory
         that the result takes.
     checkpoint : Dataset, optional
-        Go on from here, with the other arguments as they were (`n_draws` may be larger); only
+        Continue from here, with the other arguments as they were (`n_draws` may be larger); only
         the draws after it are returned.
 
     Returns
@@ -101,7 +101,7 @@ def run(sampler: Sampler, target: Target, **how: Unpack[RunKeywords]) -> xr.Data
     InputError
         If an argument breaks its rule, or the result does not fit in memory.
     ChainTooShortError
-        If the chains have not converged; it says how many draws would do.
+        If the chains have not converged; the message says how many draws would suffice.
     NonFiniteActionError
         If an observable becomes NaN or infinite.
     """
@@ -130,11 +130,11 @@ def blocks(
     block_seconds: float = 20.0,
     **how: Unpack[RunKeywords],
 ) -> Iterator[Block]:
-    """Sample in blocks, each with what is needed to go on after it: `run` for a store.
+    """Sample in blocks, each with a checkpoint to continue from: `run` for a store.
 
-    The blocks are those of the draws alone: they are to be concatenated along ``draw``, given the
-    `chain_statistics` of the last checkpoint, and tested by `check`, as `run` does.  Every look of
-    the warm-up is followed by a block without data.
+    Blocks cover the draws only: concatenate them along ``draw``, add the `chain_statistics` of the
+    last checkpoint, and test the result with `check`, as `run` does.  Every look of the warm-up
+    also yields a block, without data.
 
     Parameters
     ----------
@@ -142,14 +142,14 @@ def blocks(
 progress, checkpoint
         As for `run`.
     block_size : int, optional
-        Draws a block; by default as many as take `block_seconds`.
+        Draws per block; by default as many as take `block_seconds`.
     block_seconds : float
         Wall time of a block, > 0.
 
     Returns
     -------
     iterator of Block
-        However it is cut, the same draws bit for bit.
+        The same draws, bit for bit, for any size of the blocks.
     """
     if block_size is not None:
         check_positive_int("block_size", block_size)

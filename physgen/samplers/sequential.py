@@ -1,14 +1,15 @@
 r"""Sequential Monte Carlo: log Z, and samples, by annealing weighted particles.
 
-Along :math:`S_\lambda = S_0 + \lambda U` (:mod:`physgen.samplers.smc_paths`) particles with
-normalised weights :math:`W_i` gain, from :math:`\lambda` to :math:`\lambda + \Delta`,
+Particles with normalised weights :math:`W_i` follow :math:`S_\lambda = S_0 + \lambda U`
+(:mod:`physgen.samplers.smc_paths`).  The step from :math:`\lambda` to :math:`\lambda + \Delta`
+gives
 
 .. math:: \hat Z_{\lambda+\Delta} = \hat Z_\lambda \sum_i W_i\, e^{-\Delta U(x_i)} ,
 
-are resampled (systematically) where their effective number falls below a share, and moved by a
-Markov chain that leaves :math:`e^{-S_{\lambda+\Delta}}` invariant (Del Moral, Doucet & Jasra,
-J. R. Stat. Soc. B 68, 411 (2006)).  Without resampling this is annealed importance sampling
-(Neal, Stat. Comput. 11, 125 (2001)).
+after which the particles are resampled (systematically) where their effective number falls below a
+share, and moved by a Markov chain that leaves :math:`e^{-S_{\lambda+\Delta}}` invariant (Del
+Moral, Doucet & Jasra, J. R. Stat. Soc. B 68, 411 (2006)).  Without resampling this is annealed
+importance sampling (Neal, Stat. Comput. 11, 125 (2001)).
 
 **Errors.**  The particles are split into islands that never meet.  The steps :math:`\Delta` and
 the step sizes of the moves come from a pilot run and are fixed from then on, so every island's
@@ -78,7 +79,7 @@ def smc(
     move : Sampler, optional
         By default HeatBath for Ising, HMC for real fields.
     n_moves : int
-        Steps of it a stage (sweeps, trajectories), >= 1.
+        Steps of the move per stage (sweeps, trajectories), >= 1.
     cess : float
         Conditional effective share of the particles that a stage keeps, in (0, 1); nearer to 1
         means more stages.
@@ -92,9 +93,9 @@ def smc(
     keep : None or "configurations"
         Keep the particles at the end, with their log weights.
     on_stage : callable(Annealing), optional
-        Called after every stage; ``to_dataset()`` of what it is given is a checkpoint.
+        Called after every stage; ``to_dataset()`` of its argument is a checkpoint.
     checkpoint : Dataset, optional
-        Go on from here, with the other arguments as they were, to the same result bit for bit.
+        Continue from here, with the other arguments as they were, to the same result bit for bit.
 
     Returns
     -------
@@ -192,7 +193,7 @@ class _Run:
         plan: float | list[Stage],
         begun: Annealing | None,
     ) -> Annealing:
-        """Anneal the particles by the stages of `plan`, or by stages that keep that CESS."""
+        """Anneal the particles by the stages of `plan`, or by stages with the CESS `plan`."""
         planned = plan if isinstance(plan, list) else []
         if begun is None:
             first = Stage(0.0, {})
@@ -243,12 +244,12 @@ def _step(islands: Islands, slope: np.ndarray, cess: float, rest: float) -> floa
             low = middle
         else:
             high = middle
-    # A target that no step is small enough for still has to be reached.
+    # Even where no step is small enough, the target has to be reached.
     return max(low, 1e-6 * rest)
 
 
 def default_move(target: Target) -> Any:
-    """Return the sampler that moves a target where none is chosen."""
+    """Return the default sampler for a target."""
     if target.support.kind == "spins":
         from physgen.samplers.heat_bath import HeatBath
 

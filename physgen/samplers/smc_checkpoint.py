@@ -1,8 +1,8 @@
-"""Where sequential Monte Carlo is after a stage, as one Dataset: what a resume needs.
+"""The state of sequential Monte Carlo after a stage, as one Dataset: what a resume needs.
 
 Stage k draws from ``rng.child("stage", k)``, so beside the particles only their weights, their
-history and the stages so far are kept, and a run that goes on from here repeats the uninterrupted
-one bit for bit.
+history and the stages so far are kept, and a run continued from here repeats the uninterrupted one
+bit for bit.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ class Annealing:
     islands : Islands
         Their weights and history.
     stages : list of Stage
-        Those that are done.
+        Stages done.
     plan : list of Stage
-        Those that the pilot run has chosen; empty in the pilot run itself.
+        Stages chosen by the pilot run; empty in the pilot run itself.
     identity : mapping
         What must not change between a run and its resume; plain data.
     bound : BoundSampler or None
@@ -68,7 +68,7 @@ class Annealing:
         return self.stages[-1].fraction if self.stages else 0.0
 
     def after(self, state: State, stage: Stage, bound: Any) -> Annealing:
-        """Return where the particles are after one more stage."""
+        """Return the state after one more stage."""
         return replace(self, state=state, stages=[*self.stages, stage], bound=bound)
 
     def to_dataset(self) -> xr.Dataset:
@@ -100,7 +100,7 @@ class Annealing:
         Raises
         ------
         InputError
-            If it is no checkpoint, or belongs to a run of another `identity`.
+            If it is not a checkpoint, or belongs to a run of another `identity`.
         """
         try:
             arrays = {str(name): v.values.copy() for name, v in stored.data_vars.items()}

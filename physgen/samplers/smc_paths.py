@@ -1,4 +1,4 @@
-r"""Paths from a distribution that can be drawn exactly to a target: what SMC anneals along.
+r"""Paths that SMC anneals along, from a distribution that can be drawn exactly to a target.
 
 All are straight lines of actions,
 
@@ -61,8 +61,8 @@ def path_to(target: Any, start: Density | None) -> Path:
     Raises
     ------
     InputError
-        If no start is given and none is known for this kind of target, or the start lives on
-        other configurations.
+        If no start is given and none is known for this kind of target, or the start has other
+        configurations.
     """
     if start is not None:
         if not isinstance(start, Density):
@@ -83,9 +83,9 @@ def path_to(target: Any, start: Density | None) -> Path:
 
 @functools.singledispatch
 def usual_path(target: Any) -> Path:
-    """Return the path from where the class of `target` can be drawn exactly.
+    """Return the usual path to a target of this class.
 
-    Another class of targets joins in by ``usual_path.register(cls, path)``.
+    Register another class of targets with ``usual_path.register(cls, path)``.
     """
     known = (kind.__name__ for kind in usual_path.registry if kind is not object)
     raise InputError(
@@ -122,7 +122,7 @@ class IsingPath:
 @usual_path.register(Phi4)
 @dataclass(frozen=True)
 class Phi4Path:
-    """From independent sites; what grows is the hopping term."""
+    """From independent sites, with a growing hopping term."""
 
     target: Phi4
 
@@ -206,7 +206,7 @@ class Bridge:
 
 
 class ForcedBridge(Bridge):
-    """A bridge whose ends both have a force; that of the density is d log q / dx."""
+    """A bridge whose ends both have a force; the density's is d log q / dx."""
 
     def force(self, x: Any) -> Any:
         """Return -dS_lambda / dx."""

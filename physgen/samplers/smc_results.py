@@ -1,6 +1,6 @@
-r"""Islands of weighted particles, and the numbers that come out of them.
+r"""Islands of weighted particles, and the estimates from them.
 
-With :math:`\hat Z_i` of island i and its weighted mean :math:`\hat O_i`,
+With the estimate :math:`\hat Z_i` of island i and its weighted mean :math:`\hat O_i`,
 
 .. math:: \log Z = \log \frac1n \sum_i \hat Z_i , \qquad
           \langle O \rangle = \frac{\sum_i \hat Z_i \hat O_i}{\sum_i \hat Z_i} ,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Islands", "jackknife", "label"]
 
-_SPREAD = 1.0  # of log Z_i, above which few islands make up the mean
+_SPREAD = 1.0  # of log Z_i, above which few islands dominate the mean
 _ANCESTORS = 8
 
 
@@ -82,12 +82,12 @@ class Islands:
         self.log_weight = log_w - log_sum[:, None]
 
     def resample(self, below: float, rng: Stream) -> np.ndarray | None:
-        """Resample the islands whose effective share is below; None if there are none.
+        """Resample the islands with an effective share under `below`; None if there are none.
 
         Returns
         -------
         ndarray (n_islands * n_particles,)
-            The chain that each chain becomes a copy of.
+            The chain that each chain copies.
         """
         n_islands, n_particles = self.shape
         self.history["ess"].append(float(np.mean(self.ess)))
@@ -107,11 +107,11 @@ class Islands:
         return (source + n_particles * np.arange(n_islands)[:, None]).ravel()
 
     def note(self, fraction: float, info: Info) -> None:
-        """Write down a stage."""
+        """Record a stage."""
         accepted = math.nan if info.accepted is None else float(np.mean(info.accepted))
         self.history["fraction"].append(fraction)
         self.history["acceptance_rate"].append(accepted)
-        # Systematic resampling keeps the order, so equal ancestors stand side by side.
+        # Systematic resampling keeps the order, so equal ancestors are adjacent.
         alive = 1 + np.sum(np.diff(self.ancestor, axis=1) != 0, axis=1)
         self.history["n_ancestors"].append(float(np.mean(alive)))
 
@@ -122,7 +122,7 @@ def jackknife(estimate: Callable[[np.ndarray], Any], n: int) -> tuple[float, flo
     Parameters
     ----------
     estimate : callable
-        From a selection of islands, given by their numbers, to the estimate.
+        Maps a selection of islands, given by their numbers, to the estimate.
     n : int
     """
     everything = np.arange(n)
@@ -175,7 +175,7 @@ def label(
     attrs = {
         "sampler": f"SMC with {move!r}",
         "target": repr(target),
-        # A move that is off, as ULA is, leaves its bias in the weights.
+        # An inexact move, such as ULA, leaves its bias in the weights.
         "exactness": "approximate" if bound.exactness == "approximate" else "asymptotic",
         "exactness_for": "the target",
         "n_particles": islands.shape[1],

@@ -1,8 +1,8 @@
 r"""Swendsen-Wang: every cluster of the lattice is flipped with probability 1/2.
 
-A satisfied bond, :math:`K_b s s' > 0`, is occupied with probability :math:`1 - e^{-2|K_b|}`; the
-clusters are what occupied bonds join (Swendsen & Wang, Phys. Rev. Lett. 58, 86 (1987)).  At the
-critical point of the square lattice a few sweeps forget the past, at any L.
+A satisfied bond, :math:`K_b s s' > 0`, is occupied with probability :math:`1 - e^{-2|K_b|}`;
+occupied bonds join the sites of a cluster (Swendsen & Wang, Phys. Rev. Lett. 58, 86 (1987)).  At
+the critical point of the square lattice a few sweeps decorrelate the spins, at any L.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ class SwendsenWang:
     r"""Swendsen-Wang cluster sweeps of Ising spins, on any graph.
 
     One step is one sweep.  Couplings may differ from bond to bond and in sign as long as no loop
-    is frustrated; `bind` refuses those that are.  A field is a bond of every site to one more
-    spin, the ghost, whose cluster stays; a field that points against the order of its cluster
-    holds that cluster fast, which costs speed and never correctness.
+    is frustrated; `bind` refuses frustrated couplings.  A field is a bond from every site to an
+    extra spin, the ghost, whose cluster is not flipped; a field that points against the order of a
+    cluster pins that cluster, which costs speed but never correctness.
 
     A hypercubic lattice whose couplings depend on the axis only, in a uniform field, runs on rows
-    of 64 spins a word, five times as fast as other graphs.
+    of 64 spins per word, five times as fast as other graphs.
 
     ``Info.metrics`` holds ``n_clusters`` and, of the last sweep, ``mean_cluster_size``
     :math:`\sum_c n_c^2 / N`, whose mean in a ferromagnet is :math:`N \langle m^2 \rangle`, with a
-    smaller variance than :math:`m^2` itself has (an improved estimator).
+    smaller variance than :math:`m^2` itself (an improved estimator).
 
     Examples
     --------
@@ -47,11 +47,11 @@ class SwendsenWang:
         Raises
         ------
         InputError
-            If the target is no Ising model, or frustrated.
+            If the target is not an Ising model, or frustrated.
         """
         table = couplings(target, "SwendsenWang")
-        # At beta = 0 all couplings are alike; the layout is that of the other temperatures, so
-        # that replicas and annealed particles can hand their spins on.
+        # At beta = 0 all couplings are alike; keep the layout of the other temperatures, so that
+        # replicas and annealed particles can pass on their spins.
         model: Any = target
         shown = table if model.beta > 0 else couplings(model.at(beta=1.0), "SwendsenWang")
         if RowChains.fit(shown, target.event_shape):

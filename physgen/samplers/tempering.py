@@ -1,4 +1,4 @@
-r"""Parallel tempering: replicas of one system at several couplings trade configurations.
+r"""Parallel tempering: replicas of one system at several couplings exchange configurations.
 
 Neighbouring replicas i and j swap with probability
 
@@ -8,9 +8,9 @@ Neighbouring replicas i and j swap with probability
 
 which leaves :math:`\prod_i e^{-S_i(x_i)}` invariant (Hukushima & Nemoto, J. Phys. Soc. Jpn. 65,
 1604 (1996)).  Even and odd pairs take turns, in a fixed order, which carries configurations from
-end to end faster than pairs at random do (Okabe et al. 2001; Syed et al., JRSS B 84, 321 (2022)).
-A configuration that has been at the first coupling, at the last, and back has made a round trip;
-these, and not the swap rates, count the fresh starts that the cold end has had.
+end to end faster than random pairs (Okabe et al. 2001; Syed et al., JRSS B 84, 321 (2022)).  A
+configuration that goes from the first coupling to the last and back makes a round trip.  Round
+trips, not swap rates, count the fresh starts of the cold end.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ class ParallelTempering:
     coupling : str
         Name of the coupling, as ``target.at(beta=...)`` takes it.
     swap_every : int
-        Steps of the sampler between swaps; these and one round of swaps are one step.
+        Steps of the sampler between swaps; together with one round of swaps they are one step.
 
     Notes
     -----
-    Observables come with one more dimension, named after the coupling; kept configurations are
-    those of the target itself.  ``run`` reports ``swap_rate`` of every pair and ``round_trips``
-    of all replicas of a chain, warm-up included.
+    Observables come with one more dimension, named after the coupling; configurations are kept at
+    the target's own coupling only.  ``run`` reports ``swap_rate`` of every pair and
+    ``round_trips`` of all replicas of a chain, warm-up included.
 
     Examples
     --------
@@ -89,7 +89,7 @@ class ParallelTempering:
         Raises
         ------
         InputError
-            If the target cannot be had at other couplings, or its own is not among them.
+            If the target has no other couplings, or its own is not among `betas`.
         """
         own = declared(target).couplings.get(self.coupling)
         at = getattr(target, "at", None)
@@ -114,12 +114,12 @@ class Replicas:
     Attributes
     ----------
     target : Target
-        The one asked for.
+        The target at its own coupling.
     bounds : tuple of BoundSampler
-        One a replica.
+        One per replica.
     settings : ParallelTempering
     own : int
-        Which replica is the target's.
+        Number of the replica at the target's coupling.
     """
 
     target: Any
@@ -129,13 +129,13 @@ class Replicas:
 
     @property
     def exactness(self) -> str:
-        """That of the sampler inside, but never better than asymptotic."""
+        """Exactness of the inner sampler, but never better than asymptotic."""
         inner = self.bounds[0].exactness
         return "asymptotic" if inner == "exact" else inner
 
     @property
     def coupled_chains(self) -> bool:
-        """Whether the chains of the sampler inside are one ensemble."""
+        """Whether the chains of the inner sampler are one ensemble."""
         return traits(self.bounds[0]).coupled_chains
 
     @property
@@ -202,7 +202,7 @@ class Replicas:
         return {f"{name}_{k}": v for k, found in enumerate(each) for name, v in found.items()}
 
     def with_tuning(self, tuning: Mapping[str, float]) -> Replicas:
-        """Return these replicas with those values."""
+        """Return these replicas with these values."""
         bounds = []
         for k, bound in enumerate(self.bounds):
             names = traits(bound).tuning
@@ -211,7 +211,7 @@ class Replicas:
         return replace(self, bounds=tuple(bounds))
 
     def tune(self, rng: Stream, state: State, n: int) -> tuple[Replicas, State]:
-        """Tune the samplers inside, each at its own coupling; swap only if there is none."""
+        """Tune the inner samplers, each at its own coupling; only step if they cannot be tuned."""
         if not isinstance(self.bounds[0], Tunable):
             return self, self.step(rng, state, n)[0]
         states, aux = _unstack(state)
@@ -254,7 +254,7 @@ def _stack(states: list[State], aux: Mapping[str, np.ndarray]) -> State:
 
 
 def _unstack(state: State) -> tuple[list[State], dict[str, np.ndarray]]:
-    """Return the states of the replicas, and what is known of all of them."""
+    """Return the states of the replicas, and the arrays they have in common."""
     inner = {k[len("inner.") :]: v for k, v in state.aux.items() if k.startswith("inner.")}
     states = [State(x, {n: v[k] for n, v in inner.items()}) for k, x in enumerate(state.x)]
     return states, {k: v for k, v in state.aux.items() if not k.startswith("inner.")}

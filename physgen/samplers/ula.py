@@ -63,7 +63,7 @@ class ULA:
         Raises
         ------
         InputError
-            If the target is not one of real numbers, has no force, or a force that is not -dS/dx.
+            If the target has no real fields or no force, or its force is not -dS/dx.
         """
         fields = fields_of(target, "ULA", self.dtype, self.rng, self.device)
         return LangevinChains(target, fields, float(self.step_size))

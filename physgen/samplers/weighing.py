@@ -1,8 +1,9 @@
 r"""Draws of a density with their log weights :math:`\log w = -S - \log q`.
 
-Where the density integrates a part of this very target (`physgen.core.protocols.Collapsed`)
-weights are those of the rest, which vary less; where it integrates another target, or nothing,
-they are those of whole configurations.  Both give the log Z of the target that is asked for.
+Where the density integrates out a part of this target (`physgen.core.protocols.Collapsed`), the
+weights are computed from the remaining variables and vary less.  Where it integrates out part of
+another target, or nothing, they are computed from whole configurations.  Both give log Z of the
+target.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ _AT_ONCE = 2**13
 
 @dataclass(frozen=True)
 class Weighing:
-    """A density and a target, and what of both the weights are made of.
+    """A density and a target, and the reduced pair that gives the weights.
 
     Attributes
     ----------
     density, target
         As they were given.
-    q, S : density and target of the variables that are left.
+    q, S : density and target of the remaining variables.
     """
 
     density: Any
@@ -68,11 +69,11 @@ class Weighing:
 
     @property
     def block(self) -> int:
-        """Draws that are made at once: those of a model, which then cuts nothing in two."""
+        """Draws made at once: the block of the model, so that none is cut in two."""
         return getattr(self.q, "block", _AT_ONCE)
 
     def draw(self, n: int, rng: Stream) -> tuple[np.ndarray, np.ndarray]:
-        """Return n draws of what is left (n, ...) and their log weights (n,)."""
+        """Return n draws of the remaining variables (n, ...) and their log weights (n,)."""
         blocks = range(math.ceil(n / self.block))
         parts = [self.draw_block(k, min(self.block, n - k * self.block), rng) for k in blocks]
         xs, log_w = zip(*parts)
@@ -113,10 +114,10 @@ class Weighing:
         return rms
 
     def resolved(self, n: int, rng: Stream) -> tuple[Weighing, float, bool]:
-        """Return the weighing with steps so fine that half of them would not matter for n draws.
+        """Return the weighing with steps so fine that halving them would not matter for n draws.
 
-        Also how much log Z changes with half of them, and whether that is small enough.  Draws
-        are compared at equal random numbers, so the change is that of the steps alone.
+        Also return the change of log Z when steps are halved, and whether it is small enough.
+        Draws are compared at equal random numbers, so only the steps change log Z.
         """
         density = self.density.refined() if isinstance(self.density, Refinable) else None
         if density is None:

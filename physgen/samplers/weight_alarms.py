@@ -1,4 +1,4 @@
-"""What contradicts importance weights that look good, in words."""
+"""Warnings that contradict importance weights which look good."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def alarms(
     log_w : array (n,)
         Log weights of draws of the model.
     forward : array (m,), optional
-        Those of configurations of the target.
+        Log weights of configurations of the target.
     log_z : (value, error), optional
         An independent log Z.
     """

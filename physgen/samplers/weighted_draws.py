@@ -1,9 +1,10 @@
-r"""Weighted draws in blocks, and the numbers that they give together.
+r"""Weighted draws in blocks, and the estimates from all of them.
 
 Block k draws from ``rng.child("draw").at(k)`` and completes what was integrated out from
-``rng.child("rest").at(k)``: a store may keep blocks as they come, and go on after the last one to
-the same numbers, bit for bit.  What is decided once, before the first block, is how fine the steps
-of a flow have to be for n draws, and that log q of a draw is what the density says of it.
+``rng.child("rest").at(k)``.  A store may keep blocks as they come and continue after the last one
+to the same numbers, bit for bit.  Two things are settled once, before the first block: how fine
+the steps of a flow have to be for n draws, and that the density scores its draws with the log q
+they came with.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class WeightedDraws:
     shift : float
         Change of log Z where the steps are halved; 0 without steps.
     fine : bool
-        Whether that does not matter.
+        Whether this change is negligible.
     round_trip : float
         Rms of log q drawn less log q scored.
     observables : mapping of name to callable, optional
@@ -78,8 +79,8 @@ class WeightedDraws:
         Raises
         ------
         InputError
-            If density and target do not match, or log q of draws is not what the density says
-            when it scores them.
+            If density and target do not match, or the density draws with one log q and scores the
+            same draws with another.
         """
         weighing = Weighing.of(density, target)
         check_positive_int("n", n, 2 * _GROUPS)
@@ -96,8 +97,8 @@ class WeightedDraws:
         target, size = self.weighing.target, self.weighing.block
         for k in range(done // size, math.ceil(self.n / size)):
             x, log_w = self.weighing.draw_block(k, min(size, self.n - k * size), self.rng)
-            # Whole configurations: |m| or E^2 of an average over what was integrated out is
-            # another.
+            # Whole configurations: |m| or E^2 would change if integrated sites were averaged
+            # first.
             whole = self.weighing.whole(x, self.rng.child("rest").at(k))
             data = dict(default_observables(target, whole, self.observables))
             data |= {"log_weight": log_w, WHOLE_ACTION: np.asarray(target.action(whole))}

@@ -1,10 +1,10 @@
 r"""Wolff: grow the cluster of one random site and flip it.
 
-A satisfied bond, :math:`K_b s s' > 0`, is occupied with probability :math:`1 - e^{-2|K_b|}`; the
-cluster is what occupied bonds join to the site (Wolff, Phys. Rev. Lett. 62, 361 (1989)).
+A satisfied bond, :math:`K_b s s' > 0`, is occupied with probability :math:`1 - e^{-2|K_b|}`;
+occupied bonds join the sites of the cluster (Wolff, Phys. Rev. Lett. 62, 361 (1989)).
 
-A record is made every fixed number of clusters.  To go on "until as many spins have flipped as
-there are sites" is biased: such a record tends to come right after a large cluster, and large
+A draw comes after a fixed number of clusters.  Continuing "until as many spins have flipped as
+there are sites" is biased: such a draw tends to come right after a large cluster, and large
 clusters come from ordered configurations.
 """
 
@@ -36,16 +36,16 @@ class Wolff:
     Parameters
     ----------
     n_clusters : int or "auto"
-        Clusters a step, always the same number.  "auto" lets warm-up choose as many as flip about
-        every site once, and then keeps to it; 1 without a warm-up.
+        Clusters per step, always the same number.  "auto" lets the warm-up choose as many as flip
+        about every site once, and then keeps this number; 1 without a warm-up.
 
     Notes
     -----
     Couplings may differ from bond to bond and in sign as long as no loop is frustrated; `bind`
-    refuses those that are.  A field is a bond of every site to one more spin, the ghost; a cluster
-    that reaches it is not flipped, and ``Info.accepted`` is the share of those that were.
-    ``Info.metrics["cluster_size"]`` is the mean number of sites flipped a cluster: without a
-    field, in a ferromagnet, its mean is :math:`N \langle m^2 \rangle`.
+    refuses frustrated couplings.  A field is a bond from every site to an extra spin, the ghost; a
+    cluster that reaches it is not flipped, and ``Info.accepted`` is the share of clusters that
+    were flipped.  ``Info.metrics["cluster_size"]`` is the mean number of sites flipped per
+    cluster: without a field, in a ferromagnet, its mean is :math:`N \langle m^2 \rangle`.
 
     Examples
     --------
@@ -70,7 +70,7 @@ class Wolff:
         Raises
         ------
         InputError
-            If the target is no Ising model, or frustrated.
+            If the target is not an Ising model, or frustrated.
         """
         tables = couplings(target, "Wolff").tables()
         chains = GraphChains(target, tables, grow_clusters, ("flipped", "cluster_size"))
@@ -116,15 +116,15 @@ class WolffChains:
 
     @property
     def tuning(self) -> Mapping[str, float]:
-        """The number of clusters a step."""
+        """The number of clusters per step."""
         return {"n_clusters": float(self.n_clusters)}
 
     def with_tuning(self, tuning: Mapping[str, float]) -> WolffChains:
-        """Return these chains with that many clusters a step."""
+        """Return these chains with this many clusters per step."""
         return replace(self, n_clusters=int(tuning["n_clusters"]))
 
     def tune(self, rng: Stream, state: State, n: int) -> tuple[WolffChains, State]:
-        """Take n steps, and flip about every site once a step from then on if automatic."""
+        """Take n steps; if automatic, later steps flip about every site once."""
         chains = self
         for k in range(_ROUNDS):
             share = n * (k + 1) // _ROUNDS - n * k // _ROUNDS

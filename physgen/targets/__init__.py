@@ -1,4 +1,4 @@
-"""Unnormalised physics: one file an action."""
+"""Actions of unnormalised weights, one file for each action."""
 
 import lazy_loader
 

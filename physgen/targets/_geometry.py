@@ -1,4 +1,4 @@
-"""From the arguments of a target to its lattice, and from configurations to their sites."""
+"""The lattice of a target from its arguments, and checks of the shapes of configurations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["check_configurations", "lattice_of", "lattice_text"]
 
 
 def lattice_of(L: Any, dim: int, lattice: Any = None) -> Any:
-    """Return the lattice meant by an extent, a shape or a lattice object.
+    """Return the lattice given by an extent, a shape or a lattice object.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def lattice_of(L: Any, dim: int, lattice: Any = None) -> Any:
 
 
 def lattice_text(lattice: Any) -> str:
-    """Return the arguments that give this lattice: what a target's repr shows of it."""
+    """Return the arguments that give this lattice, for the repr of a target."""
     if isinstance(lattice, Hypercubic) and lattice.is_periodic:
         if len(set(lattice.shape)) > 1 or lattice.dim == 1:
             return f"L={lattice.shape}"

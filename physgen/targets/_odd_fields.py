@@ -1,4 +1,4 @@
-"""The field that even neighbours make at the odd sites."""
+"""The field of the even neighbours at the odd sites."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class OddFields:
 
     def __init__(self, lattice: Any, weights: np.ndarray) -> None:
         odd, even = lattice.odd_sites, lattice.even_sites
-        position = np.full(lattice.n_sites + 1, -1)  # the last entry answers for "no neighbour"
+        position = np.full(lattice.n_sites + 1, -1)  # the last entry stands for "no neighbour"
         position[even] = np.arange(len(even))
         self.n_even = len(even)
         self.index = position[lattice.neighbours[odd]]

@@ -1,4 +1,4 @@
-"""The torch side of function targets; imported only where torch is in use already."""
+"""The torch part of function targets; imported only if torch is already in use."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def as_returned(function: Callable[[Any], Any], x: np.ndarray) -> torch.Tensor:
 def force(
     function: Callable[[Any], Any], given: Callable[[Any], Any] | None, x: Any
 ) -> torch.Tensor | np.ndarray:
-    """Return -dS/dx: from `given` if there is one, else by automatic differentiation."""
+    """Return -dS/dx, from `given` if it is not None, else by automatic differentiation."""
     at = x if isinstance(x, torch.Tensor) else _tensor(x)
     if given is not None:
         F = given(at)
@@ -51,7 +51,7 @@ def force(
 def numpy_action(
     function: Callable[[Any], Any], force: Callable[[Any], Any] | None, x: torch.Tensor
 ) -> torch.Tensor:
-    """Return S(x) of a NumPy function for a tensor that wants gradients: backward is -force."""
+    """Return S(x) of a NumPy function for a tensor that needs gradients: backward is -force."""
     if force is None:
         raise InputError(
             "a NumPy action must come with a force to be differentiated, got none; give "

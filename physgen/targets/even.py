@@ -1,8 +1,8 @@
-r"""What is left of a target when its odd sublattice is integrated out: a target of its own.
+r"""The target on the even sublattice, with the odd sublattice integrated out.
 
 .. math:: e^{-S_{\rm even}(\phi_e)} = \int d\phi_o \, e^{-S(\phi)}
 
-(a sum for spins), with the log Z of the whole.
+(a sum for spins); log Z is the same as for the full lattice.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class EvenTarget:
 
     @property
     def support(self) -> Support:
-        """That of the whole."""
+        """Support of the whole target."""
         return self.whole.support
 
     @property
@@ -57,7 +57,7 @@ class EvenTarget:
 
     @property
     def observables(self) -> Any:
-        """None but the action: those of the whole are ``whole.rao_blackwell(x_even)``."""
+        """Only the action; observables of the whole: ``whole.rao_blackwell(x_even)``."""
         from physgen.observables.observable import Observable
 
         return MappingProxyType({"action": Observable("action", self.action, "1", "S_even")})
@@ -67,7 +67,7 @@ class EvenTarget:
         return self.whole.action_even(x)
 
     def force(self, x: Any) -> Any:
-        """Return -dS_even/dx, shape of x; of fields only."""
+        """Return -dS_even/dx, shape of x; only for fields."""
         if self.support.kind != "reals":
             raise InputError(f"a force is that of real fields, got {self.support.kind}")
         return self.whole.force_even(x)

@@ -1,13 +1,13 @@
-r"""Fingerprints: two targets with different numbers are told apart, whatever they are made of.
+r"""Fingerprints, which distinguish targets with different numbers.
 
-A target that knows its numbers says so (:class:`~physgen.core.protocols.Fingerprinted`): its
-fingerprint is a digest of their bits.  Any other target is what its action says: its fingerprint
-is a digest of
+A target that lists its numbers (:class:`~physgen.core.protocols.Fingerprinted`) has a digest of
+their bits as its fingerprint.  Any other target is identified by its action: its fingerprint is a
+digest of
 
 .. math:: S(x_1), \dots, S(x_6) \quad\text{at fixed configurations } x_i ,
 
 rounded so that the last bits of exp or of a sum do not matter, and of the bits of all torch
-modules that the action reaches.
+modules that the action uses.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from physgen.core.random import Stream
 
 __all__ = ["digest", "fingerprint", "module_digest", "sampler_fingerprint"]
 
-_SCALES = (0.3, 1.0, 3.0)  # of the fields that are probed
+_SCALES = (0.3, 1.0, 3.0)  # scales of the probed fields
 _EACH = 2  # configurations of each scale
-_DIGITS = {8: 10, 4: 4}  # that are kept, of numbers of so many bytes
-_DEPTH = 4  # how far modules are looked for: wrapper, method, object, list
+_DIGITS = {8: 10, 4: 4}  # digits kept, by bytes of the number
+_DEPTH = 4  # depth of the search for modules: wrapper, method, object, list
 
 
 def digest(*parts: Any) -> str:
@@ -64,12 +64,12 @@ def module_digest(module: Any) -> str:
 
 
 def fingerprint(target: Any) -> str:
-    """Return what tells this target or density from one of other numbers.
+    """Return a digest that distinguishes this target or density from one with other numbers.
 
     Parameters
     ----------
     target : Target or Density
-        Its own ``fingerprint`` if it has one.
+        If it has a ``fingerprint``, that is returned.
     """
     if isinstance(target, Fingerprinted):
         return str(target.fingerprint)
@@ -81,16 +81,16 @@ def fingerprint(target: Any) -> str:
 def function_fingerprint(
     function: Callable[[Any], Any], event_shape: tuple[int, ...], support: Any, *more: Any
 ) -> str:
-    """Return the fingerprint of an action that is known as a function only.
+    """Return the fingerprint of an action that is known only as a function.
 
     Parameters
     ----------
     function : callable
         S(x) of x (n, *event_shape).
     event_shape, support
-        The configurations.
+        Shape and support of the configurations.
     *more : object
-        Arrays count by their bits, other objects by the torch modules inside.
+        Arrays are hashed by their bits, other objects by the torch modules inside.
     """
     arrays = [thing for thing in more if isinstance(thing, np.ndarray)]
     held = [thing for thing in more if not isinstance(thing, np.ndarray)]
@@ -106,7 +106,7 @@ def function_fingerprint(
 def sampler_fingerprint(sampler: Any) -> str:
     """Return a hash of the densities and modules that a sampler holds; "" if it holds none.
 
-    Its settings are in its repr; the weights of a density that proposes are not.
+    Its repr shows its settings, but not the weights of a proposal density.
     """
     found = []
     for each in fields(sampler) if is_dataclass(sampler) else ():
@@ -126,19 +126,19 @@ def _probed(function: Callable[[Any], Any], shape: tuple[int, ...], support: Any
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
                 yield from _rounded(to_numpy(function(x)))
-        except Exception as error:  # what an action refuses is a part of what it is
+        except Exception as error:  # an error also characterizes the action
             yield type(error).__name__
 
 
 def _rounded(S: np.ndarray) -> Iterator[str]:
-    """Yield numbers rounded at the same decimal place, that of the largest."""
+    """Yield numbers rounded at one decimal place, set by the largest."""
     digits = _DIGITS.get(S.dtype.itemsize, 10)
     S = np.asarray(S, np.float64)
     largest = float(np.max(np.abs(S), initial=0.0, where=np.isfinite(S)))
     places = digits - int(np.ceil(np.log10(largest))) if largest > 0 else digits
     for value in S.ravel():
         rounded = round(float(value), places) + 0.0 if np.isfinite(value) else float(value)
-        yield repr(rounded)  # + 0.0: of a zero no sign
+        yield repr(rounded)  # + 0.0 removes the sign of zero
 
 
 def _configurations(rng: Stream, shape: tuple[int, ...], support: Any, scale: float) -> np.ndarray:
@@ -164,7 +164,7 @@ def _modules(thing: Any, depth: int = _DEPTH) -> Iterator[Any]:
 
 
 def _inside(thing: Any) -> list[Any]:
-    """Return what a function, a method or an object is made of, as far as modules may be there."""
+    """Return the parts of a function, a method or an object that may hold modules."""
     if isinstance(thing, functools.partial):
         return [thing.func, *thing.args, *thing.keywords.values()]
     if inspect.ismethod(thing):
@@ -172,7 +172,7 @@ def _inside(thing: Any) -> list[Any]:
     if inspect.isfunction(thing):
         cells = [_content(cell) for cell in thing.__closure__ or ()]
         named = [thing.__globals__.get(name) for name in thing.__code__.co_names]
-        # Of the globals only what the function names, and no function of another file.
+        # Only the globals that the function names, and no function of another file.
         held = [x for x in named if not (callable(x) and inspect.isroutine(x))]
         defaults = [*(thing.__defaults__ or ()), *(thing.__kwdefaults__ or {}).values()]
         return [*cells, *defaults, *held]
@@ -198,5 +198,5 @@ def _bits(part: Any) -> np.ndarray:
         import torch
 
         raw = part.detach().cpu().contiguous().reshape(-1)
-        return raw.view(torch.uint8).numpy()  # bfloat16 and bool have no array of their own
+        return raw.view(torch.uint8).numpy()  # bfloat16 and bool have no NumPy view
     return to_numpy(part)

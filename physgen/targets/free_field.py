@@ -66,7 +66,7 @@ class FreeField:
         set_ = object.__setattr__  # the class is frozen
         set_(self, "lattice", lattice)
         set_(self, "m2", check_positive("m2", m2))
-        # All but the density is that of an interacting field without its interaction.
+        # Everything but the density is that of an interacting field with quart = 0.
         self.__dict__["_phi4"] = Phi4.from_halved(lattice, m2=self.m2, lam=0.0)
 
     def __repr__(self) -> str:
@@ -74,7 +74,7 @@ class FreeField:
 
     @property
     def event_shape(self) -> tuple[int, ...]:
-        """Shape of a configuration: that of the lattice."""
+        """Shape of a configuration, which is the shape of the lattice."""
         return self.lattice.shape
 
     @property
@@ -109,7 +109,7 @@ class FreeField:
 
     @property
     def kernel(self) -> tuple[str, tuple[np.ndarray, ...]]:
-        """That of :class:`~physgen.targets.Phi4`, with quart = 0."""
+        """The kernel of :class:`~physgen.targets.Phi4`, with quart = 0."""
         return self.as_phi4.kernel
 
     @property
@@ -146,7 +146,7 @@ class FreeField:
         return self.as_phi4.force(x)
 
     def local_change(self, x: Any, site: int, value: Any) -> Any:
-        """Return the change of the action when a site becomes `value`; as Phi4 does."""
+        """Return the change of the action when a site becomes `value`, as in Phi4."""
         return self.as_phi4.local_change(x, site, value)
 
     def log_prob(self, x: Any) -> Any:

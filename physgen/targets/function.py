@@ -36,7 +36,7 @@ __all__ = ["DifferentiableFunctionTarget", "FunctionTarget", "as_target"]
 
 @dataclass(frozen=True)
 class _Wrapped(ABC):
-    """What both function targets share; see :func:`as_target` for the arguments."""
+    """Common base of both function targets; see :func:`as_target` for the arguments."""
 
     function: Callable[[Any], Any]
     event_shape: tuple[int, ...]
@@ -72,7 +72,7 @@ class _Wrapped(ABC):
     def cold(self, rng: Stream | int, n: int) -> np.ndarray:
         """Return n equal configurations: fields and outcomes 0, spins up.
 
-        The minimum of a user's action is not known; give a start of your own for a better one.
+        The minimum of a user's action is unknown; pass your own start for a better one.
         """
         shape = (check_positive_int("n", n), *self.event_shape)
         if self.support.kind == "spins":
@@ -87,7 +87,7 @@ class _Wrapped(ABC):
         )
 
     def _as_returned(self, x: np.ndarray) -> Any:
-        """Return S of a NumPy batch in the precision that the function has."""
+        """Return S of a NumPy batch in the precision of the function."""
         if self.library == "numpy":
             return self._call(x)
         from physgen.targets import _torch_functions
@@ -96,7 +96,7 @@ class _Wrapped(ABC):
 
     @property
     def observables(self) -> Mapping[str, Observable]:
-        """The default observables by name: action, of spins and fields their mean and square."""
+        """The default observables by name: action; for spins and fields also mean and square."""
         found = {"action": Observable("action", self.action, "1", "S")}
         dim = len(self.event_shape)
         if self.support.kind in ("spins", "reals"):
@@ -108,7 +108,7 @@ class _Wrapped(ABC):
         return MappingProxyType(found)
 
     def _flat(self, x: Any) -> tuple[Any, tuple[int, ...]]:
-        """Return x with one batch axis, and the axes that it replaces."""
+        """Return x with a single batch axis, and the axes that this replaces."""
         check_configurations(x, self.event_shape)
         lead = tuple(x.shape)[: x.ndim - len(self.event_shape)]
         return x.reshape((-1, *self.event_shape)), lead
@@ -144,13 +144,13 @@ class _Wrapped(ABC):
 @final
 @dataclass(frozen=True)
 class FunctionTarget(_Wrapped):
-    """A target made of a function for its action; it has no force."""
+    """A target with a function as its action, without a force."""
 
 
 @final
 @dataclass(frozen=True)
 class DifferentiableFunctionTarget(_Wrapped):
-    """A target made of functions for its action and its force."""
+    """A target with functions as its action and its force."""
 
     force_function: Callable[[Any], Any] | None = field(default=None)
 
@@ -185,13 +185,13 @@ def as_target(
     ----------
     action : callable or object
         S(x) for a batch x of shape (n, *event_shape), returning shape (n,); or an object with
-        such a method ``action``, whose ``force``, ``event_shape`` and ``support`` are then used.
+        such a method ``action`` and, optionally, ``force``, ``event_shape`` and ``support``.
     event_shape : tuple of int or int
         Shape of one configuration; may be an attribute of the object instead.
     force : callable, optional
         -dS/dx of a batch, shape of x.  Not needed in torch.
     library : {"numpy", "torch"}
-        What the functions compute with; functions compiled with numba are NumPy functions.
+        Library of the functions; functions compiled with numba are NumPy functions.
     support : Support
         Real numbers if not given.
     batched : bool
@@ -200,8 +200,8 @@ def as_target(
     Returns
     -------
     FunctionTarget or DifferentiableFunctionTarget
-        The latter if there is a force.  Whether it is the gradient of the action is checked by
-        :func:`~physgen.targets.check_force`, once, when a sampler that needs it starts.
+        The latter if there is a force.  A sampler that needs the force checks once, at its start,
+        that it is the gradient of the action (:func:`~physgen.targets.check_force`).
 
     Raises
     ------

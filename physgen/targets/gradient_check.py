@@ -1,11 +1,12 @@
-r"""Whether a force is the gradient of its action, checked once and cheaply.
+r"""A cheap check that a force is minus the gradient of its action.
 
 Along a random direction v the derivative of the action must be
 
 .. math:: \frac{d}{d\epsilon} S(x + \epsilon v) \Big|_0 = -F(x) \cdot v ,
 
 with the left side from central differences of order :math:`\epsilon^4` in float64: four actions of
-a few configurations.  Only if that fails is every site looked at, to say where and how far off.
+a few configurations.  Only if this fails, every site is checked, to report where the force is
+wrong and by how much.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ __all__ = ["check_force"]
 
 _STEP = 1e-3  # relative to the size of the field: truncation 1e-12, rounding 1e-13 of S
 _TOLERANCE = 1e-5
-_MOST_SITES = 4096  # looked at one by one after a failure
+_MOST_SITES = 4096  # checked one by one after a failure
 _CHUNK = 256
 
 
@@ -38,18 +39,18 @@ def check_force(
     target : Differentiable
         A target with a force, on real numbers.
     x : ndarray, shape (n_chains, *event_shape), optional
-        Where to look; ``target.hot`` or standard normal fields if not given.  The first
+        Configurations to check; ``target.hot`` or standard normal fields if not given.  The first
         `n_chains` are used.
     rng : Stream or int
         The directions.
     n_chains : int
-        Configurations looked at.
+        Number of configurations checked.
 
     Raises
     ------
     InputError
-        If the target has no force, the action or force is not finite there, or the force is not
-        the gradient: with the chain, the site, both values and their ratio.
+        If the target has no force, the action or force is not finite, or the force is not the
+        gradient; the message then names the chain, the site, both values and their ratio.
     """
     if not isinstance(target, Differentiable):
         raise InputError(f"the target must have a force(x) = -dS/dx, got {target!r} without one")
@@ -77,7 +78,7 @@ def check_force(
     v = stream.child("direction").numpy().standard_normal(x.shape)
     derivative, error = _derivative(target, x, v)
     along = -(F * v).sum(axis=axes)
-    # What a single site contributes, not the sum, in which large terms may cancel.
+    # Contributions of single sites, not the sum, in which large terms may cancel.
     size = np.sqrt((F**2 * v**2).sum(axis=axes)) + np.abs(derivative)
     off = np.abs(derivative - along)
     allowed = _TOLERANCE * size + 10 * error.max()
@@ -91,7 +92,7 @@ def _action(target: Any, x: np.ndarray) -> np.ndarray:
 
 
 def _derivative(target: Any, x: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return dS along v for every configuration, and how far orders 2 and 4 are apart."""
+    """Return dS along v for every configuration, and the difference of orders 2 and 4."""
     eps = _STEP * max(1e-3, float(np.sqrt(np.mean(x**2))))
     near, far = (_action(target, x + h * v) - _action(target, x - h * v) for h in (eps, 2 * eps))
     second, fourth = near / (2 * eps), (8 * near - far) / (12 * eps)

@@ -5,8 +5,8 @@ r"""The Ising model on any lattice.
     S(s) = \beta H(s), \qquad s_x = \pm 1 .
 
 Flipping :math:`s_x` changes the action by
-:math:`\Delta S = 2 \beta s_x (\sum_{y \sim x} J_{xy} s_y + h_x)`.  Bonds are those of the lattice:
-a periodic extent of 2 has double bonds, which both count (Kaufman's convention).
+:math:`\Delta S = 2 \beta s_x (\sum_{y \sim x} J_{xy} s_y + h_x)`.  The lattice defines the bonds:
+a periodic extent of 2 has double bonds, and both count (Kaufman's convention).
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ class Ising(IsingStarts, IsingDecimation):
 
     @property
     def event_shape(self) -> tuple[int, ...]:
-        """Shape of a configuration: that of the lattice."""
+        """Shape of a configuration, which is the shape of the lattice."""
         return self.lattice.shape
 
     @property
@@ -200,7 +200,7 @@ class Ising(IsingStarts, IsingDecimation):
     def kernel(self) -> tuple[str, tuple[np.ndarray, ...]]:
         """("ising", (neighbours, K, H)): int32 (n, z), beta J float64 (n, z), beta h (n,).
 
-        K is aligned with neighbours, and 0 where those are -1.
+        K is aligned with neighbours, and 0 where there is no neighbour (-1).
         """
         index = self.lattice.bond_index
         K = np.append(self.beta * self.bond_couplings, 0.0)[index]
@@ -211,7 +211,7 @@ class Ising(IsingStarts, IsingDecimation):
         return self.beta * self.energy(x)
 
     def energy(self, x: Any) -> Any:
-        """Return H, the energy of all sites in units of J, shape (...), float64."""
+        """Return H, the total energy in units of J, shape (...), float64."""
         check_configurations(x, self.event_shape)
         if np.isscalar(self.J):
             energy = -self.J * self.lattice.bond_sum(x)  # pyright: ignore[reportOperatorIssue]

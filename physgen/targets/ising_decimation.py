@@ -1,7 +1,7 @@
 r"""The odd sublattice of an Ising model, summed exactly.
 
-On a bipartite lattice the odd spins are independent given the even ones, each in the field
-:math:`b_y = \beta (\sum_{x \sim y} J_{xy} s_x + h_y)`, so that
+On a bipartite lattice the odd spins are independent given the even ones.  Each feels the field
+:math:`b_y = \beta (\sum_{x \sim y} J_{xy} s_x + h_y)`, so
 
 .. math::
     \sum_{s_{\rm odd}} e^{-S} = e^{-S_{\rm even}}, \qquad
@@ -11,7 +11,7 @@ On a bipartite lattice the odd spins are independent given the even ones, each i
     P(s_y = 1 \mid s_{\rm even}) = \frac{1}{1 + e^{-2 b_y}}, \qquad
     E[s_y \mid s_{\rm even}] = \tanh b_y .
 
-Z of :math:`S_{\rm even}` is that of S.
+:math:`S_{\rm even}` has the same Z as S.
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ class IsingDecimation:
     def rao_blackwell(self, x_even: Any) -> Mapping[str, Any]:
         """Return E[O | s_even] of the default observables O by name, arrays of shape (...).
 
-        Their means are those of O and their variance is smaller.  Both are linear in every odd
-        spin, so they take their expectation at the mean spins.
+        They have the same means as O and smaller variances.  Energy and magnetization are linear
+        in every odd spin, so their expectations are their values at the mean spins.
         """
         x_even = as_float(x_even)
         x = self.lattice.merge(x_even, self.expect_odd(x_even))

@@ -1,7 +1,8 @@
 r"""Starts of Ising models: independent spins, ground states, annealed local minima.
 
-Couplings are unfrustrated if some spins satisfy all of them, :math:`J_b s_x s_y \ge 0` and
-:math:`h_x s_x \ge 0`; those spins are then a ground state, found along a spanning forest.
+A model is unfrustrated if some configuration satisfies all couplings and fields,
+:math:`J_b s_x s_y \ge 0` and :math:`h_x s_x \ge 0`.  This configuration is a ground state and is
+found along a spanning forest.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from physgen.lattice.colouring import spread_signs
 
 __all__ = ["IsingStarts", "anneal", "quench", "satisfying_spins"]
 
-_SPINS, _UPDATES = 1 << 14, 1 << 23  # of an annealing: together, and in all (seconds)
+_SPINS, _UPDATES = 1 << 14, 1 << 23  # spins annealed together, and updates in all (seconds)
 _COLDEST = 3.0  # beta J at the end of the annealing
 
 
@@ -42,7 +43,7 @@ class IsingStarts:
         return self._satisfying is None
 
     def ground_state(self) -> np.ndarray:
-        """Return a ground state, shape event_shape, int8; without a field its mirror is another.
+        """Return a ground state, shape event_shape, int8; without a field -s is another.
 
         Raises
         ------
@@ -65,9 +66,9 @@ class IsingStarts:
     def cold(self, rng: Stream | int, n: int) -> np.ndarray:
         """Return n ground states, each of random sign if there is no field, int8.
 
-        Of a frustrated model: the lowest quarter of up to 32 local minima that simulated
-        annealing finds, repeated.  They lie below the energies of samples, so that hot and cold
-        starts approach these from both sides; minima of a quench lie above, like hot starts.
+        For a frustrated model: the lowest quarter of up to 32 local minima from simulated
+        annealing, repeated.  Their energies lie below those of samples, so hot and cold starts
+        approach equilibrium from both sides; minima of a quench lie above, like hot starts.
         """
         check_positive_int("n", n)
         stream = as_stream(rng)
@@ -89,7 +90,7 @@ class IsingStarts:
 
 
 def satisfying_spins(lattice: Any, J: np.ndarray, h: np.ndarray) -> np.ndarray | None:
-    """Return spins with J_b s_x s_y >= 0 on all bonds and h_x s_x >= 0, int8; None: frustrated.
+    """Return int8 spins with J_b s_x s_y >= 0 on all bonds and h_x s_x >= 0; None if frustrated.
 
     Parameters
     ----------
@@ -122,10 +123,10 @@ def anneal(target: Any, x: np.ndarray, rng: Stream, n_sweeps: int) -> np.ndarray
 
 
 def quench(target: Any, x: np.ndarray) -> np.ndarray:
-    """Return local minima of the energy of an Ising model, below the configurations x.
+    """Return local minima of the energy of an Ising model, reached from the configurations x.
 
-    All spins of one colour at a time follow their local field, until none changes; that ends,
-    since every change lowers the energy.
+    All spins of one colour at a time align with their local fields, until none changes.  This
+    ends, because every change lowers the energy.
     """
     colour = target.lattice.colouring().reshape(target.event_shape)
     x = x.copy()

@@ -4,8 +4,8 @@ r"""Scalar field theory with a quartic self-coupling, in every convention of the
     S(\phi) = \sum_x \Big[ -\mathrm{hop} \sum_\mu \phi_x \phi_{x+\hat\mu}
               + \mathrm{quad}\, \phi_x^2 + \mathrm{quart}\, \phi_x^4 + \mathrm{const} \Big] .
 
-Four numbers hold any convention; each has a constructor (d dimensions, bonds counted once, two of
-them between neighbours along a periodic extent of 2):
+Four numbers describe any convention, and each convention has a constructor (d dimensions, every
+bond counted once, two bonds between neighbours along a periodic extent of 2):
 
 ==================  =======================================================  ====================
 constructor         action                                                   source
@@ -18,8 +18,8 @@ from_quarter        sum 1/2 (d phi)^2 + m2/2 phi^2 + lam/4 phi^4             [4]
 from_factorial      sum 1/2 (d phi)^2 + m2/2 phi^2 + lam/4! phi^4            NeuMC, textbooks
 ==================  =======================================================  ====================
 
-with :math:`(\partial\phi)^2 = \sum_\mu (\phi_{x+\hat\mu} - \phi_x)^2`; at an open boundary the
-field outside is 0.  Conventions differ by the unit of the field: if
+with :math:`(\partial\phi)^2 = \sum_\mu (\phi_{x+\hat\mu} - \phi_x)^2`; outside an open boundary
+the field is 0.  Conventions differ in the unit of the field: if
 :math:`S_B(c\,\phi) + V \Delta = S_A(\phi)`, with :math:`\Delta` the difference A - B of the
 constants, then :math:`\log Z_B = \log Z_A + V \log c + V \Delta`; see :meth:`Phi4.log_z_shift`.
 
@@ -110,7 +110,7 @@ class Phi4(Phi4Conventions, Phi4Decimation):
                 f"periodic extents of a field theory must be at least 2, got shape "
                 f"{lattice.shape}; leave the axis out"
             )
-        # The largest eigenvalue of sum_mu (shift + inverse shift) / 2 decides on a massless mode.
+        # A massless mode depends on the largest eigenvalue of sum_mu (shift + inverse shift) / 2.
         largest = sum(1.0 if word == "periodic" else np.cos(np.pi / (n + 1)) for n, word in pairs)
         if self.quart < 0 or (self.quart == 0 and self.quad <= largest * abs(self.hop)):
             raise InputError(
@@ -138,7 +138,7 @@ class Phi4(Phi4Conventions, Phi4Decimation):
 
     @property
     def numbers(self) -> Mapping[str, float]:
-        """The four numbers of S by name: the same in every convention."""
+        """The four numbers of S by name, the same in every convention."""
         return MappingProxyType({k: getattr(self, k) for k in ("hop", "quad", "quart", "const")})
 
     @property
@@ -150,7 +150,7 @@ class Phi4(Phi4Conventions, Phi4Decimation):
 
     @property
     def event_shape(self) -> tuple[int, ...]:
-        """Shape of a configuration: that of the lattice."""
+        """Shape of a configuration, which is the shape of the lattice."""
         return self.lattice.shape
 
     @property
@@ -235,7 +235,7 @@ class Phi4(Phi4Conventions, Phi4Decimation):
         )
 
     def hot(self, rng: Stream | int, n: int) -> np.ndarray:
-        """Return n configurations of independent sites, each with the weight of hop = 0.
+        """Return n configurations of independent sites, each with the weight at hop = 0.
 
         Shape (n, *event_shape), float64; for quart = 0 and quad <= 0 see the class.
         """
@@ -245,7 +245,7 @@ class Phi4(Phi4Conventions, Phi4Decimation):
     def cold(self, rng: Stream | int, n: int) -> np.ndarray:
         """Return n minima of the action among uniform fields, each of random sign, float64.
 
-        For hop < 0 on a bipartite lattice: among staggered fields.
+        For hop < 0 on a bipartite lattice, staggered fields replace uniform ones.
         """
         shape = (check_positive_int("n", n), *self.event_shape)
         pull = abs(self.hop) * self.lattice.dim - self.quad

@@ -20,7 +20,7 @@ from physgen.targets._geometry import lattice_of
 __all__ = ["CONVENTIONS", "Phi4Conventions"]
 
 CONVENTIONS = ("hopping", "hopping_well", "unhalved", "halved", "quarter", "factorial")
-_TOLERANCE = 1e-9  # relative, of the invariants that two conventions of one theory share
+_TOLERANCE = 1e-9  # relative tolerance of invariants shared by two conventions of one theory
 
 
 class Phi4Conventions:

@@ -1,9 +1,9 @@
 r"""The odd sublattice of a scalar field, integrated exactly.
 
-On a bipartite lattice the odd sites are independent given the even ones, each with the weight
+On a bipartite lattice the odd sites are independent given the even ones.  Each has the weight
 :math:`e^{-\mathrm{quad}\,\phi^2 - \mathrm{quart}\,\phi^4 + b_y \phi}` in the field
-:math:`b_y = \mathrm{hop} \sum_{x \sim y} \phi_x`, so that with its integral z(b)
-(:mod:`physgen.targets.phi4_site`)
+:math:`b_y = \mathrm{hop} \sum_{x \sim y} \phi_x`.  With the integral z(b) of this weight
+(:mod:`physgen.targets.phi4_site`),
 
 .. math::
     \int d\phi_{\rm odd}\, e^{-S} = e^{-S_{\rm even}}, \qquad
@@ -11,14 +11,14 @@ On a bipartite lattice the odd sites are independent given the even ones, each w
         \big[ \mathrm{quad}\,\phi_x^2 + \mathrm{quart}\,\phi_x^4 \big]
         - \sum_{y\,\rm odd} \log z(b_y) + V\,\mathrm{const} .
 
-Odd sites are drawn by rejection from Gaussians, exactly for any b.  For all m and with
-:math:`a^2 = -\mathrm{quad} / 2\,\mathrm{quart}` (two wells) respectively,
+Odd sites are drawn by rejection from Gaussians, exactly for any b.  The Gaussians follow from two
+inequalities, for any m, and for two wells at :math:`a^2 = -\mathrm{quad} / 2\,\mathrm{quart}`:
 
 .. math::
     \phi^4 \ge 2 m \phi^2 - m^2, \qquad
     (\phi^2 - a^2)^2 \ge a^2 (|\phi| - a)^2 ,
 
-and the envelope of the smaller integral is taken.
+The envelope with the smaller integral is used.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Phi4Decimation:
     def force_even(self, x_even: Any) -> Any:
         """Return -dS_even/dx_even, shape of x_even: the force where odd sites are at their mean.
 
-        With `action_even` a target of its own,
+        Together with `action_even` it defines a target,
         ``as_target(model.action_even, lattice.n_even, model.force_even)``.
         """
         x_even = as_float(x_even)
@@ -99,7 +99,7 @@ class Phi4Decimation:
         ----------
         x_even : array or tensor, shape (..., n_even)
         power : {1, 2, 4}
-            4 from 2 quad <phi^2> + 4 quart <phi^4> = 1 + b <phi>, an integration by parts.
+            Power 4 uses 2 quad <phi^2> + 4 quart <phi^4> = 1 + b <phi> (integration by parts).
         """
         check_choice("power", str(power), ("1", "2", "4"))
         x = as_float(x_even)
@@ -122,13 +122,13 @@ class Phi4Decimation:
     def rao_blackwell(self, x_even: Any) -> Mapping[str, Any]:
         """Return E[O | phi_even] of action, magnetization and phi2, arrays of shape (...).
 
-        Their means are those of O and their variance is smaller.
+        They have the same means as O and smaller variances.
         """
         xp = array_namespace(x_even)
         x_even = xp.astype(x_even, xp.float64)
         mean, second, fourth = (self.expect_odd(x_even, power) for power in (1, 2, 4))
         x = self.lattice.merge(x_even, mean)
-        # Linear terms have their expectation at the mean; the powers of odd sites are put right.
+        # Linear terms need only the mean of odd sites; higher powers are corrected.
         variance, excess = second - mean**2, fourth - mean**4
         at_mean = {name: observable(x) for name, observable in self.observables.items()}
         more_action = xp.sum(self.quad * variance + self.quart * excess, axis=-1)
@@ -156,7 +156,7 @@ def draw_site(b: Any, quad: float, quart: float, rng: Stream | int) -> Any:
     xp = array_namespace(b)
     draws = Draws(rng, b)
     shape, b = tuple(b.shape), xp.reshape(b, (-1,))
-    # A field that is not finite has no weight to draw from: NaN, as the action has it.
+    # A field that is not finite has no weight to draw from: NaN, like the action.
     phi = xp.full_like(b, np.nan)
     finite = xp.isfinite(b)
     todo = xp.nonzero(finite)[0]
@@ -183,7 +183,7 @@ def draw_site(b: Any, quad: float, quart: float, rng: Stream | int) -> Any:
             up = pick < 0.5 + 0.5 * xp.tanh(a * bt)
             well = xp.where(up, xp.ones_like(u), -xp.ones_like(u))
             near = well * a + bt / (2 * g) + normal / np.sqrt(2 * g)
-            r = near * well  # distance from zero on the side of this well
+            r = near * well  # coordinate towards this well
             far = quart * (r - a) ** 2 * r * (r + 2 * a)
             far = xp.where(r > 0, far, xp.full_like(r, np.inf))
             new, excess = xp.where(two_wells, near, new), xp.where(two_wells, far, excess)
@@ -196,9 +196,9 @@ def draw_site(b: Any, quad: float, quart: float, rng: Stream | int) -> Any:
 def _precision(b: Any, quad: float, quart: float) -> Any:
     """Return alpha = quad + 2 quart m, half the inverse variance of the Gaussian of best m.
 
-    The integral of the envelope is least where alpha^3 - quad alpha^2 - quart alpha = c,
-    c = quart b^2 / 2.  Newton's method descends to that root from a bound above it; wherever it
-    stops the envelope is valid, if not the best.
+    The integral of the envelope is smallest where alpha^3 - quad alpha^2 - quart alpha = c,
+    c = quart b^2 / 2.  Newton's method descends to this root from an upper bound; the envelope is
+    valid wherever the iteration stops, though not optimal.
     """
     xp = array_namespace(b)
     root = np.sqrt(quad * quad + 4 * quart)

@@ -22,9 +22,9 @@ from array_api_compat import array_namespace, device
 
 __all__ = ["SiteWeight", "site_cumulants", "site_weight"]
 
-_STEP = 1 / 64  # of the grid in u
+_STEP = 1 / 64  # spacing of the grid in u
 _RANGE = 14.5  # sinh(14.5) = 1e6
-_NODES = 384  # of the sum over phi, in each interval
+_NODES = 384  # nodes of the sum over phi, in each interval
 _DEPTH = 42.0  # e^-42 = 6e-19 of the maximum is where an interval ends
 
 
@@ -32,7 +32,7 @@ def site_cumulants(b: np.ndarray, quad: float, quart: float) -> np.ndarray:
     """Return log z and the first four cumulants of phi at every b, shape (5, len(b)), quart > 0.
 
     The trapezoidal sum runs over the one or two intervals where the weight exceeds e^-42 of its
-    maximum; its error is that of rounding.
+    maximum; its error is rounding.
     """
     b = np.asarray(b, dtype=np.float64)
     centre, t, weight, log_scale = _quadrature(b, quad, quart)
@@ -48,7 +48,7 @@ def _quadrature(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return the mode, distances t from it, weights times spacing over e^log_scale, log_scale.
 
-    Distances, because at large b the width is tiny against the mode.
+    Distances are used because at large b the width is tiny compared with the mode.
     """
     # Stationary points: 4 quart phi^3 + 2 quad phi - b = 0; the lowest action is the mode's.
     still = _real_roots([4 * quart, 0.0, 2 * quad, -b])
@@ -57,7 +57,7 @@ def _quadrature(
     for _ in range(2):
         slope = (4 * quart * mode**2 + 2 * quad) * mode - b
         mode = mode - slope / (12 * quart * mode**2 + 2 * quad + 1e-300)
-    # S(mode + t) - S(mode) = k2 t^2 + k3 t^3 + quart t^4, and edges where that is the depth.
+    # S(mode + t) - S(mode) = k2 t^2 + k3 t^3 + quart t^4; edges where this equals the depth.
     k2, k3 = quad + 6 * quart * mode**2, 4 * quart * mode
     edges = _real_roots([quart, k3, k2, 0.0, -_DEPTH])
     two = np.isnan(edges[:, 2])
@@ -130,7 +130,7 @@ class SiteWeight:
     def _evaluate(self, table: np.ndarray, b: Any) -> Any:
         """Return the polynomial of the cell of |b|."""
         xp = array_namespace(b)
-        # Not abs(b), whose second derivative at b = 0 would be lost in torch.
+        # Not abs(b): torch would lose the second derivative at b = 0.
         position = xp.asinh(xp.where(b < 0, -b, b) / self.b0) / _STEP
         inside = position < table.shape[1]  # false for NaN as well
         position = xp.where(inside, position, xp.zeros_like(position))
@@ -145,7 +145,7 @@ class SiteWeight:
 
 @lru_cache(maxsize=64)
 def site_weight(quad: float, quart: float) -> SiteWeight:
-    """Return the table for these numbers, made once."""
+    """Return the table for these numbers, computed once."""
     return SiteWeight(quad, quart)
 
 

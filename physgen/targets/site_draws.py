@@ -1,10 +1,10 @@
 r"""Many draws of one site of a scalar field without neighbours.
 
-The density :math:`f(\phi) \propto e^{-\mathrm{quad}\,\phi^2 - \mathrm{quart}\,\phi^4}` is even.  A
-staircase above f over :math:`|\phi|`, with a thousand steps between the points where f is
-:math:`e^{-45}` (3e-20) of its maximum, is drawn by inversion, and a draw is kept with probability
-f over the height of its step.  (`phi4_decimation.draw_site` takes any field, and ten times as
-long.)
+The density :math:`f(\phi) \propto e^{-\mathrm{quad}\,\phi^2 - \mathrm{quart}\,\phi^4}` is even.
+The proposal is a staircase above f as a function of :math:`|\phi|`, with a thousand steps between
+the points where f is :math:`e^{-45}` (3e-20) of its maximum.  Proposals are drawn by inversion and
+kept with probability f over the height of the step.  (`phi4_decimation.draw_site` takes any field,
+but takes ten times as long.)
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["draw_sites"]
 
 _DEPTH = 45.0
 _STEPS = 1024
-_CHUNK = 2**15  # draws at once, which fit in the cache
+_CHUNK = 2**15  # draws at once; they fit in the cache
 
 
 def draw_sites(n: int, quad: float, quart: float, rng: Stream) -> np.ndarray:

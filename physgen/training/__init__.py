@@ -1,4 +1,4 @@
-"""Training: objectives, and the one loop that minimises them."""
+"""Training: objectives, and one loop that minimises them."""
 
 import lazy_loader
 

@@ -13,13 +13,13 @@ CALIBRATION_STEPS = 12
 def affordable_steps(
     seconds: float, step: Callable[[], None], validate: Callable[[], object], between: int
 ) -> int:
-    """Return how many steps `seconds` of CPU time pay for, at least 1.
+    """Return the number of steps that take `seconds` of CPU time, at least 1.
 
     Parameters
     ----------
     seconds : float
     step, validate : callable()
-        One step and one validation, of a copy of the fit that is thrown away.
+        One step and one validation, on a copy of the fit that is discarded.
     between : int
         Steps between two validations.
     """

@@ -1,4 +1,4 @@
-"""The settings of a fit that was given none: the recipe of the model's family, or a refusal."""
+"""Default settings of a fit: the recipe of the model's family, or an error."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ __all__ = ["default_settings"]
 def default_settings(model: Any) -> FitSettings:
     """Return the recipe of a model's family.
 
-    A wrapper (a flip mixture, an ensemble, one flow for a range of couplings) has no recipe of
-    its own and takes that of what it wraps.
+    A wrapper (a flip mixture, an ensemble, one flow for a range of couplings) has no recipe of its
+    own and takes the recipe of the model it wraps.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def default_settings(model: Any) -> FitSettings:
 
 
 def _recipes(config: Any) -> Sequence[FitSettings | None]:
-    """Return the recipe of a config, or those of the configs in it; None where there is none."""
+    """Return the recipe of a config, or of the configs in it; None where there is none."""
     if not isinstance(config, Mapping):
         return [None]
     try:

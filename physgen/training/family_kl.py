@@ -3,8 +3,8 @@ r"""Training one model for a range of a coupling: the mean of reverse divergence
 .. math:: \frac1C \sum_{c} E_{q_c}[\log q_c(x) + S_c(x)]
           = \frac1C \sum_c \big[ -\log Z_c + D_{KL}(q_c \| p_c) \big]
 
-over values of the coupling at the nodes of Chebyshev, where interpolating polynomials are safe
-between.  A step looks at one of them, each as often as the others.
+over values of the coupling at Chebyshev nodes, between which polynomial interpolation is safe.  A
+step uses one of them, each equally often.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ class FamilyKL:
     n_couplings : int
         Values of the coupling.
     n_validation : int
-        Draws with fixed random numbers, in all.
+        Draws with fixed random numbers, in total.
     draws_per_epoch : int
     rng : Stream or int
 
     Raises
     ------
     InputError
-        If the family knows no targets, or a number is out of range.
+        If the family has no targets, or a number is out of range.
     """
 
     loss_name, label, item, unit = "free_energy", "variational F", "draws", "nat"

@@ -6,16 +6,15 @@ One step, with gradient g of the objective on a mini-batch:
           \eta_t), \qquad \bar\theta \leftarrow \bar\theta + (1 - d)(\theta - \bar\theta)
 
 with clip norm c, learning rate :math:`\eta_t` of the schedule and averaging decay d.  The averaged
-weights are validated every epoch, and the latest of them whose validation loss is within one
-standard error of the lowest are the result (the error of the *difference*, item by item).  The
-plain minimum over noisy validations would often pick weights from the middle of the schedule: for
-strings of 50 sites with 500 of them held out that costs up to a third of the KL divergence
-(docs/recipe.md).
+weights are validated every epoch.  The result is the latest average with a validation loss within
+one standard error of the lowest (the error of the *difference*, item by item).  The plain minimum
+over noisy validations would often pick weights from the middle of the schedule: for strings of 50
+sites, 500 of them held out, this costs up to a third of the KL divergence (docs/recipe.md).
 
 The objective orders epoch e by ``rng.child("shuffle").at(e)`` and step t hands it
-``rng.child("loss").at(t)``; nothing random is remembered.  What the objective must remember it
-*carries* from step to step (:mod:`physgen.core.learning`), and the state of the fit holds that.
-So a fit that is stopped and resumed repeats the uninterrupted one bit for bit on a CPU.
+``rng.child("loss").at(t)``; no random state is stored.  What the objective has to keep it
+*carries* from step to step (:mod:`physgen.core.learning`), in the state of the fit.  So a fit that
+is stopped and resumed repeats the uninterrupted one bit for bit on a CPU.
 """
 
 from __future__ import annotations
@@ -43,16 +42,16 @@ from physgen.training.stepped import resolve
 
 __all__ = ["FitResult", "Schedule", "fit"]
 
-TOLERANCE = 1.0  # standard errors by which kept weights may miss the lowest validation loss
+TOLERANCE = 1.0  # standard errors by which the kept validation loss may exceed the lowest
 
 
 class Schedule(NamedTuple):
-    """Steps of an earlier fit, to be followed by one to other data.
+    """Steps of an earlier fit, to be repeated in a fit to other data.
 
     Attributes
     ----------
     n_steps : int
-        Planned steps, which the learning rate depends on.
+        Planned steps, which set the learning rate.
     keep_step : int
         The step whose weights are kept, at which training ends.
     """
@@ -110,14 +109,14 @@ def fit(
     objective : Objective
         E.g. :class:`~physgen.training.NegativeLogLikelihood`.
     settings : FitSettings, optional
-        The recipe; by default that of the model's family (:func:`~physgen.training.recipe`).
+        The recipe; by default the one of the model's family (:func:`~physgen.training.recipe`).
     rng : Stream or int
         Order of the items, and randomness of the objective.
     budget : str, optional
-        CPU time, e.g. "60s", instead of what the settings say of length.
+        CPU time, e.g. "60s", instead of the length in the settings.
     schedule : Schedule, optional
-        Follow an earlier fit, instead of the steps in `settings` and of what validation would
-        keep: a refit that stopped elsewhere would show a difference that is none of the data.
+        Follow an earlier fit, instead of `settings` and validation: a refit that stopped at
+        another step would show a difference that does not come from the data.
     entropy_floor : float, optional
         Lowest possible loss per site, e.g. the entropy of the data, shown beside the progress.
     resume_from : Dataset, optional
@@ -142,7 +141,7 @@ def fit(
         If `should_stop` asked for it, after a checkpoint.
     InputError
         If `resume_from` belongs to another model or objective, `patience` is given without
-        held-out items, or the family of the model has no recipe and there are no `settings`.
+        held-out items, or there are no `settings` and the model's family has no recipe.
     """
     settings = settings or default_settings(model)
     if budget is not None:
@@ -236,7 +235,7 @@ class _Loop:
             return
         trial = copy.copy(self)
         trial.state = FitState(copy.deepcopy(s.model), self.settings, 10**9, self.objective)
-        trial.state.begin(s.carry)  # a copy: what is timed leaves no trace
+        trial.state.begin(s.carry)  # a copy: timing leaves no trace
         s.n_steps = affordable_steps(
             parse_seconds(self.settings.budget),
             lambda: trial.advance(validate=False),

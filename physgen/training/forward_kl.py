@@ -1,12 +1,12 @@
-r"""Training on configurations of a target, and on both sides of its log Z.
+r"""Training on configurations of a target, and on bounds from both sides of its log Z.
 
-With configurations :math:`x \sim p` from Markov chains, the other divergence is at hand:
+Configurations :math:`x \sim p` from Markov chains give the forward divergence:
 
 .. math:: E_p[\log w] = E_p[-S(x) - \log q(x)] = \log Z + D_{KL}(p \| q) \ge \log Z , \qquad
           E_q[\log w] = \log Z - D_{KL}(q \| p) \le \log Z .
 
-It pays for everything that q misses, where the reverse one pays for what q invents: a model that
-lost a mode has a small reverse divergence and no forward one.  `MixedKL` minimises
+It penalizes everything that q misses, where the reverse divergence penalizes what q invents: a
+model that lost a mode has a small reverse divergence but a large forward one.  `MixedKL` minimises
 
 .. math:: (1 - a) \, D_{KL}(q \| p) + a \, D_{KL}(p \| q)
 
@@ -46,7 +46,7 @@ class ForwardKL:
     ----------
     target : Target
     samples : array, shape (n, *event_shape)
-        Configurations of the target, of Markov chains that have converged.
+        Configurations of the target, from converged Markov chains.
     validation_fraction : float
         Share held out, in (0, 1).  Neighbours in a chain are alike: the last share is taken.
     flip : bool, optional
@@ -105,7 +105,7 @@ class ForwardKL:
         return {}
 
     def loss(self, model: Any, index: np.ndarray, rng: Stream, carry: Carry) -> Loss:
-        """Return the mean log w: log Z + D(p || q), with the gradient of the latter."""
+        """Return the mean log w, log Z + D(p || q), with the gradient of D."""
         del carry
         q, target = problem(model, self.target)
         x = learned_part(model, self._samples.batch(index, rng, device_of(model)).x)
@@ -132,7 +132,7 @@ class MixedKL:
     forward : ForwardKL
         Of the same target.
     share : float
-        a of the forward one, in (0, 1).
+        Share a of the forward divergence, in (0, 1).
 
     Raises
     ------
@@ -174,7 +174,7 @@ class MixedKL:
         return {}
 
     def loss(self, model: Any, index: np.ndarray, rng: Stream, carry: Carry) -> Loss:
-        """Return the mixture of both losses, of as many draws as configurations."""
+        """Return the mixture of both losses, from as many draws as configurations."""
         a = self.share
         drawn = self.reverse.loss(model, index, rng.child("reverse"), carry)
         given = self.forward.loss(model, index, rng.child("forward"), carry)

@@ -1,4 +1,4 @@
-r"""What training minimises.
+r"""The objectives that training minimises.
 
 Negative log-likelihood of measurement strings a ~ P under the model q,
 
@@ -6,8 +6,8 @@ Negative log-likelihood of measurement strings a ~ P under the model q,
           \;\to\; H(P) + D_{KL}(P \| q) ,
 
 in nats per string; H(P) is the entropy, the floor that no model can pass.  Shots with weights w_s
-of mean 1 enter as :math:`-w_s \log q(a_s)`: those of unequal settings
-(:mod:`physgen.quantum.settings`) then stand for the POVM.
+of mean 1 enter as :math:`-w_s \log q(a_s)`: shots of unequal settings
+(:mod:`physgen.quantum.settings`) then represent the POVM.
 """
 
 from __future__ import annotations
@@ -40,24 +40,23 @@ class NegativeLogLikelihood:
     Parameters
     ----------
     outcomes : integer array (n, L), or an object with ``.outcomes`` (MeasurementData)
-        Independent shots; outcomes 0..K-1.  Those of ``MeasurementData.open`` are read from their
-        file as they are needed (:mod:`physgen.training.streamed`).
+        Independent shots; outcomes 0..K-1.  Shots of ``MeasurementData.open`` are read from their
+        file as needed (:mod:`physgen.training.streamed`).
     validation_fraction : float
         Share of the shots kept for validation, in [0, 1); they count in the shot budget.
         0: no validation, the last weights are the result.
     rng : Stream or int
         Chooses the shots that are held out.
     weights : array_like, shape (n,), optional
-        How much each shot counts, >= 0; scaled to mean 1 among the shots that are trained on, and
-        among those held out.  Default: the ``weights`` of MeasurementData, which has some where
-        its settings are labelled.
+        Weight of each shot, >= 0; scaled to mean 1 separately among training and held-out shots.
+        Default: the ``weights`` of MeasurementData, which exist if its settings are labelled.
     buffer_bytes : int
         Memory for the blocks of a file.
 
     Attributes
     ----------
     train, validation
-        The strings, uint8 (n, L), as tensors; those to train on from a file as an object that is
+        The strings, uint8 (n, L), as tensors; training strings in a file are an object that is
         indexed like one.
 
     Raises
@@ -164,5 +163,5 @@ class NegativeLogLikelihood:
 
 
 def _settings(strings: torch.Tensor) -> np.ndarray:
-    """Return the label of the Pauli setting of each string of pauli-6."""
+    """Return the label of the Pauli setting of each pauli-6 string."""
     return label_settings(strings.numpy() % 3)

@@ -18,9 +18,9 @@ def problem(model: Any, target: Any, stage: Any = None) -> tuple[Any, Any]:
     ----------
     model : Density
     target : Target
-        Of the whole configurations.
+        The target of whole configurations.
     stage : Target, optional
-        Another target on the same lattice, on the way to `target`: its even sites are returned.
+        Another target on the same lattice, on the path to `target`: its even sites are returned.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""How a fit goes, reported a few times a second."""
+"""Progress of a fit, reported a few times a second."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Progress:
     Attributes
     ----------
     label, item, unit : str
-        Of the objective: what its loss is called, what it is a loss of, and its unit.
+        From the objective: the name of its loss, its items, and its unit.
     train_loss, validation_loss : float
         Per site; NaN before the first validation.
     entropy_floor : float or None
@@ -45,7 +45,7 @@ class Progress:
 
 
 class Reporter:
-    """Tells a listener about the state of a training loop, at most every PROGRESS_EVERY s."""
+    """Reports the state of a training loop to a listener, at most every PROGRESS_EVERY s."""
 
     def __init__(
         self, loop: Any, floor: float | None, callback: Callable[[Progress], None] | None

@@ -1,7 +1,7 @@
 """The training recipe of each family of models: settings that need no tuning.
 
-They are part of the row of a family (:mod:`physgen.models.families`); docs/recipe.md holds the
-runs behind those of measurement strings.
+They are in the row of each family (:mod:`physgen.models.families`); docs/recipe.md holds the runs
+behind the recipes for measurement strings.
 """
 
 from __future__ import annotations

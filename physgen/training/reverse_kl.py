@@ -16,11 +16,10 @@ reinforce   :math:`E[(f - \bar f) \, \partial_\theta \log q(x)]`, :math:`f = \lo
 ==========  ======================================================================================
 
 With ``anneal`` = a the action is multiplied by a number that grows linearly from ``start`` to 1
-over the first share a of the steps: the modes of a broken phase are found while they still touch.
-With ``along`` the path is a sequence of targets instead: ``along(s)``, :math:`0 \le s < 1`, in
-STAGES steps.
-Held-out "items" are draws with fixed random numbers; their losses give the effective sample size
-of the weights :math:`w = e^{-S} / q` beside F_q.
+over the first share a of the steps: the modes of a broken phase are found while they still
+overlap.  With ``along`` the path is a sequence of targets instead: ``along(s)``,
+:math:`0 \le s < 1`, in STAGES steps.  Held-out "items" are draws with fixed random numbers; their
+losses give the effective sample size of the weights :math:`w = e^{-S} / q` beside F_q.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ from physgen.training.problem import device_of, problem
 __all__ = ["ReverseKL"]
 
 GRADIENTS = ("path", "reparam", "reinforce")
-STAGES = 20  # of couplings: a target has tables, which are not made again at every step
+STAGES = 20  # of couplings: the tables of a target are not rebuilt at every step
 
 
 class ReverseKL:
@@ -54,18 +53,18 @@ class ReverseKL:
     Parameters
     ----------
     target : Target
-        Of the configurations of the model; of a decimated model, the whole.
+        On the configurations of the model; for a decimated model, the whole target.
     gradient : {"path", "reparam", "reinforce"}, optional
         By default "path" for real fields with a force, else "reinforce".
     anneal : float
         Share of the steps over which the action grows to its full size, in [0, 1).
     start : float
-        Where it begins, in (0, 1].
+        First multiple of the action, in (0, 1].
     along : callable(float) -> Target, optional
-        Targets on the way, of the same lattice, instead of multiples of the action; needs
+        Targets on the path, on the same lattice, instead of multiples of the action; needs
         ``anneal`` > 0.
     n_validation : int
-        Draws with fixed random numbers that every validation looks at.
+        Draws with fixed random numbers, used in every validation.
     draws_per_epoch : int
         Training draws between two validations.
     rng : Stream or int
@@ -74,7 +73,7 @@ class ReverseKL:
     Raises
     ------
     InputError
-        If a number is out of range, or the gradient needs what the target does not have.
+        If a number is out of range, or the target lacks what the gradient needs.
     """
 
     loss_name, label, item, unit = "free_energy", "variational F", "draws", "nat"
@@ -148,7 +147,7 @@ class ReverseKL:
         return {}
 
     def loss(self, model: Any, index: np.ndarray, rng: Stream, carry: Carry) -> Loss:
-        """Return F_q of as many draws as there are positions; its gradient is the chosen one."""
+        """Return F_q of as many draws as there are positions, with the chosen gradient."""
         del carry
         q, target = problem(model, self.target, self.stage)
         n = len(index)
@@ -180,7 +179,7 @@ class ReverseKL:
         if q.support.kind == "reals":
             x, _ = q.sample_and_log_prob(n, rng)
             log_q = q.forward(x)
-        else:  # spins do not move with the weights: the log q of the draw is differentiated
+        else:  # spins do not move with the weights: differentiate log q of the draw
             x, log_q = q.draw(n, rng.torch(device_of(q)))
         with torch.no_grad():
             f = log_q + self.factor * torch.as_tensor(target.action(x))
@@ -194,7 +193,7 @@ def _has_force(target: Any) -> bool:
 
 
 def _scored(q: Any, n: int, generator: torch.Generator) -> tuple[Any, Any, Any]:
-    """Return draws, their log q and score: in one pass where a flow can, else in two."""
+    """Return draws, their log q and score: in one pass if the flow can, else in two."""
     if isinstance(q, Scored):
         return q.draw_with_score(n, generator)
     x, _ = q.draw(n, generator)

@@ -1,13 +1,12 @@
 r"""The data that a fit learns from, in memory: any dtype, any shape of an item.
 
-Of n items, some positions are held out and the others are trained on.  An epoch is one
-permutation of the latter, a function of the stream it is given, so nothing has to be remembered
-for a fit to be resumed bit for bit.  Independent items are held out at random, since a file may
-be ordered, by time or by setting; of a Markov chain the last share is held out, since neighbours
-are alike.
+Of n items, some are held out and the rest are trained on.  An epoch is one permutation of the
+training items, a function of the given stream, so a fit can resume bit for bit without stored
+state.  Independent items are held out at random, since a file may be ordered by time or by
+setting; of a Markov chain the last share is held out, since neighbours are correlated.
 
-Where the distribution is even, :math:`p(-x) = p(x)`, every item may be flipped at random as it
-is taken.  Items may count unequally, by weights :math:`w_s` of mean 1.
+Where the distribution is even, :math:`p(-x) = p(x)`, every item may be flipped at random when it
+is used.  Items may have weights :math:`w_s` of mean 1.
 """
 
 from __future__ import annotations
@@ -56,13 +55,13 @@ class Samples:
     Parameters
     ----------
     items : ndarray, shape (n, *event_shape)
-        Of the dtype in which they are kept.
+        Kept in this dtype.
     held_out : ndarray of int
-        Their positions, e.g. of :func:`random_share` or :func:`last_share`.
+        Positions of the held-out items, e.g. from :func:`random_share` or :func:`last_share`.
     weights : ndarray of float64, shape (n,), optional
-        Scaled to mean 1 among the items that are trained on, and among those held out.
+        Scaled to mean 1 separately among training and held-out items.
     even : bool
-        Flip the sign of every item at random where a batch is taken.
+        Flip the sign of every item at random when a batch is taken.
 
     Attributes
     ----------
@@ -103,7 +102,7 @@ class Samples:
         ----------
         rng : Stream
         groups : callable(items) -> labels, optional
-            Draw as many items of each label as there are.
+            Keep the number of items with each label.
         """
         n, generator = self.n_train, rng.numpy()
         rows = generator.integers(n, size=n)

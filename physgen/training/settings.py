@@ -27,16 +27,15 @@ class FitSettings:
     Attributes
     ----------
     n_epochs : int or None
-        Passes over the training items.  None is the rule of measurement strings:
-        10 epochs_scale (1e4 / n_train)^(1/3), at least 2: more strings need fewer passes, but
-        more steps.
+        Passes over the training items.  None is the rule for measurement strings, 10 epochs_scale
+        (1e4 / n_train)^(1/3), at least 2: more strings need fewer passes, but more steps.
     epochs_scale : float
         Factor of that rule, for models that learn faster or slower; > 0.
     min_steps : int
-        Steps that are taken at least where `n_epochs` is None: few strings need more passes.
+        Least number of steps if `n_epochs` is None: few strings need more passes.
     budget : str or None
-        CPU time instead of `n_epochs`, e.g. ``"60s"``, ``"5min"``, ``"1h"``.  Calibrated once,
-        on copies, to a number of steps that is stored and replayed on resume.
+        CPU time instead of `n_epochs`, e.g. ``"60s"``, ``"5min"``, ``"1h"``.  Calibrated once, on
+        copies, to a number of steps that is stored and reused on resume.
     batch_size : int
         Items per optimiser step: strings, configurations or draws.
     learning_rate : float

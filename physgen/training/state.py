@@ -1,4 +1,4 @@
-"""All that training remembers, as one Dataset: what a resume needs and nothing else.
+"""The complete state of training as one Dataset: exactly what a resume needs.
 
 Batches and schedules are functions of the step (streams are stateless), so the state is the
 weights, their average, the best average so far, Adam's two moments, what the objective carries
@@ -40,10 +40,10 @@ class FitState:
         Trained weights, and their exponential moving average.
     optimizer : torch.optim.Adam
     best : dict of str to tensor
-        Averaged weights that are the result if nothing better comes.
+        Averaged weights, the result if nothing better follows.
     carry, best_carry : dict of str to tensor
-        What the objective is given next, and was given after the step of `best`: chains fit the
-        weights that they ran under, so a divergence falls back on both.  On the model's device.
+        What the objective gets next, and got after the step of `best`: chains match the weights
+        that they ran under, so a divergence falls back on both.  On the model's device.
     step, n_steps, best_step : int
         Optimiser steps done and planned, and the step of `best`.
     lowest : array
@@ -82,12 +82,12 @@ class FitState:
         self.carry, self.best_carry = copied(carry), copied(carry)
 
     def keep(self) -> None:
-        """Take the present averaged weights for the best."""
+        """Make the current averaged weights the best."""
         self.best, self.best_step = copy.deepcopy(self.average.state_dict()), self.step
         self.best_carry = copied(self.carry)
 
     def fall_back(self) -> None:
-        """Return to the best weights and their carry, after what came of them has diverged."""
+        """Return to the best weights and their carry after a divergence."""
         self.model.load_state_dict(self.best)
         self.average.load_state_dict(self.best)
         self.carry = copied(self.best_carry)
@@ -95,14 +95,14 @@ class FitState:
 
     @property
     def is_finite(self) -> bool:
-        """Whether all weights and numbers that are carried on are finite."""
+        """Whether all weights and carried numbers are finite."""
         weights = [p for module in (self.model, self.average) for p in module.parameters()]
         return all(torch.isfinite(tensor).all() for tensor in (*weights, *self.carry.values()))
 
     def update_average(self, decay: float) -> None:
         """Move the averaged weights towards the current ones.
 
-        The decay grows as (1 + t) / (10 + t) first, or the average would remember the start.
+        The decay first grows as (1 + t) / (10 + t); otherwise the average would keep the start.
         """
         weight = 1 - min(decay, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
@@ -158,7 +158,7 @@ class FitState:
             per_name = ((names[i], moments[i][key]) for i in sorted(moments))
             tensors |= _prefixed(f"adam.{key}", per_name)
         counters = {name: getattr(self, name) for name in _COUNTERS}
-        # A dim of its own: in a file this group may lie inside that of the history itself.
+        # A dim of its own: in a file this group may lie inside the group of the history.
         rows = self.history_dataset().rename(evaluation="checkpoint_evaluation")
         history = {f"history.{k}": v for k, v in rows.data_vars.items()}
         history["lowest"] = xr.DataArray(self.lowest, dims="held_out")

@@ -12,7 +12,7 @@ __all__ = ["resolve"]
 
 
 def resolve(state: FitState, rng: Stream, in_time: bool) -> None:
-    """Raise the number of steps of every solver in a model to what its weights need.
+    """Raise the number of steps of every solver in a model as its weights require.
 
     Parameters
     ----------

@@ -1,13 +1,13 @@
-r"""Shots that a fit reads from a file, for files larger than memory.
+r"""Shots that a fit reads from a file larger than memory.
 
 :class:`StreamedShots` stands in for :class:`~physgen.training.samples.Samples`.  The file is cut
 into blocks of about 1 MiB; an epoch visits the blocks in random order, as many at a time as half
-the buffer holds, and permutes the shots of those.  The order is a function of the stream it is
-given, and a block is read again whenever it is not at hand, so nothing has to be remembered for a
-fit to be resumed bit for bit.
+the buffer holds, and permutes their shots.  The order is a function of the given stream, and a
+block is read again when it is not in the buffer, so a fit can resume bit for bit without stored
+state.
 
-Held out are random shots of every block, the same share of each, since a file may be ordered, by
-time or by setting.  They are kept in memory.
+The same share of random shots is held out of every block, since a file may be ordered by time or
+by setting.  Held-out shots are kept in memory.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class StreamedShots:
     ----------
     shots : ShotFile
     weights : ndarray or None, shape (n,)
-        Scaled as those of Samples; in memory, 8 bytes a shot.
+        Scaled as in Samples; in memory, 8 bytes per shot.
     validation_fraction : float
     rng : Stream
-        Chooses what is held out.
+        Chooses the shots that are held out.
     buffer_bytes : int
         Largest size of the blocks that are kept.
     """
@@ -68,7 +68,7 @@ class StreamedShots:
         self._buffer: OrderedDict[int, np.ndarray] = OrderedDict()
         held_out = [self._held_out_rows(b) for b in range(n_blocks)]
         rows = np.concatenate(held_out)
-        # Block by block, so that no more than one is in memory.
+        # Block by block, so that only one is in memory.
         taken = [self._read(b)[r - b * self._rows] for b, r in enumerate(held_out) if r.size]
         self.validation = torch.from_numpy(np.concatenate([*taken, np.empty((0, L), np.uint8)]))
         self._weights = self.validation_weights = None
@@ -78,7 +78,7 @@ class StreamedShots:
 
     @property
     def train(self) -> StreamedShots:
-        """These shots: they are indexed, as an array is, with what is read of it in memory."""
+        """These shots, indexed like an array; only what is read of them is in memory."""
         return self
 
     @property
@@ -107,8 +107,8 @@ class StreamedShots:
     def resampled(self, rng: Stream, groups: Groups | None = None) -> StreamedShots:
         """Return the shots with weights of a Poisson bootstrap: each counts 0, 1, 2, ... times.
 
-        Rows of a file cannot be drawn at random; for many shots the two are the same.  Numbers
-        of shots by setting then fluctuate, so `groups` are refused.
+        Rows of a file cannot be drawn at random; for many shots both bootstraps agree.  The number
+        of shots per setting then fluctuates, so `groups` are refused.
         """
         if groups is not None:
             raise InputError(

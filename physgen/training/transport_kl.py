@@ -1,13 +1,13 @@
-r"""Training of the maps of a stochastic flow, one after the other.
+r"""Training the maps of a stochastic flow, one after another.
 
 A map T from draws of :math:`e^{-S_{k-1}}` towards :math:`e^{-S_k}` minimises
 
 .. math:: E_{x \sim p_{k-1}}\big[ S_k(T(x)) - S_{k-1}(x) - \log |\det \partial T(x)| \big]
           = \log \frac{Z_{k-1}}{Z_k} + D_{KL}(T p_{k-1} \| p_k) ,
 
-the mean work of the stage.  Nothing is differentiated through a Markov chain: the draws that a
-map is trained on are those that the trained maps and the chains before it have made (Arbel,
-Matthews and Doucet, ICML 2021; Matthews et al., ICML 2022).
+the mean work of the stage.  Nothing is differentiated through a Markov chain: a map is trained on
+draws from the trained maps and the chains before it (Arbel, Matthews and Doucet, ICML 2021;
+Matthews et al., ICML 2022).
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class TransportKL:
             raise InputError(f"a map needs at least 100 draws to be trained on, got {len(x)}")
         self.target, self.n_sites = target, math.prod(target.event_shape)
         held_out = np.arange(len(x) - len(x) // 10, len(x))
-        # Both are split alike, so a position means a draw in one and its action in the other.
+        # Both are split alike, so a position is a draw in one and its action in the other.
         self._draws = Samples(x, held_out)
         self._actions = Samples(to_numpy(actions).astype(np.float64), held_out)
         self.n_train, self.n_validation = self._draws.n_train, self._draws.n_validation
@@ -109,13 +109,13 @@ def fit_layers(
     settings: FitSettings | None = None,
     rng: Stream | int = 0,
 ) -> list[Stage]:
-    """Train the maps of a stochastic flow along targets; `stochastic_flow` takes what is returned.
+    """Train the maps of a stochastic flow along targets, as stages for `stochastic_flow`.
 
     Parameters
     ----------
     start : Density
     targets : sequence of Target
-        On the way; the last one is the one asked for.
+        Targets of the stages; the last one is the one to be sampled.
     make : callable(Stream) -> module
         A fresh map, e.g. ``lambda rng: FlowLayer((8, 8), rng=rng)``.
     move : Sampler

@@ -1,4 +1,4 @@
-"""Validation: how far a model is from what it should reproduce."""
+"""Validation: the distance of a model from the density it should reproduce."""
 
 import lazy_loader
 

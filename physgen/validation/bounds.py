@@ -1,4 +1,4 @@
-r"""What the distance of two outcome distributions allows, and what no state would give.
+r"""Bounds from the distance of two outcome distributions, and tests of physicality.
 
 *Bounds.*  With TV the total variation distance of P and Q and :math:`w_O` the weights of an
 observable,
@@ -9,15 +9,15 @@ observable,
 
 (D in nats, either way round: Pinsker).  The range of w of a Pauli string grows *exponentially in
 its weight* k, as 6 5^(k-1) for pauli-4 and 2 3^k for pauli-6: F_c = 0.995 bounds <Z> of pauli-6 to
-0.6, <ZZ> to 1.8.  They hold without any assumption, and are of use for the shortest strings only.
+0.6, <ZZ> to 1.8.  They hold without any assumption, but are useful for the shortest strings only.
 
 *Physicality.*  The reduced matrix of two neighbours is positive in every state.  The lowest
 eigenvalue of an estimate is below the true one by the noise that picked its eigenvector v, so the
 test takes v from one half of the shots and :math:`\langle v|\rho|v\rangle \ge 0` from the other,
-where it has no bias and the standard error of a mean; and the reverse.  The halves are drawn at
-random.  Shots that alternate between two outcomes would otherwise give halves of one outcome each,
-whose lowest eigenvalue is degenerate: rounding would choose v.  Energies below the ground state
-and Pauli expectation values outside [-1, 1] are flagged by
+where the estimate is unbiased with the standard error of a mean; then the halves are exchanged.
+The halves are drawn at random.  Otherwise shots that alternate between two outcomes would give
+halves of one outcome each, with a degenerate lowest eigenvalue: rounding would choose v.  Energies
+below the ground state and Pauli expectation values outside [-1, 1] are flagged by
 :func:`~physgen.quantum.estimate_observables`.
 """
 
@@ -46,7 +46,7 @@ __all__ = ["pauli_bound", "physical_violations", "total_variation_bound"]
 
 
 def total_variation_bound(*, fidelity: float | None = None, kl: float | None = None) -> float:
-    """Return the smallest upper bound on TV that a classical fidelity or a KL divergence gives.
+    """Return the smallest upper bound on TV from a classical fidelity or a KL divergence.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def physical_violations(data: MeasurementData) -> xr.Dataset:
     -------
     Dataset
         By ``bond`` (i, i + 1): ``lowest_eigenvalue`` of the estimate from all shots, with
-        ``_error`` (that of <v|rho|v>; negative values within a few of these are noise);
+        ``_error`` (the error of <v|rho|v>; negative values within a few errors are noise);
         ``witness`` (bond, half): <v|rho|v> on a random half of the shots with v from the other,
         with ``_error``; ``unphysical`` (0 or 1): a witness below 0 by more than z errors, with a
         false alarm of probability at most ``attrs["unphysical_level"]`` among all bonds.

@@ -50,11 +50,11 @@ def validate(
     Dataset
         ``fidelity`` and ``fidelity_error`` with dimension ``sampled_from`` = target, model;
         ``kl_forward`` = D(target||model) and ``kl_reverse`` = D(model||target) in nats with
-        ``_error``; ``covered_mass`` (``sampled_from``): the mass of the model on the support
-        of the target, and of the target on that of the model (below 1: modes are missed), with
-        ``_error``; ``entropy``, that of the target in nats, with ``_error``; ``n_validation``;
-        ``log_prob_target`` and ``log_prob_model`` of up to 2000 samples of the target
-        (dimension ``sample``).
+        ``_error``; ``covered_mass`` (``sampled_from``): the mass of the model on the support of
+        the target, and of the target on the support of the model (below 1: modes are missed), with
+        ``_error``; ``entropy`` of the target in nats, with ``_error``; ``n_validation``;
+        ``log_prob_target`` and ``log_prob_model`` of up to 2000 samples of the target (dimension
+        ``sample``).
 
     Raises
     ------
@@ -111,7 +111,7 @@ def validate(
 
 
 def exact_divergences(model: Density, truth: Density) -> xr.Dataset:
-    """Compare by enumeration of all K^L <= 65536 strings; the names are those of `validate`.
+    """Compare by enumeration of all K^L <= 65536 strings, with the names of `validate`.
 
     Raises
     ------

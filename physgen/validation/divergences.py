@@ -12,16 +12,16 @@ in nats.  The variance of both F_c estimators is at most :math:`1 - F_c^2`, and 
 the supports agree; the standard errors here are the observed ones.
 
 *Covered mass.*  :math:`c = E_P[Q/P]` is the mass that Q puts on the support of P, so 1 if the
-supports agree.  From samples of the model, :math:`E_Q[P/Q] < 1` says that the model misses part
-of the target: the alarm for dropped modes, which the F_c estimators, equal by construction, do
-not give.  Modes that the model covers with a tiny probability show in the same way, as samples
-never land there.
+supports agree.  From samples of the model, :math:`E_Q[P/Q] < 1` shows that the model misses part
+of the target.  The F_c estimators, equal by construction, give no such alarm for dropped modes.
+Modes that the model covers with a tiny probability show in the same way, as samples never land
+there.
 
 *No control variate.*  The terms :math:`Q/P - 1 - (lQ - lP)` are never negative and scatter less,
 as E_P[Q/P - 1] = 0 where the supports agree.  But that mean is carried by rare samples with large
 Q/P: without them the estimate is low and its error too small (pulls of mean -1.2 and width 1.7 at
-D = 0.007 with 2,000 samples, and no test on the same samples tells).  The plain mean has honest
-errors, :math:`\sqrt{2D/n}` for small D, and may come out negative.
+D = 0.007 with 2,000 samples, and no test on the same samples shows it).  The plain mean has
+correct errors, :math:`\sqrt{2D/n}` for small D, and may come out negative.
 
 A sample that the other density gives probability zero makes that relative entropy infinite, and
 it is reported as infinite.
@@ -74,7 +74,7 @@ def classical_fidelity(log_p: np.ndarray, log_q: np.ndarray) -> Estimate:
 def covered_mass(log_p: np.ndarray, log_q: np.ndarray) -> Estimate:
     """Return the mass of q on the support of p, E_p[q/p], from independent samples of p.
 
-    Parameters and errors are those of :func:`classical_fidelity`.
+    Parameters and errors are as for :func:`classical_fidelity`.
     """
     return _mean(np.exp(_log_ratio(log_p, log_q)))
 
@@ -82,7 +82,7 @@ def covered_mass(log_p: np.ndarray, log_q: np.ndarray) -> Estimate:
 def relative_entropy(log_p: np.ndarray, log_q: np.ndarray) -> Estimate:
     """Return D(p||q) in nats from independent samples of p; infinite if q vanishes on one.
 
-    Parameters and errors are those of :func:`classical_fidelity`.
+    Parameters and errors are as for :func:`classical_fidelity`.
     """
     difference = _log_ratio(log_p, log_q)
     if np.any(np.isneginf(difference)):

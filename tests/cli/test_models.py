@@ -116,6 +116,7 @@ def run(folder, text, *overrides):
     return open_run(folder / "run")
 
 
+@pytest.mark.slow
 def test_ising_spins(tmp_path, capfd):
     grid = run(tmp_path, ISING)["estimates"].sel(generator="coloured-net")
     for name in ("log_z", "energy_per_site", "entropy_per_site"):
@@ -124,6 +125,7 @@ def test_ising_spins(tmp_path, capfd):
     assert "pull" in capfd.readouterr().out
 
 
+@pytest.mark.slow  # `tests/workflow/lattice/test_families.py` does so for every family
 @pytest.mark.parametrize("how", ["model.decimate=false", "target.L=3"])
 def test_a_model_of_all_sites_is_trained_stored_and_weighed(tmp_path, how):
     """No checkerboard, or none wanted: the whole model is what was trained."""
@@ -222,6 +224,7 @@ n_particles = 0
 """
 
 
+@pytest.mark.slow
 def test_several_models_of_either_source_stand_in_one_table(tmp_path, capfd):
     tree = run(tmp_path, SEVERAL)
     grid = tree["estimates"]
@@ -272,6 +275,7 @@ def test_a_poor_model_is_refused_with_the_way_out(config, capfd):
     assert np.isfinite(grid["phi2"].sel(generator="mcmc")).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["phi4_free_energy", "ising_van"])
 def test_the_shipped_workflows_run_at_toy_size(name, tmp_path):
     from physgen.workflow.shipped import find_workflow

@@ -7,6 +7,7 @@ import time
 
 import pytest
 import xarray as xr
+from helpers.marks import slow
 
 from physgen.cli import main
 from physgen.core.errors import PhysgenError
@@ -105,7 +106,7 @@ def assert_same(ours, theirs):
             xr.testing.assert_identical(one, two)
 
 
-@pytest.mark.parametrize("enough", [in_chains, in_annealing, in_training, in_draws])
+@pytest.mark.parametrize("enough", [*map(slow, (in_chains, in_annealing, in_training)), in_draws])
 def test_kill_9(config, tmp_path, uninterrupted, enough):
     out = tmp_path / "run"
     code, _, _ = interrupted(config, out, enough, signal.SIGKILL)
@@ -115,7 +116,7 @@ def test_kill_9(config, tmp_path, uninterrupted, enough):
     assert_same(open_run(out), uninterrupted)
 
 
-@pytest.mark.parametrize("enough", [in_chains, in_annealing, in_training, in_draws])
+@pytest.mark.parametrize("enough", [in_annealing, *map(slow, (in_chains, in_training, in_draws))])
 def test_a_signal_ends_it_soon_and_keeps_what_was_done(config, tmp_path, uninterrupted, enough):
     out = tmp_path / "run"
     code, seconds, error = interrupted(config, out, enough, signal.SIGTERM)

@@ -1,4 +1,4 @@
-r"""Sums over bonds, :math:`\sum_{b = (i, j)} \phi_i \phi_j`, and chains in a new order."""
+r"""Sums over bonds, :math:`\sum_{b = (i, j)} \phi_i \phi_j`, and reordering of chains."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def bond_products(x, bonds, out):
 
 @njit(**CONTRACT)
 def lane_products(x, bonds, out):
-    """Do the same for interleaved chains, x of shape (n_blocks, n_sites, W), out (n_blocks, W)."""
+    """Sum the products for interleaved chains, x (n_blocks, n_sites, W), out (n_blocks, W)."""
     for block in range(x.shape[0]):
         total = out[block]
         for w in range(x.shape[2]):

@@ -1,8 +1,8 @@
 r"""One site of a Born distribution, for a block of samples.
 
-Arrays are laid out with the sample index last, so that every loop runs along samples and
-vectorises; `c` is the real or imaginary part.  A matrix product applies the (real) tensor of a
-site to both values s of its qubit; the kernels here do what depends on the outcome:
+The sample index is the last axis of all arrays, so every loop runs along samples and vectorises;
+`c` is the real or imaginary part.  A matrix product applies the (real) tensor of a site to both
+values s of its qubit; the kernels here do the part that depends on the outcome:
 
 .. math:: v'_\beta = \sum_s e_s^* u_{s\beta}, \qquad
           p = \frac{|v'|^2}{|u_0|^2 + |u_1|^2} = c_I + c_X x + c_Y y + c_Z z
@@ -38,7 +38,7 @@ def draw_site(u, uniforms, vectors, coefficients, floor, v, parts):
     coefficients : float array (R, 4)
         c_I, c_X, c_Y, c_Z of each part; the c_I sum to 1.
     floor : float
-        A part whose probability is below this is rounding noise and is never drawn.
+        Parts with a smaller probability are rounding noise and are never drawn.
     v : float array (chi, 2, n)
         Out: projected amplitudes, normalised.
     parts : uint8 array (n,)
@@ -124,7 +124,7 @@ def project_site(u, outcomes, vectors, scale, v, norms):
     """Project each sample on its outcome; `norms` receives the conditional probability.
 
     `scale` (n,) multiplies the amplitudes on the way in and holds 1 / sqrt(norm) on the way out,
-    so that normalising costs no pass of its own.  u, v and vectors as in :func:`draw_site`.
+    so normalising needs no separate pass.  u, v and vectors as in :func:`draw_site`.
     """
     chi = u.shape[1]
     dtype = u.dtype

@@ -1,13 +1,13 @@
-r"""Wolff and Swendsen-Wang clusters of Ising spins on any graph, with a coupling a bond.
+r"""Wolff and Swendsen-Wang clusters of Ising spins on any graph, with one coupling for each bond.
 
 A satisfied bond, :math:`K_{ij} s_i s_j > 0`, is occupied with probability
 :math:`1 - e^{-2|K_{ij}|}`.  Swendsen-Wang (1987) flips every cluster with probability 1/2; Wolff
 (Phys. Rev. Lett. 62, 361 (1989)) grows the cluster of one random site and flips it.  A field
-:math:`H_i s_i` is a bond of strength :math:`H_i` to the ghost spin, which is up and stays: the
-cluster that it joins is not flipped.
+:math:`H_i s_i` is a bond of strength :math:`H_i` to the ghost spin, which always stays up: its
+cluster is not flipped.
 
-Bonds of sites i come as rows of neighbour tables (-1 where there is none), so that each bond
-stands in two rows.  Tables of couplings hold one row for all sites, or one a site.  The spins are
+The bonds of each site are a row of a neighbour table (-1 where there is none), so each bond is in
+two rows.  Tables of couplings hold one row for all sites, or one row for each site.  The spins are
 int8 in {-1, +1}; a bond is drawn by comparing 64 random bits with :math:`2^{64} p`.
 """
 
@@ -29,7 +29,7 @@ def grow_clusters(part, x, neighbours, threshold, sign, field, field_sign, n, ke
     Parameters
     ----------
     part : (int, int)
-        First chain and stride: which chains this call does.
+        First chain and stride of the chains in this call.
     x : int8 array (n_chains, n_sites)
         Spins.
     neighbours : int32 array (n_sites, z)
@@ -41,15 +41,15 @@ def grow_clusters(part, x, neighbours, threshold, sign, field, field_sign, n, ke
     n : int
         Clusters.
     key : uint64 array (2,)
-        Names the random numbers; those of a chain depend on nothing else but its index.
+        Key of the random numbers, which for each chain depend only on the key and its index.
     metrics : float64 array (2, n_chains)
         Out: share of the clusters that were flipped (not held by the ghost), and the mean number
         of sites flipped a cluster.
 
     Notes
     -----
-    No loop of bonds may be frustrated: only then is a bond to a site that has already joined
-    satisfied for sure, and that site recognised by its being flipped.
+    No loop of bonds may be frustrated: only then are bonds between sites of the cluster always
+    satisfied, so that a site of the cluster is recognised by its flipped spin.
     """
     for chain in range(part[0], x.shape[0], part[1]):
         _grow(x[chain], chain, neighbours, threshold, sign, field, field_sign, n, key, metrics)
@@ -79,7 +79,7 @@ def _grow(x, chain, neighbours, threshold, sign, field, field_sign, n, key, metr
                     held = True
                     break
             for k in range(z):
-                # No branch on chance: a site that does not join leaves everything as it was.
+                # No random branch: a site that does not join changes nothing.
                 j = neighbours[i, k]
                 word, s0, s1, s2, s3 = next_word(s0, s1, s2, s3)
                 at = max(j, 0)
@@ -110,7 +110,7 @@ def sweep_graph(part, x, neighbours, threshold, sign, field, field_sign, n, key,
     n : int
         Sweeps.
     metrics : float64 array (2, n_chains)
-        Out: mean number of clusters a sweep (that of the ghost not counted), and in the last sweep
+        Out: mean number of clusters a sweep (without the ghost's cluster), and in the last sweep
         sum_c n_c^2 / n_sites.
     """
     for chain in range(part[0], x.shape[0], part[1]):

@@ -1,20 +1,20 @@
-r"""Swendsen-Wang sweeps of a hypercubic lattice whose coupling depends on the axis only.
+r"""Swendsen-Wang sweeps of a hypercubic lattice with couplings that depend only on the axis.
 
-A bond :math:`b` of direction :math:`\mu` that is satisfied, :math:`K_\mu s s' > 0`, is occupied
-with probability
+A satisfied bond :math:`b` in direction :math:`\mu`, :math:`K_\mu s s' > 0`, is occupied with
+probability
 
 .. math:: p_\mu = 1 - e^{-2 |K_\mu|} ,
 
 and every cluster of sites joined by occupied bonds is flipped with probability 1/2 (Swendsen &
-Wang, Phys. Rev. Lett. 58, 86 (1987)).  A uniform field H is one more spin, the ghost, tied to the
-spins along H with :math:`1 - e^{-2|H|}`; its cluster stays.
+Wang, Phys. Rev. Lett. 58, 86 (1987)).  A uniform field H acts as one more spin, the ghost, joined
+to the spins along H with probability :math:`1 - e^{-2|H|}`; its cluster is not flipped.
 
-A row of the last axis is a row of bits, 1 for spin up.  Bonds are drawn 64 at a time.  A *run* of
-sites joined along the row is one node of the union-find forest, found by counting the bits that
-start a run; node 0 is the ghost.  So at the critical point there are half as many nodes as sites,
-and 0.43 joins a site.  A parent never comes after its child, so one ascending pass without a
-branch hands every run the coin of its root, and a prefix XOR spreads the coins along the row.
-What is left is the random walk through the forest: one mispredicted branch a join, about.
+A row along the last axis is a row of bits, 1 for spin up.  Bonds are drawn 64 at a time.  A *run*
+of sites joined along the row is one node of the union-find forest, found by counting the bits that
+start a run; node 0 is the ghost.  At the critical point there are thus half as many nodes as
+sites, and 0.43 joins a site.  A parent never comes after its child, so one ascending pass without
+branches gives every run the coin of its root, and a prefix XOR spreads the coins along the row.
+The remaining cost is the random walk through the forest: about one mispredicted branch a join.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _U = np.uint64
 
 @njit(inline="always", **CONTRACT)
 def _right(row, w, L):
-    """Word w of the row whose bit i is site i + 1 of a periodic row."""
+    """Word w of the row with site i + 1 of a periodic row at bit i."""
     if w + 1 < row.shape[0]:
         return (row[w] >> ONE) | (row[w + 1] << _U(63))
     return (row[w] >> ONE) | ((row[0] & ONE) << _U((L - 1) & 63))
@@ -61,7 +61,7 @@ def sweep_rows(part, x, L, forward, wraps, threshold, anti, field, field_up, n, 
     Parameters
     ----------
     part : (int, int)
-        First chain and stride: which chains this call does.
+        First chain and stride of the chains in this call.
     x : uint64 array (n_chains, n_rows, n_words)
         Spins: bit i of word w is site 64 w + i of the row, 1 for up; bits beyond L are 0.
     L : int
@@ -81,7 +81,7 @@ def sweep_rows(part, x, L, forward, wraps, threshold, anti, field, field_up, n, 
     n : int
         Sweeps.
     key : uint64 array (2,)
-        Names the random numbers; those of a chain depend on nothing else but its index.
+        Key of the random numbers, which for each chain depend only on the key and its index.
     metrics : float64 array (2, n_chains)
         Out: mean number of clusters a sweep, and in the last sweep sum_c n_c^2 / n_sites, the
         mean size of the cluster of a site.
@@ -138,7 +138,7 @@ def _sweeps(x, chain, L, forward, wraps, threshold, anti, field, field_up, n, ke
                     mask = ~(x[y, w] ^ x[z, w] ^ anti[axis]) & _valid(w, n_words, L)
                     bond, s0, s1, s2, s3 = biased_bits(threshold[axis], mask, s0, s1, s2, s3)
                     here, there = starts[y, w], starts[z, w]
-                    # The bond to the left joins the same two runs: this one says nothing new.
+                    # The bond to the left joins the same two runs: this one adds nothing.
                     known = ((bond << ONE) | carry) & ~here & ~there
                     carry = bond >> _U(63)
                     bond &= ~known

@@ -1,13 +1,13 @@
 r"""Words of random bits, and the union-find forest, for the cluster kernels.
 
-The generator is xoshiro256++ (Blackman & Vigna, ACM Trans. Math. Softw. 47, 36 (2021)), one a
-chain, its state passed from call to call in registers.  A word of bits that are each 1 with
-probability :math:`p = T / 2^{64}` compares 64 uniform numbers with T at once, from the most
+Each chain has one generator xoshiro256++ (Blackman & Vigna, ACM Trans. Math. Softw. 47, 36
+(2021)), with its state passed from call to call in registers.  To make a word with each bit 1 with
+probability :math:`p = T / 2^{64}`, 64 uniform numbers are compared with T at once, from the most
 significant digit down, one random word a digit, until every bit is decided (about eight words).
 
-The forest is joined by Rem's algorithm (Dijkstra 1976; Patwary, Blair & Manne, SEA 2010): a
-parent's index never exceeds its child's, and both paths are spliced on the way up, so that there
-is no separate search for the roots.  It is a third faster here than path halving.
+The forest is joined by Rem's algorithm (Dijkstra 1976; Patwary, Blair & Manne, SEA 2010): the
+index of a parent never exceeds the index of its child, and both paths are spliced on the way up,
+so there is no separate search for the roots.  Here it is a third faster than path halving.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def unit(word):
 
 @njit(inline="always", **CONTRACT)
 def biased_bits(threshold, mask, s0, s1, s2, s3):
-    """Return a word whose bits within `mask` are 1 with probability threshold / 2^64, else 0."""
+    """Return a word with bits 1 with probability threshold / 2^64 within `mask`, else 0."""
     bits, undecided, digit = ZERO, mask, _U(63)
     while undecided != ZERO:
         word, s0, s1, s2, s3 = next_word(s0, s1, s2, s3)

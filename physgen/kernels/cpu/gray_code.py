@@ -1,13 +1,13 @@
 r"""All configurations of a few spins, one flip apart.
 
-The reflected Gray code visits :math:`2^n` configurations so that successive ones differ in one
-spin, the lowest set bit of the counter, at a cost of its few neighbours: spin i changes
+The reflected Gray code visits :math:`2^n` configurations such that successive ones differ in one
+spin, given by the lowest set bit of the counter.  A flip needs only the neighbours: spin i changes
 
 .. math:: E = -\tfrac12 \sum_{xy} J_{xy} s_x s_y - \sum_x h_x s_x
           \quad \text{by} \quad 2 s_i \Big( \sum_y J_{iy} s_y + h_i \Big) .
 
-Blocks of :math:`2^{12}` configurations start from a fresh sum, so that rounding errors neither of
-E nor of the totals grow with their number.
+Blocks of :math:`2^{12}` configurations start from a fresh sum, so rounding errors of E and of the
+totals do not grow with the number of configurations.
 """
 
 from __future__ import annotations
@@ -115,9 +115,9 @@ def count_levels(neighbours, J, bound, n_free):
     neighbours, n_free
         As for `weigh_levels`.
     J : float64 array (n, z)
-        Couplings, of integer value.
+        Couplings, with integer values.
     bound : int
-        No energy exceeds it in modulus.
+        Upper bound on the modulus of the energy.
 
     Returns
     -------

@@ -1,8 +1,8 @@
-r"""Counting in bit-sliced form: for each of 512 chains, how many of many bits are set.
+r"""Counting set bits for each of 512 chains, in bit-sliced form.
 
-Thirty-two words at a time are added into 12 counter planes, plane p holding binary digit p of all
-512 counts, by full adders (sum and carry of three bits); every 4064 words the planes are added to
-integers.  With unsatisfied bonds :math:`u` (of B) and up spins :math:`n_\uparrow` (of V)
+Full adders (sum and carry of three bits) add 32 words at a time into 12 counter planes; plane p
+holds binary digit p of all 512 counts.  Every 4064 words the planes are added to integers.  With u
+unsatisfied bonds (of B) and :math:`n_\uparrow` up spins (of V)
 
 .. math:: \sum_b \mathrm{sgn}(J_b) s_x s_y = B - 2u, \qquad \sum_x s_x = 2 n_\uparrow - V .
 """

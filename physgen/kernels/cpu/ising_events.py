@@ -1,6 +1,6 @@
-r"""Rare events: what 8 random bits leave of a probability.
+r"""Rare events: the remainder of a probability beyond 8 random bits.
 
-Class c of a site of kind k misses a probability :math:`\epsilon_{kc}` for each bit (see
+For class c of a site of kind k this remainder is :math:`\epsilon_{kc}` for each bit (see
 :mod:`physgen.kernels.cpu.ising_logic`).  Points are scattered over the cells (site, bit) of a
 chunk of 64 sites of one group of 64 chains as a Poisson process of rate
 :math:`\lambda = \max \mu` a cell,
@@ -9,8 +9,8 @@ chunk of 64 sites of one group of 64 chains as a Poisson process of rate
 
 each uniform over the 4096 cells and kept for class c with probability
 :math:`\mu_{kc}/\lambda`: a cell holds a kept point with probability
-:math:`1 - e^{-\mu_{kc}} = \epsilon_{kc}`, independently of all others.  The spins are not looked
-at, so nothing in the loop over sites branches.
+:math:`1 - e^{-\mu_{kc}} = \epsilon_{kc}`, independently of all other cells.  The points do not
+depend on the spins, so the loop over sites has no branches.
 
 Words (calls 256, 257, ... of counter c0 = chunk): word 0 gives N by inversion of
 :math:`P(N \le n)` at 64 bits; word 1 + i gives point i: site in bits 0-5, chain in bits 6-11, the

@@ -17,10 +17,11 @@ bits, lowest first, :math:`r \leftarrow \mathrm{maj}(w_k, r, t_k)`, and what is 
 .. math:: p = 1 - (1 - t)(1 - \epsilon) , \qquad \epsilon = \frac{p - t}{1 - t} \le 2^{-7} ,
 
 comes from a mask of rare events (:mod:`physgen.kernels.cpu.ising_events`).  All classes n of a
-bit read the same words; each bit belongs to one class only, so no two decisions share a number.
+bit read the same words; each bit belongs to only one class, so no two decisions share a random
+number.
 
-At a tie, :math:`b_n = 0`, the favoured spin is the old one, :math:`g = s`, so that Metropolis
-flips it with probability P(e).
+At a tie, :math:`b_n = 0`, the favoured spin is the old spin, :math:`g = s`, so Metropolis flips it
+with probability P(e).
 
 The functions here take :class:`~physgen.kernels.cpu.simd.Vector` or NumPy uint64 arrays.
 """
@@ -36,11 +37,11 @@ from physgen.kernels.cpu import simd
 __all__ = ["BITS", "N_MASKS", "compare", "counted", "n_classes", "new_spin", "selected", "update"]
 
 BITS = 8
-N_MASKS = BITS + 3  # of a class: digits of t, complement, favoured spin, tie
+N_MASKS = BITS + 3  # masks of a class: digits of t, complement, favoured spin, tie
 
 
 def n_classes(z: int, symmetric: bool) -> int:
-    """Return how many thresholds a site needs: without a field n and z - n share one."""
+    """Return how many thresholds a site needs: without a field n and z - n share a threshold."""
     return (z + 1) // 2 if symmetric else z + 1
 
 
@@ -74,7 +75,7 @@ def counted(bits: list[Any]) -> list[Any]:
 
 
 def selected(digits: list[Any], leaves: list[Any]) -> Any:
-    """Return at each bit the leaf whose index the digits spell."""
+    """Return at each bit the leaf with the index given by the digits."""
     for digit in digits:
         pairs = [
             chosen(digit, leaves[i + 1], leaves[i]) if i + 1 < len(leaves) else leaves[i]

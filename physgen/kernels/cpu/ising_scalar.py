@@ -1,13 +1,14 @@
 r"""Ising spins as int8, 64 chains side by side: any couplings, any fields, any graph.
 
-With :math:`b = \sum_y K_{xy} s_y + H_x` and a uniform u of 53 bits, the spin that b favours,
-:math:`g = \mathrm{sign}(b)`, is left with the probability
+With :math:`b = \sum_y K_{xy} s_y + H_x` and a uniform u of 53 bits, the new spin differs from the
+favoured spin :math:`g = \mathrm{sign}(b)` with probability
 
 .. math:: P = \frac{e^{-2|b|}}{1 + e^{-2|b|}} \;(\text{heat bath}), \qquad
           P = e^{-2|b|} \;(\text{Metropolis, if } s = g) ,
 
 at a tie (b = 0) 1/2, or 1 under the rule "accept" of Metropolis.  Chains are the last axis, so
-that every loop runs along them and vectorises; site after site, as in the bit-sliced kernels.
+every loop runs along chains and vectorises.  Sites are visited in order, as in the bit-sliced
+kernels.
 
 Words: calls 0 .. 3 of a site give eight words to each of eight groups; chain :math:`8k + l` of
 block B takes word k of group :math:`8B + l`.
@@ -116,8 +117,8 @@ def sweeps(rule: int, fast: int) -> Any:
 
     The function returned takes x and out, int8 (n_blocks, n_sites, 64); neighbours and K
     (n_sites, z), z even and K = 0 where there is no neighbour; H (n_sites,); schedule (20,),
-    first, stride and n_sweeps as the bit-sliced ones do; and flipped, int64 (n_blocks, 64), to
-    which Metropolis adds the flips of each chain.
+    first, stride and n_sweeps as in the bit-sliced kernels; and flipped, int64 (n_blocks, 64),
+    where Metropolis adds the number of flips of each chain.
     """
 
     @njit(**CONTRACT)

@@ -3,7 +3,7 @@ r"""One large lattice as 512 strips: bit and lane = part of the lattice.
 A periodic lattice of extents :math:`L_0, \dots, L_{d-1}` is cut into 8 slabs along axis 0 and 64
 along axis d - 1.  Site :math:`(l\,L_0/8 + y, \dots, b\,L_{d-1}/64 + x)` is bit b of lane l of row
 :math:`(y, \dots, x)` of a virtual lattice of extents :math:`L_0/8, \dots, L_{d-1}/64`, so that one
-row holds 512 sites of which no two are neighbours (the virtual extents are at least 2).  The
+row holds 512 sites, no two of them neighbours (the virtual extents are at least 2).  The
 neighbour beyond the edge of a strip is the row at the opposite edge, its bits or lanes rotated
 by one.  With these *moves* the sweeps of :mod:`physgen.kernels.cpu.ising_sweeps` need no change: a
 block is one lattice instead of 512 chains.

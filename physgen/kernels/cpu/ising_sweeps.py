@@ -1,17 +1,16 @@
 r"""Sweeps of the bit-sliced Ising kernels over a block of 512 chains.
 
-Sites are visited in the order of their numbers.  Such a sweep is a product of updates each in
-detailed balance, so it leaves :math:`\pi` invariant, :math:`\pi P = \pi`, but is not reversible.
-The heat bath is ergodic at every :math:`\beta`; of Metropolis see
-:mod:`physgen.samplers.metropolis`.
+Sites are visited in the order of their numbers.  Each update satisfies detailed balance, so their
+product, the sweep, leaves :math:`\pi` invariant, :math:`\pi P = \pi`, but is not reversible.  The
+heat bath is ergodic at every :math:`\beta`; for Metropolis see :mod:`physgen.samplers.metropolis`.
 
 Spins are rows of eight words, ``x[8 * site + lane]``, bit b of lane l of block B being chain
 ``512 B + 64 l + b``.  The random words of a site depend on (key, site, sweep, group) only, see
 :mod:`physgen.kernels.cpu.philox`: blocks may run on any number of threads.  In the fast mode each
 lane is a generator seeded by calls 2^24 and 2^24 + 1 of its group.
 
-After the sites x holds a row of zeros (absent neighbours) and one row for each neighbour of a site
-at the edge of a strip, where it lies in another bit or lane: see :func:`sweeps`.
+After the sites, x holds a row of zeros (for absent neighbours) and one row for each neighbour that
+lies beyond the edge of a strip, in another bit or lane; see :func:`sweeps`.
 """
 
 from __future__ import annotations

@@ -6,9 +6,9 @@ For every kind of site (degree d, reduced field H) and number n of neighbours up
 .. math:: P = \frac{1}{1 + e^{2|b|}} \;(\text{heat bath}), \qquad
           P = e^{-2|b|} \;(\text{Metropolis}) ;
 
-at :math:`b = 0` Metropolis takes 1/2, or 1 where ties are to be accepted.  P is split into 8 bits
-and a remainder, as :mod:`physgen.kernels.cpu.ising_logic` and
-:mod:`physgen.kernels.cpu.ising_events` say.
+at :math:`b = 0` Metropolis uses 1/2, or 1 if ties are accepted.  P is split into 8 bits and a
+remainder (see :mod:`physgen.kernels.cpu.ising_logic` and
+:mod:`physgen.kernels.cpu.ising_events`).
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _ALL = np.uint64(2**64 - 1)
 
 
 class Tables(NamedTuple):
-    """What the kernel compares random bits with.
+    """Thresholds that the kernel compares with random bits.
 
     Attributes
     ----------
     masks : uint64 array (n_kinds, n_classes, 11)
         8 digits of t, lowest first, the complement, the favoured spin, a tie; all or no bits set.
     kept : uint64 array (n_kinds, n_classes)
-        Share of the rare events that a class keeps, in units of 2^-52.
+        Share of the rare events kept by each class, in units of 2^-52.
     poisson : uint64 array (128,)
         Distribution of the number of rare events of 64 sites.
     """
@@ -75,7 +75,7 @@ def tables(
     n = np.arange(n_classes(z, symmetric))
     d, H = np.asarray(degrees)[:, None], np.asarray(fields, dtype=float)[:, None]
     b = K * (2 * n - d) + H
-    # A field below 1e-12 of the largest there can be is rounding noise.
+    # A field below 1e-12 of the largest possible one is rounding noise.
     tie = np.abs(b) <= 1e-12 * (K * d + np.abs(H))
     p, other = excitation(b, tie, rule)
     complement = p > 0.5

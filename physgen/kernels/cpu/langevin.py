@@ -3,10 +3,10 @@ r"""Unadjusted Langevin steps of phi^4 fields.
 .. math:: \phi'_x = \phi_x + \epsilon F_x + \sqrt{2 \epsilon}\, \xi_x , \qquad
           \xi_x \sim N(0, 1) ,
 
-which is one leapfrog step of size :math:`h = \sqrt{2\epsilon}` from momenta xi, without the last
-kick and without acceptance: :math:`\pi = \xi + \tfrac h2 F`, :math:`\phi' = \phi + h \pi`.
+This is one leapfrog step of size :math:`h = \sqrt{2\epsilon}` from momenta xi, without the last
+kick and without the accept step: :math:`\pi = \xi + \tfrac h2 F`, :math:`\phi' = \phi + h \pi`.
 
-Random words: those of :mod:`.phi4_hmc` (step, call 0).
+Random words: as in :mod:`.phi4_hmc` (step, call 0).
 """
 
 from __future__ import annotations

@@ -1,25 +1,25 @@
 r"""Likelihood of outcomes under a matrix product state, and its gradient, for blocks of shots.
 
-Site i has a real tensor :math:`A^{ks}_{ab}` (left bond a, Kraus index k, qubit s, right bond b)
-and its outcome the element :math:`M = c_I + c_X X + c_Y Y + c_Z Z`.  The Hermitian environment
-:math:`E = S + iK` left of a bond is kept as the one real matrix R = S + K (see
-:mod:`physgen.quantum.born`), which a site carries to
+Site i has a real tensor :math:`A^{ks}_{ab}` (left bond a, Kraus index k, qubit s, right bond b),
+and its outcome has the element :math:`M = c_I + c_X X + c_Y Y + c_Z Z`.  The Hermitian environment
+:math:`E = S + iK` left of a bond is stored as one real matrix R = S + K (see
+:mod:`physgen.quantum.born`), which a site maps to
 
 .. math:: R' = \sum_{kst} m_{st}\, A^{ks\,T} R A^{kt}
              + c_Y \sum_k \big( A^{k1\,T} R^T A^{k0} - A^{k0\,T} R^T A^{k1} \big), \qquad
           m = \begin{pmatrix} c_I + c_Z & c_X \\ c_X & c_I - c_Z \end{pmatrix} .
 
 After the last site the trace of R is the unnormalised weight W.  Each R is divided by its trace,
-:math:`\log W = \sum_i \log \mathrm{tr}_i`, and since W is linear in every R, the matrix G_i with
-:math:`\langle G_i, R_i \rangle = 1` that is carried back gives
+:math:`\log W = \sum_i \log \mathrm{tr}_i`.  Since W is linear in every R, the matrix G_i with
+:math:`\langle G_i, R_i \rangle = 1`, propagated backwards, gives
 :math:`\partial \log W / \partial A_i` without any further division.
 
-A block has `LANES` shots, the last axis of every array, so that each loop below is a vector loop
-over (bond, shot).  A product of a tensor with an environment is a few rows combined with scalar
+A block has `LANES` shots, the last axis of every array, so each loop below is a vector loop over
+(bond, shot).  A product of a tensor with an environment combines a few rows with scalar
 coefficients; the gradient of a tensor is a few dot products of rows.  With n the bond and K the
-Kraus dimension, a site costs 11 products of 4 K n^3 flops a shot, 3 of them forward; and half of
-that if the bonds carry a parity, as then a tensor with s = 0 connects bonds of equal, with s = 1
-of opposite parity: the even indices come first, and the sums run over one half.
+Kraus dimension, a site costs 11 products of 4 K n^3 flops a shot, 3 of them forward.  The cost is
+half if bonds have a parity: a tensor then connects bonds of equal (s = 0) or opposite (s = 1)
+parity, the even indices come first, and the sums run over one half.
 """
 
 from __future__ import annotations
@@ -107,9 +107,9 @@ def _from_right(A, chi, F, shape, w, new, new_t):
 
 @njit(**CONTRACT)
 def _backward(A, chi, F, shape, r, rt, m, t, u, w, g, d, back, back_t):
-    """Carry g, the adjoint of new_t, to those of r and rt; add to the gradient d.
+    """Propagate g, the adjoint of new_t, to the adjoints of r and rt; add to the gradient d.
 
-    t, u, w hold what :func:`_from_left` made of r and are overwritten by adjoints.
+    t, u, w hold the results of :func:`_from_left` for r and are overwritten by adjoints.
     """
     left, el, right, er, flips = shape
     P, Q = left * LANES, right * LANES

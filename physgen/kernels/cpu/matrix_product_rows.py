@@ -1,7 +1,7 @@
 """Rows of arrays (row, shot) with scalar coefficients: the inner loops of matrix product kernels.
 
-Arrays are flat; a row is a run of n items at an offset, and its last axis `LANES` shots.  Offsets
-inside the vector loops are uint64: Numba would test int64 indices for a negative sign.
+Arrays are flat; a row is a run of n items at an offset, and its last axis holds `LANES` shots.
+Offsets inside the vector loops are uint64, because Numba tests int64 indices for a negative sign.
 """
 
 from __future__ import annotations

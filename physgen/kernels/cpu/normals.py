@@ -14,14 +14,14 @@ float32  32, 32              6.76              2e-7                        2 of 
 float64  53, 64              8.65              5e-16                       2 of 64 bits
 =======  ==================  ================  ==========================  =============
 
-Beyond the largest value lies a probability of 1.4e-11 (float32) and 5e-18 (float64), so that up to
-there the tails are those of the normal distribution.
+Below the largest value the tails are normal; the normal distribution has a probability of 1.4e-11
+(float32) and 5e-18 (float64) beyond it.
 
 **Words and sites.**  The deviates of a block of W interleaved chains, ``z[site, chain]``, are made
-of Philox words with counter c0 = q, c1 = step, c2 = chain, c3 = call (:mod:`.philox`).  In float32
-a call makes four deviates, those of the sites q, Q + q, 2Q + q and 3Q + q with Q = ceil(V / 4); in
-float64 two, of the sites q and Q + q with Q = ceil(V / 2).  They depend neither on W nor on the
-number of threads.  In fast mode the same loops eat words of xoshiro256++ lanes instead.
+from Philox words with counter c0 = q, c1 = step, c2 = chain, c3 = call (:mod:`.philox`).  In
+float32 a call makes four deviates, for the sites q, Q + q, 2Q + q and 3Q + q with Q = ceil(V / 4);
+in float64 two, for the sites q and Q + q with Q = ceil(V / 2).  They depend neither on W nor on
+the number of threads.  In fast mode the same loops use words of xoshiro256++ lanes instead.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ __all__ = [
     "uniforms",
 ]
 
-CHUNK = 1024  # calls a pass: long loops, over words that stay in the first-level cache
+CHUNK = 1024  # calls a pass: long loops over words that stay in the first-level cache
 
 _F, _D = np.float32, np.float64
 _I32, _U32, _I64, _U64 = np.int32, np.uint32, np.int64, np.uint64

@@ -6,11 +6,11 @@ At fixed magnitudes the signs are Ising spins with couplings :math:`K_{xy} = \ma
 
 .. math:: p_{xy} = 1 - e^{-2\, \mathrm{hop}\, \phi_x \phi_y} ,
 
-and its fields change sign (Wolff).  Magnitudes stay, so that other sweeps must move them.
-A last coin turns the whole field, or not: deep in the broken phase every cluster is the lattice,
-and the sign would be the parity of the number of clusters.
+and its fields change sign (Wolff).  Magnitudes do not change, so other sweeps must update them.
+At the end the whole field is flipped with probability 1/2: deep in the broken phase every cluster
+is the whole lattice, and the sign would only count the parity of the number of clusters.
 
-Probabilities are computed in float32: they are right to 1e-7.
+Probabilities are computed in float32 and are accurate to 1e-7.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ def grow_clusters(blocks, x, neighbours, hop, n, key, size):
     neighbours : int32 array (n_sites, z)
         -1 where absent.
     hop : float
-        If it is negative, the lattice must be bipartite: a site that has joined is recognised by
-        its being flipped.
+        If negative, the lattice must be bipartite: a site of the cluster is recognised by its
+        flipped sign.
     n : int
-        Clusters, >= 1.
+        Number of clusters, >= 1.
     key : uint64 array (2,)
-        Names the random numbers; those of a chain depend on nothing else but its index.
+        Key of the random numbers, which for each chain depend only on the key and its index.
     size : float64 array (n_blocks, W)
         Out: mean number of sites of a cluster.
     """
@@ -69,7 +69,7 @@ def grow_clusters(blocks, x, neighbours, hop, n, key, size):
                     head += 1
                     pull = _F(-scale * field[i])  # of the field before the flip
                     for k in range(z):
-                        # No branch on chance: a site that does not join stays as it was.
+                        # No random branch: a site that does not join is not changed.
                         j = neighbours[i, k]
                         at = max(j, 0)
                         there = field[at]

@@ -6,8 +6,9 @@ With unit masses, :math:`H = S(\phi) + \tfrac12 \sum_x \pi_x^2`; n leapfrog step
           \big[\, \phi \leftarrow \phi + \epsilon \pi,\;
           \pi \leftarrow \pi + \epsilon F \,\big]^n,
 
-the last kick halved; the end is accepted with probability :math:`\min(1, e^{-\Delta H})` (Duane,
-Kennedy, Pendleton and Roweth 1987).  S is summed in float64 over the sites of each chain.
+with the last kick halved.  The end point is accepted with probability
+:math:`\min(1, e^{-\Delta H})` (Duane, Kennedy, Pendleton and Roweth 1987).  S is summed in float64
+over the sites of each chain.
 
 Random words: momenta by `normals.fill_normals` (step = trajectory, call 0); acceptance from
 counter c0 = 2^32 - 1 (call 1).
@@ -27,7 +28,7 @@ __all__ = ["actions", "forces", "leapfrog", "moments", "trajectories"]
 
 _U = np.uint64
 _ACCEPT = _U(0xFFFFFFFF)  # counter word c0 of the uniform deviates: no site has this number
-_DIVERGED = 1000.0  # abs(Delta H) beyond this is no fluctuation
+_DIVERGED = 1000.0  # a larger abs(Delta H) is not a fluctuation but a divergence
 
 
 @njit(**CONTRACT)
@@ -50,8 +51,8 @@ def padded_items(n_sites, width, itemsize):
 def arena(n_arrays, n, like):
     """Return scratch for `n_arrays` arrays of n items: array i begins at i size / n_arrays.
 
-    Each starts at a cache line, and at another place within its page than the one before: stores
-    to equal places of two pages delay later loads from them.
+    Each array starts at a cache line, at an offset within its page that differs from the previous
+    array: stores at equal offsets of two pages delay later loads.
     """
     line = 64 // like.itemsize
     stride = -(-n // (64 * line)) * (64 * line) + 5 * line
@@ -62,7 +63,7 @@ def arena(n_arrays, n, like):
 
 @njit(**CONTRACT)
 def _sum_squares(pi, n_sites, width, k):
-    """Add up pi^2 of each chain; sites in fours, for every sum to be loaded and stored less."""
+    """Add up pi^2 of each chain, four sites at a time, to load and store the sums less often."""
     restrict()
     w = _U(width)
     fours = n_sites // 4
@@ -81,13 +82,13 @@ def _sum_squares(pi, n_sites, width, k):
 
 @njit(**CONTRACT)
 def _select(new, keep, phi, n_sites, width):
-    """Overwrite the chains that do not keep their place (keep = 0)."""
+    """Overwrite the rejected chains (keep = 0)."""
     restrict()
     for i in range(n_sites):
         o = _U(i) * _U(width)
         for j in range(width):
             t = o + _U(j)
-            old, moved = phi[t], new[t]  # both are read in any case, so that this can be a blend
+            old, moved = phi[t], new[t]  # both are always read, so this can be a blend
             phi[t] = moved if keep[j] == 0 else old
 
 

@@ -1,15 +1,15 @@
-r"""How the fields of many chains lie in memory, for the compiled phi^4 loops.
+r"""Memory layout of the fields of many chains, for the compiled phi^4 loops.
 
 Chains are interleaved in blocks of W, ``x[block, site, w]``, chain = W block + w, W a power of
-two: neighbouring numbers belong to neighbouring chains, so that vector instructions work for any
+two.  Neighbouring numbers belong to neighbouring chains, so vector instructions work for any
 lattice, and all fields of a block stay in the cache.
 
-A neighbour table becomes **runs**: longest stretches of consecutive sites s, s + 1, ... whose
-neighbours also advance by one, so that a loop over a run is a loop over contiguous memory.  On a
-hypercubic lattice a row makes three runs, its two ends and the rest; a graph of any shape has as
-many runs as it needs.  A run is a row of int64: first site, length, number z of neighbours, and
-the z neighbours of its first site (padded with 0).  Absent neighbours (-1) are left out, so open
-boundaries need no case of their own, and a double bond is a neighbour that is listed twice.
+A neighbour table becomes **runs**: the longest stretches of consecutive sites s, s + 1, ... with
+neighbours that also advance by one, so a loop over a run is a loop over contiguous memory.  On a
+hypercubic lattice a row has three runs, its two ends and the rest; any graph can be cut into runs.
+A run is a row of int64: first site, length, number z of neighbours, and the z neighbours of its
+first site (padded with 0).  Absent neighbours (-1) are left out, so open boundaries are no special
+case, and a double bond is a neighbour listed twice.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ import numpy as np
 __all__ = ["MIN_WIDTH", "block_width", "pack", "runs", "unpack"]
 
 MIN_WIDTH, _MAX_WIDTH = 16, 256
-_BLOCK_BYTES = 65536  # of one field: three of them share the second-level cache with ease
+_BLOCK_BYTES = 65536  # bytes of one field: three fields fit easily in the second-level cache
 
 
 def block_width(n_chains: int, n_sites: int, itemsize: int, least: int = MIN_WIDTH) -> int:
     """Return W: a power of two that keeps a block in the cache and wastes few lanes.
 
-    `least` is what loops over the chains of a single site want, whatever the cache holds.
+    `least` is the smallest W, for loops over the chains of a single site.
     """
     fits = max(least, _BLOCK_BYTES // (n_sites * itemsize))
     needed = max(MIN_WIDTH, 1 << (n_chains - 1).bit_length())
@@ -37,7 +37,7 @@ def block_width(n_chains: int, n_sites: int, itemsize: int, least: int = MIN_WID
 def pack(x: np.ndarray, width: int, dtype: Any) -> np.ndarray:
     """Return configurations (n_chains, n_sites) as (n_blocks, n_sites, width), C-contiguous.
 
-    The lanes that no chain fills repeat the last chain.
+    Lanes without a chain repeat the last chain.
     """
     n_chains, n_sites = x.shape
     n_blocks = -(-n_chains // width)

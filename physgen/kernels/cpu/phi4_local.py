@@ -8,13 +8,13 @@ With :math:`b_x = \mathrm{hop} \sum_{y \sim x} \phi_y`, moving one field by d ch
 and is accepted with probability :math:`\min(1, e^{-\Delta S})`.  Metropolis draws d uniform in
 (-width, width).  Overrelaxation reflects, :math:`\phi' = b_x / c - \phi`, at the minimum of the
 Gaussian of curvature 2c; any c > 0 gives an involution that preserves volume, hence detailed
-balance, and c = quad with quart = 0 conserves the action: nothing is rejected.
+balance, and c = quad with quart = 0 conserves the action, without rejections.
 
-The chains of a block are updated together (SIMD over chains), sites in the order that is given.
+The chains of a block are updated together (SIMD over chains), sites in the given order.
 Random words of site s = q or Q + q, Q = ceil(V / 2), from counter (q, sweep, chain, call 2): one
 word for the proposal, one for the acceptance; two sweeps of reflections share them.
 
-Probabilities are compared in float32: they are right to 1e-7.
+Probabilities are compared in float32 and are accurate to 1e-7.
 """
 
 from __future__ import annotations

@@ -7,14 +7,14 @@ r"""One run of sites of a phi^4 field, for a block of interleaved chains.
                 - 4\,\mathrm{quart}\, \phi_x^3 .
 
 Arrays are flat, (sites x chains); `o`, `a`, `b`, ... are the first items of the run itself and of
-its neighbours, `n` its number of items.  The functions are short, so that each is one vector loop.
-Numbers of sites and chains are uint64: Numba would test int64 indices for a negative sign.
+its neighbours, `n` its number of items.  The functions are short, so each is one vector loop.
+Numbers of sites and chains are uint64, because Numba tests int64 indices for a negative sign.
 
-One pass over the lattice kicks and drifts at once,
+One pass over the lattice does kick and drift together,
 
 .. math:: \pi_x \leftarrow \pi_x + k F_x(\phi), \qquad \phi'_x = \phi_x + d\, \pi_x ,
 
-from one field buffer into another: a site is read by its neighbours after it has moved.
+from one field buffer into another, because neighbours read the old field of a site after its move.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def kick_drift(phi, pi, out, total, runs, width, hop, quad2, quart4, kick, drift
     runs : int64 array
         `phi4_layout.runs` of the lattice.
     quad2, quart4 : float
-        2 quad and 4 quart, of the type of phi; as hop, kick and drift.
+        2 quad and 4 quart, of the type of phi, like hop, kick and drift.
     """
     w = _U(width)
     for r in range(runs.shape[0]):  # no slices of runs: each would cost two atomic operations
@@ -190,7 +190,7 @@ def force_row(phi, total, force, o, n, hop, quad2, quart4):
 
 @njit(inline="always", **CONTRACT)
 def _densities(p, y, m, half_hop, quad, quart, kick):
-    """Return the action of a site, its bonds halved, and the square of its kicked momentum."""
+    """Return the action of a site, with half of its bonds, and its kicked momentum squared."""
     b, q = half_hop * y, p * p
     v = p * (quad + quart * q)
     m += kick * (b - v - quart * (q * p))  # half of the force

@@ -5,8 +5,8 @@ A round maps the 32-bit words :math:`(c_0, c_1, c_2, c_3)` with the key :math:`(
 .. math:: (\mathrm{hi}(M_1 c_2) \oplus c_1 \oplus k_0,\; \mathrm{lo}(M_1 c_2),\;
            \mathrm{hi}(M_0 c_0) \oplus c_3 \oplus k_1,\; \mathrm{lo}(M_0 c_0)) ,
 
-and the key moves on by :math:`(W_0, W_1)`; ten rounds make a call.  Nothing is remembered between
-calls: a word depends on key and counter alone, whichever thread or device asks for it.
+and the key is increased by :math:`(W_0, W_1)`; ten rounds make a call.  There is no state between
+calls: a word depends only on key and counter, on any thread or device.
 
 **Layout of the counter**, the same for every kernel, on the CPU and on CUDA:
 
@@ -21,8 +21,8 @@ c3    call: 0, 1, 2, 3 of a site; larger numbers for other uses, each named wher
 A call gives two 64-bit words, :math:`x_0 + 2^{32} x_1` and :math:`x_2 + 2^{32} x_3`: call j of a
 site gives its words 2j and 2j + 1.
 
-In the vector code a 32-bit word sits in the low half of a 64-bit lane and the high half holds
-anything: the 32-bit multiplier does not read it.
+In the vector code a 32-bit word is the low half of a 64-bit lane, and the high half is arbitrary:
+the 32-bit multiplier does not read it.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _pairs(schedule: Any) -> list[tuple[Any, Any]]:
 def philox4x32(c0, c1, c2, c3, k0, k1):
     """Return the four 32-bit words of a call; all arguments and results are uint64 < 2**32."""
     low, half = np.uint64(0xFFFFFFFF), np.uint64(32)
-    for _ in range(10):  # high halves may hold anything: the multiplier masks them for nothing
+    for _ in range(10):  # high halves are arbitrary: the multiplier masks them for free
         p0 = (c0 & low) * np.uint64(0xD2511F53)
         p1 = (c2 & low) * np.uint64(0xCD9E8D57)
         c0, c1 = (p1 >> half) ^ c1 ^ k0, p1
@@ -124,13 +124,13 @@ def draw_pair(c0, c1, c2, c3, k0, k1):
 def draw8(typingctx, buffer, start, schedule, c0, c1, group, c3):
     """Write eight vectors of words to ``buffer[start:]``: calls c3 .. c3 + 3 of eight groups.
 
-    Lane l belongs to counter word c2 = group + l; `schedule` is that of :func:`key_schedule`.
+    Lane l belongs to counter word c2 = group + l; `schedule` comes from :func:`key_schedule`.
     """
 
     def codegen(context, builder, signature, args):
         out, table = (simd.pointer(context, builder, signature.args[i], args[i]) for i in (0, 2))
         start = args[1]
-        # The keys stay in memory, from where instructions take them in passing.
+        # The keys stay in memory, as memory operands of the instructions.
         keys = [simd.broadcast_load(builder, table, start.type(i)) for i in range(2 * N_ROUNDS)]
         c = [simd.Vector(builder, i) for i in args[3:]]
         c[2] = simd.Vector(builder, simd.lane_numbers()) + c[2]

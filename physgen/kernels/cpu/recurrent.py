@@ -11,25 +11,25 @@ the one inside the reset gate, :math:`b_n`,
    \text{LSTM:}\quad & i, f, o = \sigma(x + g),\; u = \tanh(x + g),\;
                       c' = f c + i u,\; h' = o \tanh c'
 
-with gate order (r, z, n) and (i, f, u, o), that of ``torch.nn``.  The matrix products stay with
-BLAS; what is fused here is everything between them, which otherwise costs as much again in
-passes over memory.
+with the gate order (r, z, n) and (i, f, u, o) of ``torch.nn``.  BLAS does the matrix products; the
+kernels fuse everything between them, which would otherwise cost as much again in passes over
+memory.
 
-All kernels share one calling form, so that the sequence loop needs no cases:
+All kernels have the same arguments, so the sequence loop needs no case distinctions:
 
 ``forward(x, rows, g, b_n, state, saved, out)``
     Row ``rows[b]`` of `x` belongs to batch element b: a table indexed by outcome, or
     ``arange(B)``.  `state` and `out` are (B, S) with S = H (tanh, GRU) or 2H (LSTM: h, c).
-    `saved` has B rows for a backward pass to come; one row is enough, and stays in cache, if
-    there is none.  Only the GRU reads b_n (H,), and adds it to its part of g in place.
+    `saved` has B rows if a backward pass follows; otherwise one row is enough and stays in
+    cache.  Only the GRU reads b_n (H,), and adds it to its part of g in place.
 ``backward(d_out, saved, state, dx, dg, d_state)``
     `d_out` (B, S) is the gradient of `out`.  Writes dx and dg (B, G) and the part of
     `d_state` that does not pass through g; the caller adds dg W.
 
-Rows are processed in short passes of at most five arrays each: a loop over more needs so many
-run-time overlap tests that LLVM gives up vectorising it (measured: 9.9 against 1.3 ns for a GRU
-element on AVX-512 hardware).  A pass whose operands and result are all slices of one row runs
-scalar too, as LLVM cannot tell them apart (2.0 against 1.3 ns): hence the copies.
+Rows are processed in short passes of at most five arrays each: a loop over more arrays needs so
+many run-time overlap tests that LLVM does not vectorise it (measured: 9.9 against 1.3 ns for a GRU
+element on AVX-512 hardware).  A pass with operands and result in slices of the same row is also
+not vectorised, because LLVM cannot distinguish them (2.0 against 1.3 ns); hence the copies.
 """
 
 from __future__ import annotations
@@ -231,7 +231,7 @@ def scatter_add(dx, rows, table):
 
 @dataclass(frozen=True)
 class Kernel:
-    """A cell's two kernels, and its sizes in units of the hidden width H.
+    """The two kernels of a cell, and its sizes in units of the hidden width H.
 
     Attributes
     ----------

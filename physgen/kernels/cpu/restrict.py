@@ -1,12 +1,13 @@
 """A promise to LLVM at the head of a row kernel: its array arguments do not overlap.
 
 Numba has no ``restrict``.  Without it the loop vectoriser guards a loop by run-time overlap tests,
-and gives up where it needs more than a handful: a leapfrog row with its four neighbours runs ten
-times slower.  :func:`restrict` marks every pointer argument of the function that calls it
-``noalias``, and asks for the widest vectors of the machine (LLVM prefers 256 bits on AVX-512
-hardware; 512 are 1.1 to 1.3 times faster in the loops that use this).
+and gives up if it needs more than a few: a leapfrog row with its four neighbours then runs ten
+times slower.  :func:`restrict` marks every pointer argument of the calling function ``noalias``,
+and requests the widest vectors of the machine (LLVM prefers 256 bits on AVX-512 hardware; 512 bits
+are 1.1 to 1.3 times faster in the loops that use this).
 
-It must be true: an array that is written is passed once.  Arrays that are only read may overlap.
+The caller must keep the promise: each written array is passed only once.  Arrays that are only
+read may overlap.
 """
 
 from __future__ import annotations

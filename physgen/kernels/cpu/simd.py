@@ -1,8 +1,8 @@
-r"""512-bit vectors of eight uint64 lanes as values that kernels are written in.
+r"""512-bit vectors of eight uint64 lanes, as values in kernels.
 
-LLVM's loop vectoriser gives up on the in-place updates of spin kernels, and prefers half-width
-vectors where they can be had whole.  So the kernels of spins and random words name their vectors:
-a formula is a Python function of objects with ``+ * ^ & | ~ << >>``, and the same function runs on
+LLVM's loop vectoriser fails on the in-place updates of spin kernels, and prefers vectors of half
+the available width.  The kernels of spins and random words therefore use explicit vectors: a
+formula is a Python function of objects with ``+ * ^ & | ~ << >>``, and the same function runs on
 
 * :class:`Vector`, which writes the LLVM instructions of an ``intrinsic`` (on a machine without
   512-bit registers LLVM splits each into two or four), and
@@ -60,7 +60,7 @@ class Vector:
         a, b = self.value, other
         if isinstance(other, Vector):
             b = other.value
-            # What is equal in all lanes stays scalar as long as it can: that is nearly free.
+            # Values equal in all lanes stay scalar as long as possible, which is nearly free.
             if a.type != b.type:
                 a, b = (v if v.type == _V else splat(self.builder, v).value for v in (a, b))
         else:
@@ -102,7 +102,7 @@ class Vector:
 
     def high(self) -> Vector:
         """Return ``self >> 32`` in the low half of each lane; the high half may be anything."""
-        # As a shuffle, which goes to another port than multiplications and shifts.
+        # As a shuffle, which uses another port than multiplications and shifts.
         half = ir.VectorType(ir.IntType(32), 2 * LANES)
         order = ir.Constant(half, [i | 1 for i in range(2 * LANES)])
         a = self.builder.bitcast(self.value, half)
@@ -142,7 +142,7 @@ class Vector:
 
 @cache
 def _has_ternary_logic() -> bool:
-    # Another CPU may have been named by NUMBA_CPU_NAME: then the plain formula is safe.
+    # NUMBA_CPU_NAME may name another CPU; the plain formula is then safe.
     own = not (config.CPU_NAME or config.CPU_FEATURES)  # pyright: ignore[reportAttributeAccessIssue]
     return own and bool(binding.get_host_cpu_features().get("avx512f"))
 

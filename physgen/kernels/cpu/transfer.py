@@ -4,12 +4,12 @@ A vector over the states of one layer of spins carries, for each state, the sums
 
 .. math:: M_k = \sum E^k e^{-\beta E}, \qquad k = 0, 1, 2,
 
-over everything already summed.  A bond or field that adds the energy epsilon acts on them as
+over all spins already summed.  A bond or field that adds the energy epsilon acts on them as
 
 .. math:: M_0 \to w M_0, \quad M_1 \to w (M_1 + \epsilon M_0), \quad
           M_2 \to w (M_2 + 2\epsilon M_1 + \epsilon^2 M_0), \qquad w = e^{-\beta\epsilon} ,
 
-so log Z and its first two derivatives come out together, with no differences of large numbers.
+so log Z and its first two derivatives are obtained together, without differences of large numbers.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["couple_layers", "weigh_layer"]
 
 @numba.njit(**CONTRACT)
 def couple_layers(moments, weight, energy, ferromagnetic):
-    """Sum over one spin, joined by a bond to the spin that takes its place, in place.
+    """Sum over one spin, joined by a bond to the spin that replaces it, in place.
 
     Parameters
     ----------

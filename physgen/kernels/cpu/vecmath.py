@@ -9,8 +9,8 @@ below float32 rounding) and puts n straight into the exponent bits.  From it
 
 .. math:: \sigma(x) = \frac{1}{1 + 2^{-x \log_2 e}}, \qquad \tanh x = 2\sigma(2x) - 1 ,
 
-with absolute errors below 2e-7.  Calls to the C library would not vectorise (Numba finds no SVML
-when installed by pip), which costs a factor of five to ten in the loops that use these.
+with absolute errors below 2e-7.  Calls to the C library would not vectorise (pip installs Numba
+without SVML), and the loops that use these functions would be five to ten times slower.
 """
 
 from __future__ import annotations

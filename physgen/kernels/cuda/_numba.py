@@ -1,7 +1,7 @@
-"""``numba.cuda``, as its users here see it.
+"""``numba.cuda``, typed for the modules here.
 
-Type checkers know `cuda` as the module that Python imports, whose names are stubs of what a kernel
-may use; here it may be anything.
+For type checkers `cuda` is the imported Python module, with stubs of the names that a kernel may
+use; here its type is Any.
 """
 
 from __future__ import annotations

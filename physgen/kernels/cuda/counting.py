@@ -1,12 +1,12 @@
-r"""Counting in bit-sliced form on a CUDA device: for each chain, how many of many bits are set.
+r"""Counting set bits for each chain, in bit-sliced form on a CUDA device.
 
-The counts of the 64 chains of a word are kept as planes, plane p holding binary digit p of all of
-them.  Seven words are first added up to three digits by four full adders,
+The counts of the 64 chains of a word are stored as planes: plane p holds binary digit p of all
+counts.  Seven words are first added up to three digits by four full adders,
 
 .. math:: a + b + c = (a \oplus b \oplus c) + 2\,\mathrm{maj}(a, b, c) ,
 
-then the digits are added to the planes.  The threads of a block count apart, each into planes of
-its own, which :func:`merge` adds up; :func:`flush` turns planes into integers, one thread a chain.
+then the digits are added to the planes.  Each thread of a block counts into its own planes, which
+:func:`merge` adds up; :func:`flush` turns planes into integers, one thread a chain.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def tally(x, first, second, signs, planes):
     signs : uint64 array (n,)
         All bits set where equal pairs count instead.
     planes : uint64 array (n_blocks, PARTS * n_planes * 8)
-        Out: digits, lowest first; those of part 0 are the result.
+        Out: digits, lowest first; part 0 holds the result.
     """
     block = cuda.blockIdx.x
     lane, part = _U32(cuda.threadIdx.x), _U32(cuda.threadIdx.y)

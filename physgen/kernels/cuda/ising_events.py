@@ -1,6 +1,6 @@
 """Rare events of 64 sites and 64 chains, scattered by one thread of a CUDA device.
 
-The same points as those of :mod:`physgen.kernels.cpu.ising_events`, from the same words.
+The same points as in :mod:`physgen.kernels.cpu.ising_events`, from the same random words.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@ r"""One Ising spin of 64 chains as Boolean algebra, on a CUDA device.
 
 The formulas of :mod:`physgen.kernels.cpu.ising_logic`, one word a thread: digits of the number n
 of neighbours up, excitations with probability t + remainder for every class n, the new spin.
-A class comes as one number, its ``code``: bits 0-7 the digits of t, bit 8 the complement, bit 9
-the favoured spin :math:`g_n`, bit 10 a tie.  Nothing branches.
+A class is encoded in one number, its ``code``: bits 0-7 are the digits of t, bit 8 the complement,
+bit 9 the favoured spin :math:`g_n`, bit 10 a tie.  There are no branches.
 """
 
 from __future__ import annotations

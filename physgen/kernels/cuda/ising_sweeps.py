@@ -1,10 +1,10 @@
 r"""Sweeps of the bit-sliced Ising kernels on a CUDA device.
 
-A CUDA block is a block of 512 chains, its threads (lane, site): eight words of 64 chains lie
-together, and the sites of a colour of :mod:`.schedule` are updated at once.  The sweep is the
-sequential one of :mod:`physgen.kernels.cpu.ising_sweeps`, from the same words: the spins are the
-same, bit for bit.  All sweeps of a call run in one launch; the spins of a block stay in the first-
-or second-level cache.
+A CUDA block handles a block of 512 chains with threads (lane, site): eight words of 64 chains lie
+together, and the sites of a colour of :mod:`.schedule` are updated at once.  The result equals the
+sequential sweep of :mod:`physgen.kernels.cpu.ising_sweeps` with the same random words, bit for
+bit.  All sweeps of a call run in one launch; the spins of a block stay in the first- or
+second-level cache.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def sweeps(z: int, symmetric: int, rule: int) -> Any:
 def _update(z: int, symmetric: int, rule: int) -> Any:
     """Return the device function that updates one site of 64 chains and returns who flipped.
 
-    Beside arguments of the kernel it takes the site and its kind, the place of its rare events
+    Besides arguments of the kernel it takes the site and its kind, the position of its rare events
     (class n at ``at + 8 n``; they are consumed), the sweep and the group.
     """
     degree, signed = abs(z), z > 0

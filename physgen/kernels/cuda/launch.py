@@ -1,7 +1,7 @@
-"""Whether there is a CUDA device, and how many threads a launch takes.
+"""Checks for a CUDA device, and the number of threads of a launch.
 
 Without a device the environment variable ``NUMBA_ENABLE_CUDASIM=1``, set before numba is first
-imported, runs the kernels in numba's simulator, for tests: a CUDA thread is a thread of Python.
+imported, runs the kernels in numba's simulator, for tests: a CUDA thread is a Python thread.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from physgen.core.errors import InputError, MissingDependencyError
 
 __all__ = ["configured", "parts", "require_device", "require_memory"]
 
-# Of a block: with 64-80 registers a thread, three blocks share a multiprocessor (65536 registers)
-# and hide one another's waits at barriers; two of 512 threads would not fit.
+# Threads of a block: with 64-80 registers a thread, three blocks share a multiprocessor (65536
+# registers) and hide one another's waits at barriers; two of 512 threads would not fit.
 _MOST_THREADS = 256
 _MOST_SIMULATED = 32
 _REMEDY = "pip install 'physgen[cuda]'"
 
 
 def require_device() -> None:
-    """Raise an error that says what is missing, unless CUDA kernels can run.
+    """Raise an error that names the missing part, unless CUDA kernels can run.
 
     Raises
     ------
     MissingDependencyError
-        Without ``numba.cuda`` or the libraries that it compiles with.
+        Without ``numba.cuda`` or its compiler libraries.
     InputError
         Without a device or its driver.
     """
@@ -59,7 +59,7 @@ def parts(lanes: int, useful: int) -> int:
     lanes : int
         Threads along the chains.
     useful : int
-        Sites that can be worked on at once; more threads than that would idle.
+        Number of sites that can be updated at once; more threads would idle.
     """
     from physgen.kernels.cuda._numba import SIMULATED
 
@@ -72,7 +72,7 @@ def configured(kernel: Any, n_blocks: int, threads: tuple[int, ...] | int) -> An
     from numba.core.errors import NumbaPerformanceWarning
 
     with warnings.catch_warnings():
-        # How many chains there are is for the user to say: no advice on small grids.
+        # The user chooses the number of chains: no advice on small grids.
         warnings.simplefilter("ignore", NumbaPerformanceWarning)
         return kernel[n_blocks, threads]
 

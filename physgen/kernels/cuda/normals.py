@@ -4,8 +4,8 @@ The same words go through the same transformation,
 
 .. math:: r = \sqrt{-2 \ln u}, \qquad (z_0, z_1) = r\,(\cos\theta, \sin\theta) ,
 
-with the polynomials of the CPU for sine and cosine and the device's logarithm, so that the two
-agree to rounding.
+with the CPU's polynomials for sine and cosine and the device's logarithm, so CPU and device agree
+up to rounding.
 """
 
 from __future__ import annotations

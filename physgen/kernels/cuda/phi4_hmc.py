@@ -1,10 +1,10 @@
 r"""Hybrid Monte Carlo and Langevin steps of phi^4 fields on a CUDA device.
 
-The formulas, the random words and the layout of :mod:`physgen.kernels.cpu.phi4_hmc` and
-:mod:`physgen.kernels.cpu.langevin`; fields agree with theirs to rounding.  A CUDA block runs all
-steps of its W chains in one launch, and its threads wait for one another after each pass over the
-lattice; two field buffers take turns, and with the momenta they stay in the first- or second-level
-cache.  Actions are summed in float64.
+Formulas, random words and layout are the same as in :mod:`physgen.kernels.cpu.phi4_hmc` and
+:mod:`physgen.kernels.cpu.langevin`, and fields agree up to rounding.  A CUDA block runs all steps
+of its W chains in one launch, and its threads wait for one another after each pass over the
+lattice.  Two field buffers alternate; together with the momenta they stay in the first- or
+second-level cache.  Actions are summed in float64.
 """
 
 from __future__ import annotations

@@ -1,16 +1,16 @@
-r"""The sites of a phi^4 field that one thread of a CUDA device looks after.
+r"""Updates of the sites of a phi^4 field that belong to one thread of a CUDA device.
 
 .. math:: F_x = \mathrm{hop} \sum_{y \sim x} \phi_y - 2\,\mathrm{quad}\, \phi_x
                 - 4\,\mathrm{quart}\, \phi_x^3 , \qquad
           \pi_x \leftarrow \pi_x + k F_x(\phi), \quad \phi'_x = \phi_x + d\, \pi_x .
 
 A CUDA block holds the W interleaved chains of a block of :mod:`physgen.kernels.cpu.phi4_layout`;
-thread (w, s) does chain w at the sites s, s + S, ..., so that the threads of a warp touch
+thread (w, s) updates chain w at the sites s, s + S, ..., so the threads of a warp access
 neighbouring numbers.  Arrays are flat, (sites x chains).  Sums run in the order of the CPU.
 
-Arguments that all functions share: ``table`` uint32 (n_sites, z), the neighbours, those that exist
-first; ``degrees`` uint32 (n_sites,); ``c`` = (hop, quad, quart, 0) and the factors k and d in the
-type of the field; ``width, lane, first, stride`` uint32: W, w, s, S.
+Arguments common to all functions: ``table`` uint32 (n_sites, z), the neighbours, absent ones last;
+``degrees`` uint32 (n_sites,); ``c`` = (hop, quad, quart, 0) and the factors k and d in the type of
+the field; ``width, lane, first, stride`` uint32: W, w, s, S.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from physgen.kernels.cuda._numba import cuda
 
 __all__ = ["MOST_THREADS", "add_up", "copy", "energies", "kick_drift", "moments"]
 
-MOST_THREADS = 256  # of a CUDA block: the size of the shared arrays of sums
+MOST_THREADS = 256  # threads of a CUDA block: the size of the shared arrays of sums
 
 _U32, _D = np.uint32, np.float64
 

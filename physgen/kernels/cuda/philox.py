@@ -1,8 +1,8 @@
 """Philox4x32-10 on a CUDA device: the words of :mod:`physgen.kernels.cpu.philox`.
 
-The counter layout is the one stated there, so a chain is the same chain on either side.  A 32-bit
-word is kept in 32 bits here, and every product has two 32-bit factors: one instruction
-(``mul.wide.u32``) gives both its halves.
+The counter layout is the same, so CPU and device produce the same chain.  A 32-bit word is kept in
+32 bits here, and every product has two 32-bit factors, so one instruction (``mul.wide.u32``) gives
+both halves.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _product(a, b):
 
 
 def _wide_product(typingctx, a, b):
-    # NVVM would widen the factors and multiply 64 bits by 64, which is a third dearer.
+    # NVVM would widen the factors and multiply 64 bits by 64, which costs a third more.
     def codegen(context, builder, signature, args):
         word, both = ir.IntType(32), ir.IntType(64)
         kind = ir.FunctionType(both, [word, word])

@@ -1,7 +1,7 @@
-r"""Which sites of a sequential sweep can be updated at once.
+r"""Sites of a sequential sweep that can be updated at once.
 
-A sequential sweep is fixed by who sees whom: site j sees the new spin of its neighbour i < j and
-the old one of its neighbour i > j.  So give every site the level
+In a sequential sweep site j sees the new spin of a neighbour i < j and the old spin of a neighbour
+i > j, and this alone fixes the result.  So give every site the level
 
 .. math:: l_j = 1 + \max_{i \sim j,\, i < j} l_i \qquad (0 \text{ without such a neighbour})
 
@@ -9,10 +9,10 @@ and start sweep t of site j at time :math:`l_j + P t`.  With
 
 .. math:: P > l_j - l_i \quad \text{for all neighbours } i < j
 
-nobody is updated together with a neighbour, j always follows i, and i follows the j of the sweep
-before: the spins are those of the sequential sweep, bit for bit.  The sites of one colour
+no site is updated together with a neighbour, j always follows i, and i follows j of the previous
+sweep: the spins equal those of the sequential sweep, bit for bit.  The sites of one colour
 :math:`l_j \bmod P` run in parallel, V/P of them on average; on a periodic square lattice they are
-the L sites of the diagonals l and l + L, of two successive sweeps.
+the L sites of the diagonals l and l + L, in two successive sweeps.
 
 P is at least half the number of levels, so that at most two sweeps are under way.
 """
@@ -36,8 +36,8 @@ class Schedule(NamedTuple):
     starts : uint32 array (P + 1,)
         Colour c is ``order[starts[c]:starts[c + 1]]``.
     late : uint32 array (n_sites,)
-        For each entry of `order`, :math:`\lfloor l / P \rfloor`: how many periods of P times
-        after the others the site does the same sweep, 0 or 1.
+        For each entry of `order`, :math:`\lfloor l / P \rfloor`: the delay of the site within a
+        sweep, in periods of P times, 0 or 1.
     """
 
     order: np.ndarray
@@ -56,7 +56,7 @@ class Schedule(NamedTuple):
 
 
 def schedule(neighbours: np.ndarray) -> Schedule:
-    """Return the colours of a neighbour table (n_sites, z), where n_sites means none."""
+    """Return the colours of a neighbour table (n_sites, z); n_sites stands for no neighbour."""
     n_sites = len(neighbours)
     levels = [0] * n_sites
     distance = 0

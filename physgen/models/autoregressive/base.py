@@ -1,4 +1,4 @@
-r"""Autoregressive networks: what a chain of conditional distributions has in common.
+r"""Base class of autoregressive networks: a chain of conditional distributions.
 
 .. math:: \log q(a) = \sum_{i=1}^{L} \log \mathrm{softmax}(l_i)_{a_i}, \qquad
           l_i = l_i(a_1, \dots, a_{i-1}),
@@ -9,10 +9,11 @@ and the site features
 
 .. math:: f_i = \big(e^{-i/\ell}, e^{-(L-1-i)/\ell}\big)_{\ell = 1, 3, 8, 20}
 
-(i = 0..L-1, lengths in lattice spacings), which tell how far both ends of an open chain are.
+(i = 0..L-1, lengths in lattice spacings), which encode the distances to both ends of an open
+chain.
 
-A draw is ancestral, one uniform number a site, by inversion of the cumulative distribution; a
-family keeps what it has computed of the sites before, so L sites cost L steps and not L passes.
+A draw is ancestral: one uniform number per site inverts the cumulative distribution.  A family
+keeps what it computed for earlier sites, so L sites cost L steps and not L passes.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ Step = Callable[[int, torch.Tensor], torch.Tensor]
 
 
 class AutoregressiveNet(StringModel):
-    """A network that gives the distribution of each outcome from those before it.
+    """A network that gives the distribution of each outcome, given the outcomes before it.
 
     Parameters
     ----------
@@ -105,7 +106,7 @@ class AutoregressiveNet(StringModel):
         return torch.stack(drawn, 1).to(torch.uint8), log_q
 
     def _previous(self, sites: torch.Tensor) -> torch.Tensor:
-        """Outcomes (L, B) of the site before each, K where there is none."""
+        """Outcome (L, B) of the site before each site, K where there is none."""
         return torch.cat([sites.new_full((1, sites.shape[1]), self.K), sites[:-1]])
 
     def _table(self, w: torch.Tensor, b: torch.Tensor) -> torch.Tensor:

@@ -1,12 +1,12 @@
-r"""Autoregressive spins in colours: many at once, coarse to fine, and odd under a flip of all.
+r"""Autoregressive spins in colours: many at once, coarse to fine, invariant under a global flip.
 
 .. math:: \log q(s) = -\sum_x \log\big(1 + e^{-2 s_x b_x}\big), \qquad
           b_x = a \cdot c_x + v \cdot \tanh(W c_x) ,
 
 with the known spins :math:`c_x` around site x (:mod:`physgen.lattice.orderings`) and one small net
-(a, W, v) a colour.  b is the field of its neighbours that a spin of an Ising model would feel, and
-odd in c, so q(-s) = q(s) exactly; without that symmetry every net has a constant in its context.
-A draw of n_colours steps gives log q along with the spins (van den Oord et al., ICML 2016, for
+(a, W, v) per colour.  b plays the role of the neighbours' field on an Ising spin and is odd in c,
+so q(-s) = q(s) exactly; without that symmetry every net has a constant in its context.  A draw
+takes n_colours steps and gives log q along with the spins (van den Oord et al., ICML 2016, for
 pixels; Wu, Wang and Zhang, PRL 122, 080602 (2019), for spins, one by one).
 """
 
@@ -30,7 +30,7 @@ __all__ = ["ColouredNet"]
 
 @final
 class ColouredNet(SpinModel):
-    """An autoregressive model of spins with one small net a colour.
+    """An autoregressive model of spins with one small net per colour.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ class ColouredNet(SpinModel):
                 new = torch.where(u[colour.sites] < torch.sigmoid(2 * b), 1.0, -1.0)
                 new = new.to(self.dtype)
             log_q = log_q + nn.functional.logsigmoid(2 * new * b).sum(0).double()
-            # What later colours read is a copy: the graph of earlier ones keeps its own gather.
+            # Later colours read a copy: the graph of earlier ones keeps its own gather.
             s[colour.sites] = new
         return s.t().reshape(n, *self.event_shape), log_q
 

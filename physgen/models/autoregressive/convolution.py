@@ -9,8 +9,8 @@ With the code x_i of the string before site i (see :mod:`~physgen.models.autoreg
    (f^n_i, g^n_i) = W_n h^{n-1}_i + W'_n h^{n-1}_{i - d_n} + b_n,
 
 with dilations :math:`d_n = 2^{n-1}`, n = 1..N, and h = 0 left of the chain; the logits are
-:math:`V h^N_i + S x_i + v`.  An outcome sees the 2^N before it: 2^N >= L - 1 covers the chain, and
-with fewer layers q is a Markov chain of order 2^N.
+:math:`V h^N_i + S x_i + v`.  An outcome depends on the 2^N before it: 2^N >= L - 1 covers the
+chain, and with fewer layers q is a Markov chain of order 2^N.
 
 A draw keeps the last d_n inputs of every layer in a ring, so a site costs N small products.
 
@@ -51,7 +51,7 @@ class ConvolutionNet(FeedForwardNet):
     layers : int or None
         Number N of convolutions; None: the fewest whose receptive field 2^N covers the chain.
     shared : bool
-        One W, W', b, R, r for all layers, a network that looks alike on every scale: it has fewer
+        One W, W', b, R, r for all layers, a network that is the same on every scale: it has fewer
         weights to learn from few shots.
     site_features : bool
         Feed the distances to both ends of the chain.

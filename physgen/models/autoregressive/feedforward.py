@@ -6,8 +6,7 @@ r"""Feed-forward autoregressive networks: layers that see a whole string at once
 with the codes x_i of :mod:`~physgen.models.autoregressive.base`.  The trunk, several layers of one
 kind, is causal: its output at i depends on its input at j <= i only.  S starts from zero.
 
-Every weight that meets x_i is a table over sites and previous outcomes, looked up and not
-multiplied.
+Products with x_i are tables over sites and previous outcomes, looked up and not multiplied.
 """
 
 from __future__ import annotations

@@ -6,11 +6,12 @@ For a layer with input projection x_t and recurrent weight W (G, H),
 
 with h_0 = c_0 = 0.  :func:`sequence` is this map as a differentiable torch function; its weight
 gradient is :math:`\partial_W = \sum_t (\partial g_t)^T h_{t-1}`.
-:func:`draw` is ancestral sampling with the state of every layer kept, O(L) cell steps for L sites.
+:func:`draw` is ancestral sampling that keeps the state of every layer, O(L) cell steps for L
+sites.
 
 Cost: a GRU step for a batch of B is 6 B H^2 flops of matrix product, and on the machine of
-RESULTS.md the cell between costs as much time as 0.4 of that product at H = 100.  Both agree with
-``torch.nn.GRU`` (and LSTM, RNN) to float32 rounding; that is a contract test.
+RESULTS.md the cell adds 0.4 of the time of that product at H = 100.  A contract test checks that
+both agree with ``torch.nn.GRU`` (and LSTM, RNN) to float32 rounding.
 """
 
 from __future__ import annotations
@@ -108,7 +109,7 @@ def _arrays(*tensors: torch.Tensor) -> list[np.ndarray]:
 
 @dataclass(frozen=True)
 class LayerWeights:
-    """What one layer needs to advance a step.
+    """The arrays that one layer needs to advance a step.
 
     Attributes
     ----------
@@ -217,7 +218,7 @@ def draw(
     ----------
     layers : list of LayerWeights
     head : (w, table) of shapes (K, H), (T, K+1, K)
-        Logits of the next outcome: w h plus those by site and previous outcome.
+        Logits of the next outcome: w h plus the table by site and previous outcome.
     cell : {"rnn", "gru", "lstm"}
     u : array (T, B) float32 in [0, 1)
         Draw, with one uniform for each site and sample.
@@ -240,7 +241,7 @@ def draw(
     logits, total = torch.empty(K, B), np.empty(B, dtype=np.float32)
     logits_np, weights = logits.numpy(), np.empty((K, B), dtype=np.float32)
     biases = [layer.b_n.numpy() for layer in layers]
-    # Two buffers a layer, for the state before and after a step; they change places.
+    # Two buffers per layer, for the state before and after a step; they are swapped.
     old, new = ([torch.zeros(B, kernel.state * H) for _ in layers] for _ in range(2))
     old_np, new_np = [t.numpy() for t in old], [t.numpy() for t in new]
     saved = np.empty((1, kernel.saved * H), dtype=np.float32)

@@ -10,7 +10,7 @@ van den Oord et al., NeurIPS 2016, arXiv:1606.05328).  The vertical stack v know
 site: v^0 are the spins one row up, and P sees the rows r, r - 1, ... and columns on both sides.
 The horizontal stack h knows the row up to the site: h^0 is the spin on the left, and R sees the
 columns c, c - 1, ...  Where rows are rings, P sees them as rings; above the first row are zeros.
-The first layer adds to nothing; that v adds up too, and not h alone, is an extension.
+The first layer has nothing to add to; adding up v as well as h is an extension of PixelCNN.
 
 Of the even sublattice, odd rows are shifted by half a step; their parity is a second channel of
 v^0.  A draw computes v once a row and h once a site.
@@ -54,7 +54,7 @@ class PixelNet(RasterNet):
     layers : int or None
         Number N of layers; None: the fewest with which the last site sees the first one.
     kernel : int
-        Odd width >= 3 of the window around a site, of which a layer sees what is known.
+        Odd width >= 3 of the window around a site; a layer sees the known part of it.
     rng : Stream or int
         Initial weights, normal with variance 1 / (number of inputs); q is uniform.
 
@@ -112,7 +112,7 @@ class PixelNet(RasterNet):
         self.w, self.a = nn.Parameter(torch.zeros(1, H)), nn.Parameter(torch.zeros(1))
 
     def _framed(self, v: torch.Tensor) -> torch.Tensor:
-        """Return rows (B, C, R, W + 2 p) with what the window sees beyond both ends."""
+        """Return rows (B, C, R, W + 2 p), extended beyond both ends as the window sees them."""
         return pad(v, (0, 1)).index_select(3, self.columns)
 
     def _above(self, rows: torch.Tensor, first: int) -> torch.Tensor:

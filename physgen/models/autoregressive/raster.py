@@ -3,18 +3,18 @@ r"""Autoregressive spins one by one, in raster order.
 .. math:: \log q(s) = \sum_{i=0}^{n-1} \log \sigma(2 s_i b_i), \qquad
           b_i = b_i(s_0, \dots, s_{i-1}),
 
-with :math:`\sigma(x) = 1 / (1 + e^{-x})`: b is the field that a single spin would feel (Wu, Wang
-and Zhang, PRL 122, 080602 (2019)).  Where q(-s) = q(s) is wanted, the net sees the spins relative
-to the first one,
+with :math:`\sigma(x) = 1 / (1 + e^{-x})`: b is the effective field on a single spin (Wu, Wang and
+Zhang, PRL 122, 080602 (2019)).  To impose q(-s) = q(s), the net sees the spins relative to the
+first one,
 
 .. math:: t_i = s_i s_0, \qquad
           \log q(s) = -\log 2 + \sum_{i=1}^{n-1} \log \sigma(2 t_i b_i(1, t_1, \dots, t_{i-1})),
 
-which is the same for s and -s, to the last bit at the same place of a batch; a draw is z t with a
-fair z = 1 or -1.
+which is the same for s and -s (to the last bit at the same place of a batch); a draw is z t with a
+fair random sign z.
 
 A family supplies the fields of all sites at once, for scores and gradients, and a walk that keeps
-what it has computed of the sites before, so a draw of n sites costs n steps and not n passes.
+what it computed for earlier sites, so a draw of n sites costs n steps and not n passes.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class RasterNet(SpinModel):
     boundary : str or sequence of str
         "periodic" or "open", for all axes or one each.
     halved : bool
-        Spins live on the even sublattice, in the order of ``lattice.split``: that of the sites.
+        Spins live on the even sublattice, with sites in the order of ``lattice.split``.
     odd : bool
         q(-s) = q(s), exactly.
 
@@ -69,14 +69,14 @@ class RasterNet(SpinModel):
 
     @abstractmethod
     def _fields(self, t: torch.Tensor) -> torch.Tensor:
-        """Return b (B, n) of spins t (B, n): that of site i from the spins before i only."""
+        """Return b (B, n) of spins t (B, n): at site i it depends on the spins before i only."""
 
     @abstractmethod
     def _walk(self, B: int) -> Step:
         """Return step(i, previous) -> b_i (B,), to be called for i = 0, 1, ...
 
-        ``previous`` (B,) holds the spins of site i - 1, or zeros at the first site.  What a walk
-        keeps is written in place, so it has no gradient.
+        ``previous`` (B,) holds the spins of site i - 1, or zeros at the first site.  A walk
+        updates its state in place, so it has no gradient.
         """
 
     # --- the density ----------------------------------------------------------------------
@@ -85,7 +85,7 @@ class RasterNet(SpinModel):
     def grid(self) -> tuple[int, int]:
         """Rows and columns of the sites in raster order.
 
-        Of the even sublattice, row r holds the columns r mod 2, r mod 2 + 2, ... of the lattice.
+        On the even sublattice, row r holds the columns r mod 2, r mod 2 + 2, ... of the lattice.
 
         Raises
         ------
@@ -114,7 +114,7 @@ class RasterNet(SpinModel):
     def draw(self, n: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Return spins (n, *event_shape), floating, and log q, differentiable in the weights.
 
-        With gradients enabled log q is that of one pass over the spins of the walk.
+        With gradients enabled log q comes from one pass over the spins of the walk.
         """
         u = torch.rand(self.n, n, generator=generator, dtype=self.dtype, device=self.device)
         with torch.no_grad():
@@ -130,7 +130,7 @@ class RasterNet(SpinModel):
         step, previous = self._walk(u.shape[1]), torch.zeros_like(u[0])
         for i in range(self.n):
             b[i] = step(i, previous)
-            fixed = self.odd and i == 0  # the first spin is what the others are relative to
+            fixed = self.odd and i == 0  # other spins are relative to the first one
             up = torch.ones_like(u[0]) > 0 if fixed else u[i] < torch.sigmoid(2 * b[i])
             t[i] = previous = _sign(up, u)
         return t, self._log_q(t, b, 0)

@@ -10,8 +10,8 @@ sites; S starts from zero.  The site features
 
 .. math:: f_i = \big(e^{-i/\ell}, e^{-(L-1-i)/\ell}\big)_{\ell = 1, 3, 8, 20}
 
-(i = 0..L-1, lengths in lattice spacings) tell the cell how far both ends of an open chain are.
-log q is in nats; q sums to one over the K^L strings by construction.
+(i = 0..L-1, lengths in lattice spacings) tell the cell the distances to both ends of an open
+chain.  log q is in nats; q sums to one over the K^L strings by construction.
 
 On a CPU in float32 the loops of :mod:`physgen.models.autoregressive.fused` run; elsewhere the
 same weights run through ``torch.nn.GRU`` and its siblings, which are also the reference in tests.
@@ -62,7 +62,7 @@ class RecurrentNet(AutoregressiveNet):
     precision : {"float32", "bfloat16"}
         Factors of the recurrent products in sampling, and in scoring without gradients, on a
         CPU: bfloat16 is faster where the hardware has it and changes log q by less than about
-        0.005 nats per string.  Whatever needs gradients stays in float32.
+        0.005 nats per string.  Computations with gradients stay in float32.
     cell : {"gru", "lstm", "rnn"}
     rng : Stream or int
         Initial weights, uniform in +-1/sqrt(H).

@@ -1,4 +1,4 @@
-r"""A recurrent network in two dimensions: what a site knows comes from its left and from above.
+r"""A recurrent network in two dimensions: a site's state comes from its left and from above.
 
 .. math::
 
@@ -13,12 +13,11 @@ workshop ML4PS (2021), arXiv:2207.14314) and the update gate of a GRU,
    (f, g) = W \big[ (1, t_l, t_u) \otimes (h_l, h_u) \big] + U k_x + c, \qquad
    h_x = \sigma(g) \odot \tanh f + (1 - \sigma(g)) \odot C (h_l, h_u) ;
 
-:math:`b_x = w \cdot h_x + a`.  l is the site on the left and u the one above, of the even
-sublattice the right one of the two above; states outside of the lattice are zero.  Of what lies
-further to the right above x, beyond a cone, nothing comes down to x.
-:math:`k_x` are the spins nearest to x that are known, around the lattice where it is periodic, so
-the last row knows the first.  In a pass over given spins all sites of a wave that runs to the
-lower right are computed at once.
+:math:`b_x = w \cdot h_x + a`.  l is the site on the left and u the one above (on the even
+sublattice, the right one of the two above); states outside of the lattice are zero.  Sites above x
+but beyond a cone to the right do not influence x.  :math:`k_x` are the known spins nearest to x,
+around the lattice where it is periodic, so the last row knows the first.  In a pass over given
+spins all sites of a wave that runs to the lower right are computed at once.
 """
 
 from __future__ import annotations
@@ -105,7 +104,7 @@ class Recurrent2dNet(RasterNet):
             as_tensor(generator.normal(size=(outputs, inputs)) / np.sqrt(inputs))
         )
         self.c = nn.Parameter(torch.zeros(outputs))
-        if gated:  # at first a state is the mean of both before it, renewed by half
+        if gated:  # at first a state is the mean of the two before it, renewed by half
             self.C = nn.Parameter(torch.eye(H).repeat(1, 2) / 2)
         self.w, self.a = nn.Parameter(torch.zeros(1, H)), nn.Parameter(torch.zeros(1))
 
@@ -117,7 +116,7 @@ class Recurrent2dNet(RasterNet):
         t_u: torch.Tensor,
         x: torch.Tensor,
     ) -> torch.Tensor:
-        """Return states (H, M) from those before, their spins (M,) and x = U k + c."""
+        """Return states (H, M) from the states before, their spins (M,) and x = U k + c."""
         h = torch.cat([h_l, h_u])
         if self.cell == "tanh":
             return torch.tanh(torch.addmm(x, self.W, h))

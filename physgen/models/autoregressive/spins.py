@@ -1,4 +1,4 @@
-"""What autoregressive models of Ising spins have in common: how a target asks for one."""
+"""Shared by autoregressive models of Ising spins: the arguments that follow from a target."""
 
 from __future__ import annotations
 

@@ -16,12 +16,12 @@ of H heads each,
    p_{ij} \propto \exp\!\big( q_i \cdot k_j / \sqrt{d} + b_{i-j} \big), \qquad
    \sum_{j \le i} p_{ij} = 1 ,
 
-where q, k, v of dimension d are linear in norm h and b is a learned bias of each layer and head by
+where q, k, v of dimension d are linear in norm h and b is a learned bias for each layer, head and
 distance.  It starts from :math:`b_r = -s \log(1 + r)` with s = 0..2 over the heads (1 if there is
-one): from no preference to the decay of a weight 1/r^2.  The logits are
+one): from no preference to a weight that decays as 1/r^2.  The logits are
 :math:`V\, \mathrm{norm}\, h + S x_i + v`.
 
-A draw keeps keys and values of the sites before, so site i costs i products with a key.
+A draw keeps the keys and values of earlier sites, so site i costs i products with a key.
 
 References
 ----------
@@ -142,12 +142,12 @@ class TransformerNet(FeedForwardNet):
 
 
 class _Block(nn.Module):
-    """Weights of one layer: what comes before the attention, and what follows it."""
+    """Weights of one layer, before and after the attention."""
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
         self.before, self.between = nn.LayerNorm(hidden), nn.LayerNorm(hidden)
-        # No biases: that of a key would cancel in the softmax, those of q and v are in the norm.
+        # No biases: a key's would cancel in the softmax, those of q and v are in the norm.
         self.projection = nn.Linear(hidden, 3 * hidden, bias=False)
         self.out = nn.Linear(hidden, hidden, bias=False)
         self.up = nn.Linear(hidden, EXPANSION * hidden)

@@ -1,14 +1,14 @@
-r"""Discrete flows on a checkerboard: couplings of its two colours in turns.
+r"""Discrete flows on a checkerboard: couplings that alternate between its two colours.
 
 .. math:: C = C_n \circ \dots \circ C_1
 
-(:mod:`physgen.models.flows.discrete`), where C_i moves the sites of one colour by what a net sees
-of the other (:mod:`physgen.models.flows.couplings`).  Albergo, Kanwar and Shanahan, Phys. Rev. D
-100, 034515 (2019), brought such flows to lattices; with a last spline at all sites they are those
-of Del Debbio, Marsh Rossney and Wilson, Phys. Rev. D 104, 094507 (2021).
+(:mod:`physgen.models.flows.discrete`), where C_i moves the sites of one colour, given the other
+through a net (:mod:`physgen.models.flows.couplings`).  Albergo, Kanwar and Shanahan, Phys. Rev. D
+100, 034515 (2019), brought such flows to lattices; with a last spline at all sites they are the
+flows of Del Debbio, Marsh Rossney and Wilson, Phys. Rev. D 104, 094507 (2021).
 
 On a periodic lattice all translations that preserve the colours
-(:mod:`physgen.models.flows.windows`) are symmetries of q; the flip of the field is one if wanted.
+(:mod:`physgen.models.flows.windows`) are symmetries of q; the flip of the field is optional.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class CouplingFlow(DiscreteFlow):
     hidden : int
         Channels of their nets.
     kernel : int
-        Odd width of the window that a site sees, >= 3, in sites of the whole lattice (of the
+        Odd width >= 3 of the window that a site sees, in sites of the whole lattice (of the
         sublattice, for the even sites of a chain).
     bins : int
         Of the splines of couplings.

@@ -6,8 +6,8 @@ r"""One flow for a range of a coupling: its weights are polynomials of the coupl
 with Chebyshev polynomials T_m, for every weight of a flow
 (:mod:`physgen.models.flows.continuous`): kernels, spectrum and frequencies change smoothly with
 the coupling, as the theory does.
-:meth:`ConditionedFlow.at` is a flow like any other.  (Gerdes et al., SciPost Phys. 15, 238 (2023),
-condition the velocity on the coupling, for the same purpose.)
+:meth:`ConditionedFlow.at` returns a flow like any other.  (Gerdes et al., SciPost Phys. 15, 238
+(2023), condition the velocity on the coupling, for the same purpose.)
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class ConditionedFlow(nn.Module):
         for p in pattern.parameters():
             rest = torch.zeros(degree, *p.shape)
             self.coefficients.append(nn.Parameter(torch.cat([p.detach()[None], rest])))
-        self._calls = [_Calls(pattern)]  # in a list: its own weights are no parameters of this
+        self._calls = [_Calls(pattern)]  # in a list, so that its weights are not parameters
         self._target_at: Callable[[float], Any] | None = None
 
     @classmethod
@@ -142,7 +142,7 @@ class ConditionedFlow(nn.Module):
 
     @torch.no_grad()
     def steps_needed(self, rng: Stream | int) -> int:
-        """Return how many steps training needs where it needs most: at both ends, or between."""
+        """Return the largest number of steps needed at the ends and the middle of the interval."""
         low, high = self.interval
         found = [self.bound(c).steps_needed(rng) for c in (low, 0.5 * (low + high), high)]
         return max(found)
@@ -152,7 +152,7 @@ class ConditionedFlow(nn.Module):
         return self._calls[0].flow.get_extra_state()
 
     def set_extra_state(self, state: torch.Tensor) -> None:
-        """Take the number of steps that comes with weights."""
+        """Set the number of steps that is stored with weights."""
         self._calls[0].flow.set_extra_state(state)
 
     @property
@@ -166,7 +166,7 @@ class ConditionedFlow(nn.Module):
         Raises
         ------
         InputError
-            If the value lies outside the interval: polynomials are not to be trusted there.
+            If the value lies outside the interval, where polynomials cannot be trusted.
         """
         low, high = self.interval
         if not low <= check_finite(self.coupling, value) <= high:
@@ -190,7 +190,7 @@ class ConditionedFlow(nn.Module):
         Returns
         -------
         Decimated or EquivariantCNF
-            Of whole configurations of that target, where the family was made for targets.
+            For whole configurations of that target, if the family was made for targets.
 
         Raises
         ------
@@ -212,12 +212,12 @@ class ConditionedFlow(nn.Module):
         return Decimated(flow, target, reduced(target))
 
     def with_targets(self, target_at: Callable[[float], Any]) -> ConditionedFlow:
-        """Return this family, after it was read from a file, for whole configurations again."""
+        """Attach targets to a family read from a file, so that it draws whole configurations."""
         self._target_at = target_at
         return self
 
     def target(self, value: float) -> Any:
-        """Return what the flow itself has to learn at this value: the target, or its even sites.
+        """Return what the flow learns at this value: the target, or its even sites.
 
         Raises
         ------
@@ -230,7 +230,7 @@ class ConditionedFlow(nn.Module):
         return reduced(target) if self._calls[0].flow.halved else target
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ConditionedFlow:
-        # What is averaged and tried out in training are weights.
+        # Training copies a model to average or try out weights.
         new = ConditionedFlow(**self.arguments, rng=0)
         new.to(self.coefficients[0].dtype).load_state_dict(self.state_dict())
         new._target_at = self._target_at
@@ -250,7 +250,7 @@ class _Calls(nn.Module):
 
 
 class BoundFlow:
-    """A flow with given weights, through which gradients reach what these were made of; Scored."""
+    """A flow with given weights; gradients flow through these to what they came from; Scored."""
 
     def __init__(self, calls: _Calls, weights: Mapping[str, torch.Tensor]) -> None:
         self._calls, self._weights = calls, {f"flow.{k}": w for k, w in weights.items()}

@@ -1,4 +1,4 @@
-r"""The net of a coupling: what frozen sites tell the active ones.
+r"""The net of a coupling: from frozen sites to the parameters of active ones.
 
 .. math:: u_x = \tanh\Big( \sum_d W_d \, \phi_{x+d} / \sigma + w \Big) , \qquad
           t_x = \sum_d l_d \, \phi_{x+d} + \sigma ( a \cdot v_x + b ) , \qquad
@@ -7,11 +7,11 @@ r"""The net of a coupling: what frozen sites tell the active ones.
 
 for active sites x and the displacements d of a window that lead to frozen ones
 (:mod:`physgen.models.flows.windows`); sites beyond an open boundary count as zero.  t is the shift
-of a coupling, theta all else that it needs.  For a layer that commutes with a flip of the field t
-has to be odd, w = c = b = 0, and theta even: :math:`\theta_x = P \tanh(V' u_x^2 + c') + p` then.
+of a coupling, theta are its other parameters.  For a layer that commutes with a flip of the field,
+t has to be odd, w = c = b = 0, and theta even: then :math:`\theta_x = P \tanh(V' u_x^2 + c') + p`.
 
-Only what active sites need is computed, and a window is a gather of rows with sites first: at
-8 x 8 that takes a fifteenth of the time of convolutions of the whole lattice with masks.
+Only active sites are computed, and a window is a gather of rows with sites first: at 8 x 8 this
+takes a fifteenth of the time of masked convolutions over the whole lattice.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Conditioner(nn.Module):
     odd : bool
         The shift is odd in the frozen field and everything else even.
     rng : Stream or int
-        Initial weights; those of the last layers are zero, so t and theta begin at zero.
+        Initial weights; the last layers start from zero, so t and theta begin at zero.
     n_shifts : int
         Of a site.
     """

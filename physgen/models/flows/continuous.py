@@ -10,13 +10,14 @@ along an equivariant velocity (:mod:`physgen.models.flows.velocity`),
 from :math:`\phi = z`, :math:`q = r` to a field of the model.  The last equation carries the score
 :math:`g = \partial_\phi \log q_t(\phi)` along with the field (Vaitl et al., ICML 2022), so that
 path gradients need one pass.  The steps are those of :mod:`physgen.models.runge_kutta`,
-half as many again for evaluation as for training.  With steps of length h the density is off by
-O(h^6), and log Z with it: `importance` doubles the number until that is small against the error.
-Training needs enough of them as well, or the score that is carried along is not that of the
-draws, and no gradient: with 3 steps near criticality the weights drifted away from their optimum
-for as long as training went on (16 x 16, ESS 0.7 after 50 steps of Adam and 0.002 after 1000).
-Such fits had errors of log q beyond 0.2 (rms), sound ones below 0.06; so `fit` asks
-`steps_needed` early and often, and takes more where the error exceeds 0.1.
+with half as many again for evaluation as for training.  With steps of length h the errors of the
+density and of log Z are O(h^6): `importance` doubles the number of steps until they are small
+compared with the statistical error.  Training needs enough steps as well, or the score carried
+along is not the score of the draws, and the gradient is wrong: with 3 steps near criticality the
+weights drifted away from their optimum as long as training went on (16 x 16, ESS 0.7 after 50
+steps of Adam and 0.002 after 1000).  Such fits had errors of log q beyond 0.2 (rms), sound ones
+below 0.06; so `fit` calls `steps_needed` early and often, and takes more steps where the error
+exceeds 0.1.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ from physgen.targets.even import EvenTarget
 __all__ = ["EquivariantCNF"]
 
 STEP_ERROR = 0.1  # rms of log q, in training
-MOST_STEPS = 32  # that a fit takes by itself
-_PROBED = 128  # draws that it is measured on
+MOST_STEPS = 32  # the most that a fit takes by itself
+_PROBED = 128  # draws that the error is measured on
 
 
 @final
@@ -59,7 +60,7 @@ class EquivariantCNF(LatticeModel):
         Extents of the lattice.
     halved : bool
         Fields live on its even sublattice (n_sites / 2 numbers, in the order of
-        ``lattice.split``) instead of the whole of it.
+        ``lattice.split``) instead of the whole lattice.
     features, frequencies, times : int
         Features of a site, sines they are made of, and Legendre polynomials in time.
     steps : int
@@ -115,7 +116,7 @@ class EquivariantCNF(LatticeModel):
         Raises
         ------
         InputError
-            If the target declares no translations, or is not one of real fields.
+            If the target declares no translations, or has no real fields.
         """
         symmetries = declared(target).symmetries
         if "translations" not in symmetries:
@@ -126,14 +127,14 @@ class EquivariantCNF(LatticeModel):
                 "of 'translations', 'point_group', 'z2') beside its action"
             )
         known = cls._lattice_arguments(target, even, REALS)
-        del known["boundary"]  # the class has periodic lattices alone
+        del known["boundary"]  # the class takes periodic lattices only
         return known | {
             "scale": field_size(target, rng),
             "point_group": "point_group" in symmetries,
         }
 
     def refined(self) -> EquivariantCNF:
-        """Return the same flow with steps half as long: its draws differ by the error of these."""
+        """Return the same flow with steps half as long: draws differ by the error of the steps."""
         finer = copy.copy(self)
         finer.refine = 2 * self.refine
         return finer
@@ -142,7 +143,7 @@ class EquivariantCNF(LatticeModel):
     def transferred(self, shape: Any) -> EquivariantCNF:
         """Return a flow on another lattice with the kernels of this one: a start for training.
 
-        Kernels are those of equal displacements; what only the larger lattice has begins at zero.
+        Kernels are copied for equal displacements; those only on the larger lattice begin at zero.
 
         Parameters
         ----------
@@ -189,8 +190,8 @@ class EquivariantCNF(LatticeModel):
     def steps_needed(self, rng: Stream | int) -> int:
         """Return how many steps training needs with these weights: half as many again, or these.
 
-        The error of log q is measured on a few draws, against steps half as long.  There is a
-        most: weights that have run away want ever more.
+        The error of log q is measured on a few draws, against steps half as long.  The number is
+        bounded: weights that have run away would want ever more.
         """
         z, log_r, _ = self.base.draw(_PROBED, as_stream(rng).torch(self.device))
         coarse, fine = (self._carried(z, log_r, None, k * self._steps)[1] for k in (1, 2))
@@ -204,7 +205,7 @@ class EquivariantCNF(LatticeModel):
         return torch.tensor(self._steps)
 
     def set_extra_state(self, state: torch.Tensor) -> None:
-        """Take the number of steps that comes with weights."""
+        """Set the number of steps that is stored with weights."""
         self._steps = int(state)
 
     @property
@@ -229,7 +230,7 @@ class EquivariantCNF(LatticeModel):
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return n fields, their log q and their score d log q / dx.
 
-        Only the fields are differentiable in the weights: the rest of a path gradient.
+        Only the fields are differentiable in the weights, as a path gradient needs.
         """
         z, log_r, score = self.base.draw(n, generator)
         x, log_q, score = self._carried(z, log_r.detach(), score.detach(), self.steps)
@@ -263,9 +264,9 @@ class EquivariantCNF(LatticeModel):
     def _rates(
         self, phi: torch.Tensor, score: torch.Tensor | None, at: Kernels
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """Return the derivatives of (phi, log q, score) by t.
+        """Return the derivatives of (phi, log q, score) with respect to t.
 
-        Where a score is carried, those after the first have no gradients.
+        If a score is carried, only the first derivative has gradients.
         """
         v, phase = self.velocity(phi, at)
         if score is None:

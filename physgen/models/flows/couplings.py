@@ -1,4 +1,4 @@
-r"""Coupling layers: active sites move, frozen ones say how far.
+r"""Coupling layers: active sites move by functions of the frozen sites.
 
 .. math::
     \text{additive} \quad & y = x + t
@@ -8,7 +8,7 @@ r"""Coupling layers: active sites move, frozen ones say how far.
     \text{spline} \quad & y = e^s R(x) + t
         && \text{(neural spline flows: Durkan et al., NeurIPS 2019)}
 
-for every active site, with t, s and the shape of R from the frozen ones
+for every active site, with t, s and the shape of R computed from the frozen ones
 (:mod:`physgen.models.flows.conditioners`), and
 
 .. math:: \log |\det \partial y / \partial x| = \sum_x s_x + \log R'(x) , \qquad
@@ -85,7 +85,7 @@ class Coupling(nn.Module):
         x : tensor (n_active, B)
         frozen : tensor (n_frozen, B)
         inverse : bool
-            Take y and return x; the determinant is that of this map.
+            Take y and return x; the determinant then belongs to this inverse map.
 
         Returns
         -------

@@ -1,11 +1,11 @@
-r"""What discrete flows of lattice fields have in common: a Gaussian, layers, a last spline.
+r"""Base class of discrete flows of lattice fields: a Gaussian, layers, a last spline.
 
 .. math:: \phi = T(C(z)) , \qquad
           \log q(\phi) = \log r(z) - \log |\det C'(z)| - \sum_x \log T'(C(z)_x) ,
 
 from a Gaussian r with learned spectrum (:mod:`physgen.models.flows.gaussian`), or of independent
-sites where an axis is open.  C is what a family supplies; T, if wanted, is one monotone spline at
-all sites.  Both directions are exact.
+sites where an axis is open.  A family supplies C; T is optional, one monotone spline for all
+sites.  Both directions are exact.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class DiscreteFlow(LatticeModel):
 
 
 def places(geometry: Geometry, groups: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return where sites in the order of groups stand in a configuration, and the inverse."""
+    """Return the places in a configuration of sites ordered by groups, and the inverse."""
     sites = geometry.lattice.even_sites if geometry.halved else np.arange(geometry.n)
     order = np.searchsorted(sites, np.concatenate(groups))
     return torch.tensor(order), torch.tensor(np.argsort(order))

@@ -1,12 +1,12 @@
-r"""A Gaussian field with a learned spectrum: what a free theory would make of a flow.
+r"""A Gaussian field with a learned spectrum, as in a free theory.
 
 .. math:: z = E \,\mathrm{diag}(e^{\ell_k / 2}) \, \epsilon , \qquad \epsilon \sim N(0, 1), \qquad
           \ell_k = \sum_o b_o \chi_{ok} / \sqrt{|o|} , \qquad
           \log r(z) = -\tfrac12 |\epsilon|^2 - \tfrac{n}{2} \log 2\pi - \tfrac12 \sum_k \ell_k ,
 
 with modes E and characters chi of :mod:`physgen.lattice.orbits`: translations and the point group
-leave r as it is, and the logarithm of the spectrum is a function on orbits like the kernels of a
-velocity, which larger lattices understand.
+leave r invariant, and the logarithm of the spectrum is a function on orbits, like the kernels of a
+velocity, so it transfers to larger lattices.
 """
 
 from __future__ import annotations

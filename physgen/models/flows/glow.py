@@ -1,6 +1,6 @@
 r"""Glow on a lattice: mixing of the sites of a block, and couplings between blocks.
 
-The sites of each block of two in all directions are its channels (two, where only even sites are
+The sites of each block, two in every direction, are its channels (on the even sublattice two are
 left of four).  A layer is
 
 .. math:: x \to A x + b , \qquad
@@ -8,13 +8,14 @@ left of four).  A layer is
           x_1 \to e^{s(x_2)} x_1 + t(x_2)
 
 with diagonal A and b for each channel, a permutation P, unit triangular L and U + 1, and the
-channels in two halves, whose net sees a window of blocks (Kingma and Dhariwal, NeurIPS 2018).
+channels in two halves; the net of s and t sees a window of blocks (Kingma and Dhariwal, NeurIPS
+2018).
 
 .. math:: \log |\det| = n_{\rm blocks} \Big( \sum_c \log A_c + \ell_c \Big) + \sum s .
 
-W begins as a random rotation, which leaves the Gaussian as it is.  The first normalisation cannot
-be set from data, which reverse training does not have: A begins at one and b at zero.
-Translations by two sites are symmetries of q.
+W begins as a random rotation, which leaves the Gaussian invariant.  Reverse training has no data
+to set the first normalisation: A begins at one and b at zero.  Translations by two sites are
+symmetries of q.
 """
 
 from __future__ import annotations
@@ -156,7 +157,7 @@ class _Layer(nn.Module):
         self.log_diagonal = nn.Parameter(as_tensor(np.log(np.abs(np.diag(U)))))
         self.active = channels // 2
         n, frozen = table.shape[1], channels - self.active
-        # Rows of the frozen channels follow one another; what lies outside is behind them all.
+        # Rows of the frozen channels follow one another; sites outside come after them all.
         tables = [np.where(table < n, table + c * n, frozen * n) for c in range(frozen)]
         self.net = Conditioner(
             np.concatenate(tables),

@@ -1,9 +1,10 @@
-r"""The map of a flow of couplings without its base: a layer between two targets.
+r"""The map of a coupling flow without its base: a layer between two targets.
 
 .. math:: T = C_n \circ \dots \circ C_1
 
-(:mod:`physgen.models.flows.checkerboard`), the identity to begin with.  Its determinant is exact:
-that of a continuous flow has an error, which training for the least work would learn to exploit.
+(:mod:`physgen.models.flows.checkerboard`), which begins as the identity.  Its determinant is
+exact.  The determinant of a continuous flow has an error, which training for the least work would
+learn to exploit.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class FlowLayer(nn.Module):
     def __init__(self, shape: Any, *, rng: Stream | int, **options: Any) -> None:
         super().__init__()
         self.flow = CouplingFlow(shape, **{"layers": 2, "hidden": 8, **options}, rng=rng)
-        self.flow.base.requires_grad_(False)  # that of another density
+        self.flow.base.requires_grad_(False)  # of another density, not trained here
 
     def forward(self, x: Any) -> Any:
         """Return T(x), the kind and shape of x."""

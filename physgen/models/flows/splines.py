@@ -13,8 +13,8 @@ where :math:`w_k, h_k` are width and height of a bin (Gregory and Delbourgo, IMA
 :math:`R(-x) = -R(x)`.
 
 Widths, heights and slopes come from unconstrained numbers; where these are zero, R is the
-identity.  No bin is narrower or lower than a twentieth of equal ones: that keeps the round trip of
-any parameters within 1e-3 in single precision.
+identity.  No bin is narrower or lower than a twentieth of an equal share: that keeps the round
+trip of any parameters within 1e-3 in single precision.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ def spline(
     odd: bool = False,
     inverse: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return R(x), or its inverse, and the logarithm of the slope of what is returned.
+    """Return R(x), or its inverse, and the logarithm of the slope of this map.
 
     Parameters
     ----------
     x : tensor (...)
     parameters : tensor (P, ...) or (P,)
-        A spline for each x, or one for all; P is that of :func:`n_parameters`.
+        A spline for each x, or one for all; :func:`n_parameters` gives P.
     bound : float
         B > 0.
     odd : bool
@@ -70,7 +70,7 @@ def spline(
     Raises
     ------
     InputError
-        If P is not that of a number of bins.
+        If P fits no number of bins.
     """
     bins = (len(parameters) + (not odd)) // 3
     if bins < 1 or len(parameters) != n_parameters(bins, odd):
@@ -89,7 +89,7 @@ def spline(
         rise = at - low
         b = h * d0 - rise * bend
         a = h * s - b
-        # Positive but for rounding; the root of zero would have no gradient.
+        # Positive up to rounding; the root of zero would have no gradient.
         root = torch.sqrt((b * b + 4 * a * s * rise).clamp_min(torch.finfo(x.dtype).tiny))
         xi = 2 * s * rise / (b + root)
     else:
@@ -149,6 +149,6 @@ def _picked(table: torch.Tensor, x: torch.Tensor, knots: torch.Tensor) -> torch.
     """Return the columns (6, ...) of the bins that hold x; knots are the inner ones (K-1, ...)."""
     if table.ndim == 2:  # one spline for all x
         return table[:, torch.bucketize(x.contiguous(), knots, right=True)]
-    # A comparison with all knots is one pass over numbers that the softmax has just written.
+    # Comparing with all knots is one pass over numbers that the softmax has just written.
     k = (x >= knots).sum(0)
     return table.gather(1, k.expand(len(table), 1, *k.shape))[:, 0]

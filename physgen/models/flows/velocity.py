@@ -4,7 +4,7 @@ r"""A velocity field that commutes with the symmetries of a lattice, in closed f
     v_x(\phi, t) = \sum_y \Big[ K^0_{xy}(t) \, \phi_y + \sum_f K^f_{xy}(t) \, h_f(\phi_y) \Big],
     \qquad h_f(\phi) = \sum_j P_{fj} \sin \omega_j \phi ,
 
-with kernels of one number an orbit of pairs (:mod:`physgen.lattice.orbits`), so that v is
+with one number per orbit of pairs in a kernel (:mod:`physgen.lattice.orbits`), so that v is
 equivariant under translations and the point group, and odd in phi.  Without that symmetry the
 features have cosines as well, and a constant joins them.  In time,
 :math:`K^f_o(t) = \sum_m P_m(2t - 1) \, \kappa_{mfo}` with Legendre polynomials :math:`P_m`.
@@ -58,7 +58,7 @@ class Velocity(nn.Module):
     Parameters
     ----------
     orbits : PairOrbits
-        The sites, and what ties the kernels.
+        The sites, and the orbits that tie the kernels.
     features, frequencies, times : int
         F, J and the number of Legendre polynomials.
     scale : float
@@ -116,7 +116,7 @@ class Velocity(nn.Module):
     def forward(self, phi: torch.Tensor, at: Kernels) -> tuple[torch.Tensor, Phase]:
         """Return v (n, B) of fields phi (n, B), and the phases of the sines, for `derivatives`.
 
-        Sites lead: every product is then one of two matrices, without copies.
+        Sites come first: every product is then a product of two matrices, without copies.
         """
         angle = (self.omega[:, None, None] * phi).flatten(1)
         phase = Phase(angle, torch.sin(angle), None if self.odd else torch.cos(angle))
@@ -128,7 +128,7 @@ class Velocity(nn.Module):
     def derivatives(
         self, phase: Phase, at: Kernels, g: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Return div v (B,), and the gradient of g.v + div v by phi at fixed g (n, B)."""
+        """Return div v (B,), and the phi-gradient of g.v + div v at fixed g (n, B)."""
         sine, J = phase.sine, len(self.omega)
         cosine = torch.cos(phase.angle) if phase.cosine is None else phase.cosine
         # h' = P' cos - Q' sin for h = P sin + Q cos.

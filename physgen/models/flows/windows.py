@@ -1,7 +1,7 @@
-"""Two colours of sites, and the windows in which those of one colour see the other.
+"""Two colours of sites, and the windows in which one colour sees the other.
 
-Colours are those of the checkerboard.  On the even sublattice they are those of its two halves, by
-parity of the first coordinate; on the even sites of a chain, every other one.
+The colours are those of the checkerboard.  On the even sublattice they are its two halves, by
+parity of the first coordinate; the even sites of a chain alternate.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ def window(lattice: Hypercubic, active: np.ndarray, frozen: np.ndarray, reach: i
     Returns
     -------
     ndarray of int (n_displacements, n_active)
-        Places in `frozen`; len(frozen) where there is none.  Displacements that agree on the
-        torus count once, and those that lead to no frozen site not at all.
+        Places in `frozen`; len(frozen) where there is none.  Displacements that agree on the torus
+        count once, displacements that lead to no frozen site not at all.
     """
     extents = np.array(lattice.shape)
     periodic = np.array([word == "periodic" for word in lattice.boundaries])

@@ -4,8 +4,8 @@ r"""General flows of zuko, as densities of fields of any shape.
           \log q(\phi) = \log N(z) + \log \Big| \det \frac{\partial f}{\partial y} \Big|
           - n \log c , \qquad y = \phi / c ,
 
-with a transformation f of n numbers that knows no lattice: for targets without symmetries, for a
-few numbers, and to compare with.
+with a transformation f of n numbers that ignores the lattice: for targets without symmetries, for
+a few numbers, and for comparison.
 
 =========  ===================================================================================
 maf        masked autoregressive, affine (Papamakarios et al., NeurIPS 2017)
@@ -16,9 +16,9 @@ cnf        continuous, exact trace (Grathwohl et al., ICLR 2019)
 =========  ===================================================================================
 
 All but realnvp and cnf are triangular maps: n passes in one direction, one in the other.
-``inverse`` chooses: by default a density is one pass, and a draw is with ``inverse=True``, which
-is what training on a target wants.  What zuko inverts by bisection within bounds (its naf, unaf,
-sospf and bpf) is left out: log q has to be that of the draw, also in the tails.
+``inverse`` chooses: by default a density takes one pass; with ``inverse=True`` a draw does, as
+training on a target wants.  Flows that zuko inverts by bisection within bounds (naf, unaf, sospf
+and bpf) are left out: log q has to belong to the draw, also in the tails.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class ZukoFlow(ConfigurationModel):
     Parameters
     ----------
     shape : sequence of int
-        Shape of a configuration; its n numbers in C order are what is transformed.
+        Shape of a configuration; its n numbers are transformed in C order.
     flow : str
         A name of the table above.
     layers : int
@@ -110,7 +110,7 @@ class ZukoFlow(ConfigurationModel):
         self.scale = check_positive("scale", scale)
         self.inverse, self.mixing = turned, bool(mixing)
         self.options = dict(options or {})
-        # zuko draws initial weights from torch's global state: it is lent, and given back.
+        # zuko draws initial weights from torch's global state, which is restored afterwards.
         seed = int(as_stream(rng).child("weights").numpy().integers(2**62))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -152,12 +152,12 @@ class ZukoFlow(ConfigurationModel):
     def arguments_for(
         cls, target: Any, even: EvenTarget | None, options: Mapping[str, Any], rng: Stream
     ) -> dict[str, Any]:
-        """Return the shape of a target, the size of its hot fields, and what is to be one pass.
+        """Return the shape of a target, the size of its hot fields, and which way is one pass.
 
         Raises
         ------
         InputError
-            If the target is not one of real fields.
+            If the target has no real fields.
         """
         if target.support != REALS:
             raise InputError(f"a flow needs a target of real fields, got {target!r}")
@@ -165,7 +165,7 @@ class ZukoFlow(ConfigurationModel):
         known = {"shape": shape, "scale": field_size(target, rng)}
         if options.get("flow", "nsf") in ("iaf", *_NOT_INVERTED):
             return known
-        # Path gradients draw, REINFORCE scores: whichever is wanted takes one pass.
+        # Path gradients draw, REINFORCE scores: the one in use takes one pass.
         return known | {"inverse": isinstance(target, Differentiable)}
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -4,7 +4,8 @@ r"""log q of outcomes as a differentiable function of the site tensors.
           W(a) = \langle A| \bigotimes_i M_{a_i} |A\rangle ,
 
 with the norm :math:`W(\cdot)` as the weight of one more string, all of whose elements are the
-identity.  It travels in the same block of shots, so normalising costs one lane and no code.
+identity.  This string is in the same block of shots, so normalising costs one lane and no extra
+code.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ __all__ = ["Bonds", "log_likelihood"]
 
 
 class Bonds(NamedTuple):
-    """What the kernel must know of the tensors: see :mod:`physgen.kernels.cpu.matrix_product`."""
+    """Structure of the tensors, for the kernel (:mod:`physgen.kernels.cpu.matrix_product`)."""
 
     sizes: np.ndarray
     even: np.ndarray
@@ -36,7 +37,7 @@ def log_likelihood(
     Parameters
     ----------
     A : tensor (L, chi, 2 K, chi)
-        Site tensors [i, a, 2k + s, b] of float32 or float64: the arithmetic is that of A.
+        Site tensors [i, a, 2k + s, b] of float32 or float64, which sets the arithmetic.
     bonds : Bonds
     coefficients : array (n_outcomes, 4)
         c_I, c_X, c_Y, c_Z of each element.
@@ -49,7 +50,7 @@ class _LogLikelihood(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, A: torch.Tensor, bonds: Bonds, coefficients, outcomes):
         ctx.call, n = _Call(A, bonds, coefficients, outcomes), len(outcomes)
-        # Losses are nearly always the mean over a batch, so its gradient is made in the same pass.
+        # Losses are mostly the mean over a batch, so its gradient is computed in the same pass.
         weights = np.full(n, 1.0 / max(n, 1))
         ctx.weights = weights if ctx.needs_input_grad[0] else None
         log_q, ctx.gradient = ctx.call(ctx.weights)

@@ -4,14 +4,14 @@ r"""A matrix product state as a normalised distribution of measurement outcomes.
           \rho = \sum_k |\psi_k\rangle \langle\psi_k|, \quad
           \langle s | \psi_k \rangle = A_1^{k_1 s_1} A_2^{k_2 s_2} \cdots A_L^{k_L s_L}
 
-with the measurement M that gave the data.  With one Kraus index it is a pure state, with more of
-them a locally purified density operator: a mixed state, positive by construction.  Fitted by
-maximum likelihood it is the tomography that other models are compared with [1]_ [2]_, and the
-states that it can be are physical: its energy is never below that of the ground state, so a fit to
-finite data lies above the true one on average.
+with the measurement M that gave the data.  With one Kraus index rho is pure; with more it is a
+locally purified density operator: a mixed state, positive by construction.  Fitted by maximum
+likelihood it is the tomography that other models are compared with [1]_ [2]_.  All its states are
+physical: the energy is never below the ground state's, so a fit to finite data lies above the true
+energy on average.
 
-Where shots of a product basis were taken with unequal or few settings, log q up to a constant is
-the likelihood of the bits given their basis, so the fit needs no weights.
+For shots of a product basis with unequal or few settings, log q is, up to a constant, the log
+likelihood of the bits given their basis, so the fit needs no weights.
 
 References
 ----------
@@ -58,7 +58,7 @@ class MatrixProduct(StringModel):
     L : int
         Number of sites.
     povm : POVM, str or mapping
-        The measurement of every site; a mapping is what :attr:`config` holds.
+        The measurement of every site; :attr:`config` holds it as a mapping.
     bond : int
         Bond dimension.
     kraus : {1, 2, 4}
@@ -75,13 +75,13 @@ class MatrixProduct(StringModel):
         Impose prod X_i = +1 or -1, or the same for Z.
     complex_valued : bool, optional
         Default: true for the free profile, false for the smooth one.  A real state has fewer
-        weights, and none with <Y_i> other than 0; but real tensors that must change sign have to
-        pass through zero, so that fits of free ones end in a poor state more often than not, where
-        complex ones turn the phase (GHZ and W states of 6 qubits: 3 of 8 fits against 8 of 8).
+        weights, and <Y_i> = 0 always.  But real tensors that must change sign have to pass through
+        zero, so fits with a free profile end in a poor state more often than not, where complex
+        ones turn the phase (GHZ and W states of 6 qubits: 3 of 8 fits against 8 of 8).
     spin : two numbers
         State of one qubit (amplitudes of |0> and |1>, of any norm): the first weights are close to
-        the product of it.  :func:`mean_spin` reads it off shots.  With a parity, the nearest
-        eigenstate of its Pauli matrix.
+        the product of this state.  :func:`mean_spin` reads it off shots.  With a parity, the
+        nearest eigenstate of its Pauli matrix.
     K : int, optional
         Outcomes of the POVM: checked if given.
     rng : Stream or int
@@ -161,7 +161,7 @@ class MatrixProduct(StringModel):
     def arguments(self) -> dict[str, Any]:
         """Arguments of the constructor (JSON types), without those that the family fixes."""
         found = {**super().arguments, "povm": self._povm_config}
-        del found["K"]  # that of the POVM
+        del found["K"]  # follows from the POVM
         return found
 
     def extra_repr(self) -> str:
@@ -171,9 +171,9 @@ class MatrixProduct(StringModel):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return log q of outcome strings (B, L) in nats, float64, differentiable.
 
-        The arithmetic is that of the weights: float32 is good to about 1e-6 a site, where the
-        probability of an outcome is not tiny itself.  Without gradients :meth:`log_prob` computes
-        in float64.
+        The arithmetic follows the weights: float32 is good to about 1e-6 per site, unless the
+        probability of an outcome is tiny itself.  Without gradients :meth:`log_prob` computes in
+        float64.
         """
         return self._log_q(x, self.tensors.weights.dtype)
 
@@ -186,7 +186,7 @@ class MatrixProduct(StringModel):
         return log_likelihood(A, bonds, self._elements, x.cpu().numpy())
 
     def _draw_block(self, rng: Stream, size: int) -> tuple[torch.Tensor, None]:
-        # What is measured on the ancillas of a purification does not matter.
+        # The measurement of the ancillas of a purification does not matter.
         drawn = self._born.sample(BLOCK, rng)[:size, :: self.sites_per_qubit]
         return torch.from_numpy(np.ascontiguousarray(drawn)), None
 
@@ -202,8 +202,8 @@ class MatrixProduct(StringModel):
     def purification(self) -> MPS:
         """Return the state, in the basis where Z is diagonal.
 
-        Each site is followed by its ancillas, log2(kraus) qubits that are to be traced over; a
-        pure state has none.
+        Each site is followed by its ancillas, log2(kraus) qubits to be traced out; a pure state
+        has none.
         """
         A, sizes = self.tensors(torch.float64).numpy(), self.tensors.sizes
         if self.complex_valued:
@@ -231,7 +231,7 @@ class MatrixProduct(StringModel):
         )
 
     def density_matrix(self) -> DensityMatrix:
-        """Return the state as a matrix; of small systems (20 sites of the purification)."""
+        """Return the state as a matrix, for small systems (20 sites of the purification)."""
         from physgen.quantum.density_matrix import DensityMatrix
 
         psi = self.purification().to_dense()
@@ -254,8 +254,8 @@ class MatrixProduct(StringModel):
 def mean_spin(outcomes: Any, povm: POVM) -> tuple[float, float]:
     """Return the real qubit state along the mean of <X> and <Z> over shots and sites.
 
-    What the POVM does not see counts as 0, and (1, 1), along X, is returned where nothing points
-    anywhere: a state with <Z> = 0 is then next to a superposition of both.
+    A component that the POVM does not measure counts as 0.  If <X> and <Z> vanish, (1, 1), along
+    X, is returned: a state with <Z> = 0 is then near a superposition of both signs.
     """
     frequency = np.bincount(np.asarray(outcomes).ravel(), minlength=povm.K) / np.size(outcomes)
     x, z = (frequency @ povm.weights(p) if povm.sees(p) else 0.0 for p in "XZ")
@@ -274,7 +274,7 @@ def _rotated(coefficients: np.ndarray, in_x_basis: bool) -> np.ndarray:
 
 
 def _povm_config(frame: POVM) -> str | dict[str, Any]:
-    """Return the name of a POVM that has one, or all that is needed to build it again."""
+    """Return the name of a POVM if it has one, or all that is needed to build it again."""
     if frame.name in names() and frame.matches(named_povm(frame.name)):
         return frame.name
     return {

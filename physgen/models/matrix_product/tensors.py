@@ -1,7 +1,7 @@
 r"""The site tensors of a matrix product state, from as few parameters as its symmetries leave.
 
-*Profile.*  ``free``: a tensor of its own for every site.  ``smooth``: tensors that change with the
-distance to the edges only as
+*Profile.*  ``free``: a tensor of its own for every site.  ``smooth``: tensors that depend only on
+the distance to the edges,
 
 .. math:: A_i = C_0 + \sum_\ell e^{-i/\ell}\, C_\ell + \sum_\ell e^{-(L-1-i)/\ell}\, C'_\ell,
           \qquad \ell = 1,\ 2.5,\ 6,\ 15, \dots \le L/3,
@@ -15,7 +15,7 @@ the site, if L is odd).
 
 *Parity.*  Under :math:`P = \prod_i X_i = \pm 1` (or :math:`\prod_i Z_i`) bonds carry a parity; in
 the eigenbasis of the conserved Pauli matrix, s = 0 connects bonds of equal and s = 1 of opposite
-parity, and all else is zero.
+parity, and all other elements are zero.
 
 *Complex* tensors are real ones of twice the bond, [[Re, -Im], [Im, Re]], as in
 :mod:`physgen.quantum.born`.
@@ -35,9 +35,9 @@ from physgen.models.matrix_product.likelihood import Bonds
 __all__ = ["SiteTensors"]
 
 LENGTHS = (1.0, 2.5, 6.0, 15.0, 40.0, 100.0)
-# Noise of the first weights, about a product state: of shared tensors, and of those of one site.
+# Noise of the first weights about a product state: for shared tensors, and for one site's.
 NOISE_SMOOTH, NOISE_FREE = 0.05, 0.2
-SLOPE_NOISE = 0.3  # of what depends on the distance to an edge, relative to that
+SLOPE_NOISE = 0.3  # of terms that depend on the distance to an edge, relative to the above
 
 
 class SiteTensors(nn.Module):

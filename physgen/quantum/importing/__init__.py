@@ -1,6 +1,6 @@
-"""Measurement files that other programs write: read, checked, and brought into physgen's order.
+"""Read and check measurement files of other programs, and convert them to physgen's order.
 
-One file a family of formats: text, arrays; what their numbers mean stands in
+One module for each family of formats: text, arrays.  The meaning of their numbers is explained in
 :mod:`~physgen.quantum.importing.coding`.
 """
 

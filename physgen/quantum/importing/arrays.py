@@ -17,7 +17,7 @@ _RULE = "shots must be an array of integers (n, L), or one-hot (n, L, K)"
 
 
 def is_data_file(path: Path) -> bool:
-    """Whether an HDF5 file is one of physgen's, which says itself what it holds."""
+    """Whether an HDF5 file was written by physgen and so describes its own content."""
     from physgen.core.errors import StoreError
     from physgen.results import read_dataset
 
@@ -36,7 +36,7 @@ def read_array(path: Path, kind: str, letters: bool = False) -> np.ndarray:
     Raises
     ------
     InputError
-        If it holds several arrays and none of a known name, or something other than integers.
+        If it holds several arrays and none with a known name, or values other than integers.
     """
     found = _hdf5(path) if kind == "hdf5" else read_arrays(path, _RULE)
     array = found if isinstance(found, np.ndarray) else _only(path, found)

@@ -1,15 +1,15 @@
-r"""What the integers of a file mean.
+r"""The meaning of the integers in a file.
 
 ==========  =======================================================================================
-integers    one outcome 0..K-1 a site, in the order of outcomes that is stated
-onehot      K numbers a site, a single 1 among zeros: the outcome is where it stands
+integers    one outcome 0..K-1 a site, in the stated order of outcomes
+onehot      K numbers a site, a single 1 among zeros: its position is the outcome
 bits        one bit a site, measured in stated bases; bit 0 is the +1 eigenstate (up, Z+ = |0>)
-            unless stated otherwise; spins +1 and -1 are eigenvalues themselves
+            unless stated otherwise; spins +1 and -1 are the eigenvalues themselves
 bits+bases  the bases of a shot as letters X, Y, Z, then its bits
 ==========  =======================================================================================
 
-A basis and a bit are one outcome of pauli-6 (Z+, X+, Y+, Z-, X-, Y-): basis + 3 bit with Z = 0,
-X = 1, Y = 2.  Nothing is lost.
+A basis and a bit together are one outcome of pauli-6 (Z+, X+, Y+, Z-, X-, Y-): basis + 3 bit with
+Z = 0, X = 1, Y = 2.  No information is lost.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ CODINGS = ("integers", "onehot", "bits", "bits+bases")
 def choose_coding(
     sample: np.ndarray, frame: POVM | None, *, letters: bool, has_bases: bool
 ) -> str:
-    """Tell what the values of the first shots mean, or refuse where they may mean several things.
+    """Determine the meaning of the values in the first shots; refuse ambiguous ones.
 
     Parameters
     ----------
     sample : ndarray of int, shape (m, width) or (m, L, K)
     frame : POVM or None
-        The measurement, if it is stated.
+        The measurement, if stated.
     letters, has_bases : bool
         Whether the lines hold letters; whether bases are stated.
     """
@@ -96,7 +96,7 @@ def is_onehot(values: np.ndarray, K: int) -> bool:
 
 
 def onehot_outcomes(values: np.ndarray, K: int) -> np.ndarray:
-    """Return where the 1 of every K numbers stands, shape (m, L).
+    """Return the position of the 1 among every K numbers, shape (m, L).
 
     Raises
     ------
@@ -129,9 +129,9 @@ def checked_bits(values: np.ndarray) -> np.ndarray:
 
 
 def bits_of(values: np.ndarray, bit_one: str | None) -> tuple[np.ndarray, bool]:
-    """Return bits of which 0 is the +1 eigenstate, and whether they were spins -1 and 1.
+    """Return bits with 0 as the +1 eigenstate, and whether they were spins -1 and 1.
 
-    All lines together decide: some of them may hold nothing but 1.
+    All lines are considered together, because single lines may contain only 1.
     """
     spins = bool((values < 0).any())
     if not spins:
@@ -169,7 +169,7 @@ def fixed_bases(bases: str, L: int) -> np.ndarray:
 
 
 def order_of(order: str | Sequence[str] | None) -> str | tuple[str, ...]:
-    """Return an order of outcomes as a name, or as labels: "Z+,X+,..." are labels."""
+    """Return an order of outcomes as a name or as labels, such as "Z+,X+,..."."""
     if order is None:
         return "physgen"
     if isinstance(order, str):
@@ -180,7 +180,7 @@ def order_of(order: str | Sequence[str] | None) -> str | tuple[str, ...]:
 
 
 def povm_of_order(order: str | tuple[str, ...]) -> POVM | None:
-    """Return the one POVM that an order of outcomes belongs to, or None."""
+    """Return the only POVM with this order of outcomes, or None."""
     if isinstance(order, str):
         found = [of for of, name in ORDERS if name == order]
     else:

@@ -1,4 +1,4 @@
-"""The one door for measurement files of other programs."""
+"""Import of measurement files of other programs."""
 
 from __future__ import annotations
 
@@ -42,30 +42,30 @@ def import_measurements(
     ----------
     path : path
         Text (also csv, and gzipped), one shot a line; npy, npz or HDF5.  A data file of physgen
-        is read as it is.
+        is read unchanged.
     format : str, optional
-        What the numbers mean: "integers", "onehot", "bits" or "bits+bases"; or the kind of file,
-        "text", "csv", "npy", "npz" or "hdf5".  Told from the file where it can be.
+        Meaning of the numbers: "integers", "onehot", "bits" or "bits+bases"; or kind of file,
+        "text", "csv", "npy", "npz" or "hdf5".  By default determined from the file, if possible.
     povm : POVM or str, optional
         The measurement; required for integers and one-hot.
     bases : path or str, optional
         The bases of bits: a file of letters X, Y, Z, one line a shot; or letters for all shots,
-        "Z" or, one a site, "ZXZX".  Without them bits were measured in Z.
+        "Z" or, one a site, "ZXZX".  By default all bits were measured in Z.
     outcome_order : str or sequence of str, optional
-        Labels of the outcomes in the file's order, "Z+,X+,Y+,Z-,X-,Y-", or whose order it is,
+        Labels of the outcomes in the file's order, "Z+,X+,Y+,Z-,X-,Y-", or the name of an order,
         "aqt" or "povm-genmodel" (default: the order of the POVM here).
     bit_one : {"down", "up"}, optional
-        What bit 1 is: "down" (default), the -1 eigenstate, |1> in the basis Z; or "up", the +1.
+        Meaning of bit 1: "down" (default), the -1 eigenstate, |1> in the basis Z; or "up", the +1.
     settings : {"auto", "keep", "random"}
-        Whether pauli-6 shots keep labels of their settings: if they do not look drawn at random
-        (:func:`physgen.quantum.settings.random_p` below its false alarm rate), always, or never.
+        Whether pauli-6 shots keep labels of their settings: "auto", if these do not look random
+        (:func:`physgen.quantum.settings.random_p` below its false alarm rate); always; or never.
     attrs : mapping, optional
         Attributes to store: the Hamiltonian (``tfim.attrs()``), source, licence.
 
     Raises
     ------
     InputError
-        If the file may mean several things, or breaks its format: with the first bad line.
+        If the file is ambiguous, or breaks its format (with the first bad line).
 
     Examples
     --------
@@ -183,7 +183,7 @@ def _bits(
 ) -> tuple[np.ndarray, POVM, bool]:
     """Return outcomes, their POVM, and whether the file held spins.
 
-    The POVM is pauli-6, or computational where all was measured in Z.
+    The POVM is pauli-6, or computational if all bits were measured in Z.
     """
     six, z_basis = named_povm("pauli-6"), named_povm("computational")
     if frame is not None and not (frame.matches(six) or frame.matches(z_basis)):
@@ -242,7 +242,7 @@ def _bases_file(path: Path) -> np.ndarray:
 
 
 def _labels(outcomes: np.ndarray, settings: str, attrs: dict[str, Any]) -> np.ndarray | None:
-    """Return labels of the settings, or None; say in `attrs` why."""
+    """Return labels of the settings, or None, with the reason in `attrs`."""
     if settings == "random":
         attrs["settings"] = "random, as stated when imported"
         return None
@@ -263,7 +263,7 @@ def _own(
     attrs: Mapping[str, Any] | None,
     stated: tuple[Any, ...],
 ) -> MeasurementData:
-    """Read a data file of physgen, which says itself what it holds."""
+    """Read a data file of physgen, which describes its own content."""
     if any(each is not None for each in stated[1:]) or stated[0] not in (None, "hdf5"):
         raise InputError(
             f"a data file of physgen must be taken as it says, got a format, bases or an order "

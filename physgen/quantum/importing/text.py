@@ -1,8 +1,8 @@
 r"""Text files of shots, one a line, read in blocks by array operations.
 
-A line is characters (digits, or letters for bases), one a site, with separators between them or
-without; or numbers, as in ``-1 1`` or ``1.000e+00``.  Separators are white space, comma and
-semicolon; empty lines do not count, nor does what follows a ``#``; ``.gz`` is unpacked.
+A line consists of characters (digits, or letters for bases), one a site, with or without
+separators; or of numbers, as in ``-1 1`` or ``1.000e+00``.  Separators are white space, comma and
+semicolon.  Empty lines and text after a ``#`` are ignored; ``.gz`` files are decompressed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from physgen.core.errors import InputError
 __all__ = ["BadRow", "Block", "Form", "blocks_of", "coded", "form_of", "sample_of"]
 
 CHUNK = 8 << 20  # bytes read at a time
-SAMPLE_LINES = 200  # lines from which the form of a file is told
+SAMPLE_LINES = 200  # lines that determine the form of a file
 SHOWN = 60  # characters of a bad line in a message
 LETTERS = {letter: 10 + k for k, pair in enumerate(("Zz", "Xx", "Yy")) for letter in pair}
 
@@ -41,7 +41,7 @@ class BadRow(ValueError):
 
 
 class Block(NamedTuple):
-    """Some lines: their values, small integers of shape (m, width), and their numbers, from 1."""
+    """Some lines: their values, small integers of shape (m, width), and line numbers, from 1."""
 
     values: np.ndarray
     lines: np.ndarray
@@ -49,12 +49,12 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True)
 class Form:
-    """How the lines of a text file are to be read.
+    """The form of the lines of a text file.
 
     Attributes
     ----------
     characters : bool
-        One character a value; else numbers of any form.
+        One character a value; else numbers in any form.
     separated : bool
         Separators stand between all values.
     letters : bool
@@ -70,7 +70,7 @@ class Form:
 
 
 def form_of(path: Path) -> Form:
-    """Tell the form of a text file from its first lines."""
+    """Determine the form of a text file from its first lines."""
     lines = _first_lines(path)
     skip = 0
     if len(lines) > 1 and not _readable(lines[0][1]) and _readable(lines[1][1]):
@@ -108,7 +108,7 @@ def blocks_of(path: Path, form: Form, highest: int) -> Iterator[Block]:
     Raises
     ------
     InputError
-        With the number and the text of the first line that is not like the others.
+        With the number and the text of the first line of another form.
     """
     width, line, rest = None, 1, b""
     with _open(path) as file:
@@ -134,7 +134,7 @@ def blocks_of(path: Path, form: Form, highest: int) -> Iterator[Block]:
 def coded(
     path: Path, form: Form, highest: int, code: Callable[[np.ndarray], np.ndarray]
 ) -> np.ndarray:
-    """Return ``code(values)`` of all lines as one array; a :class:`BadRow` becomes its line."""
+    """Return ``code(values)`` of all lines as one array; a :class:`BadRow` names its line."""
     found = []
     for block in blocks_of(path, form, highest):
         try:
@@ -155,7 +155,7 @@ def bad_line(path: Path, number: int, text: str, rule: str) -> InputError:
 def _parsed(
     whole: bytes, path: Path, form: Form, highest: int, line: int, width: int | None
 ) -> Iterator[Block]:
-    """Yield the values of whole lines, the first of which has the number `line`."""
+    """Yield the values of whole lines, starting with line number `line`."""
     if b"#" in whole:
         whole = _COMMENT.sub(b"", whole)
     if form.characters:
@@ -237,7 +237,7 @@ def _numbers(whole: bytes, path: Path, line: int, width: int | None) -> Block:
 
 
 def _table(form: Form, highest: int) -> np.ndarray:
-    """Return what each byte stands for."""
+    """Return the meaning of each byte."""
     table = np.full(256, _BAD, np.uint8)
     table[list(_SEPARATORS)] = _SEPARATOR
     table[ord("\n")] = _NEWLINE
@@ -256,7 +256,7 @@ def _bad_byte(whole: bytes, path: Path, line: int, place: int, rule: str) -> Inp
 
 
 def _first_lines(path: Path) -> list[tuple[int, str]]:
-    """Return the first lines that hold something, with their numbers."""
+    """Return the first lines that are not empty, with their numbers."""
     found = []
     with _open(path) as file:
         for number, raw in enumerate(file, start=1):
@@ -278,7 +278,7 @@ def _first_lines(path: Path) -> list[tuple[int, str]]:
 def _open(path: Path) -> IO[bytes]:
     try:
         file: Any = gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # noqa: SIM115
-        # A byte order mark would be taken for a value.
+        # A byte order mark would be mistaken for a value.
         if file.read(3) != b"\xef\xbb\xbf":
             file.seek(0)
         return file
@@ -296,7 +296,7 @@ def _line(path: Path, number: int) -> str:
 
 
 def _after(whole: bytes, lines: int) -> bytes:
-    """Return what follows the first `lines` lines."""
+    """Return the text after the first `lines` lines."""
     return whole.split(b"\n", lines)[lines]
 
 

@@ -1,28 +1,29 @@
-r"""Fidelity, purity and entropy straight from the shots, without bias and without a state.
+r"""Unbiased fidelity, purity and entropy directly from the shots, without a reconstructed state.
 
-With :math:`D_j = \bigotimes_i D_{a_{ji}}`, the dual of a string that was seen :math:`f_j n` times,
+With :math:`D_j = \bigotimes_i D_{a_{ji}}`, the dual of a string seen :math:`f_j n` times,
 
 .. math:: \langle\psi|\rho|\psi\rangle = \sum_j f_j \langle\psi|D_j|\psi\rangle, \qquad
           \mathrm{Tr} \rho^2 \approx \frac{1}{n (n-1)} \sum_{s \ne t} \mathrm{Tr}(D_s D_t) .
 
-*Fidelity* with a pure state is linear in the shots, so it is the mean of independent numbers, with
-the standard error of that.  *Purity* is a sum over pairs of *different* shots.  The square of the
-inverted matrix has the pairs of a shot with itself as well, and is too large by
+*Fidelity* with a pure state is linear in the shots: a mean of independent numbers, with the usual
+standard error.  *Purity* is a sum over pairs of *different* shots.  The square of the inverted
+matrix also includes the pairs of a shot with itself, and is too large by
 
 .. math:: \mathrm{Tr} \rho_\mathrm{lin}^2 - \text{purity} = \frac1n \Big( \overline{\mathrm{Tr}
           D^2} - \text{purity} \Big), \qquad \mathrm{Tr} D^2 = 5^L \text{ for pauli-6 and
           tetrahedral:}
 
-0.39 for 6 qubits and 40,000 shots.  Where settings were chosen, only pairs of two shots in one
-setting have that problem, and the same correction is made in each.
+0.39 for 6 qubits and 40,000 shots.  If settings were chosen, only pairs of shots in one setting
+have this problem, and the same correction is made in each setting.
 
-*Error of the purity.*  That of the mean of :math:`2 q_s`, with :math:`q_s` the average of
-:math:`\mathrm{Tr}(D_s D_t)` over the other shots t: the jackknife.  It counts the noise of single
-pairs twice, so it is too large, by up to sqrt 2, where that dominates: near the mixed state.
+*Error of the purity.*  The standard error of the mean of :math:`2 q_s`, with :math:`q_s` the
+average of :math:`\mathrm{Tr}(D_s D_t)` over the other shots t (the jackknife).  It counts the
+noise of single pairs twice, so it is too large by up to sqrt 2 where this noise dominates, near
+the mixed state.
 
-These estimates leave their physical range by chance; ``*_unphysical`` flags the value that does
-so by more than z standard errors, with a false alarm of probability at most 1e-3 for all values
-of one quantity.
+These estimates leave their physical range by chance.  ``*_unphysical`` flags a value outside by
+more than z standard errors; the probability of a false alarm is at most 1e-3 for all values of one
+quantity.
 """
 
 from __future__ import annotations
@@ -58,20 +59,20 @@ def direct_estimates(
     Parameters
     ----------
     data : MeasurementData or Counts
-        At most 10 sites in an informationally complete POVM; every chosen setting with 2 shots.
+        At most 10 sites in an informationally complete POVM; at least 2 shots a chosen setting.
     target : MPS, DensityMatrix or array_like, optional
-        The *pure* state whose fidelity is wanted.
+        The *pure* target state of the fidelity.
     blocks : sequence of sequences of int
-        Sites whose reduced state is wanted: its purity and entropy.
+        Blocks of sites for the purity and entropy of reduced states.
 
     Returns
     -------
     Dataset
         ``fidelity_squared`` (with a target), ``purity``, ``renyi2``, and ``block_purity``,
         ``block_renyi2`` (block); each with ``*_error`` and ``*_interval`` (level, bound) at 68 %
-        and 95 %; ``*_unphysical`` (0 or 1) of all but the entropies; ``purity_of_inversion``,
-        which is biased upwards.  Entropies are NaN, their bounds infinite, where the purity or its
-        bound is not positive.
+        and 95 %; ``*_unphysical`` (0 or 1) for all except the entropies; ``purity_of_inversion``,
+        which is biased upwards.  An entropy is NaN if the purity is not positive; a bound is
+        infinite if the bound of the purity is not positive.
     """
     counts = count(data)
     if counts.shots_of_group.min() < 2:
@@ -112,9 +113,9 @@ def direct_estimates(
 
 
 def mean_over_shots(counts: Counts, values: np.ndarray) -> tuple[float, float]:
-    """Return the mean of a number of each string, weighted where settings were chosen, and error.
+    """Return the mean of one number for each string, weighted for chosen settings, and its error.
 
-    The error is that of independent shots within each setting.
+    The error is for independent shots within each setting.
     """
     group, shots = counts.group, counts.shots_of_group
     of_group = np.bincount(group, counts.counts * values) / shots
@@ -135,7 +136,7 @@ def pair_purity(counts: Counts, sums: StringSums | None = None) -> tuple[float, 
     with_group = _within_settings(counts, T) if counts.by_setting else with_all
     shots = counts.shots_of_group
     S = len(shots)
-    # What a shot's own pair adds to its average over the others of its setting.
+    # Contribution of a shot's pair with itself to its average over its setting.
     own = (with_self - with_group) / (shots - 1)[counts.group]
     total = plain - float(counts.frequencies @ own) / S
     _, error = mean_over_shots(counts, 2 * (with_all - own / S))
@@ -155,7 +156,7 @@ def _within_settings(counts: Counts, T: np.ndarray) -> np.ndarray:
 def _add(
     ds: xr.Dataset, name: str, value: np.ndarray, error: np.ndarray, lowest: np.ndarray
 ) -> np.ndarray:
-    """Add a number of range [lowest, 1] with its flag; return the bounds of its intervals."""
+    """Add a quantity in the range [lowest, 1] with its flag; return bounds of its intervals."""
     z = np.array([NormalDist().inv_cdf((1 + level) / 2) for level in LEVELS])
     sides = z[:, None] * np.array([-1.0, 1.0])
     bounds = value[..., None, None] + error[..., None, None] * sides

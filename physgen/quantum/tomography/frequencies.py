@@ -1,12 +1,13 @@
-r"""How often each outcome string was seen: what every estimate of a small system starts from.
+r"""Frequencies of outcome strings, the starting point of every estimate for small systems.
 
 .. math:: f_j = \frac{n_j}{n} \quad \text{(settings drawn at random)}, \qquad
           f_j = 3^{-L} \, \frac{n_j}{n_{s(j)}} \quad \text{(settings that were chosen)} ,
 
 for the distinct strings :math:`a_j` among the shots; the table of K^L strings is never made.  In
-pauli-6 every setting (the bases of all sites) has probability :math:`3^{-L}` in any state.  Where
-a laboratory chose how often each was measured, its share of the shots is replaced by that, so that
-:math:`E f_j = P(a_j)` in both cases, and only the outcomes within a setting are random.
+pauli-6 every setting (the bases of all sites) has probability :math:`3^{-L}` in any state.  If a
+laboratory chose the number of shots in each setting, this probability replaces the setting's share
+of the shots.  Then :math:`E f_j = P(a_j)` in both cases; for chosen settings only the outcomes
+within a setting are random.
 """
 
 from __future__ import annotations
@@ -39,9 +40,9 @@ class Counts:
     strings : ndarray of uint8, shape (m, L)
         Distinct, in lexicographic order.
     counts : ndarray, shape (m,)
-        Shots of each; zero is allowed.
+        Number of shots with each string; zero is allowed.
     by_setting : bool
-        Whether the settings were chosen: outcomes a and a + 3 of pauli-6 are those of basis a.
+        Whether the settings were chosen: outcomes a and a + 3 of pauli-6 belong to basis a.
     """
 
     povm: POVM
@@ -65,7 +66,7 @@ class Counts:
 
     @cached_property
     def group(self) -> np.ndarray:
-        """Number of the setting of each string, shape (m,); 0 where settings were random."""
+        """Index of the setting of each string, shape (m,); 0 if settings were random."""
         if not self.by_setting:
             return np.zeros(len(self.strings), dtype=np.int64)
         return np.unique(_codes(self.strings % 3, 3), return_inverse=True)[1]
@@ -82,11 +83,11 @@ class Counts:
         return self.counts / (len(shots) * shots)[self.group]
 
     def recounted(self, counts: np.ndarray) -> Counts:
-        """Return the same strings, seen another number of times."""
+        """Return the same strings with other counts."""
         return replace(self, counts=counts)
 
     def restricted(self, sites: Sequence[int]) -> Counts:
-        """Return the counts of some sites, whatever the others gave."""
+        """Return the counts of some sites, summed over the outcomes of the other sites."""
         chosen = self.strings[:, check_sites(sites, self.L)]
         return _counted(self.povm, chosen, self.counts, self.by_setting)
 
@@ -94,23 +95,23 @@ class Counts:
 def count(
     data: MeasurementData | Counts, sites: Sequence[int] | None = None, povm: POVM | None = None
 ) -> Counts:
-    """Return the counts of measured shots, checked to tell a density matrix.
+    """Return the counts of measured shots, after a check that they determine a density matrix.
 
     Parameters
     ----------
     data : MeasurementData or Counts
-        Labelled ``settings`` are taken as chosen; without labels all of a shot is random.
+        Labelled ``settings`` count as chosen; without labels, settings and outcomes are random.
     sites : sequence of int, optional
-        Those wanted, in that order, at most 10; by default all.
+        Sites to keep, in this order, at most 10; by default all.
     povm : POVM, optional
-        The measurement as it was, noise included, instead of the one that the data name.  The
-        state is then the one before the noise.
+        The actual measurement, including noise, instead of the one named in the data.  The
+        state is then the state before the noise.
 
     Raises
     ------
     InputError
-        If there are more sites than that, if the POVM is not informationally complete, or if
-        settings were chosen and some left out, so that nothing tells part of the state.
+        If there are more than 10 sites, if the POVM is not informationally complete, or if chosen
+        settings are incomplete, so that the data do not determine the state.
     """
     wanted = list(range(data.L)) if sites is None else check_sites(sites, data.L)
     if len(wanted) > MAX_SITES:
@@ -150,7 +151,7 @@ def _measured(data: MeasurementData | Counts, sites: list[int]) -> Counts:
     if isinstance(data, Counts):
         return data.restricted(sites)
     held = data.outcomes
-    if isinstance(held, ShotFile):  # only the sites wanted are kept in memory
+    if isinstance(held, ShotFile):  # only the requested sites are kept in memory
         shots = np.concatenate([block[:, sites] for block in held.blocks()])
     else:
         shots = held[:, sites]

@@ -1,14 +1,14 @@
-r"""Numbers of a density matrix, and what it is compared with.
+r"""Fidelity, purity and entropy of a density matrix, and the target state of the fidelity.
 
 .. math:: F(\rho, \sigma) = \Big( \mathrm{Tr} \sqrt{\sqrt\sigma \rho \sqrt\sigma} \Big)^2
           = \| A^\dagger B \|_1^2, \qquad \rho = A A^\dagger, \quad \sigma = B B^\dagger, \qquad
           \text{purity} = \mathrm{Tr} \rho^2, \qquad S_2 = - \log \mathrm{Tr} \rho^2
           \quad \text{(nats)} .
 
-F is the *squared* fidelity, :math:`\langle\psi|\rho|\psi\rangle` for a pure target: 1 where the
-states agree.  For a pure target and the purity any Hermitian matrix will do; F with a mixed target
-is of states alone.  :math:`\|\cdot\|_1`, the sum of the singular values, is symmetric in the two
-states.  A and B leave out eigenvalues that are rounding noise: the root of 1e-17 is 3e-9.
+F is the *squared* fidelity, :math:`\langle\psi|\rho|\psi\rangle` for a pure target: 1 if the
+states agree.  Purity and F with a pure target are defined for any Hermitian matrix; F with a mixed
+target only for states.  :math:`\|\cdot\|_1`, the sum of the singular values, is symmetric in the
+two states.  A and B omit eigenvalues that are rounding noise: the root of 1e-17 is 3e-9.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from physgen.core.errors import InputError
 
 __all__ = ["Target", "as_target", "fidelity", "purity", "reduced", "renyi2"]
 
-_PURE = 1e-9  # 1 - Tr sigma^2 of what counts as pure
+_PURE = 1e-9  # largest 1 - Tr sigma^2 of a pure state
 _ROUNDING = 1e-8
 
 
@@ -41,7 +41,7 @@ class Target:
     is_pure: bool
 
     def fidelity(self, rho: np.ndarray) -> float:
-        """Return F(rho, sigma); of any Hermitian rho if the target is pure, else of a state."""
+        """Return F(rho, sigma); for any Hermitian rho if the target is pure, else for a state."""
         if self.is_pure:
             return float(np.vdot(self.sigma, rho).real)
         return fidelity(rho, self.sigma)
@@ -84,7 +84,7 @@ def as_target(target: Any, L: int) -> Target:
 
 
 def fidelity(rho: np.ndarray, sigma: np.ndarray) -> float:
-    """Return F of two states, to about 1e-14 where zero eigenvalues are zero to rounding."""
+    """Return F of two states, to about 1e-14 if zero eigenvalues are zero up to rounding."""
     overlaps = np.linalg.svd(_factor(rho).conj().T @ _factor(sigma), compute_uv=False)
     return float(overlaps.sum() ** 2)
 
@@ -92,7 +92,7 @@ def fidelity(rho: np.ndarray, sigma: np.ndarray) -> float:
 def _factor(rho: np.ndarray) -> np.ndarray:
     """Return A (d, rank) with rho = A A^+."""
     values, vectors = np.linalg.eigh(rho)
-    # Rounding makes zero eigenvalues of at most 3 eps for d up to 256, also after 10 rotations.
+    # Rounding turns zero eigenvalues into at most 3 eps for d up to 256, also after 10 rotations.
     noise = max(8, len(rho)) * np.finfo(float).eps * values[-1]
     return vectors[:, values > noise] * np.sqrt(values[values > noise])
 

@@ -2,8 +2,8 @@ r"""Linear inversion: the density matrix as a mean over shots.
 
 .. math:: \rho_\mathrm{lin} = \sum_j f_j \bigotimes_i D_{a_{ji}}
 
-with the duals D of :mod:`physgen.quantum.povm`.  It is unbiased, linear in the data, of trace 1,
-and not positive in general: its lowest eigenvalue says how far from that the noise has taken it.
+with the duals D of :mod:`physgen.quantum.povm`.  It is unbiased, linear in the data, and has trace
+1, but in general is not positive; its lowest eigenvalue measures the violation due to noise.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def linear_inversion(data: MeasurementData | Counts) -> Reconstruction:
     Parameters
     ----------
     data : MeasurementData or Counts
-        In an informationally complete POVM; chosen settings must all be there.
+        In an informationally complete POVM; if settings were chosen, all must be present.
     """
     counts = count(data)
     rho = from_pauli(inverted(counts))
@@ -40,5 +40,5 @@ def inverted(counts: Counts, sums: StringSums | None = None) -> np.ndarray:
 
 
 def dual_factors(povm: POVM) -> np.ndarray:
-    """Return w_P(a) = Tr(P D_a) as sums over strings take them, shape (K, 4)."""
+    """Return w_P(a) = Tr(P D_a) in the form for sums over strings, shape (K, 4)."""
     return np.stack([povm.weights(p) for p in "IXYZ"], axis=1)

@@ -4,18 +4,18 @@ r"""The maximum-likelihood state of a product POVM.
           M_{a_{ji}} \Big], \qquad R(\rho) = \nabla \ell = \sum_j \frac{f_j}{p_j}
           \bigotimes_i M_{a_{ji}}
 
-is concave, and greatest where :math:`R \rho = \rho` and :math:`R \le 1`.  As
+is concave, with its maximum where :math:`R \rho = \rho` and :math:`R \le 1`.  Since
 :math:`\mathrm{Tr} R \rho = 1`, every state is within
 
 .. math:: \ell_\mathrm{max} - \ell(\rho) \le \lambda_\mathrm{max}(R) - 1
 
-of the maximum (nats a shot): a certificate, and the criterion to stop.  The ascent is the
-accelerated projected gradient of [1]_: a step along R from an extrapolated matrix, the nearest
-state to that, and a fresh start of the momentum where it points downhill.
+of the maximum (nats a shot).  This certificate is the stopping criterion.  The ascent is the
+accelerated projected gradient of [1]_: a step along R from an extrapolated matrix, projection on
+the nearest state, and a restart of the momentum if it points downhill.
 
-Where settings were chosen, the likelihood is that of the outcomes given the settings, which
-differs from the above by a constant: the probability of a setting is the same in every state.
-The counts then enter as they are, :math:`f_j = n_j / n`, whatever the share of each setting.
+If settings were chosen, the likelihood is conditional on the settings.  It differs from the above
+by a constant, because the probability of a setting is the same in every state.  The counts then
+enter unchanged, :math:`f_j = n_j / n`, whatever the share of each setting.
 
 References
 ----------
@@ -40,11 +40,11 @@ from physgen.quantum.tomography.strings import StringSums
 
 __all__ = ["Ascent", "ascend", "maximum_likelihood"]
 
-_CHECK_EVERY = 10  # iterations between looks at the certificate, which costs half of one
-_GROWTH = 1.3  # of the step after each success: it follows the curvature both ways
-_KEEP = 0.05  # of its probability that a string seen must keep in an extrapolation
+_CHECK_EVERY = 10  # iterations between evaluations of the certificate; each costs half of one
+_GROWTH = 1.3  # growth of the step after each success: it follows the curvature both ways
+_KEEP = 0.05  # share of its probability that a seen string must keep in an extrapolation
 _LEAST_SHARE = 1e-3
-_ROUNDING = 1e-14  # of the log-likelihood, below which a rise is noise
+_ROUNDING = 1e-14  # rounding of the log-likelihood: a smaller rise is noise
 
 
 def maximum_likelihood(
@@ -55,10 +55,10 @@ def maximum_likelihood(
     Parameters
     ----------
     data : MeasurementData or Counts
-        In an informationally complete POVM; chosen settings must all be there.
+        In an informationally complete POVM; if settings were chosen, all must be present.
     tolerance : float
-        Certified bound on what is missing to the maximum of the log-likelihood of all shots, in
-        nats.  A parameter one standard error off its best value costs 0.5.
+        Certified bound on the distance to the maximum of the log-likelihood of all shots, in
+        nats.  A parameter one standard error from its best value costs 0.5.
     max_iterations : int
 
     Returns
@@ -70,7 +70,7 @@ def maximum_likelihood(
     check_positive("tolerance", tolerance)
     check_positive_int("max_iterations", max_iterations)
     counts = count(data)
-    seen = counts.counts > 0  # the others may become impossible
+    seen = counts.counts > 0  # other strings may become impossible
     sums = StringSums(counts.strings[seen], counts.povm.pauli_coefficients)
     found = ascend(counts.counts[seen], sums, tolerance / counts.n, max_iterations)
     details = {
@@ -83,7 +83,7 @@ def maximum_likelihood(
 
 
 class Ascent(NamedTuple):
-    """Where an ascent ended: the state, log-likelihood and gap in nats a shot, iterations."""
+    """Result of an ascent: the state, log-likelihood and gap in nats a shot, iterations."""
 
     rho: np.ndarray
     log_likelihood: float
@@ -109,7 +109,7 @@ def ascend(
     gap : float
     max_iterations : int
     start : ndarray, shape (d, d), optional
-        A state under which every string seen is possible; by default the mixed state.
+        A state in which every seen string is possible; by default the mixed state.
     """
     L, f = sums.L, counts / counts.sum()
     d = 2**L
@@ -123,7 +123,7 @@ def ascend(
         gradient = d * sums.pauli(f / ahead.p)  # Tr(R P)
         new, step = _climb(ahead, gradient, step, sums, f)
         if new.log_likelihood < at.log_likelihood and ahead is not at:
-            ahead, momentum = at, 1.0  # the momentum has carried it over the top
+            ahead, momentum = at, 1.0  # the momentum has overshot the maximum
             continue
         uphill = (new.r - ahead.r) @ (new.r - at.r) >= 0
         following = (1 + np.sqrt(1 + 4 * momentum**2)) / 2 if uphill else 1.0

@@ -1,12 +1,12 @@
-r"""The density matrix that a distribution over outcomes implies, and its numbers.
+r"""Fidelity, purity and entropy of the density matrix implied by a distribution over outcomes.
 
 .. math:: \rho_Q = \sum_a Q(a) \bigotimes_i D_{a_i}
 
-For a learned Q this is Hermitian and of trace 1, and positive only if Q is the distribution of
-some state, which a network does not know of; then fidelities above 1 come out, and they are shown
-as they are.  Up to 65536 strings the sum is done, and the numbers are exact *for Q*; beyond, they
-are those of samples of Q, with their errors.  Neither says how far Q is from the truth: that takes
-refits to resampled data.
+For a learned Q this matrix is Hermitian and has trace 1.  It is positive only if Q is the
+distribution of some state, which a network does not ensure; fidelities may then exceed 1, and are
+reported without change.  Up to 65536 strings the sum is carried out, and the numbers are exact
+*for Q*; beyond that, they are estimated from samples of Q, with errors.  Neither includes the
+distance of Q from the truth, which needs refits to resampled data.
 """
 
 from __future__ import annotations
@@ -53,21 +53,21 @@ def from_density(
     Parameters
     ----------
     density : Density
-        Over outcome strings of at most 10 sites, e.g. a trained model.
+        A distribution over outcome strings of at most 10 sites, e.g. a trained model.
     povm : POVM or str
-        The measurement whose outcomes they are; informationally complete.
+        The measurement of these outcomes; informationally complete.
     target : MPS, DensityMatrix or array_like, optional
-        The pure state whose fidelity is wanted.
+        The pure target state of the fidelity.
     blocks : sequence of sequences of int
-        Sites whose reduced state is wanted.
+        Blocks of sites for the reduced states.
     n_samples, rng
-        Of the sampling that more than 65536 strings need.
+        For sampling, if there are more than 65536 strings.
 
     Returns
     -------
     Dataset
-        The names of :func:`direct_estimates`.  By enumeration errors are 0, intervals points, and
-        ``rho_real``, ``rho_imag`` and ``lowest_eigenvalue`` are there too.
+        The names of :func:`direct_estimates`.  By enumeration, errors are 0, intervals are points,
+        and ``rho_real``, ``rho_imag`` and ``lowest_eigenvalue`` are included.
     """
     frame = named_povm(povm) if isinstance(povm, str) else povm
     (L,) = density.event_shape

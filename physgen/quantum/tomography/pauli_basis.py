@@ -3,7 +3,7 @@ r"""A matrix of L qubits in the Pauli basis, and back.
 .. math:: r_P = \mathrm{Tr}(A P), \qquad A = 2^{-L} \sum_P r_P P , \qquad
           \mathrm{Tr}(A B) = 2^{-L} \sum_P r_P s_P ,
 
-P running over the 4^L products of I, X, Y, Z, site 0 slowest.  A is Hermitian where r is real.
+where P runs over the 4^L products of I, X, Y, Z, site 0 slowest.  A is Hermitian if r is real.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@ r"""The nearest state to a Hermitian matrix of trace 1.
 .. math:: \hat\rho = \arg\min_{\sigma \ge 0,\ \mathrm{Tr} \sigma = 1} \| \rho - \sigma \|_F
 
 has the eigenvectors of rho and the eigenvalues :math:`\max(\lambda_k - c, 0)`, with c such that
-they sum to 1 [1]_.  For independent noise of one size on every Pauli expectation value it is the
-maximum-likelihood state; a POVM's noise is not quite that.
+they sum to 1 [1]_.  If all Pauli expectation values have independent noise of equal size, it is
+the maximum-likelihood state; the noise of a POVM is not exactly of this form.
 
 References
 ----------
@@ -24,7 +24,7 @@ __all__ = ["nearest_state", "project"]
 
 
 def project(reconstruction: Reconstruction) -> Reconstruction:
-    """Return the state nearest to a reconstruction in Frobenius norm; a state is left as it is."""
+    """Return the state nearest to a reconstruction in Frobenius norm; a state is unchanged."""
     rho, r = reconstruction.rho, reconstruction
     return Reconstruction(nearest_state(rho), f"{r.method}, nearest state", r.n, r.povm)
 
@@ -41,7 +41,7 @@ def nearest_state(matrix: np.ndarray) -> np.ndarray:
 
 
 def on_simplex(values: np.ndarray) -> np.ndarray:
-    """Return the probabilities nearest to a vector of numbers, in its own order."""
+    """Return the probability vector nearest to a real vector, in the same order."""
     descending = np.sort(values)[::-1]
     excess = (np.cumsum(descending) - 1) / np.arange(1, len(values) + 1)
     last = int(np.flatnonzero(descending > excess)[-1])

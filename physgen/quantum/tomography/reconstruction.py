@@ -1,4 +1,4 @@
-"""A reconstructed density matrix, and how it was found."""
+"""A reconstructed density matrix and its method."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Reconstruction"]
 
-_POSITIVE = -1e-10  # lowest eigenvalue of what rounding may have made of a positive matrix
+_POSITIVE = -1e-10  # lowest eigenvalue of a positive matrix after rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,13 +29,13 @@ class Reconstruction:
     rho : ndarray, shape (2^L, 2^L)
         In the basis where Z is diagonal, |0> its +1 eigenstate, site 0 most significant.
     method : str
-        How it was found.
+        Name of the method.
     n : int
-        Shots that it rests on.
+        Number of shots used.
     povm : str
         The measurement.
     details : mapping
-        Numbers that the method reports.
+        Further numbers from the method.
     """
 
     rho: np.ndarray
@@ -55,7 +55,7 @@ class Reconstruction:
 
     @cached_property
     def lowest_eigenvalue(self) -> float:
-        """Negative where the matrix is no state."""
+        """Lowest eigenvalue; negative if the matrix is not a state."""
         return float(np.linalg.eigvalsh(self.rho)[0])
 
     @property

@@ -1,16 +1,16 @@
-r"""Data as they might have come: the two bootstraps of a laboratory's shots.
+r"""Resampled data: the two bootstraps of measured shots.
 
-*Nonparametric*: shots drawn again, with replacement, from those measured.  *Parametric*: fresh
-shots of the reconstructed state.  In both, where settings were chosen, each keeps its number of
-shots.
+*Nonparametric*: shots drawn, with replacement, from the measured shots.  *Parametric*: fresh shots
+of the reconstructed state.  In both, each setting keeps its number of shots if settings were
+chosen.
 
-Fresh shots are drawn by splitting: the n shots with a given beginning are shared among the
-outcomes of the next site by one multinomial draw, with the probabilities
+Fresh shots are drawn by splitting: one multinomial draw distributes the n shots with a given
+beginning among the outcomes of the next site, with the probabilities
 
 .. math:: P(a_{i+1} | a_1 \dots a_i) \propto \mathrm{Tr} \Big[ \rho\, M_{a_1} \otimes \dots \otimes
           M_{a_{i+1}} \otimes 1 \Big] ,
 
-so that a prefix is contracted once, however many shots share it.
+so a prefix is contracted only once, however many shots share it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["drawn_again", "drawn_from"]
 
 
 def drawn_again(counts: Counts, generator: np.random.Generator) -> Counts:
-    """Return as many shots drawn from those measured, within settings that were chosen."""
+    """Return the same number of shots drawn from the measured ones, within chosen settings."""
     again = np.zeros_like(counts.counts)
     order = np.argsort(counts.group, kind="stable")
     for rows in np.split(order, np.cumsum(np.bincount(counts.group))[:-1]):
@@ -35,18 +35,18 @@ def drawn_again(counts: Counts, generator: np.random.Generator) -> Counts:
 
 
 def drawn_from(rho: np.ndarray, like: Counts, generator: np.random.Generator) -> Counts:
-    """Return fresh shots of a state, as many as `like` has, of each setting that was chosen.
+    """Return fresh shots of a state, as many as in `like`, for each chosen setting.
 
     Parameters
     ----------
     rho : ndarray, shape (2^L, 2^L)
-        A positive matrix: others give some strings a negative probability.
+        A positive matrix; otherwise some strings would have negative probabilities.
     like : Counts
     generator : numpy.random.Generator
     """
     c = like.povm.pauli_coefficients
     L, K = like.L, like.povm.K
-    block = to_pauli(rho).reshape(1, -1)  # of each prefix: the matrix that is left of rho
+    block = to_pauli(rho).reshape(1, -1)  # for each prefix: the remaining matrix
     prefixes = np.zeros((1, 0), dtype=np.uint8)
     # One line for each prefix and setting with shots in it.
     settings, shots = _settings(like)
@@ -75,7 +75,7 @@ def drawn_from(rho: np.ndarray, like: Counts, generator: np.random.Generator) ->
 
 
 def _settings(like: Counts) -> tuple[np.ndarray | None, np.ndarray]:
-    """Return the bases of each setting that was chosen, or None, and its shots."""
+    """Return the bases of each chosen setting, or None, and its number of shots."""
     shots = like.shots_of_group.astype(np.int64)
     if not like.by_setting:
         return None, shots

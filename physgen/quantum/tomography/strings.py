@@ -1,14 +1,14 @@
-r"""Sums over outcome strings with a product of matrices for each, without the table of K^L.
+r"""Sums over outcome strings of products of matrices, without the table of K^L strings.
 
 .. math:: t_P = \sum_j y_j \prod_i g_i(a_{ji}, P_i) \qquad \text{and its transpose} \qquad
           z_j = \sum_P r_P \prod_i g_i(a_{ji}, P_i) ,
 
-for m distinct strings :math:`a_j` and the 4^L Pauli strings P.  With g the coefficients of the
-elements of a POVM, z are the probabilities of a state of Pauli expectation values r; with g the
-weights of its duals, t are the expectation values that linear inversion gives.
+for m distinct strings :math:`a_j` and the 4^L Pauli strings P.  If g are the coefficients of the
+elements of a POVM, z are the probabilities in a state with Pauli expectation values r.  If g are
+the weights of its duals, t are the expectation values from linear inversion.
 
 Sites are contracted one by one and strings with the same beginning share the work: site i costs
-:math:`4^{L-i}` a distinct prefix of i outcomes, of which there are at most min(m, K^i).
+:math:`4^{L-i}` for each distinct prefix of i outcomes (at most min(m, K^i) prefixes).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class StringSums:
         return block[0]
 
     def strings(self, r: np.ndarray) -> np.ndarray:
-        """Return z_j, shape (m,), of r of shape (4^L,)."""
+        """Return z_j, shape (m,), for r of shape (4^L,)."""
         block = r.reshape(1, -1)
         for spread in self._spread:
             block = spread @ block.reshape(spread.shape[1], -1)

@@ -1,4 +1,4 @@
-"""How numbers of a state are labelled: value, standard error, and intervals at 68 % and 95 %."""
+"""Labels of the results: value, standard error, and intervals at 68 % and 95 %."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LONG_NAMES = {
 
 
 def empty_table(blocks: Sequence[Sequence[int]], attrs: dict[str, Any]) -> xr.Dataset:
-    """Return a Dataset with the coordinates that the numbers need."""
+    """Return a Dataset with the coordinates of the results."""
     coords: dict[str, Any] = {"level": list(LEVELS), "bound": ["low", "high"]}
     if len(blocks):
         coords["block"] = block_names(blocks)
@@ -57,7 +57,7 @@ def add_number(
 def add_entropy(
     ds: xr.Dataset, name: str, purity: np.ndarray, error: np.ndarray, bounds: np.ndarray
 ) -> None:
-    """Add the Rényi-2 entropy that goes with a purity; NaN or infinite where that is <= 0."""
+    """Add the Rényi-2 entropy of a purity; NaN or infinite where the purity is <= 0."""
     purity = np.asarray(purity)
     with np.errstate(divide="ignore", invalid="ignore"):
         positive = np.where(purity > 0, purity, np.nan)

@@ -1,7 +1,7 @@
 """Chains of any real field whose target has a force, moved through NumPy.
 
-The random numbers are those of the compiled loops, so that both make the same chains up to
-rounding.  ``State.x`` is (n_chains, *event_shape), beside it the actions, float64 (n_chains,).
+It uses the random numbers of the compiled loops, so both give the same chains up to rounding.
+``State.x`` is (n_chains, *event_shape), beside it the actions, float64 (n_chains,).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What all loops over real fields share: the key of their random words, and finite actions."""
+"""Shared by all loops over real fields: the key of their random words, a check of the actions."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Phi^4 fields on a CUDA device: ``HMC``, ``MALA`` and ``ULA`` with ``device="cuda"``.
 
 The moves of :class:`~physgen.samplers.fields.phi4.Phi4Fields`, from the same random words and in
-the same layout: fields agree with the CPU's to rounding, and a run may go on on the other side.
-Fields and actions stay on the device.
+the same layout: fields agree with the CPU's to rounding, and a run may continue on the other
+device.  Fields and actions stay on the device.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 r"""Local Metropolis sweeps of phi^4 fields, alone or after overrelaxation.
 
 A field moves by d uniform in (-width, width), with probability :math:`\min(1, e^{-\Delta S})`;
-sites are visited colour by colour (`kernels.cpu.phi4_local`).  A sweep leaves the target as it is;
-it is not reversible.  The width is tuned to an acceptance of one half, and the curvature c of the
+sites are visited colour by colour (`kernels.cpu.phi4_local`).  A sweep leaves the target invariant
+but is not reversible.  The width is tuned to an acceptance of one half, and the curvature c of the
 reflections to the largest mean squared move.
 """
 
@@ -155,7 +155,7 @@ class LocalChains:
         return self.fields.configurations(state)
 
     def _best_curvature(self, state: State) -> float:
-        """Return the c whose reflections move the fields farthest, of a grid of values."""
+        """Return the c, from a grid of values, whose reflections move the fields farthest."""
         hop, quad, quart, _ = self.fields.couplings
         if quart == 0:
             return float(quad)

@@ -1,4 +1,4 @@
-"""Which loop moves real fields: compiled for phi^4, through NumPy for any other force."""
+"""The loop that moves real fields: compiled for phi^4, through NumPy for any other force."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ def fields_of(
     Raises
     ------
     InputError
-        If the target is not one of real numbers, has no force, or its force is not -dS/dx; if
-        there is no CUDA device, or it has no kernel for this target.
+        If the target has no real fields or no force, or its force is not -dS/dx; if there is no
+        CUDA device, or no CUDA kernel for this target.
     """
     kind = target.support.kind
     if kind != "reals":

@@ -1,4 +1,4 @@
-"""Chains of phi^4 fields in the layout of the compiled loops, and what all of them share.
+"""Chains of phi^4 fields in the layout of the compiled loops, and their shared code.
 
 ``State.x`` is (n_blocks, n_sites, W) in float32 or float64 (`kernels.cpu.phi4_layout`); beside it
 ``action``, float64 (n_blocks, W), of every field, and ``n_chains``: lanes after the last chain are
@@ -42,9 +42,9 @@ class Phi4Fields:
         Of fields and momenta; actions are summed in float64 in any case.
     rng : {"philox", "fast"}
         Philox words, a function of (stream, chain, site, step) alone; or xoshiro256++ lanes, twice
-        as fast, whose numbers depend on the number of chains too.
+        as fast, which depend on the number of chains too.
     least_width : int
-        Chains of a block, if there are as many.
+        Chains in a block, if there are that many.
     """
 
     target: Any

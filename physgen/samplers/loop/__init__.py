@@ -1,1 +1,1 @@
-"""What `run` is made of: the plan, warm-up, recording, checkpoints, diagnostics."""
+"""The parts of `run`: plan, warm-up, recording, checkpoints, diagnostics."""

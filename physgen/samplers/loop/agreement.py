@@ -1,22 +1,22 @@
 r"""Tests whether the chains have forgotten where they began.
 
 Two tests, both exact for independent chains whatever their autocorrelation, because they use one
-number a chain:
+number per chain:
 
 .. math:: z_\mathrm{hot/cold} = \frac{\bar x_\mathrm{hot} - \bar x_\mathrm{cold}}
           {\sqrt{s^2_\mathrm{hot}/n_\mathrm{hot} + s^2_\mathrm{cold}/n_\mathrm{cold}}} , \qquad
           z_\mathrm{drift} = \frac{\bar d}{s_d / \sqrt{n_\mathrm{chains}}} ,
 
-with :math:`\bar x` the chain means, s their standard deviation and d the mean over the second
-half of a chain minus that over the first.  With fewer than 8 chains in a group the Γ-method gives
+with :math:`\bar x` the chain means, s their standard deviation and d the mean over the second half
+of a chain minus the mean over the first.  With fewer than 8 chains in a group the Γ-method gives
 the errors instead.  Observables that are odd under a symmetry of the target enter as |x|: in a
-broken phase their sign never changes, and that of a random cold start is right on average.
+broken phase their sign never changes, and random cold starts have the right sign on average.
 
 **What these tests cannot see.**  Chains in which hot and cold starts fall into the same metastable
-state (a first-order transition when both starts are on one side of it; a phase that neither an
-infinite nor a zero temperature is near); a slow mode that the recorded observables do not feel
-(topology); whatever is rarer than one chain in n_chains and slower than the warm-up.  Use a
-cluster move or tempering there, and compare.
+state (a first-order transition when both starts are on one side of it; a phase near neither
+infinite nor zero temperature); a slow mode that the recorded observables do not feel (topology);
+anything rarer than one chain in n_chains and slower than the warm-up.  Use a cluster move or
+tempering there, and compare.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _LEAST = 4  # chains whose range is worth using
 
 
 def hot_cold_p(x: np.ndarray, hot: np.ndarray) -> float:
-    """Return the p-value that chains from hot and from cold starts have one mean (Welch's test).
+    """Return the p-value for equal means of hot and cold starts (Welch's test).
 
     Parameters
     ----------
@@ -62,8 +62,8 @@ def chains_apart(x: np.ndarray, hot: np.ndarray) -> np.ndarray:
 
     A few metastable chains (stripes after a quench) widen the spread as much as they move the
     mean, so :func:`hot_cold_p` cannot see them.  But they lie beyond all chains of the other
-    start in each quarter of the series, on the same side.  Of n converged chains of a start that
-    is a matter of :math:`2 (n + 1)^{-4}` each, if a quarter is longer than tau_int.
+    start in each quarter of the series, on the same side.  For n converged chains of a start, each
+    does so with probability :math:`2 (n + 1)^{-4}` if a quarter is longer than tau_int.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def chains_apart(x: np.ndarray, hot: np.ndarray) -> np.ndarray:
 
 
 def drift_p(x: np.ndarray) -> float:
-    """Return the p-value that both halves of the chains have one mean.
+    """Return the p-value for equal means of both halves of the chains.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def drift_p(x: np.ndarray) -> float:
     if half < 2:
         return 1.0
     first, second = x[:, :half], x[:, -half:]
-    if len(x) >= _GROUP:  # a difference a chain: what its halves share drops out
+    if len(x) >= _GROUP:  # one difference per chain: what its halves share cancels
         d = second.mean(axis=1) - first.mean(axis=1)
         return _p_value(d.mean(), [(d.var(ddof=1) / len(d), len(d) - 1)], x)
     (a, va, na), (b, vb, nb) = _mean(first), _mean(second)
@@ -107,13 +107,13 @@ def drift_p(x: np.ndarray) -> float:
 
 
 def even_observables(values: Mapping[str, np.ndarray], symmetries: str) -> dict[str, np.ndarray]:
-    """Return what a symmetry that a phase can break leaves alone: |m| in place of m.
+    """Return the values, with |m| in place of an m that is odd under a symmetry of the target.
 
     Parameters
     ----------
     values : mapping of str to ndarray
     symmetries : str
-        Those of the target, as words.
+        Symmetries of the target, as words.
     """
     z2 = "z2" in symmetries.split()
     return {
@@ -125,7 +125,7 @@ def even_observables(values: Mapping[str, np.ndarray], symmetries: str) -> dict[
 
 
 def _mean(x: np.ndarray) -> tuple[float, float, float]:
-    """Return the mean of a group of chains, the variance of it, and its degrees of freedom."""
+    """Return the mean of a group of chains, its variance, and its degrees of freedom."""
     if len(x) >= _GROUP:
         means = x.mean(axis=1)
         return float(means.mean()), float(means.var(ddof=1) / len(x)), len(x) - 1.0

@@ -1,7 +1,7 @@
 """Draws on their way into arrays of shape (n_chains, n_draws, ...).
 
-A draw is a row, and the arrays want columns: written one by one, 4096 chains would cost a quarter
-of a heat-bath sweep.  So rows are gathered in tiles that fit in the cache.
+A draw is a row, but the arrays store columns: writing them one by one, 4096 chains would cost a
+quarter of a heat-bath sweep.  So rows are gathered in tiles that fit in the cache.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Buffer:
     Parameters
     ----------
     size : int or None
-        How many will come; unknown, the arrays grow by doubling.
+        Number of draws; if it is unknown, the arrays grow by doubling.
     """
 
     def __init__(self, size: int | None = None) -> None:

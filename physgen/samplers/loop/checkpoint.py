@@ -1,4 +1,4 @@
-"""All that a run of chains remembers, as one Dataset: what a resume needs and nothing else.
+"""The complete state of a run of chains as one Dataset: exactly what a resume needs.
 
 Draw i uses the stream ``rng.child("draws").at(i)`` and look k of the warm-up
 ``rng.child("warmup", "look", k)``, so beside the state only counters, the tuned values and the
@@ -35,13 +35,13 @@ class Checkpoint:
     warm : bool
         Whether the warm-up is over.
     index : int
-        Next draw, once it is; before, the next look of the warm-up.
+        The next draw if warm, else the next look of the warm-up.
     tuning : mapping of str to float
         Tuned values of the sampler; empty if it has none.
     record : mapping
         What the warm-up did and found; plain data.
     sums : mapping of str to ndarray
-        Of ``accepted`` and every metric of `Info`, the sum over draws, shape (n_chains,).
+        Sums over draws of ``accepted`` and every metric of `Info`, shape (n_chains,).
     identity : mapping
         What must not change between a run and its resume; plain data.
     """
@@ -81,7 +81,7 @@ class Checkpoint:
         Raises
         ------
         InputError
-            If it is no checkpoint, or belongs to a run of another `identity`.
+            If it is not a checkpoint, or belongs to a run of another `identity`.
         """
         if not hasattr(stored, "attrs"):
             raise InputError(f"checkpoint must be a Dataset that `blocks` gave, got {stored!r}")
@@ -107,8 +107,8 @@ class Checkpoint:
 def chain_statistics(checkpoint: xr.Dataset) -> xr.Dataset:
     """Return ``acceptance_rate``, the metrics and the statistics of each chain.
 
-    Acceptance and metrics are averages over the draws so far.  Statistics are what the state
-    counts by itself, under names ``stat.*`` in `State.aux` (round trips, say), as they stand.
+    Acceptance and metrics are averages over the draws so far.  Statistics are counters that the
+    state keeps under names ``stat.*`` in `State.aux` (e.g. round trips), as they stand.
 
     Parameters
     ----------

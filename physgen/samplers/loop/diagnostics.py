@@ -1,6 +1,6 @@
-"""What is said of the convergence of a run, and when it is refused.
+"""Convergence diagnostics of a run, and the tests that may refuse it.
 
-The tests are those of :mod:`physgen.samplers.loop.agreement`; what they cannot see is said there.
+:mod:`physgen.samplers.loop.agreement` describes the tests and what they cannot see.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MIN_LENGTH = 50  # draws of a chain, in tau_int; few chains
 
 
 def diagnose(ds: xr.Dataset) -> xr.Dataset:
-    """Return what can be said of the convergence of every observable of a run.
+    """Return the convergence diagnostics of every observable of a run.
 
     Parameters
     ----------
@@ -71,14 +71,14 @@ def diagnose(ds: xr.Dataset) -> xr.Dataset:
 def check(ds: xr.Dataset, *, quiet: bool = False) -> xr.Dataset:
     """Return `ds` with its diagnostics in the attrs of each variable, if it can be trusted.
 
-    With 64 chains or more, the tests of this module gate; errors come from the spread of the
-    chains, so they may be as short as tau_int.  With fewer, R-hat <= 1.01 and chains of at least
-    50 tau_int are asked for as well.
+    With 64 chains or more, the tests of this module decide; errors come from the spread of the
+    chains, so chains may be as short as tau_int.  With fewer, R-hat <= 1.01 and chains of at least
+    50 tau_int are required as well.
 
     Parameters
     ----------
     ds : Dataset
-        As the blocks of a run, concatenated, make it.
+        The concatenated blocks of a run.
     quiet : bool
         Write ``attrs["warnings"]`` (a line each) instead of raising.
 
@@ -158,7 +158,7 @@ def _complaints(ds: xr.Dataset, table: Mapping[str, Mapping[str, float]]) -> lis
 
 
 def _draws_needed(n_chains: int, n: int, table: Mapping[str, Mapping[str, float]]) -> int:
-    """Return draws a chain that would probably do, from n of them that did not."""
+    """Return the draws per chain that would probably suffice, after n that did not."""
     tau = _slowest(table)
     if n_chains >= MANY_CHAINS or math.isnan(tau):
         return 2 * n

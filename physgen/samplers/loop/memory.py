@@ -1,4 +1,4 @@
-"""How much memory a run takes, said before any of it is allocated."""
+"""The memory that a run takes, known before any of it is allocated."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from physgen.core.protocols import Target
 
 __all__ = ["available_bytes", "check_memory", "configuration_bytes", "format_bytes"]
 
-_SHARE = 0.8  # of what is free; the rest is for the work arrays of the samplers
+_SHARE = 0.8  # of the free memory; the rest is for work arrays of the samplers
 
 
 def configuration_bytes(target: Target) -> int:
-    """Return the size of one kept configuration: a bit a spin, float32 a field, else a byte."""
+    """Return the bytes of one kept configuration: per site a bit (spins), float32 or a byte."""
     n_sites = 1
     for extent in target.event_shape:
         n_sites *= extent
@@ -23,7 +23,7 @@ def configuration_bytes(target: Target) -> int:
 
 
 def available_bytes() -> int:
-    """Return the memory to be had without swapping, within the limit of the control group."""
+    """Return the memory available without swapping, within the limit of the control group."""
     free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     meminfo = _read("/proc/meminfo")
     for line in meminfo.splitlines():
@@ -36,7 +36,7 @@ def available_bytes() -> int:
 
 
 def check_memory(needed: int, what: str, remedy: str) -> None:
-    """Raise :class:`InputError` if `needed` bytes are more than there are.
+    """Raise :class:`InputError` if `needed` bytes are more than available.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def check_memory(needed: int, what: str, remedy: str) -> None:
 
 
 def format_bytes(n: float) -> str:
-    """Return a size as people write it: 3.4 GB."""
+    """Return a size in readable form: 3.4 GB."""
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if n < 1000:
             return f"{n:.3g} {unit}"

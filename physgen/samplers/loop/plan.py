@@ -51,7 +51,7 @@ class Plan:
         return np.where(np.arange(self.n_chains) < (self.n_chains + 1) // 2, "hot", "cold")
 
     def attrs(self) -> dict[str, Any]:
-        """Return what a result must say of how it was made."""
+        """Return what a result must record of how it was made."""
         bound = self.bound
         return {
             "sampler": self.identity["sampler"],
@@ -65,12 +65,12 @@ class Plan:
 
 
 def make_plan(sampler: Any, target: Any, given: RunSettings, n_held: int | None) -> Plan:
-    """Return the plan of a run; `n_held` is the number of draws that are in memory at once.
+    """Return the plan of a run; `n_held` is the number of draws in memory at once.
 
     Raises
     ------
     InputError
-        If an argument breaks its rule, or what is held does not fit in memory.
+        If an argument breaks its rule, or the draws held at once do not fit in memory.
     """
     if (given.seed is None) == (given.rng is None):
         raise InputError("seed or rng must be given, and not both, e.g. seed=1")
@@ -116,7 +116,7 @@ def _checked_sampler(sampler: Any) -> Any:
 
 
 def _checked_target(target: Any) -> Any:
-    """Return the target; an object that has but an action (a force) and a shape is made one."""
+    """Return the target; an object with just an action (and a force) and a shape becomes one."""
     whole = not isinstance(target, type)
     if whole and isinstance(target, Target):
         return target
@@ -148,7 +148,7 @@ def _check_start(start: Any, target: Target, n_chains: int) -> None:
 
 
 def _check_size(recorder: Recorder, counts: dict[str, int], n_held: int | None) -> int:
-    """Return the bytes of the result; raise if what is held at once is more than there is."""
+    """Return the bytes of the result; raise if the draws held at once exceed the memory."""
     n_chains, n_draws = counts["n_chains"], counts["n_draws"]
     n_sites = math.prod(recorder.bound.target.event_shape)
     total = n_chains * n_draws * recorder.bytes_per_draw

@@ -1,4 +1,4 @@
-"""How a run goes, told a few times a second."""
+"""Progress of a run, reported a few times a second."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from physgen.analysis.autocorrelation import tau_int
 __all__ = ["Progress", "Reporter"]
 
 PROGRESS_EVERY = 0.2  # seconds between calls of the listener
-_CHAINS, _POINTS = 32, 2048  # of the history from which tau_int and R-hat are told
+_CHAINS, _POINTS = 32, 2048  # of the history that tau_int and R-hat are estimated from
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Progress:
     ----------
     phase : {"warmup", "draws"}
     done, total : int
-        Steps of the warm-up and at most how many; or draws of each chain.
+        Steps of the warm-up and their maximum; or draws of each chain.
     per_second : float
         Of `done`.
     eta_s : float
@@ -47,7 +47,7 @@ class Progress:
 
 
 class Reporter:
-    """Tells a listener about a run, at most every PROGRESS_EVERY seconds."""
+    """Reports a run to a listener, at most every PROGRESS_EVERY seconds."""
 
     def __init__(self, callback: Callable[[Progress], None] | None, n_bytes: int) -> None:
         self.callback, self.n_bytes = callback, n_bytes

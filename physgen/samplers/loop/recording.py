@@ -1,7 +1,7 @@
-"""What a run writes down: observables of every draw, and configurations where asked for.
+"""What a run records: observables of every draw, and configurations on request.
 
-A spin is kept as one bit, ``spin = 2 bit - 1``, eight sites a byte in C order, the first in the
-lowest bit; :func:`unpack_configurations` brings them back.
+A spin is kept as one bit, ``spin = 2 bit - 1``, eight sites per byte in C order, the first in the
+lowest bit; :func:`unpack_configurations` restores them.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Recorder:
 
     @property
     def n_observables(self) -> int:
-        """Number of observables, as far as it can be told before measuring."""
+        """Number of observables, as far as it is known before measuring."""
         named = self._names or declared(self.bound.target).observables or ["action"]
         return len(named) * math.prod(len(c) for c in self.replicas.values())
 
@@ -84,7 +84,7 @@ class Recorder:
         return 8 * self.n_observables + kept
 
     def prepare(self, state: State) -> None:
-        """Find every observable that is named; raise :class:`InputError` for one unknown."""
+        """Look up every named observable; raise :class:`InputError` for an unknown one."""
         if self._names is None:
             return
         ready = set(self.bound.measure(state)) | set(self._functions)
@@ -208,7 +208,7 @@ def check_finite_values(
 
 @contextmanager
 def locating(where: str, draw: int, before: State) -> Iterator[None]:
-    """Add to a :class:`NonFiniteActionError` of a sampler, which knows the chain, where it was."""
+    """Add the place in the run to a :class:`NonFiniteActionError`, which knows only the chain."""
     try:
         yield
     except NonFiniteActionError as error:

@@ -24,7 +24,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True, kw_only=True)
 class RunSettings:
-    """The keywords of `run`, where they are described, and their defaults."""
+    """The keywords of `run`, which describes them, and their defaults."""
 
     n_chains: int
     n_draws: int

@@ -4,13 +4,13 @@ Looks at :math:`n_k = n_0 2^k` steps, k = 0, 1, ...; look k tests the last half 
 (:mod:`physgen.samplers.loop.agreement`), and passes if
 
 * hot and cold starts agree and nothing drifts, in every observable (all tests together reject
-  converged chains with probability at most 5 %; that costs them a doubling),
+  converged chains with probability at most 5 %, which costs a doubling),
 * no chain stays beyond all chains of the other start (the few stripes after a quench),
 * with fewer than 64 chains also R-hat <= 1.05 and the half is at least 50 tau_int long.
 
-A sampler that tunes itself does so before the first look and again after the first that passes,
-for it first tuned far from equilibrium; another look must then pass.  Draws of the warm-up are
-thrown away.
+A sampler that tunes itself does so before the first look and again after the first look that
+passes, because the first tuning was far from equilibrium; another look must then pass.  Draws of
+the warm-up are discarded.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = ["AutoWarmup", "WarmupLook", "warm_up"]
 FIRST_LOOK = 32  # steps
 TUNE_STEPS = 200
 R_HAT_WARM = 1.05
-_POINTS_MANY, _POINTS_FEW = 128, 1024  # measurements of one look
+_POINTS_MANY, _POINTS_FEW = 128, 1024  # measurements per look
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ class WarmupLook:
         The next one.
     done : bool
     record : mapping
-        ``steps``, ``tuned`` (times) and ``tuning_steps`` before them, ``converged`` (None if it
-        was not asked), ``complaints``.
+        ``steps``, ``tuned`` (times) and ``tuning_steps`` before them, ``converged`` (None if not
+        tested), ``complaints``.
     """
 
     bound: BoundSampler
@@ -109,7 +109,7 @@ def warm_up(
     rng : Stream
         Its children are used.
     settings : AutoWarmup or int
-        Automatic, or this many steps with no test.
+        Automatic, or this many steps without a test.
     measure : callable(state)
         Observables to test.
     starts : ndarray of str, shape (n_chains,)
@@ -117,13 +117,13 @@ def warm_up(
     symmetries : str
         Of the target.
     thin : int
-        Steps a draw; errors count in draws.
+        Steps per draw; errors count in draws.
     quiet : bool
         Give up without an error.
     resume : WarmupLook, optional
         Continue after this look.
     report : callable(done, total)
-        Told about progress, in steps.
+        Called with the progress, in steps.
 
     Raises
     ------
@@ -206,7 +206,7 @@ def _fixed(
     resume: WarmupLook | None,
     report: Callable[[int, int], None],
 ) -> Iterator[WarmupLook]:
-    """Tune over half of the steps, walk the others, in looks of 256 steps."""
+    """Tune over the first half of the steps, then run the rest in looks of 256 steps."""
     if resume is not None:
         bound, state = resume.bound, resume.state
     k = resume.look if resume else 0

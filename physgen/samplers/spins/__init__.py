@@ -1,1 +1,1 @@
-"""Chains of Ising spins in their layouts, and which of them a target gets."""
+"""Chains of Ising spins in their layouts, and the choice of the layout for a target."""

@@ -4,7 +4,7 @@ Spins are uint64 of shape (n_blocks, n_sites, 8); spin +1 is a set bit, and
 
 .. math:: \text{chain} = 512\,\text{block} + 64\,\text{lane} + \text{bit} .
 
-The last block is padded with chains that nobody asked for.
+The last block is padded with unused chains.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ CHAINS_PER_BLOCK = 512
 
 
 def n_blocks(n_chains: int) -> int:
-    """Return the number of blocks that hold so many chains."""
+    """Return the number of blocks that hold this many chains."""
     return -(-n_chains // CHAINS_PER_BLOCK)
 
 
 def empty_words(shape: tuple[int, ...]) -> np.ndarray:
-    """Return uint64 words, not initialised, that start on a cache line."""
+    """Return uninitialised uint64 words that start on a cache line."""
     n = int(np.prod(shape))
     buffer = np.empty(n + 8, dtype=np.uint64)
     offset = -(buffer.ctypes.data >> 3) & 7

@@ -1,7 +1,7 @@
 r"""Ising chains 512 at a time: layout "chains", bit = chain.
 
-The state holds spins as :mod:`physgen.samplers.spins.bits` packs them.  Every chain has random
-numbers of its own: chains are independent, and error bars from their spread are right.
+The state holds spins as :mod:`physgen.samplers.spins.bits` packs them.  Every chain has its own
+random numbers: chains are independent, and error bars from their spread are correct.
 
 A call of ``step(rng, state, n)`` is a pure function of its arguments, and with Philox (not in the
 fast mode) the first k of its sweeps are those of ``step(rng, state, k)``.  Two calls need two
@@ -33,7 +33,7 @@ _NO_EDGES = np.zeros((0, 4), dtype=np.int64)
 @final
 @dataclass(frozen=True, eq=False)
 class IsingChains:
-    """Bit-sliced local updates of many chains; `HeatBath` and `Metropolis` make it.
+    """Bit-sliced local updates of many chains; made by `HeatBath` and `Metropolis`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What Wolff and Swendsen-Wang share: which couplings they take, and chains of Ising spins.
+"""Shared by Wolff and Swendsen-Wang: the couplings they accept, and chains of Ising spins.
 
 A chain of the graph kernels is int8 spins in the order of sites; where the couplings depend on the
 axis only, Swendsen-Wang keeps 64 spins of a row in a word.
@@ -102,7 +102,7 @@ def frustrated(neighbours: np.ndarray, K: np.ndarray) -> bool:
 
 
 def _one_row(K: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """Return one row of `K` if it holds for all that is there, else `K`."""
+    """Return one row of `K` if it holds for all existing bonds, else `K`."""
     row = np.max(np.where(there, K, -np.inf), axis=0)
     row[~there.any(axis=0)] = 0.0
     return row[None] if np.all((row == K) | ~there) else np.where(there, K, 0.0)
@@ -157,7 +157,7 @@ class RowChains:
 
     @staticmethod
     def fit(table: Couplings, shape: tuple[int, ...]) -> bool:
-        """Whether these couplings are of that kind."""
+        """Whether the lattice and its couplings are of this kind."""
         uniform = len(table.K) == len(table.H) == 1
         return uniform and _is_hypercubic(table.neighbours, shape)
 

@@ -1,8 +1,8 @@
 r"""Ising chains on a CUDA device: ``HeatBath(device="cuda")``, ``Metropolis(device="cuda")``.
 
 The same chains as on the CPU, bit for bit: :class:`~physgen.samplers.spins.chains.IsingChains`
-with its Philox words, its order of the sites and its layout, so that a run may go on on the other
-side.  Spins stay on the device; what comes back after a step is one number a chain.
+with its Philox words, its order of the sites and its layout, so a run may continue on the other
+device.  Spins stay on the device; a step returns one number per chain.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Ising chains as int8, for couplings that the bit-sliced kernels do not take.
 
 The state holds spins as int8 of shape (n_blocks, n_sites, 64): chain = 64 block + position, the
-last block padded.  What :mod:`physgen.samplers.spins.chains` says of ``step`` holds.
+last block padded.  :mod:`physgen.samplers.spins.chains` describes ``step``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _WIDTH = 64
 @final
 @dataclass(frozen=True, eq=False)
 class IsingInt8:
-    """Local updates of int8 spins with any couplings; `HeatBath` and `Metropolis` make it.
+    """Local updates of int8 spins with any couplings; made by `HeatBath` and `Metropolis`.
 
     Parameters
     ----------

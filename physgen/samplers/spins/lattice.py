@@ -1,8 +1,8 @@
 r"""Large periodic Ising lattices, each on its own: layout "lattice", bit = part of the lattice.
 
 As fast for one lattice as layout "chains" is for 512: see :mod:`physgen.kernels.cpu.ising_strips`.
-The order of the sites within a sweep is that of the virtual lattice; otherwise what
-:mod:`physgen.samplers.spins.chains` says of ``step`` holds, with a block being one lattice.
+The order of the sites within a sweep is that of the virtual lattice; otherwise ``step`` is as in
+:mod:`physgen.samplers.spins.chains`, with one lattice a block.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _moves(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 @final
 @dataclass(frozen=True, eq=False)
 class IsingLattice:
-    """Bit-sliced local updates of large lattices; `HeatBath` and `Metropolis` make it.
+    """Bit-sliced local updates of large lattices; made by `HeatBath` and `Metropolis`.
 
     Parameters
     ----------

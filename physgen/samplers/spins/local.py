@@ -1,4 +1,4 @@
-"""Which kernel a local Ising sampler runs on."""
+"""The kernel that a local Ising sampler runs on."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def bind_ising(target: Any, rule: int, rng: str, layout: str, device: str = "cpu
         neighbours, K, H = target.kernel[1]
         model = chains_model(neighbours, K, H, rule)
         if layout == "auto" and target.beta == 0 and not isinstance(model, str):
-            # Without couplings every layout fits.  Take that of the other temperatures: replicas
-            # and annealed particles hand their spins on as they lie.
+            # Without couplings every layout fits.  Take the layout of the other temperatures:
+            # replicas and annealed particles pass on their spins unconverted.
             neighbours, K, H = target.at(beta=1.0).kernel[1]
             other = chains_model(neighbours, K, H, rule)
             model = other if isinstance(other, str) else model

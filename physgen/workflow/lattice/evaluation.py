@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,8 +23,9 @@ from physgen.workflow.target.quantities import WEIGHTS
 __all__ = [
     "crossings_of",
     "estimate",
-    "exactness",
+    "least",
     "log_z",
+    "read",
     "verdict",
     "warnings",
     "with_absolute",
@@ -33,21 +34,29 @@ __all__ = [
 MERITS = [name for name in WEIGHTS if name not in ("log_z", "free_energy", "entropy")]
 
 
-def estimate(context: Context, point: Generator) -> dict[str, float]:
+def read(context: Context, point: Generator) -> xr.Dataset:
+    """Return what a point drew, without configurations."""
+    if isinstance(point, Chains):
+        return chains.read(context, point.group)
+    return context.store.read(
+        f"{point.group}/draws" if isinstance(point, Learned) else point.group
+    )
+
+
+def estimate(point: Generator, draws: xr.Dataset) -> dict[str, float]:
     """Return the estimates of a point, each with its error, and its figures of merit."""
     if isinstance(point, Chains):
-        return _of_chains(chains.read(context, point.group))
+        return _of_chains(draws)
     if isinstance(point, Learned):
-        return _of_weights(context.store.read(f"{point.group}/draws"), point.target)
-    value, error = log_z(context, point)
-    found = with_absolute(point.target, {"log_z": value, "log_z_error": error})
-    return found | {"ess": math.nan}  # of weighted particles no count of draws is known
+        return _of_weights(draws, point.target)
+    known = {name: float(draws[name]) for name in ("log_z", "log_z_error")}
+    # Of weighted particles no number of independent draws is known.
+    return with_absolute(point.target, known) | {"ess": math.nan}
 
 
-def warnings(context: Context, point: Generator) -> list[str]:
+def warnings(draws: xr.Dataset) -> list[str]:
     """Return what speaks against the numbers of a point, line by line."""
-    group = f"{point.group}/draws" if isinstance(point, Learned) else point.group
-    return list(filter(None, str(context.store.read(group).attrs.get("warnings", "")).split("\n")))
+    return list(filter(None, str(draws.attrs.get("warnings", "")).split("\n")))
 
 
 def log_z(context: Context, point: Generator) -> tuple[float, float]:
@@ -117,16 +126,10 @@ def _row(table: xr.Dataset, draws: xr.Dataset) -> dict[str, float]:
     return row
 
 
-def exactness(context: Context, scan: Scan) -> str:
+def least(exactness: Iterable[str]) -> str:
     """Return the least that can be said of all points: approximate before asymptotic."""
-    return "approximate" if "approximate" in set(_said(context, scan)) else "asymptotic"
-
-
-def _said(context: Context, scan: Scan) -> Iterator[str]:
-    for place in scan.places():
-        for point in scan.generators(place):
-            group = f"{point.group}/draws" if isinstance(point, Learned) else point.group
-            yield str(context.store.read(group).attrs.get("exactness", ""))
+    found = set(exactness)
+    return next((word for word in ("approximate", "asymptotic") if word in found), "exact")
 
 
 def crossings_of(context: Context, scan: Scan, grid: xr.Dataset) -> xr.Dataset | None:

@@ -12,11 +12,37 @@ from physgen.workflow.lattice.config import SamplerSection
 from physgen.workflow.lattice.methods import AUTO, make, usual
 from physgen.workflow.lattice.model_section import ModelSection
 
-__all__ = ["Annealed", "Chains", "Generator", "Learned"]
+__all__ = ["Annealed", "Chains", "Generator", "Learned", "Place"]
 
 # Arguments of a family's class that follow from the target, or are decided by other keys.
 _RESERVED = ("rng", "shape", "boundary", "halved", "net", "begin_from")
 _ANNEAL, _DRAWS = {"spins": 0.3}, {"spins": 25_600}  # of the reverse divergence, where not given
+
+
+@dataclass(frozen=True)
+class Place:
+    """One target of a scan.
+
+    Attributes
+    ----------
+    at : tuple of int
+        Numbers of its extent and of its coupling in the scan.
+    L : int or None
+        Extent; None where a target of the user has none.
+    value : float or None
+        Of the coupling that is scanned; None without one.
+    path : tuple of str
+        Its part of the names of groups, e.g. ("L16", "kappa0.25").
+    text : str
+        The place in words.
+    """
+
+    at: tuple[int, int]
+    target: Target
+    L: int | None
+    value: float | None
+    path: tuple[str, ...]
+    text: str
 
 
 @dataclass(frozen=True)
@@ -29,15 +55,21 @@ class Generator:
         What it is called in tables.
     group : str
         Where its results are in the run file.
-    target : Target
+    place : Place
+        Where in the scan it draws.
     text : str
-        The generator and the point in words.
+        The generator and the place in words.
     """
 
     label: str
     group: str
-    target: Target
+    place: Place
     text: str
+
+    @property
+    def target(self) -> Target:
+        """What it draws from."""
+        return self.place.target
 
 
 @dataclass(frozen=True)

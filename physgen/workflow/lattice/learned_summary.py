@@ -10,8 +10,9 @@ import numpy as np
 import xarray as xr
 
 from physgen.analysis.format import format_estimate
+from physgen.workflow.lattice.generators import Place
 from physgen.workflow.lattice.grid import quantities
-from physgen.workflow.lattice.points import Place, Scan
+from physgen.workflow.lattice.points import Scan
 from physgen.workflow.summary import Column, Table
 from physgen.workflow.target.quantities import head
 

@@ -11,39 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import final
 
-from physgen.core.protocols import Target
 from physgen.workflow.lattice.config import SMC, Config, SamplerSection, SmcSection
-from physgen.workflow.lattice.generators import Annealed, Chains, Generator, Learned
+from physgen.workflow.lattice.generators import Annealed, Chains, Generator, Learned, Place
 from physgen.workflow.target.axes import Axes
 from physgen.workflow.target.section import TargetSection
 
-__all__ = ["Place", "Scan"]
-
-
-@dataclass(frozen=True)
-class Place:
-    """One target of a scan.
-
-    Attributes
-    ----------
-    at : tuple of int
-        Numbers of its extent and of its coupling in the scan.
-    L : int or None
-        Extent; None where a target of the user has none.
-    value : float or None
-        Of the coupling that is scanned; None without one.
-    path : tuple of str
-        Its part of the names of groups, e.g. ("L16", "kappa0.25").
-    text : str
-        The place in words.
-    """
-
-    at: tuple[int, int]
-    target: Target
-    L: int | None
-    value: float | None
-    path: tuple[str, ...]
-    text: str
+__all__ = ["Scan"]
 
 
 @final
@@ -91,20 +64,20 @@ class Scan(Axes):
         """Yield the Markov chains at a place; those of the first sampler come first."""
         for section in self.config.sampler:
             group = "/".join(["chains", section.label, *place.path])
-            yield Chains(section.label, group, place.target, _text(section.label, place), section)
+            yield Chains(section.label, group, place, _text(section.label, place), section)
 
     def learned(self, place: Place) -> Iterator[Learned]:
         """Yield the models at a place."""
         for section in self.config.model:
             group = "/".join(["models", section.label, *place.path])
-            yield Learned(section.label, group, place.target, _text(section.label, place), section)
+            yield Learned(section.label, group, place, _text(section.label, place), section)
 
     def annealed(self, place: Place) -> Iterator[Annealed]:
         """Yield sequential Monte Carlo at a place, if it was asked for."""
         if n := self.config.n_particles:
             group = "/".join([SMC, *place.path])
             n_islands = (self.config.smc or SmcSection()).n_islands
-            yield Annealed(SMC, group, place.target, _text(SMC, place), n, n_islands)
+            yield Annealed(SMC, group, place, _text(SMC, place), n, n_islands)
 
 
 def _text(label: str, place: Place) -> str:

@@ -20,9 +20,9 @@ from physgen.workflow.context import Context
 from physgen.workflow.job import Stage
 from physgen.workflow.labels import labelled
 from physgen.workflow.lattice import evaluation
-from physgen.workflow.lattice.generators import Chains, Generator
+from physgen.workflow.lattice.generators import Chains, Generator, Place
 from physgen.workflow.lattice.grid import agreement, assemble
-from physgen.workflow.lattice.points import Place, Scan
+from physgen.workflow.lattice.points import Scan
 from physgen.workflow.target.exact import exact_of, is_square_ising, lines
 
 __all__ = ["STAGES"]
@@ -67,14 +67,14 @@ def _train(context: Context) -> str:
     from physgen.workflow.lattice import learning
 
     store, scan = context.store, Scan(context.config)
-    places = {p.group: place for place in scan.places() for p in scan.learned(place)}
-    points = [p for place in scan.places() for p in scan.learned(place)]
+    points = [point for place in scan.places() for point in scan.learned(place)]
     store.cite(*_TRAINED)
     seconds = _each(
         context,
         points,
         lambda p: learning.is_trained(context, p),
-        lambda p: learning.train(context, p, _first(scan, places[p.group])),
+        lambda p: learning.train(context, p, _first(scan, p.place)),
+        "/training",
     )
     _close(context, "trained", points, seconds, "training")
     shares = [learning.share(store.read(f"{p.group}/training")) for p in points]
@@ -85,15 +85,13 @@ def _draw(context: Context) -> str:
     from physgen.workflow.lattice import weighing
 
     store, scan = context.store, Scan(context.config)
-    places = {p.group: place for place in scan.places() for p in scan.learned(place)}
-    points = [p for place in scan.places() for p in scan.learned(place)]
+    points = [point for place in scan.places() for point in scan.learned(place)]
 
     def draw(point: Any) -> None:
-        place = places[point.group]
-        log_z = next((evaluation.log_z(context, a) for a in scan.annealed(place)), None)
-        weighing.draw(context, point, _first(scan, place), log_z)
+        log_z = next((evaluation.log_z(context, a) for a in scan.annealed(point.place)), None)
+        weighing.draw(context, point, _first(scan, point.place), log_z)
 
-    seconds = _each(context, points, lambda p: weighing.is_complete(context, p), draw)
+    seconds = _each(context, points, lambda p: weighing.is_complete(context, p), draw, "/draws")
     _close(context, "drawn", points, seconds, "weighted draws")
     shares = [float(store.read(f"{p.group}/draws")["ess_share"]) for p in points]
     return f"ESS {', '.join(f'{e:.3f}' for e in shares)}"
@@ -104,20 +102,23 @@ def _validate(context: Context) -> str:
     rows: dict[tuple[str, int, int], dict[str, float]] = {}
     exact: dict[tuple[int, int], dict[str, float]] = {}
     warnings: list[str] = []
+    said: list[str] = []
     for number, place in enumerate(places := list(scan.places())):
-        context.check_stop()
         context.reporter.update("validate", f"{number / len(places):.0%}")
         exact[place.at] = evaluation.with_absolute(place.target, exact_of(place.target))
         for point in scan.generators(place):
-            rows[(point.label, *place.at)] = evaluation.estimate(context, point)
-            warnings += [f"{point.text}: {line}" for line in evaluation.warnings(context, point)]
+            context.check_stop()
+            draws = evaluation.read(context, point)
+            rows[(point.label, *place.at)] = evaluation.estimate(point, draws)
+            warnings += [f"{point.text}: {line}" for line in evaluation.warnings(draws)]
+            said.append(str(draws.attrs.get("exactness", "")))
     grid = assemble(scan, rows, exact).assign_attrs(
         title=scan.title,
         coupling=scan.coupling,
         fixed=json.dumps(scan.fixed),
         warnings="\n".join(warnings),
     )
-    exactness = evaluation.exactness(context, scan)
+    exactness = evaluation.least(said)
     groups = {"estimates": labelled(grid, exactness, "the target")}
     curves = lines(scan)
     if curves is not None:
@@ -145,15 +146,19 @@ def _each(
     points: Sequence[Generator],
     is_done: Callable[[Any], bool],
     work: Callable[[Any], None],
+    begun_in: str = "",
 ) -> list[float]:
-    """Do the work of every point that lacks it; return CPU seconds, NaN for a part of it."""
+    """Do the work of every point that lacks it; return CPU seconds, NaN for a part of it.
+
+    Work has begun where the group of the point, with `begun_in` behind it, is in the run file.
+    """
     seconds = []
     for point in points:
         context.check_stop()
         if is_done(point):
             seconds.append(np.nan)
             continue
-        fresh = not any(context.store.has(f"{point.group}{tail}") for tail in ("", "/draws"))
+        fresh = not context.store.has(f"{point.group}{begun_in}")
         begun = time.process_time()
         work(point)
         seconds.append(time.process_time() - begun if fresh else np.nan)

@@ -17,6 +17,8 @@ from physgen.workflow.tables import summarize
 L = 6
 CHAIN = TFIM(L=L)
 
+CONFIG = {"system": {"L": 4}, "model": {"family": "gru"}}
+
 
 def observables(energy=-7.2, error=0.1, n=5000):
     zz = np.array([0.6, 0.5, 0.4])
@@ -51,7 +53,8 @@ def validation(fidelity=(0.99, 0.99), kl=(0.02, 0.02), n=5000, covered=(1.0, 1.0
 
 def tree(**groups):
     nodes = {name.replace("__", "/"): ds for name, ds in groups.items()}
-    root = xr.Dataset(attrs={"config": json.dumps({"report": {"title": ""}}), "complete": 1})
+    config = json.dumps(CONFIG | {"report": {"title": ""}})
+    root = xr.Dataset(attrs={"config": config, "complete": 1})
     return xr.DataTree.from_dict({"/": root, **nodes})
 
 
@@ -188,7 +191,7 @@ def test_a_run_that_has_only_begun_has_an_empty_summary():
 
 
 def test_the_page_escapes_what_the_user_wrote():
-    root = xr.Dataset(attrs={"config": json.dumps({"report": {"title": "<b>J & h</b>"}})})
+    root = xr.Dataset(attrs={"config": json.dumps(CONFIG | {"report": {"title": "<b>J & h</b>"}})})
     page = render_report(xr.DataTree.from_dict({"/": root}), {})
     assert "&lt;b&gt;J &amp; h&lt;/b&gt;" in page
     assert "<b>J" not in page
