@@ -32,7 +32,7 @@ ConfigPath = Annotated[
     Path,
     typer.Argument(
         metavar="CONFIG",
-        help="The TOML config: \\[target] with any number of \\[[sampler]] and \\[[model]] for a "
+        help="The TOML config: \\[target] with any number of \\[sampler] and \\[model] for a "
         "lattice system, \\[system] or \\[data] with \\[model] to reconstruct a quantum state. "
         "`physgen workflows copy` gives one to start from.",
     ),
@@ -100,7 +100,7 @@ def train(config: ConfigPath, out: Out, set_: Set = None, force: Force = False) 
     r"""Fit every model of the config, and keep the weights that validation prefers.
 
     With \[target]: one fit at every point of the scan, on the action alone
-    (reverse KL), or on configurations of the first \[[sampler]], which are
+    (reverse KL), or on configurations of the first \[sampler], which are
     drawn first.  With \[system] or \[data]: to the measurement outcomes, by
     maximum likelihood; the data are generated first if need be.
 
@@ -130,7 +130,7 @@ def sample(config: ConfigPath, out: Out, set_: Set = None, force: Force = False)
 def draw(config: ConfigPath, out: Out, set_: Set = None, force: Force = False) -> None:
     r"""Draw from the trained models of a lattice system, with importance weights.
 
-    With \[target] and \[[model]]: chains are run and models are trained first
+    With \[target] and \[model]: chains are run and models are trained first
     if need be.  Draws come in blocks; a kill loses at most one.
     """
     _stages("draw", config, out, set_, force)

@@ -90,7 +90,7 @@ class JobConfig(Section):
     Attributes
     ----------
     KIND : str
-        The kind of run, a key of :data:`physgen.workflow.job.KINDS`.
+        The kind of run, a key of :data:`physgen.workflow.kinds.KINDS`.
     LAYOUT : int
         Version of the groups that this kind of run has in its file.
     FILE_SECTIONS : tuple of str

@@ -64,7 +64,8 @@ class ConditionedFlow(nn.Module):
         super().__init__()
         if not check_finite("low", low) < check_finite("high", high):
             raise InputError(f"low must be below high, got {coupling} in [{low}, {high}]")
-        pattern = EquivariantCNF(**flow, rng=rng)
+        one = {name: value for name, value in flow.items() if name != "family"}
+        pattern = EquivariantCNF(**one, rng=rng)
         self.coupling, self.low, self.high = str(coupling), float(low), float(high)
         self.degree = check_positive_int("degree", degree)
         self.names = [name for name, _ in pattern.named_parameters()]
@@ -119,7 +120,7 @@ class ConditionedFlow(nn.Module):
     def arguments(self) -> dict[str, Any]:
         """Arguments of the constructor (JSON types)."""
         return {
-            "flow": self._calls[0].flow.arguments,
+            "flow": self._calls[0].flow.config,
             "coupling": self.coupling,
             "low": self.low,
             "high": self.high,

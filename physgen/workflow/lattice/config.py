@@ -93,13 +93,14 @@ class Config(JobConfig):
     FILE_SECTIONS: ClassVar[tuple[str, ...]] = ("target",)
 
     target: TargetSection
+    # Before the models, which it is merged into: what is wrong with it is said of [train].
+    train: TrainSection = TrainSection()
     sampler: Annotated[list[SamplerSection], rule("a section, or a list of them")] = Field(
         default_factory=list
     )
     model: Annotated[list[ModelSection], rule("a section, or a list of them")] = Field(
         default_factory=list
     )
-    train: TrainSection = TrainSection()
     importance: ImportanceSection = ImportanceSection()
     smc: SmcSection | None = None
     sample: SampleSection = SampleSection()

@@ -78,7 +78,7 @@ def _training(tree: xr.DataTree, config: Config) -> Drawing | None:
     found = {}
     for _, text, group in _models(config):
         history = dataset_of(tree, f"{group}/training")
-        if history is not None and history["ess"].size:
+        if history is not None and "ess" in history and history["ess"].size:
             found[text] = history
     return plot_ess_curve(found) if found else None
 

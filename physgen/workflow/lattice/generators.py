@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -116,14 +118,26 @@ class Learned(Generator):
         from physgen import models
 
         section, options = self.section, self.section.options()
-        if bad := sorted(set(_RESERVED) & set(options)):
-            raise InputError(f"[model] {bad[0]} follows from target and family; leave it out")
+        self._check(options)
         how = {"decimate": section.decimate, "mixture": section.mixture, "rng": rng}
         try:
             model = models.for_target(self.target, self.family, **how, **options)
         except InputError as error:
             raise InputError(f"[model] {self.text}: {error}") from None
         return model.to(section.train.device)
+
+    def _check(self, options: Mapping[str, Any]) -> None:
+        """Refuse arguments that the class of the family does not take from a config."""
+        from physgen.models import families
+
+        if bad := sorted(set(_RESERVED) & set(options)):
+            raise InputError(f"[model] {bad[0]} follows from target and family; leave it out")
+        known = [a for a in families.family(self.family).arguments if a not in _RESERVED]
+        for key in options:
+            if key not in known:
+                close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+                remedy = f"did you mean {close[0]!r}?" if close else f"valid: {', '.join(known)}"
+                raise InputError(f"[model] {key} is not a known key of {self.family!r}; {remedy}")
 
     def objective(self, configurations: Any, rng: Stream) -> Any:
         """Return the objective of the fit; `configurations` of the target where it needs them."""

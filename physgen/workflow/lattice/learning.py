@@ -60,8 +60,9 @@ def load(context: Context, point: Learned) -> Any:
 
 
 def share(history: xr.Dataset) -> float:
-    """Return the effective share of held-out draws at the end of a fit, NaN if there are none."""
-    return float(history["ess"][-1]) if history["ess"].size else math.nan
+    """Return the effective share of held-out draws at the end of a fit, NaN if none is known."""
+    known = "ess" in history and history["ess"].size
+    return float(history["ess"][-1]) if known else math.nan
 
 
 def _curve(history: xr.Dataset, point: Learned) -> xr.Dataset:
