@@ -13,6 +13,7 @@ from subprocess import Popen
 
 import pytest
 
+EXIT_SECONDS = 120.0  # after which a worker hangs
 PROCESSES = pytest.StashKey[dict[str, Popen[bytes]]]()
 
 
@@ -25,7 +26,14 @@ def ending(status: int) -> str:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes(config: pytest.Config) -> None:
-    """Begin a list of workers."""
+    """Begin a list of workers, and let them end in peace.
+
+    xdist kills a worker that takes more than ten seconds to end, as an interpreter that has loaded
+    torch and numba does on a busy machine.
+    """
+    from xdist.workermanage import NodeManager
+
+    NodeManager.EXIT_TIMEOUT = EXIT_SECONDS
     config.stash[PROCESSES] = {}
 
 
