@@ -25,7 +25,7 @@ from physgen.analysis.autocorrelation import MANY_CHAINS, TauInt, as_series, tau
 from physgen.core.checks import check_choice, check_positive_int
 from physgen.core.errors import InputError
 
-__all__ = ["Blocks", "Estimate", "choose_blocks", "gamma_method", "mean_estimate"]
+__all__ = ["Blocks", "Estimate", "chi2_p_value", "choose_blocks", "gamma_method", "mean_estimate"]
 
 
 class Estimate(NamedTuple):
@@ -162,3 +162,10 @@ def _gamma_error(x: np.ndarray, tau: TauInt) -> float:
         return math.nan if x.size < 2 else 0.0
     # The variance about the mean of the data misses the variance of this mean.
     return math.sqrt(2 * tau.value * float(x.var()) / x.size * (1 + 2 * tau.value / x.size))
+
+
+def chi2_p_value(chi2: float, n: int) -> float:
+    """Return the probability that n pulls have a chi^2 of at least `chi2` by chance."""
+    from scipy.special import chdtrc
+
+    return float(chdtrc(n, chi2))

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from physgen.core.checks import check_choice, check_finite
+from physgen.core.checks import check_choice, check_finite, is_list_or_tuple
 from physgen.core.errors import InputError
 
 __all__ = ["Parameter"]
@@ -63,7 +63,8 @@ class Parameter:
             )
         check_choice(f"type of {name} in {where}", table["type"], _TYPES)
         lists = {k: tuple(table.get(k, ())) for k in ("choices", "conventions")}
-        return cls(**{"name": name, "symbol": name, **table, **lists})
+        given: dict[str, Any] = {"name": name, "symbol": name, **table, **lists}
+        return cls(**given)
 
     @property
     def is_coupling(self) -> bool:
@@ -78,7 +79,7 @@ class Parameter:
         """Return `value` as the parameter's type; raise :class:`InputError` if not allowed."""
         if self.type == "choice":
             return check_choice(self.name, value, self.choices)
-        if self.name == "L" and isinstance(value, list | tuple):
+        if self.name == "L" and is_list_or_tuple(value):
             return tuple(self.checked(each) for each in value)
         found = self._integer(value) if self.type == "integer" else check_finite(self.name, value)
         if self.minimum is not None and found < self.minimum:

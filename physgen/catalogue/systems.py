@@ -260,11 +260,13 @@ def _load(folder: Path) -> System:
 def _reference(entry: Mapping[str, Any], folder: Path) -> Reference:
     where = f"a reference in {folder}/reference.toml"
     fields = set(Reference.__dataclass_fields__)
-    if entry.keys() != fields:
+    if set(entry) != fields:
         wrong = ", ".join(sorted(fields ^ entry.keys()))
         raise InputError(f"{where} must have exactly {', '.join(sorted(fields))}; see {wrong}")
     check_choice(f"kind of {where}", entry["kind"], KINDS)
-    return Reference(**{**entry, "value": float(entry["value"]), "error": float(entry["error"])})
+    numbers = {"value": float(entry["value"]), "error": float(entry["error"])}
+    known: dict[str, Any] = {**entry, **numbers}
+    return Reference(**known)
 
 
 def _root(folder: str) -> Path:

@@ -82,7 +82,7 @@ _STYLES = {"data": "blue", "model": "dark_orange3"}
 
 def tables(summary: Summary) -> list[Table]:
     """Return the tables of a run for the terminal."""
-    found = []
+    found: list[Table] = []
     for number, each in enumerate(summary.tables):
         table = _table("" if number else summary.title)
         kept = [k for k, column in enumerate(each.columns) if not column.page_only]

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeGuard
 
 from physgen.core.errors import InputError
 
-__all__ = ["check_choice", "check_finite", "check_positive", "check_positive_int"]
+__all__ = [
+    "check_choice",
+    "check_finite",
+    "check_positive",
+    "check_positive_int",
+    "is_dict",
+    "is_list",
+    "is_list_or_tuple",
+    "is_mapping",
+]
 
 
 def check_positive_int(name: str, value: object, minimum: int = 1) -> int:
@@ -43,3 +53,23 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> str:
         listed = ", ".join(repr(c) for c in choices)
         raise InputError(f"{name} must be one of {listed}, got {value!r}")
     return str(value)
+
+
+def is_mapping(value: object) -> TypeGuard[Mapping[str, Any]]:
+    """Whether `value`, of which nothing is known yet, is a mapping: a section of a config."""
+    return isinstance(value, Mapping)
+
+
+def is_dict(value: object) -> TypeGuard[dict[str, Any]]:
+    """Whether `value`, of which nothing is known yet, is a dict."""
+    return isinstance(value, dict)
+
+
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    """Whether `value`, of which nothing is known yet, is a list."""
+    return isinstance(value, list)
+
+
+def is_list_or_tuple(value: object) -> TypeGuard[Sequence[Any]]:
+    """Whether `value`, of which nothing is known yet, is a list or a tuple."""
+    return isinstance(value, list | tuple)

@@ -13,10 +13,14 @@ import errno
 import io
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from physgen.core.errors import StoreError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
 
 __all__ = ["OutputFile", "flush_directory", "remove", "replacing", "store_errors"]
 
@@ -55,7 +59,7 @@ class OutputFile(io.RawIOBase):
         if hasattr(os, "posix_fallocate"):  # not on macOS
             os.posix_fallocate(self._fd, 0, n_bytes)
 
-    def write(self, data, /) -> int:  # noqa: D102
+    def write(self, data: ReadableBuffer, /) -> int:  # noqa: D102
         view = memoryview(data).cast("B")
         n_bytes = len(view)
         while view and self.failure is None:
@@ -80,7 +84,7 @@ class OutputFile(io.RawIOBase):
         os.ftruncate(self._fd, self._size)
         os.fsync(self._fd)
 
-    def readinto(self, buffer, /) -> int:  # noqa: D102
+    def readinto(self, buffer: WriteableBuffer, /) -> int:  # noqa: D102
         view, start = memoryview(buffer).cast("B"), self.tell()
         stop = max(start, min(start + len(view), self._size))
         found = os.readv(self._fd, [view[: stop - start]])
@@ -120,7 +124,7 @@ class OutputFile(io.RawIOBase):
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[OutputFile]:
+def replacing(path: Path) -> Generator[OutputFile]:
     """Yield a file to write; it takes the name `path` when the block ends without an error.
 
     Raises
@@ -146,7 +150,7 @@ def replacing(path: Path) -> Iterator[OutputFile]:
 
 
 @contextlib.contextmanager
-def store_errors(path: Path) -> Iterator[None]:
+def store_errors(path: Path) -> Generator[None]:
     """Turn an :class:`OSError` of the block into a :class:`StoreError` about `path`."""
     try:
         yield

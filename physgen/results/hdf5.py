@@ -10,7 +10,7 @@ supports.  Floats of a thermalised field hardly compress and are stored uncompre
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
@@ -38,6 +38,9 @@ BLOCK_BYTES = 16 << 20
 CHECKSUM_ABOVE = 256  # bytes; below, the index of the chunk is larger than the array
 COMPRESS_ABOVE = 1 << 12  # bytes; below, a chunk costs more than it saves
 SQUEEZED = {"compression": "gzip", "compression_opts": 1}
+# Of Any, because isinstance with a generic class of NumPy leaves its arguments unknown.
+_ARRAY: type[Any] = np.ndarray
+_SCALAR: type[Any] = np.generic
 _BARE_DIMENSION = b"This is a netCDF dimension but not a netCDF variable. "
 
 
@@ -68,11 +71,11 @@ def _write_layout(
     group.attrs.update(layout.attrs)
     if layout.coords:
         group.attrs["coordinates"] = " ".join(layout.coords)
-    datasets = {}
+    datasets: dict[str, h5py.Dataset] = {}
     for name, f in layout.fields.items():
         check()
         datasets[name] = _write_field(group, name, f, finished, check)
-    scales = {}
+    scales: dict[str, Any] = {}
     for number, (dim, length) in enumerate(layout.dims.items()):
         if dim in datasets:
             scale, label = datasets[dim], dim.encode()
@@ -137,7 +140,8 @@ def holds(dataset: Any, f: Field) -> bool:
 
 def chunk_shape(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
     """Return a chunk of about `CHUNK_BYTES`: last axes whole, one axis in part, 1 before it."""
-    chunk, room = [], max(1, CHUNK_BYTES // itemsize)
+    chunk: list[int] = []
+    room = max(1, CHUNK_BYTES // itemsize)
     for length in reversed(shape):
         chunk.append(max(1, min(length, room)))
         room //= chunk[-1]
@@ -160,7 +164,8 @@ def read_layout(pieces: Sequence[Any], dim: str | None = None) -> Layout:
     Values are read on demand; the files must still be open then.
     """
     first = pieces[0]
-    fields, leaves = {}, {}
+    fields: dict[str, Field] = {}
+    leaves: dict[int, str] = {}
     datasets = {name: d for name, d in first.items() if isinstance(d, h5py.Dataset)}
     for name, dataset in datasets.items():
         if h5py.h5ds.is_scale(dataset.id):
@@ -239,7 +244,7 @@ def _dims(dataset: h5py.Dataset, leaves: Mapping[int, str]) -> tuple[str, ...]:
 
 def _address(dataset: h5py.Dataset) -> int:
     """Return the address of an object in its file."""
-    return h5py.h5o.get_info(dataset.id).addr  # pyright: ignore[reportAttributeAccessIssue]
+    return h5py.h5o.get_info(dataset.id).addr
 
 
 def _is_bare_dimension(dataset: h5py.Dataset) -> bool:
@@ -250,14 +255,14 @@ def _is_bare_dimension(dataset: h5py.Dataset) -> bool:
 
 def read_attrs(item: h5py.Group | h5py.Dataset) -> dict[str, Any]:
     """Return the attributes as plain numbers, text, lists of text, and arrays."""
-    attrs = {}
+    attrs: dict[str, Any] = {}
     for name in item.attrs:
         if name in RESERVED_ATTRS:
             continue
         value = item.attrs[name]
-        if isinstance(value, np.ndarray) and value.dtype == object:
+        if isinstance(value, _ARRAY) and value.dtype == object:
             value = value.tolist()
-        elif isinstance(value, np.generic):
+        elif isinstance(value, _SCALAR):
             value = value.item()
         attrs[name] = value
     return attrs
@@ -291,14 +296,14 @@ def _same_bits(x: np.ndarray, y: np.ndarray) -> bool:
 
 
 @contextlib.contextmanager
-def opened(path: str | PathLike[str]) -> Iterator[h5py.File]:
+def opened(path: str | PathLike[str]) -> Generator[h5py.File]:
     """Open a finished HDF5 file for reading; every failure in the block is a StoreError."""
     with reading(path), h5py.File(path, "r", locking=False) as file:
         yield file
 
 
 @contextlib.contextmanager
-def reading(path: str | PathLike[str]) -> Iterator[None]:
+def reading(path: str | PathLike[str]) -> Generator[None]:
     """Turn the errors of h5py about a damaged file into a :class:`StoreError`."""
     try:
         yield

@@ -48,7 +48,7 @@ def run_directory(path: str | os.PathLike[str]) -> Path:
     return path.parent
 
 
-class Layers(contextlib.AbstractContextManager):
+class Layers(contextlib.AbstractContextManager["Layers"]):
     """The files of a run, open for reading, as one tree of groups.
 
     Parameters

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from physgen.core.checks import is_list_or_tuple
 from physgen.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ RESERVED_ATTRS = frozenset(
     }
 )
 MAX_ATTR_BYTES = 60_000  # HDF5 refuses attributes of 64 KiB
+# Of Any, because isinstance with a generic class of NumPy leaves its arguments unknown.
+_TRUTHS: tuple[type[Any], ...] = (bool, np.bool_)
+_NUMBERS: tuple[type[Any], ...] = (int, float, complex, np.number)
 _NAME = re.compile(r"[^/\s\0]+")
 
 
@@ -88,9 +92,9 @@ class Field:
 class Layout:
     """One group: its variables, the names of its coordinates, and its attributes."""
 
-    fields: dict[str, Field] = field(default_factory=dict)
+    fields: dict[str, Field] = field(default_factory=dict[str, Field])
     coords: tuple[str, ...] = ()
-    attrs: dict[str, Any] = field(default_factory=dict)
+    attrs: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def dims(self) -> dict[str, int]:
@@ -120,7 +124,7 @@ def decode(layout: Layout) -> xr.Dataset:
     """Return `layout` as a Dataset in memory."""
     import xarray as xr
 
-    variables = {}
+    variables: dict[str, xr.Variable] = {}
     for name, f in layout.fields.items():
         values, attrs = f.values(), dict(f.attrs)
         if f.dtype == object:
@@ -177,15 +181,15 @@ def encode_attr(name: str, value: Any) -> Any:
         if "\0" in value:
             raise InputError(f"attribute {name!r} must have no NUL character, got {value!r}")
         return str(value)
-    if isinstance(value, bool | np.bool_):
+    if isinstance(value, _TRUTHS):
         return int(value)
     if isinstance(value, int) and value.bit_length() > 63:
         return str(value)  # too large for the integers of HDF5
-    if isinstance(value, int | float | complex | np.number):
+    if isinstance(value, _NUMBERS):
         return value
-    if isinstance(value, list | tuple) and value and all(isinstance(v, str) for v in value):
+    if is_list_or_tuple(value) and value and all(isinstance(v, str) for v in value):
         return [encode_attr(name, v) for v in value]
-    if isinstance(value, list | tuple | np.ndarray):
+    if is_list_or_tuple(value) or isinstance(value, np.ndarray):
         array = _flat_numbers(value)
         if array is not None:
             return _check_size(name, array)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import physgen
+from physgen.core.checks import is_list, is_mapping
 from physgen.core.errors import InputError
 from physgen.results.citations import check_methods
 
@@ -38,7 +39,7 @@ def canonical_json(config: Mapping[str, Any]) -> str:
     InputError
         If it holds anything but text, finite numbers, booleans, None, lists and mappings.
     """
-    if not isinstance(config, Mapping):
+    if not is_mapping(config):
         raise InputError(f"config must be a mapping, got {type(config).__name__}")
     try:
         return json.dumps(dict(config), sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -61,11 +62,11 @@ def flattened(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     >>> flattened({"seed": 1, "system": {"L": 4}})
     {'seed': '1', 'system.L': '4'}
     """
-    entries = {}
+    entries: dict[str, str] = {}
     for key, value in config.items():
-        if isinstance(value, Mapping) and value:
+        if is_mapping(value) and value:
             entries |= flattened(value, f"{prefix}{key}.")
-        elif isinstance(value, list) and value and all(isinstance(v, Mapping) for v in value):
+        elif is_list(value) and value and all(is_mapping(v) for v in value):
             for number, section in enumerate(value, 1):
                 place = f".{number}" if len(value) > 1 else ""
                 entries |= flattened(section, f"{prefix}{key}{place}.")

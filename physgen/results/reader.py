@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import physgen
 from physgen.core.errors import InputError, StoreError
@@ -113,4 +113,6 @@ def _tree(attrs: Mapping[str, Any], datasets: Mapping[str, xr.Dataset]) -> xr.Da
     import xarray as xr
 
     root = datasets.get("", xr.Dataset()).assign_attrs(attrs)
-    return xr.DataTree.from_dict({**{k: v for k, v in datasets.items() if k}, "/": root})
+    return cast(Any, xr.DataTree).from_dict(
+        {**{k: v for k, v in datasets.items() if k}, "/": root}
+    )

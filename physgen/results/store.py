@@ -45,7 +45,7 @@ __all__ = ["RunStore"]
 MAX_SEGMENTS = 200  # files that a reader of a run in progress must open
 
 
-class RunStore(contextlib.AbstractContextManager):
+class RunStore(contextlib.AbstractContextManager["RunStore"]):
     """The one writer of a run directory.  Made by :meth:`open` or :meth:`resume`.
 
     Attributes
@@ -58,7 +58,7 @@ class RunStore(contextlib.AbstractContextManager):
         self.path = path
         self._lock: Lock | None = lock
         self._layers = layers
-        self._attrs = {k: v for k, v in attrs.items() if k != "last_segment"}
+        self._attrs: dict[str, Any] = {k: v for k, v in attrs.items() if k != "last_segment"}
         self._stopwatch = Stopwatch(attrs)
         self._retry_above = 0
 

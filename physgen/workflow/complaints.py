@@ -43,7 +43,8 @@ def _place(
     A number in `path` is the place in a list of sections; what comes after a key that is no
     section says which member of a union was tried.
     """
-    model, names = root, []
+    model = root
+    names: list[str] = []
     for name in path[:-1]:
         if isinstance(name, int):
             names[-1] += f" {name + 1}" if name else ""

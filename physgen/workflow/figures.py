@@ -38,7 +38,7 @@ def write_figures(run_dir: str | Path, kind: str = "png") -> dict[str, Path]:
     check_choice("format", kind, FORMATS)
     run_dir = run_directory(run_dir)
     folder = run_dir / "figures"
-    paths = {}
+    paths: dict[str, Path] = {}
     for row, figure in drawn(open_run(run_dir)):
         with store_errors(folder):
             folder.mkdir(exist_ok=True)

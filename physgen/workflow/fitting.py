@@ -17,7 +17,7 @@ from physgen.workflow.labels import labelled
 if TYPE_CHECKING:
     import xarray as xr
 
-    from physgen.training import FitResult
+    from physgen.training import FitResult, Progress
 
 __all__ = ["Groups", "fit", "fit_into"]
 
@@ -105,6 +105,9 @@ def fit_into(
         kept = kept.assign_attrs(group=groups.model)
         store.commit({groups.history: curve(history), groups.checkpoint: kept})
 
+    def show(progress: Progress) -> None:
+        context.reporter.progress(progress, held_out_floor)
+
     result = fit(
         context,
         model,
@@ -112,7 +115,7 @@ def fit_into(
         settings,
         resume_from=groups.resumed(context),
         on_checkpoint=commit,
-        on_progress=lambda progress: context.reporter.progress(progress, held_out_floor),
+        on_progress=show,
         **how,
     )
     stored = models.to_dataset(learned(result.model))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -21,14 +21,15 @@ class StopRequest:
         """Whether a signal has come."""
         return self.signal is not None
 
-    def _receive(self, number: int, _frame: FrameType | None) -> None:
+    def receive(self, number: int, _frame: FrameType | None) -> None:
+        """Take a signal, as its handler."""
         if self.signal is not None:  # asked twice: the user does not want to wait
             raise KeyboardInterrupt
         self.signal = signal.Signals(number).name
 
 
 @contextmanager
-def catch_signals() -> Iterator[StopRequest]:
+def catch_signals() -> Generator[StopRequest]:
     """Turn the first SIGTERM or SIGINT into a set flag, the second into KeyboardInterrupt.
 
     Outside the main thread Python allows no handlers; the flag then simply stays unset.
@@ -38,7 +39,7 @@ def catch_signals() -> Iterator[StopRequest]:
         yield request
         return
     numbers = (signal.SIGTERM, signal.SIGINT)
-    previous = {number: signal.signal(number, request._receive) for number in numbers}
+    previous = {number: signal.signal(number, request.receive) for number in numbers}
     try:
         yield request
     finally:

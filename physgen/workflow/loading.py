@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from physgen.core.checks import is_list, is_mapping
 from physgen.core.errors import InputError, StoreError
 from physgen.workflow.complaints import one_line
 from physgen.workflow.files import check_digest
@@ -53,9 +54,7 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> JobConfig:
 def config_from_dict(table: Mapping[str, Any], folder: str | Path | None = None) -> JobConfig:
     """Check a nested mapping; with `folder`, resolve the files that it names and hash them."""
     config = job_of(table).config
-    table = {
-        key: dict(value) if isinstance(value, Mapping) else value for key, value in table.items()
-    }
+    table = {key: dict(value) if is_mapping(value) else value for key, value in table.items()}
     if folder is not None:
         for section in config.FILE_SECTIONS:
             if isinstance(table.get(section), dict):
@@ -111,10 +110,10 @@ def _override(table: dict[str, Any], text: str) -> None:
     if keys[-1] == "file" and isinstance(parsed, str) and parsed:
         # What is typed at a prompt is meant from where it is typed; a config, from where it lies.
         parsed = str(Path(parsed).expanduser().absolute())
-    tables = [table]
+    tables: list[Any] = [table]
     for key in keys[:-1]:
         inner = table.setdefault(key, {})
-        tables = inner if isinstance(inner, list) else [inner]  # [[sampler]]: every one of them
+        tables = inner if is_list(inner) else [inner]  # [[sampler]]: every one of them
         if not all(isinstance(each, dict) for each in tables):
             raise InputError(f"--set must read section.key=value, got {text!r}: {key} is a value")
     for each in tables:

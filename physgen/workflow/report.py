@@ -102,7 +102,7 @@ def _filled(table: Table) -> str:
 
 
 def _figures(figures: Mapping[str, bytes], job: Job) -> str:
-    blocks = []
+    blocks: list[str] = []
     for row in job.figures:
         if row.name not in figures:
             continue

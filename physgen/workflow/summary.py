@@ -78,7 +78,7 @@ class Summary:
     tables: tuple[Table, ...] = ()
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    figures: Mapping[str, str] = field(default_factory=dict)
+    figures: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def configuration(tree: xr.DataTree) -> dict[str, Any]:

@@ -8,11 +8,11 @@ in :mod:`physgen.workflow.sections`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
+from physgen.core.checks import is_mapping
 from physgen.workflow.lattice.methods import checked_settings
 from physgen.workflow.lattice.model_section import (
     ImportanceSection,
@@ -57,7 +57,7 @@ class SamplerSection(Section):
     @classmethod
     def _settings(cls, values: Any) -> Any:
         """Check what the algorithm is told, and fill in its defaults."""
-        if not isinstance(values, Mapping) or not isinstance(values.get("name"), str):
+        if not is_mapping(values) or not isinstance(values.get("name"), str):
             return values
         return checked_settings(values, reserved=[name for name in cls.model_fields])
 
@@ -96,10 +96,10 @@ class Config(JobConfig):
     # Before the models, which it is merged into: what is wrong with it is said of [train].
     train: TrainSection = TrainSection()
     sampler: Annotated[list[SamplerSection], rule("a section, or a list of them")] = Field(
-        default_factory=list
+        default_factory=list[SamplerSection]
     )
     model: Annotated[list[ModelSection], rule("a section, or a list of them")] = Field(
-        default_factory=list
+        default_factory=list[ModelSection]
     )
     importance: ImportanceSection = ImportanceSection()
     smc: SmcSection | None = None
@@ -109,18 +109,14 @@ class Config(JobConfig):
     @model_validator(mode="before")
     @classmethod
     def _generators_are_lists(cls, values: Any) -> Any:
-        if not isinstance(values, Mapping):
+        if not is_mapping(values):
             return values
         if "chains" in values:
             raise ValueError(
                 "[chains] is [[sampler]] now, with the same keys and name = 'auto' where it had "
                 "none; rename the section (n_draws = 0: leave it out)"
             )
-        lists = {
-            key: [values[key]]
-            for key in ("sampler", "model")
-            if isinstance(values.get(key), Mapping)
-        }
+        lists = {key: [values[key]] for key in ("sampler", "model") if is_mapping(values.get(key))}
         return with_common_training({**values, **lists})
 
     @model_validator(mode="after")

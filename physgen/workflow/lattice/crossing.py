@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -68,7 +68,7 @@ def moments(ds: xr.Dataset, shifts: np.ndarray) -> Moments:
     first = m2.shape[1] - blocks.per_chain * blocks.length
     energy = ds["energy"].values if np.any(shifts) else np.zeros_like(m2)
     m2, energy = (x[:, first:].reshape(-1, blocks.length) for x in (m2, energy))
-    found = []
+    found: list[tuple[np.ndarray, ...]] = []
     centred = energy - energy.mean()
     for shift in shifts:
         exponent = -shift * centred
@@ -107,13 +107,13 @@ def crossings(
         and ``L_large``; both curves over ``at``, dims (pair, mesh).  Pairs whose curves do not
         cross are left out.
     """
-    rows = []
-    order = np.argsort(extents)
-    for a, b in itertools.pairwise(order.tolist()):
+    rows: list[tuple[Any, ...]] = []
+    order: list[int] = np.argsort(extents).tolist()
+    for a, b in itertools.pairwise(order):
         j = _interval(binder[b] - binder[a], np.hypot(error[a], error[b]))
         if j is None:
             continue
-        mesh = np.linspace(values[j], values[j + 1], N_MESH)
+        mesh = np.linspace(float(values[j]), float(values[j + 1]), N_MESH)
         curves = {
             (i, k): moments(chains(i, k), (mesh - values[k]) * reweight).binder()
             for i in (a, b)
@@ -175,7 +175,8 @@ def _cross(
         moved = _roots(mesh, difference + (change if i == b else -change))
         moved = np.where(np.isnan(moved), at, moved)
         variance += (n - 1) / n * float(np.sum((moved - moved.mean()) ** 2)) if n > 1 else np.nan
-    return at, float(np.sqrt(variance)), float(np.interp(at, mesh, _curve(mesh, curves, b, j)))
+    height = np.interp(float(at), mesh, _curve(mesh, curves, b, j))
+    return at, float(np.sqrt(variance)), float(height)
 
 
 def _curve(

@@ -152,7 +152,7 @@ def crossings_of(context: Context, scan: Scan, grid: xr.Dataset) -> xr.Dataset |
 
 def verdict(grid: xr.Dataset, side_by_side: xr.Dataset | None) -> str:
     """Return one line: how well the points agree with what is known."""
-    told = []
+    told: list[str] = []
     if "ess_share" in grid:
         told.append(f"effective share {np.nanmin(grid['ess_share'].values):.3f} at worst")
     for name in quantities(grid):

@@ -75,7 +75,7 @@ def _agreement(tree: xr.DataTree, config: Config) -> Drawing | None:
 def _training(tree: xr.DataTree, config: Config) -> Drawing | None:
     from physgen.plotting import plot_ess_curve
 
-    found = {}
+    found: dict[str, xr.Dataset] = {}
     for _, text, group in _models(config):
         history = dataset_of(tree, f"{group}/training")
         if history is not None and "ess" in history and history["ess"].size:
@@ -86,7 +86,8 @@ def _training(tree: xr.DataTree, config: Config) -> Drawing | None:
 def _weights(tree: xr.DataTree, config: Config) -> Drawing | None:
     from physgen.plotting import plot_weights
 
-    model, target = {}, {}
+    model: dict[str, np.ndarray] = {}
+    target: dict[str, np.ndarray] = {}
     for _, text, group in _models(config):
         draws = dataset_of(tree, f"{group}/draws")
         if draws is None or "log_weight" not in draws or "log_z" not in draws:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from physgen.analysis.errors import chi2_p_value
 from physgen.analysis.format import pull
 from physgen.workflow.lattice.points import Scan
 from physgen.workflow.target.quantities import attrs, ordered
@@ -95,7 +96,9 @@ def agreement(estimates: xr.Dataset) -> xr.Dataset | None:
     if estimates.sizes["generator"] < 2:
         return None
     labels = estimates["generator"].values
-    names, pulls, references = quantities(estimates), [], []
+    names = quantities(estimates)
+    pulls: list[np.ndarray] = []
+    references: list[str] = []
     for name in names:
         value, error = estimates[name].values, estimates[f"{name}_error"].values
         has = np.isfinite(value).reshape(len(value), -1).any(axis=1)
@@ -113,11 +116,9 @@ def agreement(estimates: xr.Dataset) -> xr.Dataset | None:
 
 def joint(pulls: np.ndarray) -> tuple[float, int, float]:
     """Return chi^2 of the pulls that are known, how many they are, and the p-value."""
-    from scipy.special import chdtrc
-
     known = pulls[np.isfinite(pulls)]
     chi2 = float(np.sum(known**2))
-    return chi2, int(known.size), float(chdtrc(known.size, chi2)) if known.size else np.nan
+    return chi2, int(known.size), chi2_p_value(chi2, known.size) if known.size else np.nan
 
 
 def _pulls(measured: np.ndarray, exact: np.ndarray, error: np.ndarray) -> np.ndarray:

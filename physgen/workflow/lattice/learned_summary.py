@@ -40,7 +40,7 @@ def tables(
 
 def figures(found: tuple[Table, ...]) -> dict[str, str]:
     """Return what runs are compared by: the numbers that matter most, by their full names."""
-    numbers = {}
+    numbers: dict[str, str] = {}
     for table in found:
         strong = [k for k, column in enumerate(table.columns) if column.kind == "strong"]
         names = [k for k in range(min(strong)) if table.columns[k].kind != "text"]
@@ -75,7 +75,8 @@ def _quantities(scan: Scan, grid: xr.Dataset, side_by_side: xr.Dataset | None) -
         *([Column("pull\nfirst")] if several else []),
         *beside,
     ]
-    rows, main = [], []
+    rows: list[tuple[str, ...]] = []
+    main: list[int] = []
     for place in scan.places():
         for name in quantities(grid):
             for label in scan.labels:
@@ -110,7 +111,7 @@ def _free_energies(scan: Scan, grid: xr.Dataset, seconds: Mapping[str, float]) -
         Column("CPU s", page_only=True),
         Column("round\ntrip", page_only=True),
     )
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for place in scan.places():
         V = scan.sites(place.target)
         for point in (*scan.learned(place), *scan.annealed(place)):
@@ -159,7 +160,7 @@ def _pull(side_by_side: xr.Dataset, name: str, label: str, place: Place) -> floa
     """Return the pull of a generator from the first one; NaN of the first itself."""
     if label not in side_by_side["other"].values:
         return math.nan
-    pull = side_by_side["pull"].sel(quantity=name, other=label).values
+    pull = side_by_side.sel(quantity=name, other=label)["pull"].values
     return float(pull[place.at]) if np.ndim(pull) else float(pull)
 
 

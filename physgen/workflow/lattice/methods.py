@@ -32,7 +32,7 @@ def checked_settings(values: Mapping[str, Any], reserved: Sequence[str]) -> dict
     ValueError
         If the algorithm is unknown, or refuses a setting.
     """
-    name = values["name"]
+    name: str = values["name"]
     if name == AUTO:
         if extra := [key for key in values if key not in reserved]:
             raise ValueError(f"[sampler] {extra[0]} belongs to one algorithm; name it, not 'auto'")

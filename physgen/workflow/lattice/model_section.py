@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from physgen.core.checks import is_list, is_mapping
 from physgen.core.errors import InputError
 from physgen.models.families import names
 from physgen.workflow.devices import Device
@@ -92,7 +93,7 @@ class ModelSection(Section):
     @model_validator(mode="before")
     @classmethod
     def _labelled(cls, values: Any) -> Any:
-        if not isinstance(values, Mapping) or values.get("label"):
+        if not is_mapping(values) or values.get("label"):
             return values
         family = values.get("family", "auto")
         return {**values, "label": "model" if family == "auto" else family}
@@ -112,12 +113,11 @@ class ImportanceSection(Section):
 def with_common_training(values: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a config in which every [[model]] has the whole of its training."""
     models, common = values.get("model"), values.get("train", {})
-    if not isinstance(models, list) or not isinstance(common, Mapping):
+    if not is_list(models) or not is_mapping(common):
         return values
-    filled = []
+    filled: list[dict[str, Any]] = []
     for model in models:
-        own = model.get("train", {}) if isinstance(model, Mapping) else {}
-        if not isinstance(model, Mapping) or not isinstance(own, Mapping):
+        if not is_mapping(model) or not is_mapping(own := model.get("train", {})):
             return values  # which the rules of these sections refuse
         base = dict(common)
         if own.keys() & {"budget", "n_epochs"}:  # one length, and the model's own

@@ -54,13 +54,18 @@ def unpack(ds: xr.Dataset) -> xr.Dataset:
     for name in ds.data_vars:
         series = set(ds[name].dims) >= _SERIES and name != KEPT
         if series and ds[name].dtype != np.float64:
-            ds[name] = ds[name].astype(np.float64, keep_attrs=True)
+            ds[name] = _as(np.float64, ds[name])
     return ds
 
 
 def _rounded(ds: xr.Dataset) -> xr.Dataset:
     series = [name for name in ds.data_vars if set(ds[name].dims) >= _SERIES]
-    return ds.assign({name: ds[name].astype(np.float32, keep_attrs=True) for name in series})
+    return ds.assign({name: _as(np.float32, ds[name]) for name in series})
+
+
+def _as(dtype: type[np.floating[Any]], variable: Any) -> Any:
+    """Return a variable in another precision."""
+    return variable.astype(dtype, keep_attrs=True)
 
 
 def _width(bound: float) -> type[np.signedinteger[Any]]:

@@ -152,7 +152,7 @@ def _each(
 
     Work has begun where the group of the point, with `begun_in` behind it, is in the run file.
     """
-    seconds = []
+    seconds: list[float] = []
     for point in points:
         context.check_stop()
         if is_done(point):

@@ -56,7 +56,7 @@ def _title(scan: Scan) -> str:
 
 def _progress(scan: Scan, tree: xr.DataTree) -> str:
     """Return how far a run has come that has no estimates yet."""
-    done = []
+    done: list[str] = []
     kinds = (("chains", scan.chains, "", "drawn"), ("models", scan.learned, "/model", "trained"))
     for _, points, tail, word in kinds:
         groups = [f"{p.group}{tail}" for place in scan.places() for p in points(place)]
@@ -89,7 +89,8 @@ def _points(scan: Scan, estimates: xr.Dataset) -> Table:
         if f"{name}_pull" in estimates:
             columns.append(Column(f"pull\n{shown_as}", page_only=several or name != with_pull))
     columns += [Column("tau_int"), Column("R-hat", page_only=True), Column("ess", page_only=True)]
-    rows, shown = [], []
+    rows: list[tuple[str, ...]] = []
+    shown: list[int] = []
     keep = _kept(scan, estimates)
     for i, L in enumerate(scan.extents):
         for j, value in enumerate(scan.values):
@@ -147,7 +148,7 @@ def _crossings(scan: Scan, found: xr.Dataset | None) -> Table | None:
     columns = [Column("", "name"), Column(scan.coupling, "strong")]
     columns += [Column("L = inf\nexact"), Column("difference")] if critical is not None else []
     columns += [Column("U there")]
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for k in range(found.sizes["pair"]):
         at, error = float(found["coupling"][k]), float(found["coupling_error"][k])
         pair = f"U_{int(found['L_small'][k])} = U_{int(found['L_large'][k])}"
@@ -205,7 +206,7 @@ def _agreements(estimates: xr.Dataset, side_by_side: xr.Dataset) -> Iterator[tup
                 yield what, f"{chi2 / n:.2f}", how, str(p)
 
 
-def _place(estimates: xr.Dataset, where: tuple) -> str:
+def _place(estimates: xr.Dataset, where: tuple[np.intp, ...]) -> str:
     dims = estimates["ess"].dims
     at = [estimates[d].values[w] for d, w in zip(dims, where)]
     return f"{at[0]}, L = {at[1]}, {dims[2]} = {at[2]:g}"
@@ -242,7 +243,7 @@ def _notes(points: Table) -> tuple[str, ...]:
 
 def _figures(points: Table, n_axes: int) -> dict[str, str]:
     """Return what runs are compared by: the points that a terminal shows."""
-    found = {}
+    found: dict[str, str] = {}
     shown = points.shown if points.shown is not None else range(len(points.rows))
     for row in (points.rows[k] for k in shown):
         at = ", ".join(

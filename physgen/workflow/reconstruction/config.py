@@ -6,11 +6,11 @@ What sections have in common, and how a config identifies a run, is in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from physgen.core.checks import is_dict, is_list, is_mapping
 from physgen.core.errors import InputError
 from physgen.training.settings import parse_seconds
 from physgen.workflow.devices import Device
@@ -213,17 +213,17 @@ class Config(JobConfig):
     @classmethod
     def _data_defaults(cls, values: Any) -> Any:
         """Fill what is only known once it is clear that no file supplies the outcomes."""
-        data = values.get("data", {}) if isinstance(values, dict) else None
-        if isinstance(data, dict) and data.get("file") is None:
+        data = values.get("data", {}) if is_dict(values) else None
+        if is_dict(data) and data.get("file") is None:
             return {**values, "data": {"povm": DEFAULT_POVM, "n_shots": DEFAULT_SHOTS} | data}
         return values
 
     @model_validator(mode="before")
     @classmethod
     def _models_are_a_list(cls, values: Any) -> Any:
-        model = values.get("model") if isinstance(values, dict) else None
-        if isinstance(model, Mapping | list):
-            return {**values, "model": (model,) if isinstance(model, Mapping) else tuple(model)}
+        model = values.get("model") if is_dict(values) else None
+        if is_mapping(model) or is_list(model):
+            return {**values, "model": (model,) if is_mapping(model) else tuple(model)}
         return values
 
     @model_validator(mode="after")

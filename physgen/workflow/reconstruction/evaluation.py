@@ -78,7 +78,7 @@ def physicality(context: ReconstructionContext) -> dict[str, xr.Dataset]:
     sources = {"data": data}
     if not isinstance(models.from_dataset(store.read("model")), MatrixProduct):
         sources["model"] = MeasurementData.from_dataset(store.read("samples"))
-    found = {}
+    found: dict[str, xr.Dataset] = {}
     for name, shots in sources.items():
         context.check_stop()
         if shots.n >= FEW:

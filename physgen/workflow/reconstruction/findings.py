@@ -50,7 +50,7 @@ def intervals_table(errors: xr.Dataset | None, places: Sequence[Place]) -> Table
         Column("error of\nsampling", page_only=True),
         Column("bias\nremoved", page_only=True),
     )
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for text, name, at in places:
         if name not in errors:
             continue
@@ -74,7 +74,8 @@ def models_table(selection: xr.Dataset | None) -> Table | None:
     """Return how the models compare on held-out shots, or None where there was one."""
     if selection is None:
         return None
-    chosen, rows = int(selection.attrs["chosen"]), []
+    chosen = int(selection.attrs["chosen"])
+    rows: list[tuple[str, ...]] = []
     for k, name in enumerate(selection["candidate"].values):
         row = selection.isel(candidate=k)
         nll = format_estimate(float(row["nll"]), float(row["nll_error"]))
@@ -106,7 +107,7 @@ def matrices_table(
         Numbers of the model with the error of its fit.
     """
     sources = [source for source in _SOURCES if source in groups]
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, text in _MATRIX_ROWS:
         cells = [_cell(groups[source], name) for source in sources]
         if "model" in sources and name in fitted:

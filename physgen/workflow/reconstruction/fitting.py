@@ -110,7 +110,9 @@ def _choose(context: ReconstructionContext) -> str:
     store, sections = context.store, context.config.model
     split = context.stream("train").child("split")
     objective = models.objective_for(context.config, sections[0], context.data(), split)
-    x, per_shot, sizes = to_numpy(objective.validation), [], []
+    x = to_numpy(objective.validation)
+    per_shot: list[np.ndarray] = []
+    sizes: list[int] = []
     for k in range(len(sections)):
         model = families.from_dataset(store.read(f"candidates/{k}/model"))
         per_shot.append(-to_numpy(model.log_prob(x)) / x.shape[1])
@@ -158,9 +160,9 @@ def _preferred(sections: Sequence[ModelSection], behind: np.ndarray, error: np.n
     """
     best = int(np.argmin(behind))
     if sections[best].family == "mps":
-        for k in np.argsort(behind):
+        for k in map(int, np.argsort(behind)):
             if sections[k].family == "lpdo" and behind[k] <= error[k]:
-                return int(k)
+                return k
     return best
 
 

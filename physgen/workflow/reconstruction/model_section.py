@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, field_validator, model_validator
 
+from physgen.core.checks import is_list
 from physgen.models.default import FAMILY
 from physgen.models.families import Family, family, names
 from physgen.workflow.sections import Count, Flag, Section, Text, one_of, rule
@@ -63,7 +64,7 @@ class ModelSection(Section):
     @field_validator("symmetries", mode="before")
     @classmethod
     def _lists_are_tuples(cls, symmetries: Any) -> Any:
-        return tuple(symmetries) if isinstance(symmetries, list) else symmetries
+        return tuple(symmetries) if is_list(symmetries) else symmetries
 
     @model_validator(mode="after")
     def _keys_of_the_family(self) -> ModelSection:

@@ -91,7 +91,7 @@ def _errors(context: ReconstructionContext, rows: xr.Dataset) -> xr.Dataset:
 
     model = families.from_dataset(context.store.read("model"))
     found = model_observables(context, model, samples=context.store.read("samples"))
-    variables = {}
+    variables: dict[str, Any] = {}
     for name in (*OBSERVABLES, *NUMBERS):
         if name not in rows:
             continue
@@ -119,7 +119,7 @@ def _errors(context: ReconstructionContext, rows: xr.Dataset) -> xr.Dataset:
     ds = xr.Dataset(
         variables,
         coords={
-            **{name: c for name, c in found.coords.items() if name in ("site", "i", "r")},
+            **{name: found[name] for name in found.coords if name in ("site", "i", "r")},
             "level": list(LEVELS),
             "bound": ["low", "high"],
         },

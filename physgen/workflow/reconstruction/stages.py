@@ -103,7 +103,7 @@ def _sample(context: ReconstructionContext) -> str:
 
     model = models.from_dataset(context.store.read("model"))
     n, stream = context.config.sample.n_samples, context.stream("sample")
-    blocks = []
+    blocks: list[np.ndarray] = []
     for block, start in enumerate(range(0, n, SAMPLE_BLOCK)):
         context.check_stop()
         context.reporter.update("sample", f"{start / n:.0%}")

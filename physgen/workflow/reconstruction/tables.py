@@ -50,7 +50,7 @@ def tables_of(
     rows: Sequence[Row], distances: Sequence[Distance], notes: tuple[str, ...]
 ) -> tuple[Table, ...]:
     """Return the tables: of observables, with `notes` below it, then of distances."""
-    tables = []
+    tables: list[Table] = []
     if rows:
         cells = tuple(
             (r.quantity, r.data, r.model, r.exact, r.pull_data, r.pull_model) for r in rows

@@ -46,7 +46,7 @@ def _state_warnings(state: xr.Dataset | None) -> list[str]:
 def _warnings(
     sources: dict[str, xr.Dataset], validation: xr.Dataset | None, exact: xr.Dataset | None
 ) -> list[str]:
-    warnings = []
+    warnings: list[str] = []
     for source, ds in sources.items():
         names = [str(v) for v in ds.data_vars if str(v).endswith("_unphysical")]
         bad = [name.removesuffix("_unphysical") for name in names if bool((ds[name] > 0).any())]
@@ -75,7 +75,7 @@ def _disagreement_warnings(sources: dict[str, xr.Dataset]) -> list[str]:
     if not {"data", "model"} <= set(sources):
         return []
     data, model = sources["data"], sources["model"]
-    found = []
+    found: list[str] = []
     for name in ("energy", "x_mean", "z_mean", "x", "z", "zz"):
         if f"{name}_error" in data and f"{name}_error" in model:
             spread = np.hypot(data[f"{name}_error"], model[f"{name}_error"])
@@ -106,7 +106,7 @@ def _range_warnings(errors: xr.Dataset | None) -> list[str]:
 
 def _physicality_warnings(tree: xr.DataTree) -> list[str]:
     """Tell of neighbours whose matrix no state has, beyond chance."""
-    warnings = []
+    warnings: list[str] = []
     for source in ("data", "model"):
         ds = dataset_of(tree, f"physicality/{source}")
         if ds is None or not bool((ds["unphysical"] > 0).any()):
@@ -139,7 +139,7 @@ def _zero_error_warnings(source: str, ds: xr.Dataset) -> list[str]:
 
 
 def _distance_warnings(validation: xr.Dataset, exact: xr.Dataset | None) -> list[str]:
-    warnings = []
+    warnings: list[str] = []
     n = int(validation["n_validation"])
     if n < FEW_SAMPLES:
         warnings.append(f"only {n:,} samples behind F_c and KL: raise [validate] n_samples")

@@ -34,7 +34,7 @@ def exact_of(target: Any) -> dict[str, float]:
         known = exact_values(target)
     except InputError:
         return {}
-    hidden = {"magnetization"} if declared(target).is_even else set()
+    hidden: set[str] = {"magnetization"} if declared(target).is_even else set()
     return {
         str(name): float(value)
         for name, value in known.data_vars.items()
@@ -80,7 +80,7 @@ def lines(axes: Axes) -> xr.Dataset | None:
     from physgen.exact import onsager
 
     values = np.array(axes.values, dtype=float)
-    x = np.linspace(values.min(), values.max(), N_CURVE)
+    x = np.linspace(float(values.min()), float(values.max()), N_CURVE)
     critical = critical_coupling(axes)
     if critical is not None and x[0] < critical < x[-1]:
         # The infinite lattice is singular here: points ever closer on either side, none at it.

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from physgen.catalogue import System, list_systems, load_system, target_systems
+from physgen.core.checks import is_mapping
 from physgen.core.errors import InputError
 from physgen.workflow.sections import PathText, Section, Text, rule, unknown_key
 from physgen.workflow.target.values import extents, numbers
@@ -37,7 +38,7 @@ class TargetSection(Section):
     @model_validator(mode="before")
     @classmethod
     def _one_source(cls, values: Any) -> Any:
-        if not isinstance(values, Mapping):
+        if not is_mapping(values):
             return values
         values = {key: value for key, value in values.items() if value is not None}
         try:
@@ -93,7 +94,7 @@ def _own(values: dict[str, Any]) -> dict[str, Any]:
         if any(key in system.parameters for system in target_systems().values()):
             raise InputError(f"{key} is no key of an own action; give it in parameters")
         raise unknown_key(key, keys)
-    if isinstance(given := values.get("parameters"), Mapping):
+    if is_mapping(given := values.get("parameters")):
         values["parameters"] = {key: numbers(key, value) for key, value in given.items()}
     return {"name": None, "object": "target", **values}
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from physgen.core.checks import is_list, is_mapping
+
 __all__ = ["extents", "numbers"]
 
 _DIGITS = 12  # a range is rounded, so that its values read as a person would write them
@@ -15,7 +17,7 @@ _DIGITS = 12  # a range is rounded, so that its values read as a person would wr
 
 def extents(value: Any) -> Any:
     """Return lattice extents as a list: from one integer >= 2, or from a list of them."""
-    found = value if isinstance(value, list) else [value]
+    found: list[Any] = value if is_list(value) else [value]
     if value is None:
         return None
     for each in found or [value]:
@@ -26,9 +28,9 @@ def extents(value: Any) -> Any:
 
 def numbers(name: str, value: Any) -> list[float]:
     """Return couplings as a list: from a number, a list, or a range ``{start, stop, n}``."""
-    if isinstance(value, Mapping):
+    if is_mapping(value):
         value = _range(name, value)
-    found = value if isinstance(value, list) else [value]
+    found: list[Any] = value if is_list(value) else [value]
     for each in found or [value]:
         if isinstance(each, bool) or not isinstance(each, int | float) or not math.isfinite(each):
             raise ValueError(
@@ -48,7 +50,8 @@ def _range(name: str, table: Mapping[str, Any]) -> list[float]:
     for each in (start, stop):
         if isinstance(each, bool) or not isinstance(each, int | float) or not math.isfinite(each):
             raise ValueError(f"{form}start and stop finite numbers, got {each!r}")
-    return [round(float(x), _DIGITS) for x in np.linspace(start, stop, n)]
+    points = np.linspace(float(start), float(stop), n)
+    return [round(float(x), _DIGITS) for x in points]
 
 
 def _distinct(name: str, values: list[Any]) -> list[Any]:
