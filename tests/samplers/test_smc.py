@@ -257,7 +257,7 @@ def test_a_checkpoint_of_another_run_is_refused():
     smc(Ising(L=4, beta=0.3), **how, seed=1, on_stage=lambda now: kept.append(now.to_dataset()))
     with pytest.raises(InputError, match="changed: rng"):
         smc(Ising(L=4, beta=0.3), **how, seed=2, checkpoint=kept[0])
-    with pytest.raises(InputError, match="changed: target"):
+    with pytest.raises(InputError, match="changed: fingerprint"):
         smc(Ising(L=4, beta=0.4), **how, seed=1, checkpoint=kept[0])
     with pytest.raises(InputError, match="must be one that `smc` gave"):
         smc(Ising(L=4, beta=0.3), **how, seed=1, checkpoint=xr.Dataset())
