@@ -116,6 +116,12 @@ class Config(JobConfig):
                 "[chains] is [[sampler]] now, with the same keys and name = 'auto' where it had "
                 "none; rename the section (n_draws = 0: leave it out)"
             )
+        for section in ("train", "importance"):
+            if section in values and "model" not in values:
+                raise ValueError(
+                    f"[{section}] belongs beside a [[model]], and this config has none; add one, "
+                    f"or remove [{section}]"
+                )
         lists = {key: [values[key]] for key in ("sampler", "model") if is_mapping(values.get(key))}
         return with_common_training({**values, **lists})
 

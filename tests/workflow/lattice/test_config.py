@@ -236,3 +236,41 @@ def test_every_sampler_of_one_target_can_be_named_in_a_config():
         "Independence",
         "ParallelTempering",
     }
+
+
+@pytest.mark.parametrize("section", ["train", "importance"])
+def test_a_section_of_models_needs_one(section):
+    table = {"target": {"name": "ising-2d", "L": 4, "beta": 0.4}, "sampler": {"name": "auto"}}
+    assert config_from_dict(table).labels == ["mcmc"]
+    with pytest.raises(InputError, match=rf"\[{section}\] belongs beside a \[\[model\]\]"):
+        config_from_dict({**table, section: {}})
+
+
+def test_a_model_has_its_own_training_before_the_common_one():
+    table = {
+        "target": {"name": "ising-2d", "L": 4, "beta": 0.4},
+        "sampler": {"name": "auto"},
+        "model": [
+            {"label": "a"},
+            {"label": "b", "train": {"n_epochs": 3, "on": "configurations"}},
+        ],
+        "train": {"budget": "5s", "learning_rate": 0.1},
+    }
+    config = config_from_dict(table)
+    a, b = (model.train for model in config.model)
+    assert (a.budget, a.n_epochs, a.on, a.learning_rate) == ("5s", None, "auto", 0.1)
+    assert (b.budget, b.n_epochs, b.on, b.learning_rate) == (None, 3, "configurations", 0.1)
+    assert config.labels == ["mcmc", "a", "b", "smc"]
+    without = {key: value for key, value in table.items() if key != "sampler"}
+    with pytest.raises(InputError, match="b is trained on configurations, which the first"):
+        config_from_dict(without)
+    with pytest.raises(InputError, match=r"must have a .*sampler.* or a .*model"):
+        config_from_dict({"target": table["target"]})
+
+
+def test_how_often_to_checkpoint_does_not_identify_a_run():
+    table = {"target": {"name": "ising-2d", "L": 4, "beta": 0.4}, "model": {}}
+    often = {**table, "train": {"checkpoint_every": 1.0}, "sample": {"checkpoint_every": 1.0}}
+    one, two = config_from_dict(table).canonical(), config_from_dict(often).canonical()
+    assert one == two
+    assert config_from_dict({**table, "train": {"n_epochs": 3}}).canonical() != one
