@@ -262,7 +262,7 @@ def test_a_model_has_its_own_training_before_the_common_one():
     assert (b.budget, b.n_epochs, b.on, b.learning_rate) == (None, 3, "configurations", 0.1)
     assert config.labels == ["mcmc", "a", "b", "smc"]
     without = {key: value for key, value in table.items() if key != "sampler"}
-    with pytest.raises(InputError, match="b is trained on configurations, which the first"):
+    with pytest.raises(InputError, match="needs configurations, which the first"):
         config_from_dict(without)
     with pytest.raises(InputError, match=r"must have a .*sampler.* or a .*model"):
         config_from_dict({"target": table["target"]})
