@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from physgen.core.checks import check_choice
-from physgen.workflow.job import Figure
+from physgen.workflow.job import Figure, Job
 from physgen.workflow.kinds import job_of
 from physgen.workflow.loading import config_of_run
 
@@ -15,9 +15,14 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure as Drawing
 
-__all__ = ["FORMATS", "drawn", "write_figures"]
+__all__ = ["FORMATS", "derived", "drawn", "write_figures"]
 
 FORMATS = ("png", "pdf", "svg")
+
+
+def derived(job: Job) -> list[str]:
+    """Return every file of a run directory that is drawn from run.h5, relative to it."""
+    return ["report.html", *(f"figures/{row.name}.{f}" for row in job.figures for f in FORMATS)]
 
 
 def drawn(tree: xr.DataTree) -> Iterator[tuple[Figure, Drawing]]:

@@ -19,10 +19,10 @@ from physgen.core.checks import is_list, is_mapping
 from physgen.core.errors import InputError, StoreError
 from physgen.workflow.complaints import one_line
 from physgen.workflow.files import check_digest
-from physgen.workflow.kinds import job_of
+from physgen.workflow.kinds import job_of, kind_of
 from physgen.workflow.sections import JobConfig
 
-__all__ = ["check_layout", "config_from_dict", "config_of_run", "load_config"]
+__all__ = ["attrs_of", "check_layout", "config_from_dict", "config_of_run", "load_config"]
 
 
 def load_config(path: str | Path, overrides: Iterable[str] = ()) -> JobConfig:
@@ -77,15 +77,21 @@ def config_of_run(attrs: Mapping[Any, Any]) -> JobConfig:
     return config_from_dict(table)
 
 
-def check_layout(out: Path, config: JobConfig) -> None:
-    """Raise :class:`StoreError` if `out` holds a run whose groups this version names otherwise."""
+def attrs_of(out: Path) -> Mapping[Any, Any] | None:
+    """Return the root attributes of the run in `out`; None if there is none of ours."""
     from physgen.results import open_run
 
     try:
         attrs = open_run(out, groups=()).attrs
     except (StoreError, FileNotFoundError):
-        return  # nothing is there, or nothing of ours: opening the store says which
-    if "config" in attrs:
+        return None  # opening the store says why
+    return attrs if "config" in attrs else None
+
+
+def check_layout(out: Path, config: JobConfig) -> None:
+    """Raise :class:`StoreError` if `out` holds a run whose groups this version names otherwise."""
+    attrs = attrs_of(out)
+    if attrs is not None and kind_of(json.loads(attrs["config"])) == config.KIND:
         _check_layout(attrs, type(config), str(out))
 
 

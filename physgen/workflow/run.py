@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from physgen.workflow.context import Context
-from physgen.workflow.figures import FORMATS
+from physgen.workflow.figures import derived
 from physgen.workflow.interrupts import catch_signals
-from physgen.workflow.job import LAST, Stage
+from physgen.workflow.job import LAST, Job, Stage
 from physgen.workflow.kinds import job_of
-from physgen.workflow.loading import check_layout, config_of_run
+from physgen.workflow.loading import attrs_of, check_layout, config_of_run
 from physgen.workflow.reporting import Reporter
 from physgen.workflow.sections import JobConfig
 
@@ -60,9 +60,9 @@ def run(
     if not force:
         check_layout(out, config)
     job.check(config)
-    derived, provenance = _derived(out), _provenance(config)
+    made, provenance = _derived(out, job, force), _provenance(config)
     with RunStore.open(
-        out, config.canonical(), force=force, derived=derived, provenance=provenance
+        out, config.canonical(), force=force, derived=made, provenance=provenance
     ) as store:
         context = job.context(config, store, reporter or Reporter(), lambda: False)
         _compute(context, stages, finished=until == LAST)
@@ -91,11 +91,12 @@ def _provenance(config: JobConfig) -> dict[str, Any]:
     return collect_provenance(seed=config.seed, device=config.device) | about
 
 
-def _derived(out: Path) -> list[str]:
-    """Return the files of a run directory that are drawn from run.h5, relative to it."""
-    figures = (out / "figures").glob("*")
-    ours = [f"figures/{path.name}" for path in figures if path.suffix.lstrip(".") in FORMATS]
-    return ["report.html", *sorted(ours)]
+def _derived(out: Path, job: Job, force: bool) -> list[str]:
+    """Return the files in `out` that a run made from its data: those of another kind too."""
+    found = derived(job)
+    if force and (attrs := attrs_of(out)) is not None:
+        found += derived(job_of(json.loads(attrs["config"])))
+    return found
 
 
 def _compute(context: Context, stages: tuple[Stage, ...], finished: bool) -> None:

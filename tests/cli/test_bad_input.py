@@ -10,7 +10,8 @@ import pytest
 
 from physgen.cli import main
 from physgen.quantum import MPS, POVM, TFIM, MeasurementData, povm
-from physgen.workflow.report import DERIVED
+from physgen.workflow.figures import derived
+from physgen.workflow.reconstruction.job import JOB
 
 
 def snapshot(folder):
@@ -269,7 +270,7 @@ def test_force_leaves_the_users_own_files(finished, config, tmp_path):
 
 def test_every_file_that_a_run_writes_beside_its_data_is_known(finished):
     written = {str(p.relative_to(finished)) for p in finished.rglob("*") if p.is_file()}
-    assert written - {"run.h5"} <= set(DERIVED)
+    assert written - {"run.h5"} <= set(derived(JOB))
 
 
 @pytest.mark.parametrize("command", ["report", "plot", "compare", "cite", "resume", "run"])

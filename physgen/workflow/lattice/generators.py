@@ -132,9 +132,11 @@ class Learned(Generator):
 
         if bad := sorted(set(_RESERVED) & set(options)):
             raise InputError(f"[model] {bad[0]} follows from target and family; leave it out")
-        known = [a for a in families.family(self.family).arguments if a not in _RESERVED]
+        row = families.family(self.family)
+        known = [a for a in row.arguments if a not in _RESERVED]
+        fits = row.support == self.target.support.kind  # else the family is what is wrong
         for key in options:
-            if key not in known:
+            if fits and key not in known:
                 close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
                 remedy = f"did you mean {close[0]!r}?" if close else f"valid: {', '.join(known)}"
                 raise InputError(f"[model] {key} is not a known key of {self.family!r}; {remedy}")
