@@ -1,1 +1,1 @@
-"""Markov chains over a scan of lattice sizes and couplings: sample, validate."""
+"""A run over a lattice target: Markov chains, trained models and annealed particles."""

@@ -57,8 +57,8 @@ def _title(scan: Scan) -> str:
 def _progress(scan: Scan, tree: xr.DataTree) -> str:
     """Return how far a run has come that has no estimates yet."""
     done: list[str] = []
-    kinds = (("chains", scan.chains, "", "drawn"), ("models", scan.learned, "/model", "trained"))
-    for _, points, tail, word in kinds:
+    kinds = ((scan.chains, "", "drawn"), (scan.learned, "/model", "trained"))
+    for points, tail, word in kinds:
         groups = [f"{p.group}{tail}" for place in scan.places() for p in points(place)]
         found = [dataset_of(tree, group) for group in groups]
         whole = [ds for ds in found if ds is not None and (tail or ds.attrs.get("complete"))]
