@@ -65,6 +65,7 @@ def resume_and_compare(config, out, uninterrupted):
     assert_identical(open_run(out), uninterrupted)
 
 
+@pytest.mark.slow
 def test_kill_9_in_mid_training(config, tmp_path, uninterrupted):
     out = tmp_path / "run"
     process = start(config, out)

@@ -264,6 +264,7 @@ def test_mistakes_are_one_line_before_anything_is_made(config, capfd, monkeypatc
         assert says in refused(config, capfd, *overrides), overrides
 
 
+@pytest.mark.slow
 def test_a_poor_model_is_refused_with_the_way_out(config, capfd):
     """No number of its weights is shown; the others are, and the reason stands beside them."""
     out = config.parent / "run"

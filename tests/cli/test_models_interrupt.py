@@ -7,11 +7,12 @@ import time
 
 import pytest
 import xarray as xr
-from helpers.marks import slow
 
 from physgen.cli import main
 from physgen.core.errors import PhysgenError
 from physgen.results import open_run
+
+pytestmark = pytest.mark.slow
 
 # Long enough to be interrupted in each of its stages; a checkpoint after every block.
 LONG = """
@@ -106,7 +107,7 @@ def assert_same(ours, theirs):
             xr.testing.assert_identical(one, two)
 
 
-@pytest.mark.parametrize("enough", [*map(slow, (in_chains, in_annealing, in_training)), in_draws])
+@pytest.mark.parametrize("enough", [in_chains, in_annealing, in_training, in_draws])
 def test_kill_9(config, tmp_path, uninterrupted, enough):
     out = tmp_path / "run"
     code, _, _ = interrupted(config, out, enough, signal.SIGKILL)
@@ -116,7 +117,7 @@ def test_kill_9(config, tmp_path, uninterrupted, enough):
     assert_same(open_run(out), uninterrupted)
 
 
-@pytest.mark.parametrize("enough", [in_annealing, *map(slow, (in_chains, in_training, in_draws))])
+@pytest.mark.parametrize("enough", [in_chains, in_annealing, in_training, in_draws])
 def test_a_signal_ends_it_soon_and_keeps_what_was_done(config, tmp_path, uninterrupted, enough):
     out = tmp_path / "run"
     code, seconds, error = interrupted(config, out, enough, signal.SIGTERM)

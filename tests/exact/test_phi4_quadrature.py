@@ -125,7 +125,7 @@ def test_gauss_rule_integrates_polynomials(a, quart):
 
 @pytest.mark.slow
 def test_converged_in_the_broken_phase():
-    ds = phi4_torus(KNOWN[3][0], n_nodes=16)
+    ds = phi4_torus(KNOWN[3].values[0], n_nodes=16)
     assert float(ds.log_z) == pytest.approx(17.5223084623, abs=5e-10)
     assert float(ds.log_z_error) < 1e-8
 

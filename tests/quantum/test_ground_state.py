@@ -8,7 +8,7 @@ from physgen.core.errors import InputError
 from physgen.exact import exact_observables, ground_state_vector
 from physgen.quantum import TFIM, ground_state
 
-FIGURE = [TFIM(10, 1, h) for h in (0.5, 1.0, 2.0)] + [TFIM(10, -1, -1)]
+FIGURE = [TFIM(10, 1, 1.0), *(slow(TFIM(10, 1, h)) for h in (0.5, 2.0)), slow(TFIM(10, -1, -1))]
 FIGURE += [
     slow(tfim) for tfim in (TFIM(50, 1, 0.5), TFIM(50, 1, 1.0), TFIM(50, 1, 2.0), TFIM(50, -1, -1))
 ]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers.marks import slow
 from helpers.statistics import accepts, normal_p
 
 from physgen.core.chains import BoundSampler
@@ -17,7 +18,7 @@ PHI2 = 0.14774621  # transfer matrix with Gauss quadrature
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("moves", ["stretch", "de"])
+@pytest.mark.parametrize("moves", ["stretch", slow("de")])
 def test_16_sites_agree_with_quadrature(moves):
     def p_value(target):
         def test(n, seed):

@@ -19,7 +19,14 @@ SMALL = {"features": 2, "frequencies": 2, "times": 2, "layers": 1, "kernel": 3}
 NO_CHECKERBOARD = ("coupling-flow", "glow-flow")  # need even extents
 ONE_OF_EACH_CLASS = {row.path: name for name, row in FAMILIES.items()}.values()
 CASES = [
-    pytest.param(family, support, L, decimate, id=f"{family}-{L}{'-decimated' * decimate}")
+    pytest.param(
+        family,
+        support,
+        L,
+        decimate,
+        id=f"{family}-{L}{'-decimated' * decimate}",
+        marks=[] if (L, decimate) == (4, True) or family == "masked-net" else [pytest.mark.slow],
+    )  # fmt: skip
     for support in TARGETS
     for family in models.families.names(support)
     for L, decimate in ((4, True), (4, False), (3, True))
