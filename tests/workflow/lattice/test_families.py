@@ -26,7 +26,7 @@ CASES = [
         decimate,
         id=f"{family}-{L}{'-decimated' * decimate}",
         marks=[] if (L, decimate) == (4, True) or family == "masked-net" else [pytest.mark.slow],
-    )  # fmt: skip
+    )
     for support in TARGETS
     for family in models.families.names(support)
     for L, decimate in ((4, True), (4, False), (3, True))
