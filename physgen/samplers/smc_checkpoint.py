@@ -16,6 +16,7 @@ import numpy as np
 
 from physgen.core.chains import State
 from physgen.core.errors import InputError
+from physgen.samplers.loop.checkpoint import check_identity, part, state_dataset
 from physgen.samplers.smc_results import Islands
 
 if TYPE_CHECKING:
@@ -73,25 +74,17 @@ class Annealing:
 
     def to_dataset(self) -> xr.Dataset:
         """Return everything as arrays; :meth:`from_dataset` is the inverse."""
-        import xarray as xr
-
         islands = self.islands
-        arrays = {"x": self.state.x}
-        arrays |= {f"aux.{name}": np.asarray(a) for name, a in self.state.aux.items()}
-        arrays |= {f"islands.{name}": getattr(islands, name).copy() for name in _ISLANDS}
+        arrays = {f"islands.{name}": getattr(islands, name).copy() for name in _ISLANDS}
         arrays |= {f"history.{name}": np.array(rows) for name, rows in islands.history.items()}
-        variables = {
-            name: ([f"{name}_{axis}" for axis in range(a.ndim)], a) for name, a in arrays.items()
-        }
         # JSON writes floats with repr, which reads back to the same bits.
         attrs = {
             "phase": self.phase,
             "shape": json.dumps(islands.shape),
             "stages": json.dumps(self.stages),
             "plan": json.dumps(self.plan),
-            "identity": json.dumps(dict(self.identity), sort_keys=True),
         }
-        return xr.Dataset(variables, attrs=attrs)
+        return state_dataset(self.state, arrays, attrs, self.identity)
 
     @classmethod
     def from_dataset(cls, stored: xr.Dataset, identity: Mapping[str, Any]) -> Annealing:
@@ -106,7 +99,7 @@ class Annealing:
             arrays = {str(name): v.values.copy() for name, v in stored.data_vars.items()}
             kept = json.loads(stored.attrs["identity"])
             islands = Islands(*json.loads(stored.attrs["shape"]))
-            state = State(arrays["x"], _part("aux", arrays))
+            state = State(arrays["x"], part("aux", arrays))
             stages, plan = (
                 [Stage(*each) for each in json.loads(stored.attrs[name])]
                 for name in ("stages", "plan")
@@ -116,21 +109,11 @@ class Annealing:
             raise InputError(
                 f"checkpoint must be one that `smc` gave to on_stage, got {stored!r:.60}"
             ) from error
-        wanted = json.loads(json.dumps(dict(identity)))
-        if changed := [k for k in sorted(wanted) if kept.get(k) != wanted[k]]:
-            listed = ", ".join(f"{k} (was {kept.get(k)!r}, now {wanted[k]!r})" for k in changed)
-            raise InputError(
-                f"smc must be continued with the arguments it began with; changed: {listed}"
-            )
+        check_identity(kept, identity)
         for name in _ISLANDS:
             setattr(islands, name, arrays[f"islands.{name}"])
-        islands.history = {k: a.tolist() for k, a in _part("history", arrays).items()}
+        islands.history = {k: a.tolist() for k, a in part("history", arrays).items()}
         return cls(phase, state, islands, stages, plan, kept)
 
 
 _ISLANDS = ("log_weight", "log_z", "ancestor")
-
-
-def _part(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    start = f"{prefix}."
-    return {n[len(start) :]: a for n, a in arrays.items() if n.startswith(start)}

@@ -21,7 +21,7 @@ from physgen.core.errors import InputError
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Checkpoint", "chain_statistics"]
+__all__ = ["Checkpoint", "chain_statistics", "check_identity", "part", "state_dataset"]
 
 
 @dataclass(frozen=True)
@@ -56,23 +56,15 @@ class Checkpoint:
 
     def to_dataset(self) -> xr.Dataset:
         """Return everything as arrays; :meth:`from_dataset` is the inverse."""
-        import xarray as xr
-
-        arrays = {"x": self.state.x}
-        arrays |= {f"aux.{name}": np.asarray(a) for name, a in self.state.aux.items()}
-        arrays |= {f"sum.{name}": a for name, a in self.sums.items()}
-        variables = {
-            name: ([f"{name}_{axis}" for axis in range(a.ndim)], a) for name, a in arrays.items()
-        }
         # JSON writes floats with repr, which reads back to the same bits.
         attrs = {
             "warm": int(self.warm),
             "index": self.index,
             "tuning": json.dumps(dict(self.tuning)),
             "record": json.dumps(dict(self.record)),
-            "identity": json.dumps(dict(self.identity), sort_keys=True),
         }
-        return xr.Dataset(variables, attrs=attrs)
+        sums = {f"sum.{name}": a for name, a in self.sums.items()}
+        return state_dataset(self.state, sums, attrs, self.identity)
 
     @classmethod
     def from_dataset(cls, stored: xr.Dataset, identity: Mapping[str, Any]) -> Checkpoint:
@@ -89,19 +81,42 @@ class Checkpoint:
             kept = json.loads(stored.attrs["identity"])
             arrays = {str(name): v.values.copy() for name, v in stored.data_vars.items()}
             tuning, record = (json.loads(stored.attrs[k]) for k in ("tuning", "record"))
-            state = State(arrays["x"], _part("aux", arrays))
+            state = State(arrays["x"], part("aux", arrays))
             warm, index = bool(stored.attrs["warm"]), int(stored.attrs["index"])
         except KeyError as error:
             raise InputError(
                 f"checkpoint must be one that `blocks` gave, got a Dataset without {error}"
             ) from error
-        wanted = json.loads(json.dumps(dict(identity)))
-        if changed := [k for k in sorted(wanted) if kept.get(k) != wanted[k]]:
-            listed = ", ".join(f"{k} (was {kept.get(k)!r}, now {wanted[k]!r})" for k in changed)
-            raise InputError(
-                f"a run must be continued with the arguments it began with; changed: {listed}"
-            )
-        return cls(state, warm, index, tuning, record, _part("sum", arrays), kept)
+        check_identity(kept, identity)
+        return cls(state, warm, index, tuning, record, part("sum", arrays), kept)
+
+
+def state_dataset(
+    state: State,
+    others: Mapping[str, np.ndarray],
+    attrs: Mapping[str, Any],
+    identity: Mapping[str, Any],
+) -> xr.Dataset:
+    """Return a state, other arrays and plain data as one Dataset, under dims of their own."""
+    import xarray as xr
+
+    arrays = {"x": state.x, **{f"aux.{k}": np.asarray(a) for k, a in state.aux.items()}, **others}
+    variables = {
+        name: ([f"{name}_{axis}" for axis in range(a.ndim)], a) for name, a in arrays.items()
+    }
+    return xr.Dataset(
+        variables, attrs={**attrs, "identity": json.dumps(dict(identity), sort_keys=True)}
+    )
+
+
+def check_identity(kept: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
+    """Raise InputError unless a checkpoint was kept by a run of this `identity`."""
+    wanted = json.loads(json.dumps(dict(identity)))
+    if changed := [k for k in sorted(wanted) if kept.get(k) != wanted[k]]:
+        listed = ", ".join(f"{k} (was {kept.get(k)!r}, now {wanted[k]!r})" for k in changed)
+        raise InputError(
+            f"a run must be continued with the arguments it began with; changed: {listed}"
+        )
 
 
 def chain_statistics(checkpoint: xr.Dataset) -> xr.Dataset:
@@ -130,10 +145,10 @@ def chain_statistics(checkpoint: xr.Dataset) -> xr.Dataset:
             total / n,
             {"long_name": f"mean {name} of a step"},
         )
-        for name, total in _part("sum", arrays).items()
+        for name, total in part("sum", arrays).items()
         if n
     }
-    found |= {k: (_chain_dims(a, k), a) for k, a in _part("aux.stat", arrays).items()}
+    found |= {k: (_chain_dims(a, k), a) for k, a in part("aux.stat", arrays).items()}
     return xr.Dataset(found)
 
 
@@ -152,6 +167,7 @@ def _chain_dims(a: np.ndarray, name: str) -> list[str]:
     return ["chain", *(f"{name}_{axis}" for axis in range(1, a.ndim))][: a.ndim]
 
 
-def _part(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def part(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the arrays whose names begin with ``prefix.``, without it."""
     start = f"{prefix}."
     return {n[len(start) :]: a for n, a in arrays.items() if n.startswith(start)}
