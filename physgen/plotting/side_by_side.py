@@ -29,7 +29,8 @@ def plot_side_by_side(estimates: xr.Dataset, agreement: xr.Dataset | None = None
     others = {} if agreement is None else {
         str(q): agreement["pull"].sel(quantity=q).values for q in agreement["quantity"].values
     }  # fmt: skip
-    names = list(dict.fromkeys([*others, *exact]))
+    shown = {name for name, pulls in others.items() if np.isfinite(pulls).any()} | exact.keys()
+    names = [name for name in dict.fromkeys([*others, *exact]) if name in shown]
     labels = [str(g) for g in estimates["generator"].values]
     with figure(6.8, 1.6 + 0.42 * len(names)) as fig:
         ax = fig.add_subplot()
@@ -38,8 +39,10 @@ def plot_side_by_side(estimates: xr.Dataset, agreement: xr.Dataset | None = None
         for k, label in enumerate(labels):
             shift = 0.5 * (k + 0.5) / len(labels) - 0.25
             color = OUTCOME_COLORS[k % len(OUTCOME_COLORS)]
-            first = f"{label} and {agreement.attrs['first']}" if agreement is not None else label
-            rows = [("o", others, k - 1, first), ("D", exact, k, f"{label} and exact")]
+            rows = [
+                ("o", others, k - 1, f"{label} and the first"),
+                ("D", exact, k, f"{label} and exact"),
+            ]
             for marker, table, at, text in rows:
                 for y, name in enumerate(names):
                     pulls = table[name][at].ravel() if name in table and at >= 0 else np.empty(0)

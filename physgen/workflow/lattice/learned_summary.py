@@ -35,7 +35,10 @@ def tables(
     scan: Scan, grid: xr.Dataset, side_by_side: xr.Dataset | None, seconds: Mapping[str, float]
 ) -> tuple[Table, ...]:
     """Return the tables of a run with models; `seconds` of training by group of a model."""
-    return _quantities(scan, grid, side_by_side), _free_energies(scan, grid, seconds)
+    return (
+        _quantities(scan, grid, side_by_side),
+        _free_energies(scan, grid, side_by_side, seconds),
+    )
 
 
 def figures(found: tuple[Table, ...]) -> dict[str, str]:
@@ -97,13 +100,18 @@ def _quantities(scan: Scan, grid: xr.Dataset, side_by_side: xr.Dataset | None) -
     return Table("Observables", tuple(columns), tuple(rows), (), shown)
 
 
-def _free_energies(scan: Scan, grid: xr.Dataset, seconds: Mapping[str, float]) -> Table:
+def _free_energies(
+    scan: Scan, grid: xr.Dataset, side_by_side: xr.Dataset | None, seconds: Mapping[str, float]
+) -> Table:
     exact = "log_z_exact" in grid
+    # Where log Z is known, pulls from it say more than pulls from another generator.
+    several = side_by_side is not None and not exact
     columns = (
         *_axes(scan),
         Column("generator", "name"),
         Column("log Z", "strong", "model"),
         *([Column("log Z\nexact"), Column("pull\nexact")] if exact else []),
+        *([Column("pull\nfirst")] if several else []),
         Column("F / V", "strong", "model", page_only=True),
         Column("ess"),
         Column("ess\nforward"),
@@ -122,6 +130,8 @@ def _free_energies(scan: Scan, grid: xr.Dataset, seconds: Mapping[str, float]) -
                 *_where(scan, place), point.label,
                 "refused" if math.isnan(log_z) else format_estimate(log_z, error),
                 *([number(known[0], ".5f"), number(known[1], "+.1f")] if exact else []),
+                *([number(_pull(side_by_side, "log_z", point.label, place), "+.1f")]
+                  if several and side_by_side is not None else []),
                 "" if math.isnan(log_z) else format_estimate(-log_z / V, error / V),
                 number(_known(at, "ess_share"), ".3f"), number(_known(at, "ess_forward"), ".3f"),
                 number(_known(at, "k_hat"), ".2f"),
