@@ -60,6 +60,16 @@ def test_estimates_agree_with_exact_values_and_would_not_at_another_temperature(
     assert joint_p((at["energy_per_site"] - colder) / at["energy_per_site_error"]) < 1e-3
 
 
+def test_chains_are_judged_without_the_sign_that_a_symmetry_leaves_open(scanned):
+    """In the ordered phase heat bath keeps the signs it began with, and mixes all the same."""
+    tree = open_run(scanned)
+    at = {"generator": "heat-bath", "L": 8, "beta": 0.6}
+    draws = tree["chains/heat-bath/L8/beta0.6"]
+    assert float(draws["spin_sum"].attrs["r_hat"]) > 1.5
+    assert float(tree["estimates"]["r_hat"].sel(at)) < 1.1
+    assert "magnetization" not in tree["estimates"]
+
+
 def test_samplers_are_compared_point_by_point(scanned):
     tree = open_run(scanned)
     estimates, agreement = tree["estimates"], tree["agreement"]

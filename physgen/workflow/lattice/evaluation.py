@@ -87,8 +87,8 @@ def with_absolute(target: Any, known: Mapping[str, float]) -> dict[str, float]:
 
 
 def _of_chains(draws: xr.Dataset) -> dict[str, float]:
-    table = estimates(draws)
-    row = _row(table, draws)
+    table = _shown(draws)
+    row = _row(table)
     slowest = int(np.argmax(np.nan_to_num(table["tau_int"].values, nan=-1.0)))
     for name in ("tau_int", "tau_int_error", "ess"):
         row[name] = float(table[name].values[slowest])
@@ -104,25 +104,32 @@ def _of_weights(draws: xr.Dataset, target: Any) -> dict[str, float]:
     if draws.attrs.get("refused"):
         return merits
     V = math.prod(target.event_shape)
-    row = _row(estimates(draws), draws) | merits
+    row = _row(_shown(draws)) | merits
     row |= {name: float(draws[name]) for name in ("log_z", "log_z_error")}
     row["entropy_per_site"] = float(draws["entropy"]) / V
     row["entropy_per_site_error"] = float(draws["entropy_error"]) / V
     return with_absolute(target, row) | {"ess": merits["ess_share"] * draws.attrs["n"]}
 
 
-def _row(table: xr.Dataset, draws: xr.Dataset) -> dict[str, float]:
-    """Return the values and errors of a table.
+def _shown(draws: xr.Dataset) -> xr.Dataset:
+    """Return the estimates that a run shows and is judged by.
 
     Where a symmetry makes the magnetization zero on average its sign is left out: in a broken
     phase chains keep theirs, and the mean over chains is right by their starts alone.
     """
-    symmetric = "z2" in str(draws.attrs.get("symmetries", "")).split()
+    table = estimates(draws)
+    hidden = ["log_weight"]
+    if "z2" in str(draws.attrs.get("symmetries", "")).split():
+        hidden.append("magnetization")
+    return table.sel(quantity=~table["quantity"].isin(hidden))
+
+
+def _row(table: xr.Dataset) -> dict[str, float]:
+    """Return the values and errors of a table."""
     row: dict[str, float] = {}
     columns = (table[name].values for name in ("quantity", "value", "error"))
     for name, value, error in zip(*columns):
-        if name != "log_weight" and not (symmetric and name == "magnetization"):
-            row |= {str(name): float(value), f"{name}_error": float(error)}
+        row |= {str(name): float(value), f"{name}_error": float(error)}
     return row
 
 
