@@ -105,7 +105,7 @@ def _free_energies(
 ) -> Table:
     exact = "log_z_exact" in grid
     # Where log Z is known, pulls from it say more than pulls from another generator.
-    several = side_by_side is not None and not exact
+    several = side_by_side is not None and not exact and "log_z" in quantities(grid)
     columns = (
         *_axes(scan),
         Column("generator", "name"),
