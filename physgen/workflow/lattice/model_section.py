@@ -31,6 +31,8 @@ __all__ = ["ImportanceSection", "ModelSection", "TrainSection", "with_common_tra
 FAMILIES = ("auto", *names("reals"), *names("spins"))
 Gradient = Literal["auto", "path", "reparam", "reinforce"]
 Source = Literal["auto", "action", "configurations"]
+# (on, objective): an objective that looks at the other source alone.
+_IGNORED = (("action", "forward-kl"), ("configurations", "reverse-kl"))
 Goal = Literal["auto", "reverse-kl", "forward-kl", "mixed-kl"]
 
 
@@ -65,6 +67,16 @@ class TrainSection(Section):
     def _one_length(self) -> TrainSection:
         if self.budget is not None and self.n_epochs is not None:
             raise ValueError("[train] takes budget or n_epochs, got both; remove one")
+        return self
+
+    @model_validator(mode="after")
+    def _source_of_the_objective(self) -> TrainSection:
+        """Refuse a source that the objective would not look at."""
+        if (self.on, self.objective) in _IGNORED:
+            raise ValueError(
+                f"[train] objective {self.objective!r} does not learn on {self.on!r}; remove one "
+                "of the two keys"
+            )
         return self
 
     @property

@@ -274,3 +274,14 @@ def test_how_often_to_checkpoint_does_not_identify_a_run():
     one, two = config_from_dict(table).canonical(), config_from_dict(often).canonical()
     assert one == two
     assert config_from_dict({**table, "train": {"n_epochs": 3}}).canonical() != one
+
+
+@pytest.mark.parametrize(
+    ("on", "objective"), [("action", "forward-kl"), ("configurations", "reverse-kl")]
+)
+def test_a_source_that_the_objective_would_ignore_is_refused(on, objective):
+    table = {"target": {"name": "ising-2d", "L": 4, "beta": 0.4}, "sampler": {"name": "auto"}}
+    train = {"on": on, "objective": objective}
+    with pytest.raises(InputError, match=f"{objective}' does not learn on '{on}'"):
+        config_from_dict({**table, "model": {}, "train": train})
+    assert config_from_dict({**table, "model": {}, "train": {"objective": objective}})
