@@ -136,6 +136,7 @@ from .samplers import (
 from .samplers import (
     stochastic_flow as stochastic_flow,
 )
+from .targets import Configurations as Configurations
 from .targets import FreeField as FreeField
 from .targets import Ising as Ising
 from .targets import Phi4 as Phi4
@@ -148,6 +149,9 @@ from .training import (
 )
 from .training import (
     ForwardKL as ForwardKL,
+)
+from .training import (
+    MaximumLikelihood as MaximumLikelihood,
 )
 from .training import (
     MixedKL as MixedKL,

@@ -25,4 +25,5 @@ from .sequential import smc as smc
 from .swendsen_wang import SwendsenWang as SwendsenWang
 from .tempering import ParallelTempering as ParallelTempering
 from .ula import ULA as ULA
+from .unweighted_draws import measured as measured
 from .wolff import Wolff as Wolff

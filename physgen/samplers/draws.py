@@ -19,7 +19,7 @@ Weights of a chain are known up to a constant factor, which cancels in self-norm
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -37,22 +37,30 @@ from physgen.samplers.loop.recording import named, target_attrs
 from physgen.samplers.loop.warmup import AutoWarmup
 from physgen.samplers.run import run
 from physgen.samplers.sequential import default_move
+from physgen.samplers.unweighted_draws import (
+    GROUPS,
+    Observables,
+    UnweightedDraws,
+    as_numpy,
+    check_fit,
+    labelled,
+    units_of,
+)
 from physgen.samplers.weight_alarms import alarms
+from physgen.targets.configurations import Configurations
 
 if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = ["draws_of"]
 
-_CHAINS = 64  # groups of independent draws: as many as the jackknife takes
+_CHAINS = GROUPS
 _AT_ONCE = 2**13
-
-Observables = Mapping[str, Callable[[np.ndarray], np.ndarray]]
 
 
 def draws_of(
     model: Any,
-    target: Target | None,
+    target: Target | Configurations | None,
     n: int = 100_000,
     rng: Stream | int = 0,
     *,
@@ -72,8 +80,9 @@ def draws_of(
     ----------
     model : Density, JointDensity, Target or Simulator
         The first of these that it is decides how draws are made.
-    target : Target or None
-        The target that the draws are weighted for.  None: no weights; the draws follow the model.
+    target : Target, Configurations or None
+        The target that the draws are weighted for.  Configurations of an unknown action: no
+        weights; the draws are approximate for them.  None: the draws follow the model.
     n : int
         Draws in all, >= 128; rounded up to a multiple of 64, or of `n_chains`.
     rng : Stream or int
@@ -113,6 +122,14 @@ def draws_of(
     ('asymptotic', 'the target', True)
     """
     check_positive_int("n", n, 2 * _CHAINS)
+    if isinstance(target, Configurations):
+        ds = draws_of(
+            model, None, n, rng, observables=observables or target.observables, sampler=sampler,
+            n_chains=n_chains, thin=thin, warmup=warmup, quiet=quiet,
+        )  # fmt: skip
+        check_fit(ds.attrs["event_shape"], target)
+        about = {"exactness": "approximate", "exactness_for": "the target"}
+        return ds.assign_attrs(target_attrs(target) | about)
     stream = as_stream(rng)
     found = dict(observables or declared(model if target is None else target).observables)
     if not found:
@@ -128,8 +145,7 @@ def draws_of(
             samples=samples, log_z=log_z, keep="draws",
         )  # fmt: skip
     if isinstance(model, Density):
-        x = _drawn(model, n, stream)
-        return _labelled(model, None, found, x, "exact", "the model")
+        return _unweighted(model, None, n, stream, found)
     if isinstance(model, JointDensity):
         return _joint(model, target, n, stream, found, ess_floor)
     if isinstance(model, Target):
@@ -140,8 +156,7 @@ def draws_of(
         )  # fmt: skip
         return _weighted_chains(chains, model, target, found, ess_floor)
     if isinstance(model, Simulator):
-        x = _drawn(model, n, stream)
-        return _labelled(model, target, found, x, "approximate", "the target")
+        return _unweighted(model, target, n, stream, found)
     raise InputError(
         "model must be a density (log_prob, sample), a joint density, a target (action) or a "
         f"simulator (sample), got {type(model).__name__}"
@@ -165,11 +180,15 @@ def _joint(
             log_ws.append(to_numpy(log_r).astype(np.float64) - to_numpy(log_q))
         xs.append(to_numpy(x))
     x = np.concatenate(xs)
+    series = {name: as_numpy(f)(x).reshape(_CHAINS, -1) for name, f in observables.items()}
+    about = {"model": named(model), "sampler": "draws of the model", "chains": "independent"}
     if target is None:
-        return _labelled(model, None, observables, x, "exact", "the model")
-    _check_fit(x, target)
+        about |= {"exactness": "exact", "exactness_for": "the model"}
+        return labelled(series, None, observables, event_shape=list(x.shape[1:]), **about)
+    check_fit(x.shape[1:], target)
     log_w = np.concatenate(log_ws) - to_numpy(target.action(x))
-    ds = _labelled(model, target, observables, x, "asymptotic", "the target")
+    about |= {"exactness": "asymptotic", "exactness_for": "the target"}
+    ds = labelled(series, target, observables, **about)
     value, error = weights.log_z(log_w)
     ds = ds.assign(log_z=value, log_z_error=error, free_energy=-value, free_energy_error=error)
     return _weighted(ds, log_w.reshape(_CHAINS, -1), 1.0, ess_floor)
@@ -185,13 +204,13 @@ def _weighted_chains(
     """Return Markov chains of the model, weighted for the target."""
     functions: dict[str, Any] = dict(observables)
     if target is not None:
-        _check_fit(np.empty((0, *model.event_shape)), target)
+        check_fit(model.event_shape, target)
 
         def log_weight(x: np.ndarray) -> np.ndarray:
             return to_numpy(model.action(x)) - to_numpy(target.action(x))
 
         functions["log_weight"] = log_weight
-    functions = {name: _as_numpy(function) for name, function in functions.items()}
+    functions = {name: as_numpy(function) for name, function in functions.items()}
     ds = chains(observables=functions)
     if target is None:
         return _with_units(ds.assign_attrs(exactness_for="the model"), observables)
@@ -231,40 +250,13 @@ def _weighted(ds: xr.Dataset, log_w: np.ndarray, share: float, ess_floor: float)
     )
 
 
-def _labelled(
-    model: Any,
-    target: Target | None,
-    observables: Observables,
-    x: np.ndarray,
-    exactness: str,
-    of: str,
+def _unweighted(
+    model: Any, target: Target | None, n: int, rng: Stream, observables: Observables
 ) -> xr.Dataset:
-    """Return the observables of independent draws, in groups that stand for chains."""
     import xarray as xr
 
-    if target is not None:
-        _check_fit(x, target)
-    data = {
-        name: (("chain", "draw"), _as_numpy(function)(x).reshape(_CHAINS, -1))
-        for name, function in observables.items()
-    }
-    own = {"target": "", "event_shape": list(x.shape[1:]), "symmetries": ""}
-    attrs = {
-        **(own if target is None else target_attrs(target)),
-        "model": named(model),
-        "sampler": "draws of the model",
-        "chains": "independent",
-        "exactness": exactness,
-        "exactness_for": of,
-        "warnings": "",
-    }
-    coords = {} if target is None else dict(declared(target).numbers)
-    return _with_units(xr.Dataset(data, coords, attrs), observables)
-
-
-def _drawn(model: Any, n: int, rng: Stream) -> np.ndarray:
-    parts = [model.sample(m, rng.child("draw").at(k)) for k, m in enumerate(_batches(n))]
-    return np.concatenate([to_numpy(x) for x in parts])
+    work = UnweightedDraws.prepare(model, target, n, rng, observables)
+    return work.result(xr.concat(list(work.blocks()), "sample"))
 
 
 def _batches(n: int) -> list[int]:
@@ -272,20 +264,7 @@ def _batches(n: int) -> list[int]:
     return [min(_AT_ONCE, n - first) for first in range(0, n, _AT_ONCE)]
 
 
-def _check_fit(x: np.ndarray, target: Target) -> None:
-    if x.shape[1:] != tuple(target.event_shape):
-        raise InputError(
-            f"the model must draw configurations of the target, shape {tuple(target.event_shape)}"
-            f", got shape {x.shape[1:]}"
-        )
-
-
-def _as_numpy(function: Callable[[Any], Any]) -> Callable[[np.ndarray], np.ndarray]:
-    return lambda x: np.asarray(to_numpy(function(x)), dtype=np.float64)
-
-
 def _with_units(ds: xr.Dataset, observables: Observables) -> xr.Dataset:
-    for name, function in observables.items():
-        text = getattr(function, "description", name)  # of an Observable; else a plain function
-        ds[name].attrs |= {"units": getattr(function, "unit", "1"), "long_name": text}
+    for name in observables:
+        ds[name].attrs |= units_of(name, observables)
     return ds

@@ -1,4 +1,5 @@
 # What this package exports, and from where; read when a name is first used.
+from .configurations import Configurations as Configurations
 from .free_field import FreeField as FreeField
 from .function import (
     DifferentiableFunctionTarget as DifferentiableFunctionTarget,

@@ -5,6 +5,7 @@ from .fitting import Schedule as Schedule
 from .fitting import fit as fit
 from .forward_kl import ForwardKL as ForwardKL
 from .forward_kl import MixedKL as MixedKL
+from .likelihood import MaximumLikelihood as MaximumLikelihood
 from .objectives import NegativeLogLikelihood as NegativeLogLikelihood
 from .progress import Progress as Progress
 from .recipes import recipe as recipe

@@ -30,11 +30,11 @@ from physgen.core.checks import check_finite
 from physgen.core.declared import declared
 from physgen.core.errors import InputError
 from physgen.core.learning import Carry, Loss
-from physgen.core.protocols import SPINS, Target
+from physgen.core.protocols import Target
 from physgen.core.random import Stream
 from physgen.training.problem import device_of, learned_part, problem
 from physgen.training.reverse_kl import ReverseKL
-from physgen.training.samples import Samples, last_share
+from physgen.training.samples import Samples
 
 __all__ = ["ForwardKL", "MixedKL"]
 
@@ -73,21 +73,11 @@ class ForwardKL:
                 f"target must have an action (wrap a function with as_target), got "
                 f"{type(target).__name__}"
             )
-        x = to_numpy(samples)
-        if x.ndim < 2 or x.shape[1:] != tuple(target.event_shape) or len(x) < 20:
-            raise InputError(
-                f"samples must be at least 20 configurations (n, {_listed(target.event_shape)}), "
-                f"got shape {x.shape}"
-            )
-        if not np.isfinite(x).all():
-            raise InputError("samples must be finite numbers, got NaN or infinity")
-        if not 0 < check_finite("validation_fraction", validation_fraction) < 1:
-            raise InputError(f"validation_fraction must lie in (0, 1), got {validation_fraction}")
         self.target, self.n_sites = target, math.prod(target.event_shape)
         self.flip = declared(target).is_even if flip is None else bool(flip)
-        x = x.astype(np.int8 if target.support == SPINS else np.float32)
-        held_out = last_share(len(x), validation_fraction)
-        self._samples = Samples(x, held_out, even=self.flip)
+        self._samples = Samples.of_chain(
+            samples, target.event_shape, target.support, validation_fraction, even=self.flip
+        )
         self.n_train, self.n_validation = self._samples.n_train, self._samples.n_validation
 
     @property
@@ -200,7 +190,3 @@ class MixedKL:
             drawn = losses[:m] / ((1 - self.share) * n / m)
             shares.append(self.reverse.merits["ess"](drawn))
         return min(shares)
-
-
-def _listed(shape: tuple[int, ...]) -> str:
-    return ", ".join(map(str, shape))

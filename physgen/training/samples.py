@@ -18,7 +18,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from physgen.core.arrays import to_numpy
+from physgen.core.checks import check_finite
 from physgen.core.errors import InputError
+from physgen.core.protocols import SPINS, Support
 from physgen.core.random import Stream
 
 __all__ = [
@@ -32,6 +35,7 @@ __all__ = [
     "random_share",
 ]
 
+LEAST = 20  # configurations of a chain
 Groups = Callable[[torch.Tensor], np.ndarray]  # items (n, ...) -> labels (n,)
 
 
@@ -84,6 +88,44 @@ class Samples:
         self.even = even
         self._weights = None if weights is None else mean_one(weights[kept])
         self.validation_weights = None if weights is None else mean_one(weights[out])
+
+    @classmethod
+    def of_chain(
+        cls,
+        samples: Any,
+        event_shape: tuple[int, ...],
+        support: Support,
+        validation_fraction: float,
+        *,
+        even: bool,
+    ) -> Samples:
+        """Return configurations of Markov chains, the last share of them held out.
+
+        Parameters
+        ----------
+        samples : array, shape (n, *event_shape)
+            Kept as int8 for spins, else as float32.
+        validation_fraction : float
+            In (0, 1).
+
+        Raises
+        ------
+        InputError
+            If the shape or the fraction is wrong, or a number is not finite.
+        """
+        x = to_numpy(samples)
+        if x.ndim < 2 or x.shape[1:] != tuple(event_shape) or len(x) < LEAST:
+            listed = ", ".join(map(str, event_shape))
+            raise InputError(
+                f"samples must be at least {LEAST} configurations (n, {listed}), got shape "
+                f"{x.shape}"
+            )
+        if not np.isfinite(x).all():
+            raise InputError("samples must be finite numbers, got NaN or infinity")
+        if not 0 < check_finite("validation_fraction", validation_fraction) < 1:
+            raise InputError(f"validation_fraction must lie in (0, 1), got {validation_fraction}")
+        x = x.astype(np.int8 if support == SPINS else np.float32)
+        return cls(x, last_share(len(x), validation_fraction), even=even)
 
     @property
     def n_train(self) -> int:

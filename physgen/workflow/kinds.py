@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, NamedTuple
 
+from physgen.core.checks import is_mapping
 from physgen.workflow.job import Job
 from physgen.workflow.sections import JobConfig
 
@@ -23,24 +24,30 @@ class Kind(NamedTuple):
     told_by : str
         The sections by which a config is known to be of this kind, in words.
     sections : tuple of str
-        Sections that no other kind has.
+        Sections that no other kind has ([data] may be of either).
     """
 
     told_by: str
     sections: tuple[str, ...]
 
 
+OUTCOMES = "outcomes"  # what [data] holds if it does not say
 KINDS: Mapping[str, Kind] = {
-    "lattice": Kind("[target]", ("target", "sampler", "importance", "smc")),
+    "lattice": Kind(
+        "[target], or [data] that holds 'configurations'",
+        ("target", "sampler", "importance", "smc"),
+    ),
     "reconstruction": Kind(
-        "[system] or [data]", ("system", "data", "state", "errors", "tomography")
+        "[system], or [data] that holds outcomes", ("system", "state", "errors", "tomography")
     ),
 }
 
 
 def kind_of(table: Mapping[str, Any]) -> str:
     """Return the kind of run that a config asks for."""
-    return "lattice" if "target" in table else "reconstruction"
+    data = table.get("data")
+    holds = data.get("holds", OUTCOMES) if is_mapping(data) else OUTCOMES
+    return "lattice" if "target" in table or holds != OUTCOMES else "reconstruction"
 
 
 def job_of(config: Mapping[str, Any] | JobConfig) -> Job:

@@ -108,7 +108,7 @@ class JobConfig(Section):
     def _sha256_beside_a_file(self) -> JobConfig:
         for name in self.FILE_SECTIONS:
             section = getattr(self, name)
-            if section.sha256 is not None and section.file is None:
+            if section is not None and section.sha256 is not None and section.file is None:
                 raise ValueError(
                     f"[{name}] sha256 must stand beside a file, got {section.sha256!r} without "
                     "one; name the file or remove sha256"
@@ -133,5 +133,9 @@ class JobConfig(Section):
 
     def files(self) -> dict[str, str]:
         """Return the path of the file that each section names, by section."""
-        named = {section: getattr(self, section).file for section in self.FILE_SECTIONS}
-        return {section: path for section, path in named.items() if path is not None}
+        sections = {name: getattr(self, name) for name in self.FILE_SECTIONS}
+        return {
+            name: section.file
+            for name, section in sections.items()
+            if section is not None and section.file is not None
+        }

@@ -172,7 +172,7 @@ def unpack_configurations(ds: xr.Dataset) -> xr.DataArray:
     return xr.DataArray(spins, coords, dims, KEPT)
 
 
-def target_attrs(target: Target) -> dict[str, Any]:
+def target_attrs(target: Any) -> dict[str, Any]:
     """Return what analysis must know of the target."""
     return {
         "target": named(target),

@@ -2,8 +2,10 @@ r"""What a run over a lattice target may be told: one class a section of ``confi
 
 A run is a scan: every extent ``L`` in [target] times every value of the one coupling that is given
 as a list or a range, times every generator of draws: each [[sampler]], each [[model]], and
-sequential Monte Carlo, [smc].  What sections have in common, and how a config identifies a run, is
-in :mod:`physgen.workflow.sections`.
+sequential Monte Carlo, [smc].  [data] of configurations stands in place of [target] where nobody
+knows the action: models are then fitted to the configurations and compared with them, and there
+is nothing that could be sampled or weighed.  What sections have in common, and how a config
+identifies a run, is in :mod:`physgen.workflow.sections`.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from physgen.core.checks import is_mapping
+from physgen.workflow.lattice.data_section import DataSection
 from physgen.workflow.lattice.methods import checked_settings
 from physgen.workflow.lattice.model_section import (
     ImportanceSection,
@@ -38,6 +41,7 @@ Warmup = Annotated[
     Literal["auto"] | Annotated[int, Field(ge=0)], rule("'auto' or an integer >= 0 (of draws)")
 ]
 SMC = "smc"  # the label of sequential Monte Carlo
+DATA = "data"  # the label of given configurations
 _LEARNED = ("model", "train", "importance", "smc")  # sections that a scan by chains lacks
 
 
@@ -90,9 +94,10 @@ class Config(JobConfig):
 
     KIND: ClassVar[str] = "lattice"
     LAYOUT: ClassVar[int] = 2  # 1: kinds "sampling" and "neural"
-    FILE_SECTIONS: ClassVar[tuple[str, ...]] = ("target",)
+    FILE_SECTIONS: ClassVar[tuple[str, ...]] = ("target", "data")
 
-    target: TargetSection
+    target: TargetSection | None = None
+    data: DataSection | None = None
     # Before the models, which it is merged into: what is wrong with it is said of [train].
     train: TrainSection = TrainSection()
     sampler: Annotated[list[SamplerSection], rule("a section, or a list of them")] = Field(
@@ -126,7 +131,33 @@ class Config(JobConfig):
         return with_common_training({**values, **lists})
 
     @model_validator(mode="after")
+    def _one_source(self) -> Config:
+        if (self.target is None) == (self.data is None):
+            got = "neither" if self.target is None else "both"
+            raise ValueError(
+                "a config must have [target], an action, or [data] of configurations whose "
+                f"action nobody knows, got {got}"
+            )
+        if self.data is None:
+            return self
+        if section := "sampler" if self.sampler else "smc" if self.smc is not None else "":
+            raise ValueError(
+                f"[{section}] needs an action, and [data] holds configurations without one; "
+                f"remove [{section}], or name the action as [target]"
+            )
+        for model in self.model:
+            for key, value in (("on", model.train.on), ("objective", model.train.objective)):
+                if value not in ("auto", "configurations"):
+                    raise ValueError(
+                        f"[train] {key} = {value!r} needs an action, and [data] holds "
+                        f"configurations without one; remove {key}"
+                    )
+        return self
+
+    @model_validator(mode="after")
     def _something_draws(self) -> Config:
+        if self.data is not None:
+            return self
         if not (self.sampler or self.model or self.n_particles):
             raise ValueError(
                 "a config with [target] must have a [[sampler]] or a [[model]], which draw from "
@@ -150,6 +181,8 @@ class Config(JobConfig):
     def _configurations_come_from_chains(self) -> Config:
         for model in self.model:
             given = model.train.on == "configurations"
+            if self.data is not None:
+                return self
             if (given or model.train.objective in ("forward-kl", "mixed-kl")) and not self.sampler:
                 what = (
                     "on = 'configurations'" if given else f"objective = {model.train.objective!r}"
@@ -163,14 +196,15 @@ class Config(JobConfig):
     @property
     def labels(self) -> list[str]:
         """Every generator, in the order of the tables."""
-        found = [sampler.label for sampler in self.sampler] + [model.label for model in self.model]
+        found = [DATA] * (self.data is not None)
+        found += [each.label for each in (*self.sampler, *self.model)]
         return found + [SMC] * bool(self.n_particles)
 
     @property
     def n_particles(self) -> int:
         """Particles of an island of sequential Monte Carlo; by default beside models."""
         if self.smc is None:
-            return SmcSection().n_particles if self.model else 0
+            return SmcSection().n_particles if self.model and self.data is None else 0
         return self.smc.n_particles
 
     @property
@@ -182,7 +216,11 @@ class Config(JobConfig):
     def canonical(self) -> dict[str, Any]:
         """Return the JSON-able form that identifies the run, without what was not given."""
         table = super().canonical()
-        table["target"] = {k: v for k, v in table["target"].items() if v not in (None, {})}
+        for source in ("target", "data"):
+            if table[source] is None:
+                del table[source]
+        if "target" in table:
+            table["target"] = {k: v for k, v in table["target"].items() if v not in (None, {})}
         # How often to checkpoint changes no number; what all models have is in each of them.
         del table["sample"], table["train"]
         for model in table["model"]:

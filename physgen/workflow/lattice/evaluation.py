@@ -14,7 +14,7 @@ from physgen.samplers import estimates
 from physgen.workflow.context import Context
 from physgen.workflow.lattice import chains
 from physgen.workflow.lattice.crossing import crossings
-from physgen.workflow.lattice.generators import Chains, Generator, Learned
+from physgen.workflow.lattice.generators import Chains, Generator, Given, Learned
 from physgen.workflow.lattice.grid import joint, quantities
 from physgen.workflow.lattice.points import Scan
 from physgen.workflow.target.exact import is_square_ising
@@ -36,7 +36,7 @@ MERITS = [name for name in WEIGHTS if name not in ("log_z", "free_energy", "entr
 
 def read(context: Context, point: Generator) -> xr.Dataset:
     """Return what a point drew, without configurations."""
-    if isinstance(point, Chains):
+    if isinstance(point, Chains | Given):
         return chains.read(context, point.group)
     return context.store.read(
         f"{point.group}/draws" if isinstance(point, Learned) else point.group
@@ -45,10 +45,11 @@ def read(context: Context, point: Generator) -> xr.Dataset:
 
 def estimate(point: Generator, draws: xr.Dataset) -> dict[str, float]:
     """Return the estimates of a point, each with its error, and its figures of merit."""
-    if isinstance(point, Chains):
+    if isinstance(point, Chains | Given):
         return _of_chains(draws)
     if isinstance(point, Learned):
-        return _of_weights(draws, point.target)
+        weighted = "log_z" in draws
+        return _of_weights(draws, point.target) if weighted else _of_draws(draws)
     known = {name: float(draws[name]) for name in ("log_z", "log_z_error")}
     # Of weighted particles no number of independent draws is known.
     return with_absolute(point.target, known) | {"ess": math.nan}
@@ -109,6 +110,11 @@ def _of_weights(draws: xr.Dataset, target: Any) -> dict[str, float]:
     row["entropy_per_site"] = float(draws["entropy"]) / V
     row["entropy_per_site_error"] = float(draws["entropy_error"]) / V
     return with_absolute(target, row) | {"ess": merits["ess_share"] * draws.attrs["n"]}
+
+
+def _of_draws(draws: xr.Dataset) -> dict[str, float]:
+    """Return the estimates of independent draws without weights."""
+    return _row(_shown(draws)) | {"ess": float(draws.attrs["n"])}
 
 
 def _shown(draws: xr.Dataset) -> xr.Dataset:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from physgen.core.errors import InputError
-from physgen.core.protocols import Target
 from physgen.core.random import Stream
+from physgen.targets.configurations import Configurations
 from physgen.workflow.lattice.config import SamplerSection
 from physgen.workflow.lattice.methods import AUTO, make, usual
 from physgen.workflow.lattice.model_section import ModelSection
 
-__all__ = ["Annealed", "Chains", "Generator", "Learned", "Place"]
+__all__ = ["Annealed", "Chains", "Generator", "Given", "Learned", "Place"]
 
 # Arguments of a family's class that follow from the target, or are decided by other keys.
 _RESERVED = ("rng", "shape", "boundary", "halved", "net", "begin_from")
@@ -29,6 +30,8 @@ class Place:
     ----------
     at : tuple of int
         Numbers of its extent and of its coupling in the scan.
+    make : callable() -> Target or Configurations
+        Makes the target.
     L : int or None
         Extent; None where a target of the user has none.
     value : float or None
@@ -40,11 +43,19 @@ class Place:
     """
 
     at: tuple[int, int]
-    target: Target
+    make: Callable[[], Any]
     L: int | None
     value: float | None
     path: tuple[str, ...]
     text: str
+
+    @cached_property
+    def target(self) -> Any:
+        """What is sampled here: a Target, or Configurations.
+
+        It is made when it is first asked for: to read a finished run needs no file of the user.
+        """
+        return self.make()
 
 
 @dataclass(frozen=True)
@@ -69,9 +80,14 @@ class Generator:
     text: str
 
     @property
-    def target(self) -> Target:
-        """What it draws from."""
+    def target(self) -> Any:
+        """What it draws from: a Target, or Configurations."""
         return self.place.target
+
+
+@dataclass(frozen=True)
+class Given(Generator):
+    """Configurations of the user."""
 
 
 @dataclass(frozen=True)
@@ -143,15 +159,17 @@ class Learned(Generator):
 
     def objective(self, configurations: Any, rng: Stream) -> Any:
         """Return the objective of the fit; `configurations` of the target where it needs them."""
-        from physgen.training import ForwardKL, MixedKL
+        from physgen.training import ForwardKL, MaximumLikelihood, MixedKL
 
-        goal = self.section.train.objective
+        fraction, goal = self.section.train.validation_fraction, self.section.train.objective
+        if isinstance(self.target, Configurations):
+            return MaximumLikelihood(self.target, fraction)
         if goal == "auto":
             goal = "forward-kl" if self.section.train.needs_configurations else "reverse-kl"
         try:
             if goal == "reverse-kl":
                 return self._reverse(rng)
-            forward = ForwardKL(self.target, configurations)
+            forward = ForwardKL(self.target, configurations, fraction)
             return forward if goal == "forward-kl" else MixedKL(self._reverse(rng), forward)
         except InputError as error:
             raise InputError(f"[train] {self.text}: {error}") from None

@@ -30,7 +30,7 @@ def check(config: Config) -> None:
     for model in config.model:
         check_device(model.train.device)
     for place in scan.places():
-        if scan.is_foreign and place.at == (0, 0):
+        if scan.section.is_foreign and place.at == (0, 0):
             check_own(place.target)
         for point in scan.chains(place):
             point.bind()
@@ -40,7 +40,7 @@ def check(config: Config) -> None:
             check_memory(int(8 * held), what, "lower them under [sampler]")
         for each in scan.learned(place):
             each.model(Stream(config.seed))
-            if not each.section.train.needs_configurations:
+            if config.data is not None or not each.section.train.needs_configurations:
                 each.objective(None, Stream(config.seed))
         for _ in scan.annealed(place):
             check_path(place.target)

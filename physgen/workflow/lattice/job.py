@@ -11,15 +11,16 @@ from physgen.workflow.lattice.summary import summarize
 __all__ = ["JOB"]
 
 GROUPS = {
+    "data": "observables of the given configurations",
     "chains": "the draws of Markov chains, a group for every sampler, extent and coupling",
     "smc": "log Z by sequential Monte Carlo, a group for every extent and coupling",
     "models/training": "history of the fit of a model",
     "models/model": "the weights of a model",
-    "models/draws": "weighted draws of a model, log Z, and the quality of the weights",
+    "models/draws": "draws of a model; where an action is known, with weights and log Z",
     "checkpoint": "where the chains, the particles or the fit of the present point are",
     "scan": "the points whose chains are drawn, and the time that each took",
     "trained": "the models that are trained, and the time that each took",
-    "drawn": "the models whose draws are weighed, and the time that each took",
+    "drawn": "the models that were drawn from, and the time that each took",
     "estimates": "quantities with errors, from every generator at every point",
     "exact": "exact values along a scan, as lines",
     "crossings": "where the Binder cumulants of two lattice sizes are equal",

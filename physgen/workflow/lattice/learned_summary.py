@@ -16,7 +16,7 @@ from physgen.workflow.lattice.points import Scan
 from physgen.workflow.summary import Column, Table
 from physgen.workflow.target.quantities import head
 
-__all__ = ["NOTES", "figures", "tables", "warnings"]
+__all__ = ["NOTES", "figures", "number", "quantities_table", "tables", "warnings"]
 
 NOTES = (
     "log Z is absolute: no path of couplings is integrated. Errors are one standard error, pulls "
@@ -36,7 +36,7 @@ def tables(
 ) -> tuple[Table, ...]:
     """Return the tables of a run with models; `seconds` of training by group of a model."""
     return (
-        _quantities(scan, grid, side_by_side),
+        quantities_table(scan, grid, side_by_side),
         _free_energies(scan, grid, side_by_side, seconds),
     )
 
@@ -66,7 +66,8 @@ def warnings(scan: Scan, grid: xr.Dataset) -> Iterator[str]:
                 yield f"{point.text}: an effective share of {share:.2g} is poor; train longer"
 
 
-def _quantities(scan: Scan, grid: xr.Dataset, side_by_side: xr.Dataset | None) -> Table:
+def quantities_table(scan: Scan, grid: xr.Dataset, side_by_side: xr.Dataset | None) -> Table:
+    """Return every quantity from every generator."""
     exact = any(f"{name}_exact" in grid for name in quantities(grid))
     beside = [Column("exact"), Column("pull\nexact")] if exact else []
     several = side_by_side is not None
@@ -121,7 +122,7 @@ def _free_energies(
     )
     rows: list[tuple[str, ...]] = []
     for place in scan.places():
-        V = scan.sites(place.target)
+        V = int(grid["n_sites"][place.at[0]])
         for point in (*scan.learned(place), *scan.annealed(place)):
             at = _at(grid, point.label, place)
             log_z, error = (_known(at, name) for name in ("log_z", "log_z_error"))

@@ -15,7 +15,7 @@ from physgen.workflow.lattice import chains
 from physgen.workflow.lattice.generators import Chains, Learned
 from physgen.workflow.target.exact import exact_of
 
-__all__ = ["is_trained", "load", "share", "train"]
+__all__ = ["held_out", "is_trained", "load", "share", "train"]
 
 
 def is_trained(context: Context, point: Learned) -> bool:
@@ -65,11 +65,17 @@ def share(history: xr.Dataset) -> float:
     return float(history["ess"][-1]) if known else math.nan
 
 
+def held_out(history: xr.Dataset) -> tuple[float, float]:
+    """Return the held-out loss per site of the weights that are kept, and its error."""
+    best = int(np.argmin(history["validation_nll"].values))
+    return float(history["validation_nll"][best]), float(history["validation_nll_error"][best])
+
+
 def _curve(history: xr.Dataset, point: Learned) -> xr.Dataset:
     """Return the history; where log Z is known the divergence stands beside the free energy."""
     known = exact_of(point.target).get("log_z")
     if known is not None and "validation_free_energy" in history:
-        n = int(np.prod(point.target.event_shape))
+        n = math.prod(point.target.event_shape)
         kl = history["validation_free_energy"] * n + known
         history = history.assign(kl=kl.assign_attrs(units="nat", long_name="D(q || p)"))
     return labelled(history, "asymptotic", "the model: its loss per site")

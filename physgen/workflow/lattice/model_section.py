@@ -50,6 +50,9 @@ class TrainSection(Section):
     anneal: Fraction | None = None
     draws_per_epoch: Count | None = None
     n_validation: Draws = 1024
+    validation_fraction: Annotated[
+        float, rule("a number in (0, 1)", gt=0, lt=1, allow_inf_nan=False)
+    ] = 0.1
     checkpoint_every: Positive = 20.0
 
     @field_validator("budget")

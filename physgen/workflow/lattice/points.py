@@ -9,10 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import final
 
-from physgen.workflow.lattice.config import SMC, Config, SamplerSection, SmcSection
-from physgen.workflow.lattice.generators import Annealed, Chains, Generator, Learned, Place
+from physgen.workflow.lattice.config import DATA, SMC, Config, SamplerSection, SmcSection
+from physgen.workflow.lattice.data_section import DataSection
+from physgen.workflow.lattice.generators import (
+    Annealed,
+    Chains,
+    Generator,
+    Given,
+    Learned,
+    Place,
+)
 from physgen.workflow.target.axes import Axes
 from physgen.workflow.target.section import TargetSection
 
@@ -27,9 +36,11 @@ class Scan(Axes):
     config: Config
 
     @property
-    def section(self) -> TargetSection:
-        """The [target] section."""
-        return self.config.target
+    def section(self) -> TargetSection | DataSection:
+        """The section that says what is sampled."""
+        found = self.config.target or self.config.data
+        assert found is not None  # the config has one of them
+        return found
 
     @property
     def samplers(self) -> list[SamplerSection]:
@@ -52,13 +63,19 @@ class Scan(Axes):
             for j, value in enumerate(self.values):
                 text = ", ".join(self.words(L, value))
                 path = tuple(self.place(L, value))
-                yield Place((i, j), self.target(L, value), L, value, path, text)
+                yield Place((i, j), partial(self.target, L, value), L, value, path, text)
 
     def generators(self, place: Place) -> Iterator[Generator]:
         """Yield every generator at a place, in the order of the tables."""
+        yield from self.given(place)
         yield from self.chains(place)
         yield from self.learned(place)
         yield from self.annealed(place)
+
+    def given(self, place: Place) -> Iterator[Given]:
+        """Yield the configurations of the user, if there are any."""
+        if self.config.data is not None:
+            yield Given(DATA, DATA, place, DATA)
 
     def chains(self, place: Place) -> Iterator[Chains]:
         """Yield the Markov chains at a place; those of the first sampler come first."""

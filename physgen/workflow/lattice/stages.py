@@ -1,7 +1,8 @@
 """The stages of a run over a lattice target: sample, train, draw, validate.
 
-``sample`` draws the Markov chains of every point, and anneals particles; ``train`` fits every
-model, on the action or on the configurations of the first sampler; ``draw`` weighs their draws;
+``sample`` draws the Markov chains of every point, and anneals particles, or measures the
+configurations that were given; ``train`` fits every model, on the action or on configurations;
+``draw`` draws from the models, with weights where an action is known;
 ``validate`` turns all of it into estimates on one grid, beside exact values and beside each other.
 A group at the end of each stage says that it is done, and how long each point took.
 """
@@ -9,6 +10,7 @@ A group at the end of each stage says that it is done, and how long each point t
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,6 +18,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from physgen.analysis.format import format_estimate
 from physgen.workflow.context import Context
 from physgen.workflow.job import Stage
 from physgen.workflow.labels import labelled
@@ -28,19 +31,25 @@ from physgen.workflow.target.exact import exact_of, is_square_ising, lines
 __all__ = ["STAGES"]
 
 _SAMPLED = ("philox", "numpy", "numba", "xarray", "matplotlib", "r-hat", "gamma-method")
+_MEASURED = ("numpy", "xarray", "matplotlib", "r-hat", "gamma-method")
 _TRAINED = ("nis", "reverse-kl", "psis", "adam", "torch", "numpy", "xarray", "matplotlib")
+_FITTED = ("adam", "torch", "numpy", "xarray", "matplotlib")
 
 
 def _sample(context: Context) -> str:
     from physgen.samplers.loop.memory import format_bytes
-    from physgen.workflow.lattice import annealing, chains
+    from physgen.workflow.lattice import annealing, chains, given
     from physgen.workflow.lattice.inputs import result_bytes
     from physgen.workflow.lattice.progress import Meter
 
     store, scan = context.store, Scan(context.config)
     points = [chain for place in scan.places() for chain in scan.chains(place)]
     annealed = [each for place in scan.places() for each in scan.annealed(place)]
-    store.cite(*_SAMPLED, *(key for point in points for key in point.make().cites))
+    supplied = [each for place in scan.places() for each in scan.given(place)]
+    store.cite(
+        *(_MEASURED if supplied else _SAMPLED),
+        *(key for point in points for key in point.make().cites),
+    )
     meter, size = Meter(points), format_bytes(result_bytes(scan))
     if points:
         context.reporter.update("sample", f"{_counted(points)}, about {size}")
@@ -53,11 +62,14 @@ def _sample(context: Context) -> str:
     for index, point in enumerate(points):
         if chains.is_complete(context, point):
             meter.skip(index)
+    _each(context, supplied, lambda p: store.has(p.group), lambda p: given.measure(context, p))
     drawn = _each(context, points, lambda p: chains.is_complete(context, p), draw)
     more = _each(
         context, annealed, lambda p: store.has(p.group), lambda p: annealing.draw(context, p)
     )
     _close(context, "scan", [*points, *annealed], drawn + more, "warm-up and draws")
+    if supplied:
+        return f"{scan.title}: {supplied[0].target!r}"
     counts = {f"{s.n_chains} chains x {s.n_draws:,} draws" for s in scan.samplers}
     listed = [f"{_counted(points)} ({scan.title}), {' or '.join(sorted(counts))} each"]
     return "; ".join(listed * bool(points) + [f"log Z of {_counted(annealed)}"] * bool(annealed))
@@ -68,7 +80,7 @@ def _train(context: Context) -> str:
 
     store, scan = context.store, Scan(context.config)
     points = [point for place in scan.places() for point in scan.learned(place)]
-    store.cite(*_TRAINED)
+    store.cite(*(_TRAINED if scan.config.data is None else _FITTED))
     seconds = _each(
         context,
         points,
@@ -77,22 +89,27 @@ def _train(context: Context) -> str:
         "/training",
     )
     _close(context, "trained", points, seconds, "training")
-    shares = [learning.share(store.read(f"{p.group}/training")) for p in points]
-    return f"ESS of held-out draws {', '.join(f'{e:.3f}' for e in shares)}"
+    histories = [store.read(f"{p.group}/training") for p in points]
+    if scan.config.data is not None:
+        losses = [learning.held_out(history) for history in histories]
+        return f"held-out NLL per site {', '.join(format_estimate(*found) for found in losses)}"
+    return f"ESS of held-out draws {', '.join(f'{learning.share(h):.3f}' for h in histories)}"
 
 
 def _draw(context: Context) -> str:
-    from physgen.workflow.lattice import weighing
+    from physgen.workflow.lattice import drawing
 
     store, scan = context.store, Scan(context.config)
     points = [point for place in scan.places() for point in scan.learned(place)]
 
     def draw(point: Any) -> None:
         log_z = next((evaluation.log_z(context, a) for a in scan.annealed(point.place)), None)
-        weighing.draw(context, point, _first(scan, point.place), log_z)
+        drawing.draw(context, point, _first(scan, point.place), log_z)
 
-    seconds = _each(context, points, lambda p: weighing.is_complete(context, p), draw, "/draws")
-    _close(context, "drawn", points, seconds, "weighted draws")
+    seconds = _each(context, points, lambda p: drawing.is_complete(context, p), draw, "/draws")
+    _close(context, "drawn", points, seconds, "draws of the models")
+    if scan.config.data is not None:
+        return f"{scan.config.importance.n_draws:,} draws of {len(points)} models, without weights"
     shares = [float(store.read(f"{p.group}/draws")["ess_share"]) for p in points]
     return f"ESS {', '.join(f'{e:.3f}' for e in shares)}"
 
@@ -174,7 +191,7 @@ def _close(
     record = xr.Dataset(
         {
             "cpu_seconds": ("point", seconds, {"units": "s", "long_name": of}),
-            "n_sites": ("point", [int(np.prod(point.target.event_shape)) for point in points]),
+            "n_sites": ("point", [math.prod(point.target.event_shape) for point in points]),
             "group": ("point", [point.group for point in points]),
         }
     )
@@ -191,11 +208,11 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "sample",
         ("scan",),
-        "Markov chains at every point",
+        "configurations at every point",
         _sample,
-        lambda config: bool(config.sampler or config.n_particles),
+        lambda config: bool(config.sampler or config.n_particles or config.data),
     ),
     Stage("train", ("trained",), "one model a point", _train, lambda config: bool(config.model)),
-    Stage("draw", ("drawn",), "weighted draws", _draw, lambda config: bool(config.model)),
+    Stage("draw", ("drawn",), "draws of the models", _draw, lambda config: bool(config.model)),
     Stage("validate", ("estimates",), "estimates beside exact values", _validate),
 )

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from physgen.analysis.format import format_estimate
+from physgen.workflow.lattice import fitted_summary as fitted
 from physgen.workflow.lattice import learned_summary as learned
 from physgen.workflow.lattice.config import Config
 from physgen.workflow.lattice.grid import joint, quantities
@@ -36,8 +37,14 @@ def summarize(tree: xr.DataTree, config: Config) -> Summary:
     crossings = _crossings(scan, dataset_of(tree, "crossings"))
     if scan.config.model:
         seconds = _seconds(tree)
-        main = learned.tables(scan, estimates, side_by_side, seconds)
-        notes, figures = learned.NOTES, learned.figures(main)
+        if scan.config.data is None:
+            main = learned.tables(scan, estimates, side_by_side, seconds)
+            notes = learned.NOTES
+        else:
+            table = learned.quantities_table(scan, estimates, side_by_side)
+            main = (table, fitted.table(scan, tree, seconds))
+            notes = fitted.NOTES
+        figures = learned.figures(main)
     else:
         main = (_points(scan, estimates),)
         notes = _notes(main[0])
@@ -207,9 +214,11 @@ def _agreements(estimates: xr.Dataset, side_by_side: xr.Dataset) -> Iterator[tup
 
 
 def _place(estimates: xr.Dataset, where: tuple[np.intp, ...]) -> str:
+    """Return generator and point in words; L is 0 and the coupling NaN where there is none."""
     dims = estimates["ess"].dims
-    at = [estimates[d].values[w] for d, w in zip(dims, where)]
-    return f"{at[0]}, L = {at[1]}, {dims[2]} = {at[2]:g}"
+    label, L, value = (estimates[d].values[w] for d, w in zip(dims, where))
+    parts = [str(label), *([f"L = {L}"] if L else [])]
+    return ", ".join(parts + ([f"{dims[2]} = {value:g}"] if np.isfinite(value) else []))
 
 
 def _check_table(checks: list[tuple[str, ...]]) -> Table:
@@ -218,20 +227,22 @@ def _check_table(checks: list[tuple[str, ...]]) -> Table:
 
 
 def _warnings(scan: Scan, estimates: xr.Dataset, checks: list[tuple[str, ...]]) -> Iterator[str]:
+    advice = "do not trust this run" if scan.config.data is None else "the model misses it"
     for what, value, _, p in checks:
         if p and float(p) < ALARM:
-            yield f"{what}: chi^2 per point is {value}, p = {float(p):.1g}; do not trust this run"
+            yield f"{what}: chi^2 per point is {value}, p = {float(p):.1g}; {advice}"
+    more = "; raise [sampler] n_draws" if scan.samplers else ""
     told = [line for line in str(estimates.attrs.get("warnings", "")).split("\n") if line]
     yield from told[:MANY_WARNINGS]
     if len(told) > MANY_WARNINGS:
-        yield f"and {len(told) - MANY_WARNINGS} more such points: raise [sampler] n_draws"
+        yield f"and {len(told) - MANY_WARNINGS} more such points{more}"
     least = scan.config.validate_.ess_min
     ess = estimates["ess"].values
     few = int(np.sum(ess < least))
     if few:
         yield (
             f"{few} of {ess.size} points have fewer than {least:g} independent draws, the worst "
-            f"{np.nanmin(ess):.0f}: their errors are rough; raise [sampler] n_draws"
+            f"{np.nanmin(ess):.0f}: their errors are rough{more}"
         )
 
 

@@ -88,6 +88,7 @@ class DataSection(Section):
     n_shots: Draws | None = None
     file: PathText | None = None
     sha256: Text | None = None
+    holds: Annotated[Literal["outcomes"], rule("'outcomes' or 'configurations'")] = "outcomes"
 
 
 class SampleSection(Section):
@@ -278,6 +279,7 @@ class Config(JobConfig):
     def canonical(self) -> dict[str, Any]:
         """Return the JSON-able form that identifies the run; outcomes of a file have no state."""
         table = super().canonical()
+        del table["data"]["holds"]  # as every run of this kind
         if self.data.file is not None:
             del table["state"]
         return table

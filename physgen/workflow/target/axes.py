@@ -4,37 +4,58 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any, Protocol
 
-from physgen.catalogue import target_systems
-from physgen.core.protocols import Target
-from physgen.workflow.target import own
-from physgen.workflow.target.section import TargetSection
+from physgen.catalogue import System, target_systems
 
-__all__ = ["Axes"]
+__all__ = ["Axes", "Source"]
 
 
-class Axes(ABC):
-    """The axes that a [target] section spans."""
+class Source(Protocol):
+    """A section that says what is sampled: [target], or [data] of configurations."""
 
     @property
-    @abstractmethod
-    def section(self) -> TargetSection:
-        """The [target] section."""
+    def L(self) -> list[int] | None:
+        """Extents; None where there is but one, which has no name."""
+        ...
 
     @property
-    def is_foreign(self) -> bool:
-        """Whether the action is of other hands than physgen's: its force is then checked."""
-        system = self.section.system
-        return system is None or not str(system.path).startswith("physgen.")
+    def system(self) -> System | None:
+        """The system of the catalogue, if it is one."""
+        ...
 
     @property
     def title(self) -> str:
         """What is sampled, in a word or two."""
-        section = self.section
-        if section.system is not None:
-            return section.system.label
-        return f"{section.object} of {Path(str(section.file)).name}"
+        ...
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether its force is of other hands than physgen's, and is to be checked."""
+        ...
+
+    def couplings(self) -> dict[str, list[float]]:
+        """Return the values of every coupling, by name."""
+        ...
+
+    def target(self, L: int | None, couplings: Mapping[str, float]) -> Any:
+        """Return what is sampled at one extent and one value of every coupling."""
+        ...
+
+
+class Axes(ABC):
+    """The axes that a section spans."""
+
+    @property
+    @abstractmethod
+    def section(self) -> Source:
+        """The section of the config that says what is sampled."""
+
+    @property
+    def title(self) -> str:
+        """What is sampled, in a word or two."""
+        return self.section.title
 
     @property
     def text(self) -> str:
@@ -84,13 +105,10 @@ class Axes(ABC):
         couplings = self.section.couplings()
         return {name: v[0] for name, v in couplings.items() if v and name != self.coupling}
 
-    def target(self, L: int | None, value: float | None) -> Target:
+    def target(self, L: int | None, value: float | None) -> Any:
         """Return the target at one extent and coupling."""
         couplings = dict(self.fixed) | ({self.coupling: value} if value is not None else {})
-        section, extent = self.section, {} if L is None else {"L": L}
-        if section.system is None:
-            return own.load(section, L, couplings)
-        return section.system.target(**extent, **section.choices(), **couplings)
+        return self.section.target(L, couplings)
 
     def place(self, L: int | None, value: float | None) -> list[str]:
         """Return the parts of a group's name that stand for a point."""
@@ -102,6 +120,6 @@ class Axes(ABC):
         parts = [f"L = {L}"] if L is not None else []
         return parts + ([f"{self.coupling} = {value:g}"] if value is not None else [])
 
-    def sites(self, target: Target) -> int:
+    def sites(self, target: Any) -> int:
         """Return the number of sites."""
         return math.prod(target.event_shape)

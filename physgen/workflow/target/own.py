@@ -14,34 +14,29 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from physgen.core.errors import InputError, PhysgenError
 from physgen.core.protocols import Target
 from physgen.workflow.files import check_digest
 
-if TYPE_CHECKING:
-    from physgen.workflow.target.section import TargetSection
-
 __all__ = ["load"]
 
 
-def load(section: TargetSection, L: int | None, couplings: Mapping[str, float]) -> Target:
-    """Return the target of one point.
+def load(file: str, name: str, sha256: str | None, arguments: Mapping[str, float]) -> Target:
+    """Return the target of one point: the object `name` of `file`, or what it returns.
 
     Raises
     ------
     InputError
         If the file has changed or raises, has no such object, or the object is no target.
     """
-    file, name = str(section.file), str(section.object)
-    check_digest("target", file, section.sha256)
+    check_digest("target", file, sha256)
     found = getattr(_module(file), name, None)
     if found is None:
         raise InputError(
             f"[target] object must be a name that {Path(file).name} defines, got {name!r}"
         )
-    arguments = ({} if L is None else {"L": L}) | dict(couplings)
     if not _is_target(found):
         if not callable(found):
             raise InputError(

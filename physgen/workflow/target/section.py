@@ -7,6 +7,7 @@ those are says its ``system.toml`` (:mod:`physgen.catalogue`).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
@@ -14,7 +15,9 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from physgen.catalogue import System, list_systems, load_system, target_systems
 from physgen.core.checks import is_mapping
 from physgen.core.errors import InputError
+from physgen.core.protocols import Target
 from physgen.workflow.sections import PathText, Section, Text, rule, unknown_key
+from physgen.workflow.target import own
 from physgen.workflow.target.values import extents, numbers
 
 __all__ = ["TargetSection"]
@@ -60,6 +63,25 @@ class TargetSection(Section):
     def system(self) -> System | None:
         """The system that is named; None for an action of the user's own."""
         return None if self.name is None else load_system(self.name)
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the action is of other hands than physgen's: its force is then checked."""
+        return self.system is None or not str(self.system.path).startswith("physgen.")
+
+    @property
+    def title(self) -> str:
+        """What is sampled, in a word or two."""
+        if self.system is not None:
+            return self.system.label
+        return f"{self.object} of {Path(str(self.file)).name}"
+
+    def target(self, L: int | None, couplings: Mapping[str, float]) -> Target:
+        """Return the target at one extent and one value of every coupling."""
+        extent: dict[str, int] = {} if L is None else {"L": L}
+        if self.system is None:
+            return own.load(str(self.file), str(self.object), self.sha256, {**extent, **couplings})
+        return self.system.target(**extent, **self.choices(), **couplings)
 
     def couplings(self) -> dict[str, list[float]]:
         """Return the values of every coupling, by name, in the order of the system."""

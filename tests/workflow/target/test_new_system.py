@@ -138,8 +138,8 @@ def test_its_keys_are_those_of_its_file(folder):
     place = next(scan.places())
     assert (place.target.event_shape, place.target.ends) == ((3, 4), "twisted")
     assert scan.text.endswith("omega = 0.8 to 1.2, n_rings = 3")
-    assert scan.is_foreign
-    assert not Scan(config_from_dict(ISING)).is_foreign
+    assert scan.section.is_foreign
+    assert not Scan(config_from_dict(ISING)).section.is_foreign
 
 
 ISING = {"target": {"name": "ising-2d", "L": 4, "beta": 0.4}, "sampler": {"name": "heat-bath"}}

@@ -1,9 +1,9 @@
-"""The weighted draws of one trained model: drawn in blocks, each of which a kill cannot take.
+"""The draws of one trained model: drawn in blocks, each of which a kill cannot take.
 
 Blocks are gathered for ``[sample] checkpoint_every`` seconds, or until a signal comes, and then
-appended to the group of the point.  When all are there the group is replaced by the whole: draws
-with their weights, log Z, the quality of the weights, and what speaks against them.  Weights that
-are too poor to be used are kept without their numbers, and say so.
+appended to the group of the point.  When all are there the group is replaced by the whole: where
+an action is known, draws with their weights, log Z, the quality of the weights, and what speaks
+against them.  Weights that are too poor to be used are kept without their numbers, and say so.
 """
 
 from __future__ import annotations
@@ -14,13 +14,17 @@ import numpy as np
 import xarray as xr
 
 from physgen.core.errors import InputError
+from physgen.targets.configurations import Configurations
 from physgen.workflow.context import Context
 from physgen.workflow.labels import labelled, with_units
 from physgen.workflow.lattice import chains
 from physgen.workflow.lattice.generators import Chains, Learned
 from physgen.workflow.lattice.learning import load
 
-__all__ = ["draw", "is_complete"]
+__all__ = ["HELD_OUT", "draw", "is_complete"]
+
+
+HELD_OUT = "held_out_nll"
 
 
 def is_complete(context: Context, point: Learned) -> bool:
@@ -33,7 +37,7 @@ def is_complete(context: Context, point: Learned) -> bool:
 def draw(
     context: Context, point: Learned, source: Chains | None, log_z: tuple[float, float] | None
 ) -> None:
-    """Draw what the run file lacks of a point, and weigh it.
+    """Draw what the run file lacks of a point, and weigh it where an action is known.
 
     Parameters
     ----------
@@ -42,16 +46,20 @@ def draw(
     log_z : (value, error), optional
         An independent log Z to compare with.
     """
+    from physgen.samplers.unweighted_draws import UnweightedDraws
     from physgen.samplers.weighted_draws import WeightedDraws
 
     store, section, group = context.store, context.config.importance, f"{point.group}/draws"
     context.reporter.update("draw", point.text)
     stream = context.stream("draw").child(point.group)
     try:
-        work = WeightedDraws.prepare(load(context, point), point.target, section.n_draws, stream)
+        model, target = load(context, point), point.target
+        kind = UnweightedDraws if isinstance(target, Configurations) else WeightedDraws
+        work = kind.prepare(model, target, section.n_draws, stream)
     except InputError as error:
         raise InputError(f"{point.text}: {error}") from None
     context.check_stop()
+    exactness = "asymptotic" if isinstance(work, WeightedDraws) else "approximate"
     parts: list[xr.Dataset] = []
     last = time.monotonic()
 
@@ -59,7 +67,7 @@ def draw(
         nonlocal parts, last
         if parts:
             joined = with_units(xr.concat(parts, "sample"))
-            store.commit({group: labelled(joined, "asymptotic", "the target")},
+            store.commit({group: labelled(joined, exactness, "the target")},
                          append={group: "sample"})  # fmt: skip
         parts, last = [], time.monotonic()
 
@@ -73,13 +81,17 @@ def draw(
         context.check_stop()
     kept = [store.read(group)] if store.has(group) else []
     whole = xr.concat([*kept, *parts], "sample", combine_attrs="drop")
-    samples = None if source is None else chains.configurations(context, source.group)
-    try:
-        found = work.result(whole, samples=samples, log_z=log_z, ess_floor=section.ess_floor)
-    except InputError as error:
-        found = _refused(f"{error}; or lower [importance] ess_floor")
-    marked = labelled(found, "asymptotic", "the target").assign_attrs(complete=1)
-    store.commit({group: marked})
+    if isinstance(work, WeightedDraws):
+        samples = None if source is None else chains.configurations(context, source.group)
+        try:
+            found = work.result(whole, samples=samples, log_z=log_z, ess_floor=section.ess_floor)
+        except InputError as error:
+            found = _refused(f"{error}; or lower [importance] ess_floor")
+    else:
+        # Of every configuration held out, so that models are compared pair by pair.
+        loss = point.objective(None, stream).evaluate(model)
+        found = work.result(whole).assign({HELD_OUT: ("held_out", loss, {"units": "nat/site"})})
+    store.commit({group: labelled(found, exactness, "the target").assign_attrs(complete=1)})
 
 
 def _refused(why: str) -> xr.Dataset:

@@ -1,0 +1,138 @@
+"""The section [data] of configurations in a file, whose action nobody knows."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from physgen.catalogue import System
+from physgen.core.errors import InputError
+from physgen.targets.configurations import SYMMETRIES, Configurations
+from physgen.workflow.files import check_digest
+from physgen.workflow.sections import Flag, PathText, Section, Text, one_of, rule
+
+__all__ = ["DataSection"]
+
+SUFFIXES = (".npy", ".npz", ".h5", ".hdf5", ".nc")
+Boundary = Annotated[str, one_of(("periodic", "open"))]
+Boundaries = Annotated[Boundary | list[Boundary], rule("'periodic', 'open', or a list of them")]
+Kind = Annotated[Literal["spins", "reals"], rule("'spins' or 'reals'")]
+
+
+class DataSection(Section):
+    """Configurations x ~ p, and what is known of p; see `physgen.Configurations`.
+
+    `array` is the name of the array in a file that holds several; `chains` says that its first
+    axis counts independent chains.
+    """
+
+    holds: Annotated[Literal["configurations"], rule("'configurations' or 'outcomes'")]
+    file: PathText
+    sha256: Text | None = None
+    array: Text | None = None
+    chains: Flag = False
+    support: Kind | None = None
+    boundary: Boundaries | None = None
+    symmetries: list[Annotated[str, one_of(SYMMETRIES)]] = Field(default_factory=list[str])
+
+    @model_validator(mode="after")
+    def _readable(self) -> DataSection:
+        if not self.file.endswith(SUFFIXES):
+            raise ValueError(
+                f"[data] file must end in one of {', '.join(SUFFIXES)}, got {self.file!r}; "
+                "numpy.save writes an npy file"
+            )
+        return self
+
+    @property
+    def L(self) -> list[int] | None:
+        """None: a file holds one extent."""
+        return None
+
+    @property
+    def system(self) -> System | None:
+        """None: it is no system of the catalogue."""
+        return None
+
+    @property
+    def is_foreign(self) -> bool:
+        """False: it has no force that could be checked."""
+        return False
+
+    @property
+    def title(self) -> str:
+        """The name of the file."""
+        return f"configurations of {Path(self.file).name}"
+
+    def couplings(self) -> dict[str, list[float]]:
+        """Return nothing: a file has no couplings."""
+        return {}
+
+    def target(self, L: int | None, couplings: Mapping[str, float]) -> Configurations:
+        """Return the configurations.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be read, has changed, or holds no configurations.
+        """
+        del L, couplings
+        words = self.boundary
+        boundary = tuple(words) if isinstance(words, list) else words
+        about = (self.chains, self.support, boundary, tuple(self.symmetries))
+        return _read(self.file, self.sha256, self.array, *about)
+
+
+@functools.lru_cache(maxsize=1)
+def _read(
+    file: str,
+    sha256: str | None,
+    array: str | None,
+    chains: bool,
+    support: str | None,
+    boundary: str | tuple[str, ...] | None,
+    symmetries: tuple[str, ...],
+) -> Configurations:
+    """Read a file once a process."""
+    check_digest("data", file, sha256)
+    try:
+        x = _array(Path(file), array)
+        return Configurations(
+            x, chains=chains, support=support, boundary=boundary, symmetries=symmetries
+        )
+    except InputError as error:
+        raise InputError(f"[data] {Path(file).name}: {error}") from None
+
+
+def _array(path: Path, name: str | None) -> np.ndarray:
+    """Return the array of a file that is called `name`, or the only one."""
+    from physgen.quantum.arrays import read_arrays
+    from physgen.results import list_arrays, open_array
+
+    if path.suffix in (".h5", ".hdf5", ".nc"):
+        known = list_arrays(path)
+        opened = open_array(path, _chosen(path, list(known), name))
+        return opened.read(0, len(opened))
+    found = read_arrays(path, "file must hold an array")
+    if isinstance(found, np.ndarray):
+        if name is not None:
+            raise InputError(f"an npy file holds one array without a name, got array = {name!r}")
+        return found
+    return found[_chosen(path, list(found), name)]
+
+
+def _chosen(path: Path, known: list[str], name: str | None) -> str:
+    if name is None and len(known) == 1:
+        return known[0]
+    plain = {each.strip("/"): each for each in known}
+    if name is None or name.strip("/") not in plain:
+        raise InputError(
+            f"array must be the name of one of the arrays of {path.name}, "
+            f"{', '.join(map(repr, plain)) or 'of which it has none'}, got {name!r}"
+        )
+    return plain[name.strip("/")]
