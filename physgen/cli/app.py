@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from textwrap import dedent
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -19,7 +21,6 @@ app = typer.Typer(
         "\\[data] reconstructs a quantum state."
     ),
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -68,93 +69,132 @@ Runs = Annotated[
 ]
 
 
-def _stages(last: str, config: Path, out: Path, overrides: list[str] | None, force: bool) -> None:
-    from physgen.cli.work import work
-
-    work(last, config, out, overrides or [], force)
-
-
-@app.command(rich_help_panel=DO)
-def run(config: ConfigPath, out: Out, set_: Set = None, force: Force = False) -> None:
-    """Do everything, up to the report.
-
-    A lattice system: sample, train, draw, validate, report (train and draw
-    where it has a model).  A reconstruction: generate, train, sample,
-    validate, report.  Whatever DIR already holds is kept, so the same command
-    finishes an interrupted run.
-    """
-    _stages("report", config, out, set_, force)
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Say nothing while working; errors and tables stay.")
+]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Plain lines instead of a bar, one a second.")
+]
+LogFile = Annotated[
+    Path | None,
+    typer.Option("--log-file", metavar="FILE", help="Write progress, with times, to FILE too."),
+]
 
 
-@app.command(rich_help_panel=DO)
-def generate(config: ConfigPath, out: Out, set_: Set = None, force: Force = False) -> None:
-    """Reconstruction: find the ground state and measure it, or import a data file."""
-    _stages("generate", config, out, set_, force)
+class Talk(NamedTuple):
+    """How a command that works is to tell of its progress."""
+
+    quiet: bool
+    verbose: bool
+    log_file: Path | None
 
 
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Answer what is asked of no command."""
+    if version:
+        import physgen as package
+
+        typer.echo(f"physgen {package.__version__}")
+        raise typer.Exit
+
+
+def _command_of(last: str) -> Callable[..., None]:
+    """Return the command that does the stages up to `last`."""
+
+    def command(
+        config: ConfigPath,
+        out: Out,
+        set_: Set = None,
+        force: Force = False,
+        quiet: Quiet = False,
+        verbose: Verbose = False,
+        log_file: LogFile = None,
+    ) -> None:
+        from physgen.cli.work import work
+
+        work(last, config, out, set_ or [], force, Talk(quiet, verbose, log_file))
+
+    return command
+
+
+STAGES = {
+    "run": (
+        "report",
+        """Do everything, up to the report.
+
+        A lattice system: sample, train, draw, validate, report (train and draw where it has a
+        model).  A reconstruction: generate, train, sample, validate, report.  Whatever DIR
+        already holds is kept, so the same command finishes an interrupted run.
+        """,
+    ),
+    "generate": (
+        "generate",
+        "Reconstruction: find the ground state and measure it, or import a data file.",
+    ),
+    "train": (
+        "train",
+        r"""Fit every model of the config, and keep the weights that validation prefers.
+
+        With \[target]: one fit at every point of the scan, on the action alone (reverse KL), or
+        on configurations of the first \[sampler], which are drawn first.  With \[system] or
+        \[data]: to measurement outcomes or configurations, by maximum likelihood; the data are
+        generated first if need be.
+
+        SIGTERM or Ctrl-C writes a checkpoint and stops; the same command, or
+        `physgen resume DIR`, continues.
+        """,
+    ),
+    "sample": (
+        "sample",
+        r"""Run the Markov chains of a lattice system, or draw outcomes from a trained model.
+
+        With \[target]: every lattice size, coupling and sampler of the scan in turn, streamed to
+        DIR/run.h5; progress tells site updates a second, tau_int and R-hat as they come.
+        SIGTERM or Ctrl-C writes a checkpoint and stops; the same command, or
+        `physgen resume DIR`, goes on to the identical draws, also after kill -9.
+
+        With \[system] or \[data]: draws from the network, which is trained first if need be.
+        """,
+    ),
+    "draw": (
+        "draw",
+        r"""Draw from the trained models of a lattice system, with weights where it has an action.
+
+        With \[target] and \[model]: chains are run and models are trained first if need be.
+        Draws come in blocks; a kill loses at most one.
+        """,
+    ),
+    "validate": (
+        "validate",
+        """Turn draws into numbers with errors, beside exact values.
+
+        A lattice system: estimates at every point from every generator, pulls, log Z, Binder
+        crossings, all side by side.  A reconstruction: fidelity, divergences and observables of
+        model and state.
+        """,
+    ),
+}
+for _name, (_last, _help) in STAGES.items():
+    app.command(_name, help=dedent(_help), rich_help_panel=DO)(_command_of(_last))
 app.command("import-data", rich_help_panel=DO)(import_data)
-
-
-@app.command(rich_help_panel=DO)
-def train(config: ConfigPath, out: Out, set_: Set = None, force: Force = False) -> None:
-    r"""Fit every model of the config, and keep the weights that validation prefers.
-
-    With \[target]: one fit at every point of the scan, on the action alone
-    (reverse KL), or on configurations of the first \[sampler], which are
-    drawn first.  With \[system] or \[data]: to the measurement outcomes, by
-    maximum likelihood; the data are generated first if need be.
-
-    SIGTERM or Ctrl-C writes a checkpoint and stops; the same command, or
-    `physgen resume DIR`, continues.
-    """
-    _stages("train", config, out, set_, force)
-
-
-@app.command(rich_help_panel=DO)
-def sample(config: ConfigPath, out: Out, set_: Set = None, force: Force = False) -> None:
-    r"""Run the Markov chains of a lattice system, or draw outcomes from a trained model.
-
-    With \[target]: every lattice size, coupling and sampler of the scan in
-    turn, streamed to DIR/run.h5; progress tells site updates a second,
-    tau_int and R-hat as they come.  SIGTERM or Ctrl-C writes a checkpoint and
-    stops; the same command, or `physgen resume DIR`, goes on to the identical
-    draws, also after kill -9.
-
-    With \[system] or \[data]: draws from the network, which is trained first
-    if need be.
-    """
-    _stages("sample", config, out, set_, force)
-
-
-@app.command(rich_help_panel=DO)
-def draw(config: ConfigPath, out: Out, set_: Set = None, force: Force = False) -> None:
-    r"""Draw from the trained models of a lattice system, with importance weights.
-
-    With \[target] and \[model]: chains are run and models are trained first
-    if need be.  Draws come in blocks; a kill loses at most one.
-    """
-    _stages("draw", config, out, set_, force)
-
-
-@app.command(rich_help_panel=DO)
-def validate(config: ConfigPath, out: Out, set_: Set = None, force: Force = False) -> None:
-    """Turn draws into numbers with errors, beside exact values.
-
-    A lattice system: estimates at every point from every generator, pulls,
-    log Z, Binder crossings, all side by side.  A reconstruction: fidelity, divergences and
-    observables of model and state.
-    """
-    _stages("validate", config, out, set_, force)
 
 
 @app.command(rich_help_panel=DO)
 def resume(
     run_dir: Annotated[Path, typer.Argument(metavar="DIR", help="An interrupted run.")],
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    log_file: LogFile = None,
 ) -> None:
     """Continue an interrupted run, to the identical result."""
     from physgen.cli.work import resume as resume_run
 
-    resume_run(run_dir)
+    resume_run(run_dir, Talk(quiet, verbose, log_file))
 
 
 @app.command(rich_help_panel=LOOK)
@@ -199,11 +239,13 @@ def cite(
 @app.command(rich_help_panel=FIND)
 def systems(
     action: Annotated[
-        str, typer.Argument(metavar="[show]", help="show: tell about NAME")
+        str, typer.Argument(metavar="[show]", help="The word may be left out.")
     ] = "list",
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="The system to tell about.")
+    ] = None,
 ) -> None:
-    """List the catalogue, or show a system and its exact values."""
+    """List the catalogue, or tell about the system NAME and its exact values."""
     from physgen.cli.find import systems as find_systems
 
     find_systems(action, name)
@@ -215,6 +257,21 @@ def models() -> None:
     from physgen.cli.find import models as find_models
 
     find_models()
+
+
+@app.command(rich_help_panel=FIND)
+def config(
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help="lattice or reconstruction: the kind of run.")
+    ],
+    section: Annotated[
+        str | None, typer.Argument(metavar="[SECTION]", help="One section, such as train.")
+    ] = None,
+) -> None:
+    """List every key that a config may hold, with its default and its meaning."""
+    from physgen.cli.keys import print_keys
+
+    print_keys(kind, section)
 
 
 @workflows.command("list")

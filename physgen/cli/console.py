@@ -7,6 +7,10 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
@@ -27,7 +31,7 @@ if TYPE_CHECKING:
     from physgen.training import Progress as FitProgress
     from physgen.workflow.reporting import ScanProgress
 
-__all__ = ["LineReporter", "RichReporter", "make_reporter", "stdout"]
+__all__ = ["LineReporter", "Listeners", "RichReporter", "reporting", "stdout"]
 
 LINE_EVERY_S = 10.0  # between lines about a fit where there is no terminal
 
@@ -37,9 +41,29 @@ def stdout() -> Console:
     return Console() if sys.stdout.isatty() else Console(width=100)
 
 
-def make_reporter() -> Reporter:
-    """Return a live progress bar on a terminal, plain lines elsewhere."""
-    return RichReporter() if sys.stderr.isatty() else LineReporter()
+@contextmanager
+def reporting(quiet: bool, verbose: bool, log_file: Path | None) -> Generator[Reporter]:
+    """Listen to work: a live bar on a terminal, plain lines elsewhere or if `verbose`.
+
+    With `log_file`, the same lines with times are appended to it.
+    """
+    shown = [] if quiet else [RichReporter() if sys.stderr.isatty() else LineReporter()]
+    if verbose and not quiet:
+        shown = [LineReporter(every=1.0)]
+    if log_file is None:
+        yield Listeners(shown)
+        return
+    with log_file.open("a", encoding="utf-8") as file:
+
+        def write(text: str) -> None:
+            now = datetime.now().astimezone().isoformat(timespec="seconds")
+            print(now, text, file=file, flush=True)
+
+        try:
+            yield Listeners([*shown, LineReporter(write)])
+        except BaseException as error:
+            write(f"ended by {type(error).__name__}: {error}")
+            raise
 
 
 def _duration(seconds: float) -> str:
@@ -88,10 +112,16 @@ def _updates(per_second: float) -> str:
 
 
 class LineReporter(Reporter):
-    """Plain lines on stderr, for logs and batch jobs."""
+    """Plain lines, for logs and batch jobs: `say` prints one, by default on stderr."""
 
-    def __init__(self) -> None:
-        self._last = -LINE_EVERY_S
+    def __init__(
+        self, say: Callable[[str], None] | None = None, every: float = LINE_EVERY_S
+    ) -> None:
+        self._say, self._every = say or _to_stderr, every
+        self._last = -math.inf
+
+    def begin(self, text: str) -> None:
+        self._say(text)
 
     def start(self, stage: str, text: str) -> None:
         self._say(f"{stage:<9} {text}")
@@ -129,14 +159,53 @@ class LineReporter(Reporter):
     def _is_time(self) -> bool:
         """Whether the last line about progress is old enough for another."""
         now = time.monotonic()
-        if now - self._last < LINE_EVERY_S:
+        if now - self._last < self._every:
             return False
         self._last = now
         return True
 
-    @staticmethod
-    def _say(text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+
+def _to_stderr(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+class Listeners(Reporter):
+    """Several reporters that hear the same."""
+
+    def __init__(self, reporters: Sequence[Reporter]) -> None:
+        self._reporters = reporters
+
+    def begin(self, text: str) -> None:
+        for each in self._reporters:
+            each.begin(text)
+
+    def start(self, stage: str, text: str) -> None:
+        for each in self._reporters:
+            each.start(stage, text)
+
+    def progress(self, progress: FitProgress, held_out_floor: float | None) -> None:
+        for each in self._reporters:
+            each.progress(progress, held_out_floor)
+
+    def sampled(self, progress: ScanProgress) -> None:
+        for each in self._reporters:
+            each.sampled(progress)
+
+    def update(self, stage: str, text: str) -> None:
+        for each in self._reporters:
+            each.update(stage, text)
+
+    def finish(self, stage: str, text: str, seconds: float) -> None:
+        for each in self._reporters:
+            each.finish(stage, text, seconds)
+
+    def skip(self, stage: str) -> None:
+        for each in self._reporters:
+            each.skip(stage)
+
+    def close(self) -> None:
+        for each in self._reporters:
+            each.close()
 
 
 class _Rate(ProgressColumn):
@@ -162,6 +231,9 @@ class RichReporter(Reporter):
         self._live: Live | None = None
         self._status: Status | None = None
         self._text = self._merit = ""
+
+    def begin(self, text: str) -> None:
+        self._console.print(f"[dim]{text}[/dim]", highlight=False)
 
     def start(self, stage: str, text: str) -> None:
         if stage != "train":

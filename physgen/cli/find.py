@@ -44,15 +44,14 @@ def systems(action: str, name: str | None) -> None:
     """List the catalogue, or show one system."""
     from physgen.catalogue import list_systems, load_system
 
-    check_choice("action", action, ("list", "show"))
+    names = list_systems()
     if action == "list":
-        names = list_systems()
         for system in map(load_system, names):
             print(f"{system.name:{max(map(len, names))}}  {_section(system)}  {system.title}")
         return
-    if name is None:
+    if action == "show" and name is None:
         raise InputError("a system must be named, got none; e.g. physgen systems show tfim-1d")
-    _show(name)
+    _show(check_choice("system", name if action == "show" else action, names))
 
 
 def models() -> None:

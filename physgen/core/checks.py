@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import numbers
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeGuard
 
 from physgen.core.errors import InputError
@@ -14,6 +15,7 @@ __all__ = [
     "check_finite",
     "check_positive",
     "check_positive_int",
+    "did_you_mean",
     "is_dict",
     "is_list",
     "is_list_or_tuple",
@@ -51,8 +53,16 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> str:
     """Return `value` if it is one of `choices`, or raise :class:`InputError`."""
     if value not in choices:
         listed = ", ".join(repr(c) for c in choices)
-        raise InputError(f"{name} must be one of {listed}, got {value!r}")
+        raise InputError(
+            f"{name} must be one of {listed}, got {value!r}{did_you_mean(value, choices)}"
+        )
     return str(value)
+
+
+def did_you_mean(value: object, choices: Iterable[str]) -> str:
+    """Return "; did you mean ...?" if a text is close to one of `choices`, else nothing."""
+    close = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def is_mapping(value: object) -> TypeGuard[Mapping[str, Any]]:

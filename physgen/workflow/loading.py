@@ -31,15 +31,18 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> JobConfig:
     Parameters
     ----------
     path : str or Path
-        The config; paths inside it are relative to its folder.
+        The config, or a folder with a config.toml; paths inside it are relative to its folder.
     overrides : iterable of str
         Each ``"section.key=value"`` (or ``"seed=3"``); values are TOML, bare words are texts.  In
         a list of sections (``[[sampler]]``) every one is changed.  A ``section.file`` is relative
         to the current directory.
     """
     path = Path(path)
+    if path.is_dir():  # as `physgen workflows copy` makes one
+        path = path / "config.toml"
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        # Editors of Windows begin a file with a byte order mark.
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(
             f"config must be a readable TOML file, got {str(path)!r} ({error.strerror})"

@@ -41,6 +41,9 @@ class ScanProgress:
 class Reporter:
     """Silent listener; override what you want to hear."""
 
+    def begin(self, text: str) -> None:
+        """Hear a remark about the whole: where the work is done, or that none is left."""
+
     def start(self, stage: str, text: str) -> None:
         """Hear that `stage` begins; `text` says what it will do."""
 

@@ -102,6 +102,8 @@ def _derived(out: Path, job: Job, force: bool) -> list[str]:
 def _compute(context: Context, stages: tuple[Stage, ...], finished: bool) -> None:
     """Do the stages that are not done; with `finished`, mark the run complete."""
     store, reporter = context.store, context.reporter
+    if finished and store.complete:
+        reporter.begin("nothing is left to do; the report is written anew")
     with catch_signals() as stop:
         context.stop = stop
         try:

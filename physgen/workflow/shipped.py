@@ -9,7 +9,8 @@ import shutil
 from pathlib import Path
 
 import physgen
-from physgen.core.errors import InputError, StoreError
+from physgen.core.checks import check_choice
+from physgen.core.errors import StoreError
 from physgen.results.atomic import store_errors
 
 __all__ = ["copy_workflow", "find_workflow", "list_workflows", "title_of"]
@@ -31,10 +32,7 @@ def list_workflows() -> list[str]:
 
 def find_workflow(name: str) -> Path:
     """Return the folder of a shipped workflow."""
-    if name not in list_workflows():
-        listed = ", ".join(repr(n) for n in list_workflows())
-        raise InputError(f"workflow must be one of {listed}, got {name!r}")
-    return _root() / name
+    return _root() / check_choice("workflow", name, list_workflows())
 
 
 def title_of(name: str) -> str:
