@@ -13,7 +13,7 @@ from typing import Any
 
 from physgen.workflow.context import Context
 from physgen.workflow.figures import derived
-from physgen.workflow.interrupts import catch_signals
+from physgen.workflow.interrupts import StopRequest, catch_signals
 from physgen.workflow.job import LAST, Job, Stage
 from physgen.workflow.kinds import job_of
 from physgen.workflow.loading import attrs_of, check_layout, config_of_run
@@ -64,7 +64,7 @@ def run(
     with RunStore.open(
         out, config.canonical(), force=force, derived=made, provenance=provenance
     ) as store:
-        context = job.context(config, store, reporter or Reporter(), lambda: False)
+        context = job.context(config, store, reporter or Reporter(), StopRequest())
         _compute(context, stages, finished=until == LAST)
     return _finish(out, reporter or Reporter()) if until == LAST else out
 
@@ -77,7 +77,7 @@ def resume(out: str | Path, *, reporter: Reporter | None = None) -> Path:
     config = config_of_run(open_run(out, groups=()).attrs)
     job = job_of(config)
     with RunStore.resume(out, provenance=_provenance(config)) as store:
-        context = job.context(config, store, reporter or Reporter(), lambda: False)
+        context = job.context(config, store, reporter or Reporter(), StopRequest())
         _compute(context, job.stages_of(config), finished=True)
     return _finish(out, reporter or Reporter())
 
@@ -103,7 +103,7 @@ def _compute(context: Context, stages: tuple[Stage, ...], finished: bool) -> Non
     """Do the stages that are not done; with `finished`, mark the run complete."""
     store, reporter = context.store, context.reporter
     with catch_signals() as stop:
-        context.stop = stop
+        context.stop, store.guard = stop, stop.holding
         try:
             for stage in stages:
                 if stage.is_done(store):
@@ -111,7 +111,7 @@ def _compute(context: Context, stages: tuple[Stage, ...], finished: bool) -> Non
                     continue
                 reporter.start(stage.name, stage.doing)
                 begun = time.monotonic()
-                text = stage.run(context)
+                text = stage.do(context)
                 reporter.finish(stage.name, text, time.monotonic() - begun)
                 context.check_stop()
             if finished and not store.complete:

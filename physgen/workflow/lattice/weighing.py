@@ -1,19 +1,21 @@
 """The weighted draws of one trained model: drawn in blocks, each of which a kill cannot take.
 
 Blocks are gathered for ``[sample] checkpoint_every`` seconds, or until a signal comes, and then
-appended to the group of the point.  When all are there the group is replaced by the whole: draws
-with their weights, log Z, the quality of the weights, and what speaks against them.  Weights that
-are too poor to be used are kept without their numbers, and say so.
+appended to the group of the point; the block in progress is abandoned.  When all are there the
+group is replaced by the whole: draws with their weights, log Z, the quality of the weights, and
+what speaks against them.  Weights that are too poor to be used are kept without their numbers, and
+say so.
 """
 
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import numpy as np
 import xarray as xr
 
-from physgen.core.errors import InputError
+from physgen.core.errors import InputError, InterruptedRunError
 from physgen.workflow.context import Context
 from physgen.workflow.labels import labelled, with_units
 from physgen.workflow.lattice import chains
@@ -47,11 +49,11 @@ def draw(
     store, section, group = context.store, context.config.importance, f"{point.group}/draws"
     context.reporter.update("draw", point.text)
     stream = context.stream("draw").child(point.group)
+    prepare = partial(WeightedDraws.prepare, load(context, point), point.target)
     try:
-        work = WeightedDraws.prepare(load(context, point), point.target, section.n_draws, stream)
+        work = context.abandoning(lambda: prepare(section.n_draws, stream))
     except InputError as error:
         raise InputError(f"{point.text}: {error}") from None
-    context.check_stop()
     parts: list[xr.Dataset] = []
     last = time.monotonic()
 
@@ -64,20 +66,28 @@ def draw(
         parts, last = [], time.monotonic()
 
     done = store.read(group).sizes["sample"] if store.has(group) else 0
-    for block in work.blocks(done):
-        parts.append(block)
-        done += block.sizes["sample"]
-        context.reporter.update("draw", f"{point.text}: {done / work.n:.0%}")
-        if context.stop() or time.monotonic() - last > context.config.sample.checkpoint_every:
-            commit()
-        context.check_stop()
-    kept = [store.read(group)] if store.has(group) else []
-    whole = xr.concat([*kept, *parts], "sample", combine_attrs="drop")
-    samples = None if source is None else chains.configurations(context, source.group)
+    blocks = work.blocks(done)
+
+    def weighed() -> xr.Dataset:
+        kept = [store.read(group)] if store.has(group) else []
+        whole = xr.concat([*kept, *parts], "sample", combine_attrs="drop")
+        samples = None if source is None else chains.configurations(context, source.group)
+        try:
+            return work.result(whole, samples=samples, log_z=log_z, ess_floor=section.ess_floor)
+        except InputError as error:
+            return _refused(f"{error}; or lower [importance] ess_floor")
+
     try:
-        found = work.result(whole, samples=samples, log_z=log_z, ess_floor=section.ess_floor)
-    except InputError as error:
-        found = _refused(f"{error}; or lower [importance] ess_floor")
+        while (block := context.abandoning(lambda: next(blocks, None))) is not None:
+            parts.append(block)
+            done += block.sizes["sample"]
+            context.reporter.update("draw", f"{point.text}: {done / work.n:.0%}")
+            if time.monotonic() - last > context.config.sample.checkpoint_every:
+                commit()
+        found = context.abandoning(weighed)
+    except InterruptedRunError:
+        commit()
+        raise
     marked = labelled(found, "asymptotic", "the target").assign_attrs(complete=1)
     store.commit({group: marked})
 
