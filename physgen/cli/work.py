@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from physgen.cli.console import make_reporter
-from physgen.cli.look import print_result
 from physgen.workflow.loading import load_config
 from physgen.workflow.run import resume as resume_run
 from physgen.workflow.run import run
@@ -18,10 +17,16 @@ def work(until: str, config: Path, out: Path, overrides: Sequence[str], force: b
     """Run the stages up to `until`, then print what the run directory holds."""
     checked = load_config(config, overrides)
     run(checked, out, until=until, force=force, reporter=make_reporter())
-    print_result(out)
+    _print_result(out)
 
 
 def resume(out: Path) -> None:
     """Continue an interrupted run to its end."""
     resume_run(out, reporter=make_reporter())
+    _print_result(out)
+
+
+def _print_result(out: Path) -> None:
+    from physgen.cli.look import print_result  # loads Rich: not before there is a result
+
     print_result(out)
