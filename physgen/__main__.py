@@ -1,8 +1,6 @@
 """``python -m physgen`` is ``physgen``."""
 
-import sys
-
-from physgen.cli import main
+from physgen.cli import command
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

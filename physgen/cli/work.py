@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import physgen
-from physgen.cli.console import reporting
-from physgen.cli.look import print_result
+from physgen.cli.listening import reporting
 from physgen.workflow.loading import load_config
 from physgen.workflow.run import resume as resume_run
 from physgen.workflow.run import run
@@ -27,21 +23,19 @@ def work(
     """Run the stages up to `until`, then print what the run directory holds."""
     checked = load_config(config, overrides)
     with reporting(*talk) as reporter:
-        reporter.begin(f"{_host()}, device {checked.device}")
         run(checked, out, until=until, force=force, reporter=reporter)
-    print_result(out)
+    _print_result(out)
 
 
 def resume(out: Path, talk: Talk) -> None:
     """Continue an interrupted run to its end."""
     with reporting(*talk) as reporter:
-        reporter.begin(_host())
         resume_run(out, reporter=reporter)
+    _print_result(out)
+
+
+def _print_result(out: Path) -> None:
+    from physgen.cli.look import print_result  # loads Rich: not before there is a result
+
     print_result(out)
 
-
-def _host() -> str:
-    """Return where the work is done: the first thing to know of a slow or strange run."""
-    threads = os.environ.get("NUMBA_NUM_THREADS", "1")
-    many = "s" * (threads != "1")
-    return f"physgen {physgen.__version__} on {platform.node()}, {threads} thread{many}"

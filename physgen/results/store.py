@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,10 +52,13 @@ class RunStore(contextlib.AbstractContextManager["RunStore"]):
     ----------
     path : Path
         Run directory.
+    guard : callable() -> context manager
+        Entered around every commit: what would interrupt the process may wait there.
     """
 
     def __init__(self, path: Path, lock: Lock, layers: Layers, attrs: Mapping[str, Any]) -> None:
         self.path = path
+        self.guard: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
         self._lock: Lock | None = lock
         self._layers = layers
         self._attrs: dict[str, Any] = {k: v for k, v in attrs.items() if k != "last_segment"}
@@ -209,9 +212,13 @@ class RunStore(contextlib.AbstractContextManager["RunStore"]):
             If the disk is full: earlier commits are safe, this commit is not stored, and it may
             be tried again once there is space.
         """
+        with self.guard():
+            self._commit(groups, append or {})
+
+    def _commit(self, groups: Mapping[str, xr.Dataset], append: Mapping[str, str]) -> None:
         layers = self._live()
         layouts = {group_name(name): encode(ds) for name, ds in groups.items()}
-        dims = {group_name(name): dim for name, dim in (append or {}).items()}
+        dims = {group_name(name): dim for name, dim in append.items()}
         if any(layers.joined_along(g) not in (None, d) for g, d in dims.items() if self.has(g)):
             self._compact(self._root_attrs())
             layers = self._layers

@@ -124,7 +124,8 @@ def fit(
     on_checkpoint : callable(state, history), optional
         Called every ``settings.checkpoint_every`` seconds and at the end.
     should_stop : callable() -> bool, optional
-        Asked before each step; True checkpoints and raises InterruptedRunError.
+        Asked before each step; True checkpoints and raises InterruptedRunError.  Steps that
+        only time a budget leave nothing to checkpoint.
     on_progress : callable(Progress), optional
         Called about five times a second.
 
@@ -144,6 +145,7 @@ def fit(
         held-out items, or there are no `settings` and the model's family has no recipe.
     """
     settings = settings or default_settings(model)
+    should_stop = should_stop or (lambda: False)
     if budget is not None:
         settings = replace(settings, n_epochs=None, budget=budget)
     loop = _Loop(model, objective, settings, as_stream(rng), schedule)
@@ -155,7 +157,7 @@ def fit(
     if resume_from is not None:
         loop.state.restore(resume_from)
     else:
-        loop.begin()
+        loop.begin(should_stop)
     reporter = Reporter(loop, entropy_floor, on_progress)
     cpu_start, saved_at = time.process_time(), time.monotonic()
 
@@ -164,7 +166,7 @@ def fit(
             on_checkpoint(loop.state.to_dataset(), loop.state.history_dataset())
 
     while not loop.finished:
-        if should_stop is not None and should_stop():
+        if should_stop():
             checkpoint()
             raise InterruptedRunError(
                 f"training stopped by request at step {loop.state.step} of {loop.state.n_steps}"
@@ -227,7 +229,7 @@ class _Loop:
     def n_epochs(self) -> int:
         return math.ceil(self.state.n_steps / self.steps_per_epoch)
 
-    def begin(self) -> None:
+    def begin(self, should_stop: Callable[[], bool]) -> None:
         """Take the first carry, and turn a time budget into a number of steps."""
         s = self.state
         s.begin(self.objective.begin(s.model, self.rng.child("begin")))
@@ -241,6 +243,7 @@ class _Loop:
             lambda: trial.advance(validate=False),
             lambda: self.objective.evaluate(trial.state.average),
             self.steps_per_epoch * self.settings.validate_every,
+            should_stop,
         )
 
     def advance(self, validate: bool = True) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch._dynamo  # torch.optim loads it at first use; a signal can end an import, not a fit
 import xarray as xr
 
 from physgen.core.errors import InputError

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from physgen.core.errors import InterruptedRunError
 from physgen.core.random import Stream
+from physgen.workflow.interrupts import Abandoned, StopRequest
 from physgen.workflow.reporting import Reporter
 
 if TYPE_CHECKING:
     from physgen.results import RunStore
 
 __all__ = ["Context"]
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -26,15 +29,30 @@ class Context:
     config: Any  # of the class that the job names
     store: RunStore
     reporter: Reporter
-    stop: Callable[[], bool]
+    stop: StopRequest
 
     def check_stop(self) -> None:
         """Raise :class:`InterruptedRunError` if the run has been asked to end."""
         if self.stop():
-            name = getattr(self.stop, "signal", None) or "a request"
             raise InterruptedRunError(
-                f"stopped by {name}; continue with `physgen resume {self.store.path}`"
+                f"stopped by {self.stop.signal}; continue with `physgen resume {self.store.path}`"
             )
+
+    def abandoning(self, work: Callable[[], T]) -> T:
+        """Return ``work()``, which has nothing to save: a signal ends it at once.
+
+        Commits within the work are whole, and what it has not committed is done again on resume.
+
+        Raises
+        ------
+        InterruptedRunError
+            If a signal came.
+        """
+        try:
+            return self.stop.abandoning(work)
+        except Abandoned:
+            self.check_stop()
+            raise
 
     def stream(self, stage: str) -> Stream:
         """Return the random stream that belongs to `stage`."""

@@ -54,8 +54,9 @@ def fit(
     """
     from physgen import training
 
+    train = context.abandoning(lambda: training.fit)  # to load torch's optimizers takes a second
     try:
-        return training.fit(model, objective, settings, should_stop=context.stop, **how)
+        return train(model, objective, settings, should_stop=context.stop, **how)
     except InterruptedRunError:
         context.check_stop()
         raise

@@ -1,14 +1,29 @@
-"""SIGTERM and SIGINT as a request: finish the step, write a checkpoint, stop."""
+"""SIGTERM and SIGINT as a request to stop, which loses nothing that is worth keeping.
+
+A signal sets a flag, and long work looks at the flag between its steps.  Work that has nothing to
+save, or that a later process repeats bit for bit, is *abandoned* at once instead: in mid-block, in
+mid-stage.  A commit is never cut in two.
+"""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TypeVar
 
-__all__ = ["StopRequest", "catch_signals"]
+__all__ = ["Abandoned", "StopRequest", "catch_signals"]
+
+T = TypeVar("T")
+
+
+class Abandoned(BaseException):
+    """A signal has ended work that had nothing to save.
+
+    No Exception: a library that goes on after any of them must not go on after a signal.
+    """
 
 
 class StopRequest:
@@ -16,6 +31,7 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.signal: str | None = None
+        self._at_once = False
 
     def __call__(self) -> bool:
         """Whether a signal has come."""
@@ -26,13 +42,43 @@ class StopRequest:
         if self.signal is not None:  # asked twice: the user does not want to wait
             raise KeyboardInterrupt
         self.signal = signal.Signals(number).name
+        if self._at_once:
+            raise Abandoned
+
+    def abandoning(self, work: Callable[[], T]) -> T:
+        """Return ``work()``, which a signal ends wherever it is.
+
+        Raises
+        ------
+        Abandoned
+            If a signal came, even one that the work did not notice.
+        """
+        outer, self._at_once = self._at_once, True
+        try:
+            result = work()
+        finally:
+            self._at_once = outer
+        if self():
+            raise Abandoned
+        return result
+
+    @contextmanager
+    def holding(self) -> Generator[None]:
+        """Let a signal wait for the end of this block: for what must not be cut in two."""
+        outer, self._at_once = self._at_once, False
+        try:
+            yield
+        finally:
+            self._at_once = outer
+        if outer and self():
+            raise Abandoned
 
 
 @contextmanager
 def catch_signals() -> Generator[StopRequest]:
-    """Turn the first SIGTERM or SIGINT into a set flag, the second into KeyboardInterrupt.
+    """Take the first SIGTERM or SIGINT as a request, the second as KeyboardInterrupt.
 
-    Outside the main thread Python allows no handlers; the flag then simply stays unset.
+    Outside the main thread Python allows no handlers; nothing is then ever requested.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():

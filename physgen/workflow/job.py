@@ -32,7 +32,8 @@ class Stage:
     """One step of the work: its name, the groups that prove it done, and what it does.
 
     ``run(context)`` returns one line that says what came out; ``wanted(config)`` is false where a
-    config leaves the stage nothing to do.
+    config leaves the stage nothing to do.  A stage that commits nothing before its end is
+    `abandonable`: a signal ends it at once.
     """
 
     name: str
@@ -40,6 +41,13 @@ class Stage:
     doing: str
     run: Callable[[Any], str]
     wanted: Callable[[Any], bool] = lambda config: True
+    abandonable: bool = False
+
+    def do(self, context: Context) -> str:
+        """Run the stage, and return that line."""
+        if self.abandonable:
+            return context.abandoning(lambda: self.run(context))
+        return self.run(context)
 
     def is_done(self, store: Any) -> bool:
         """Whether every group of this stage is in the run file."""

@@ -7,13 +7,16 @@ A run directory holds ``run.h5`` (everything, see :mod:`physgen.results`), ``rep
 from __future__ import annotations
 
 import json
+import os
+import platform
 import time
 from pathlib import Path
 from typing import Any
 
+import physgen
 from physgen.workflow.context import Context
 from physgen.workflow.figures import derived
-from physgen.workflow.interrupts import catch_signals
+from physgen.workflow.interrupts import StopRequest, catch_signals
 from physgen.workflow.job import LAST, Job, Stage
 from physgen.workflow.kinds import job_of
 from physgen.workflow.loading import attrs_of, check_layout, config_of_run
@@ -64,7 +67,7 @@ def run(
     with RunStore.open(
         out, config.canonical(), force=force, derived=made, provenance=provenance
     ) as store:
-        context = job.context(config, store, reporter or Reporter(), lambda: False)
+        context = job.context(config, store, reporter or Reporter(), StopRequest())
         _compute(context, stages, finished=until == LAST)
     return _finish(out, reporter or Reporter()) if until == LAST else out
 
@@ -77,7 +80,7 @@ def resume(out: str | Path, *, reporter: Reporter | None = None) -> Path:
     config = config_of_run(open_run(out, groups=()).attrs)
     job = job_of(config)
     with RunStore.resume(out, provenance=_provenance(config)) as store:
-        context = job.context(config, store, reporter or Reporter(), lambda: False)
+        context = job.context(config, store, reporter or Reporter(), StopRequest())
         _compute(context, job.stages_of(config), finished=True)
     return _finish(out, reporter or Reporter())
 
@@ -104,8 +107,10 @@ def _compute(context: Context, stages: tuple[Stage, ...], finished: bool) -> Non
     store, reporter = context.store, context.reporter
     if finished and store.complete:
         reporter.begin("nothing is left to do; the report is written anew")
+    else:
+        reporter.begin(_where(context.config))
     with catch_signals() as stop:
-        context.stop = stop
+        context.stop, store.guard = stop, stop.holding
         try:
             for stage in stages:
                 if stage.is_done(store):
@@ -113,13 +118,20 @@ def _compute(context: Context, stages: tuple[Stage, ...], finished: bool) -> Non
                     continue
                 reporter.start(stage.name, stage.doing)
                 begun = time.monotonic()
-                text = stage.run(context)
+                text = stage.do(context)
                 reporter.finish(stage.name, text, time.monotonic() - begun)
                 context.check_stop()
             if finished and not store.complete:
                 store.finish()
         finally:
             reporter.close()
+
+
+def _where(config: JobConfig) -> str:
+    """Return where the work is done: the first thing to know of a slow or strange run."""
+    threads = os.environ.get("NUMBA_NUM_THREADS", "all")
+    host = f"physgen {physgen.__version__} on {platform.node() or 'an unnamed host'}"
+    return f"{host}, device {config.device}, threads {threads}"
 
 
 def _finish(out: Path, reporter: Reporter) -> Path:

@@ -7,7 +7,8 @@ import pytest
 from rich.console import Console
 
 from physgen.cli import console
-from physgen.cli.console import LineReporter, RichReporter
+from physgen.cli.console import LineReporter
+from physgen.cli.live import RichReporter
 from physgen.samplers.loop.progress import Progress as ChainProgress
 from physgen.training import Progress
 from physgen.workflow.lattice.progress import ScanProgress
@@ -83,7 +84,7 @@ def test_the_live_bar_fits_the_terminal(width):
     ("seconds", "text"), [(5, "0:05"), (75, "1:15"), (3700, "1:01:40"), (math.inf, "?")]
 )
 def test_durations(seconds, text):
-    assert console._duration(seconds) == text
+    assert console.duration(seconds) == text
 
 
 def scan_progress(phase="draws", done=400, tau=4.2, hat=1.0031, rate=3.1e7):
@@ -126,4 +127,4 @@ def test_the_live_bar_of_a_scan_fits_the_terminal(width):
     [(0.0, ""), (math.nan, ""), (12.0, "12 updates/s"), (4.21e5, "421 k"), (2e9, "2 G updates/s")],
 )
 def test_rates(rate, text):
-    assert console._updates(rate).startswith(text)
+    assert console.updates(rate).startswith(text)

@@ -98,6 +98,26 @@ def test_python_dash_m_is_the_same_program():
     assert "state_reconstruction" in done.stdout
 
 
+def test_the_process_ends_with_its_status_and_leaves_nothing_unsaid_or_undone():
+    """Only the interpreter's own end is skipped."""
+    code = (
+        "import atexit, sys\n"
+        "from physgen.cli import command\n"
+        "atexit.register(print, 'cleaned')\n"
+        "sys.argv = ['physgen', *sys.argv[1:]]\n"
+        "command()"
+    )
+
+    def ended(*argv):
+        return subprocess.run([sys.executable, "-c", code, *argv], capture_output=True, text=True)
+
+    done, failed = ended("workflows", "list"), ended("systems", "show", "nothing")
+    assert (done.returncode, failed.returncode) == (0, 2)
+    assert "state_reconstruction" in done.stdout
+    assert done.stdout.splitlines()[-1] == "cleaned"
+    assert failed.stderr.startswith("physgen: error: ")
+
+
 def test_a_workflow_is_copied_once(tmp_path, capsys):
     target = tmp_path / "mine"
     assert main(["workflows", "copy", "state_reconstruction", str(target)]) == 0

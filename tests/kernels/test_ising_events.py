@@ -5,6 +5,7 @@ from numba import njit
 from scipy import stats
 
 from physgen.kernels.cpu import ising_events as events
+from physgen.kernels.cpu.ising_tables import poisson_table
 
 RATE = 0.004  # points a cell
 
@@ -25,12 +26,12 @@ def numbers(words, table, out):
 
 @pytest.mark.parametrize("mean", [0.0, 0.01, 9.0, 32.0])
 def test_table_is_the_poisson_distribution(mean):
-    table = events.poisson_table(mean).astype(float) / 2.0**64
+    table = poisson_table(mean).astype(float) / 2.0**64
     np.testing.assert_allclose(table, stats.poisson.cdf(np.arange(128), mean), atol=1e-14)
 
 
 def test_number_of_points_inverts_the_table():
-    table = events.poisson_table(9.0)
+    table = poisson_table(9.0)
     edges = table[:40]  # beyond, the table is constant at 64 bits
     words = np.concatenate([edges - np.uint64(1), edges])
     out = np.empty(80, dtype=np.int64)
@@ -42,7 +43,7 @@ def test_poisson_draws():
     def p_value(n, seed):
         words = np.random.default_rng(seed).integers(0, 2**64, n, dtype=np.uint64)
         out = np.empty(n, dtype=np.int64)
-        numbers(words, events.poisson_table(9.0), out)
+        numbers(words, poisson_table(9.0), out)
         cells = np.bincount(out, minlength=128)[:128]
         return chi_square_p(cells, stats.poisson.pmf(np.arange(128), 9.0))
 
@@ -59,7 +60,7 @@ def test_every_cell_holds_an_event_with_its_probability(wrong):
 
     def p_value(n, seed):
         rng = np.random.default_rng(seed)
-        table = events.poisson_table(4096 * RATE * (1.1 if wrong else 1.0))
+        table = poisson_table(4096 * RATE * (1.1 if wrong else 1.0))
         counts, set_bits = np.empty(8, dtype=np.uint64), np.zeros((60, 2), dtype=np.int64)
         for _ in range(n):
             words = rng.integers(0, 2**64, 1088, dtype=np.uint64)

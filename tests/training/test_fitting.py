@@ -195,6 +195,20 @@ def test_budget_is_a_number_of_steps_that_resume_replays():
     assert_same_weights(first.model, again.model)
 
 
+def test_the_timing_of_a_budget_can_be_stopped():
+    asked, stored = [], []
+
+    def should_stop():
+        asked.append(True)
+        return len(asked) == 3
+
+    objective, settings = NegativeLogLikelihood(coupled_strings()), FitSettings(budget="60s")
+    with pytest.raises(InterruptedRunError, match="while its steps were timed"):
+        fit(small_model(), objective, settings, rng=1, should_stop=should_stop,
+            on_checkpoint=lambda s, h: stored.append(s))  # fmt: skip
+    assert (len(asked), stored) == (3, [])
+
+
 def test_checkpoint_of_another_model_is_refused():
     stored = []
     objective = NegativeLogLikelihood(coupled_strings(200))

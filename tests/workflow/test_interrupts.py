@@ -1,12 +1,24 @@
-"""The first signal asks, the second insists, and afterwards the old handlers are back."""
+"""The first signal asks, the second insists, and afterwards the old handlers are back.
+
+Work that has nothing to save ends at the signal itself, but a commit within it is whole.
+"""
 
 import os
 import signal
 import threading
 
 import pytest
+import xarray as xr
 
-from physgen.workflow.interrupts import catch_signals
+from physgen.core.errors import InterruptedRunError
+from physgen.results import RunStore, open_run
+from physgen.workflow.context import Context
+from physgen.workflow.interrupts import Abandoned, catch_signals
+from physgen.workflow.reporting import Reporter
+
+
+def send():
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -33,3 +45,63 @@ def test_outside_the_main_thread_nothing_is_installed():
     thread.start()
     thread.join()
     assert seen == [(False, True)]
+
+
+def test_work_with_nothing_to_save_ends_at_the_signal():
+    done = []
+
+    def work():
+        send()
+        done.append("more")
+
+    with catch_signals() as stop, pytest.raises(Abandoned):
+        stop.abandoning(work)
+    assert not done
+
+
+def test_other_work_goes_on_and_work_that_hides_the_signal_has_no_result():
+    with catch_signals() as stop:
+        assert stop.abandoning(lambda: "all of it") == "all of it"
+        send()
+        assert stop()  # and nothing was raised
+
+    def hidden():
+        try:
+            send()
+        except BaseException:  # as an extension module may do
+            return "half of it"
+
+    with catch_signals() as stop, pytest.raises(Abandoned):
+        stop.abandoning(hidden)
+
+
+def test_what_must_not_be_cut_in_two_is_finished_before():
+    done = []
+
+    def work():
+        with stop.holding():
+            send()
+            done.append("whole")
+        done.append("more")
+
+    with catch_signals() as stop, pytest.raises(Abandoned):
+        stop.abandoning(work)
+    assert done == ["whole"]
+
+
+def test_a_commit_is_whole_and_the_message_says_how_to_go_on(tmp_path, monkeypatch):
+    from physgen.results import store as module
+
+    def written(*arguments):
+        send()
+        return write(*arguments)
+
+    write = module.write_segment
+    with RunStore.open(tmp_path / "run", {"seed": 1}) as store, catch_signals() as stop:
+        store.guard = stop.holding
+        context = Context(None, store, Reporter(), stop)
+        monkeypatch.setattr(module, "write_segment", written)
+        with pytest.raises(InterruptedRunError, match="stopped by SIGTERM; continue"):
+            context.abandoning(lambda: store.commit({"numbers": xr.Dataset({"x": 3})}))
+        assert int(store.read("numbers")["x"]) == 3
+    assert int(open_run(tmp_path / "run")["numbers"]["x"]) == 3

@@ -22,23 +22,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from physgen.kernels.cpu.ising_tables import CHUNK
 from physgen.kernels.cpu.vecmath import CONTRACT
 
-__all__ = ["CALL", "CHUNK", "MAX_POINTS", "number_of_points", "poisson_table", "scatter"]
+__all__ = ["CALL", "CHUNK", "number_of_points", "scatter"]
 
-CHUNK = 64
 CALL = 256
-MAX_POINTS = 127  # lambda <= 2^-7: P(N > 127) < 1e-36
 _SIX, _TWELVE, _LOW = np.uint64(6), np.uint64(12), np.uint64(63)
-
-
-def poisson_table(mean: float) -> np.ndarray:
-    r"""Return :math:`2^{64} P(N \le n)` for n = 0, ..., 127 as uint64."""
-    n = np.arange(1, MAX_POINTS + 1)
-    logs = np.concatenate(([0.0], np.cumsum(np.log(mean / n)))) - mean if mean > 0 else None
-    terms = np.exp(logs) if logs is not None else np.eye(1, MAX_POINTS + 1)[0]
-    scaled = [min(int(c * 2.0**64), 2**64 - 1) for c in np.cumsum(terms)]
-    return np.array(scaled, dtype=np.uint64)
 
 
 @njit(inline="always", **CONTRACT)

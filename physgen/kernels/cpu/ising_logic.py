@@ -33,16 +33,11 @@ from typing import Any
 from numba import types
 
 from physgen.kernels.cpu import simd
+from physgen.kernels.cpu.ising_tables import BITS, n_classes
 
 __all__ = ["BITS", "N_MASKS", "compare", "counted", "n_classes", "new_spin", "selected", "update"]
 
-BITS = 8
 N_MASKS = BITS + 3  # masks of a class: digits of t, complement, favoured spin, tie
-
-
-def n_classes(z: int, symmetric: bool) -> int:
-    """Return how many thresholds a site needs: without a field n and z - n share a threshold."""
-    return (z + 1) // 2 if symmetric else z + 1
 
 
 def majority(a: Any, b: Any, c: Any) -> Any:

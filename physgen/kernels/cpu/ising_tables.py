@@ -9,6 +9,8 @@ For every kind of site (degree d, reduced field H) and number n of neighbours up
 at :math:`b = 0` Metropolis uses 1/2, or 1 if ties are accepted.  P is split into 8 bits and a
 remainder (see :mod:`physgen.kernels.cpu.ising_logic` and
 :mod:`physgen.kernels.cpu.ising_events`).
+
+NumPy alone: a sampler is bound, and its settings are checked, before Numba is loaded.
 """
 
 from __future__ import annotations
@@ -17,12 +19,23 @@ from typing import NamedTuple
 
 import numpy as np
 
-from physgen.kernels.cpu.ising_events import CHUNK, poisson_table
-from physgen.kernels.cpu.ising_logic import BITS, n_classes
-
-__all__ = ["HEAT_BATH", "METROPOLIS", "METROPOLIS_ACCEPT_TIES", "Tables", "excitation", "tables"]
+__all__ = [
+    "BITS",
+    "CHUNK",
+    "HEAT_BATH",
+    "METROPOLIS",
+    "METROPOLIS_ACCEPT_TIES",
+    "Tables",
+    "excitation",
+    "n_classes",
+    "poisson_table",
+    "tables",
+]
 
 HEAT_BATH, METROPOLIS, METROPOLIS_ACCEPT_TIES = 0, 1, 2
+BITS = 8
+CHUNK = 64  # sites
+MAX_POINTS = 127  # lambda <= 2^-7: P(N > 127) < 1e-36
 _ALL = np.uint64(2**64 - 1)
 
 
@@ -44,6 +57,11 @@ class Tables(NamedTuple):
     poisson: np.ndarray
 
 
+def n_classes(z: int, symmetric: bool) -> int:
+    """Return how many thresholds a site needs: without a field n and z - n share a threshold."""
+    return (z + 1) // 2 if symmetric else z + 1
+
+
 def excitation(b: np.ndarray, tie: np.ndarray, rule: int) -> tuple[np.ndarray, np.ndarray]:
     """Return P(e) and 1 - P(e), each without cancellation; `tie` marks b = 0."""
     weight = np.exp(-2 * np.abs(b))
@@ -52,6 +70,15 @@ def excitation(b: np.ndarray, tie: np.ndarray, rule: int) -> tuple[np.ndarray, n
     at_tie = 1.0 if rule == METROPOLIS_ACCEPT_TIES else 0.5
     other = -np.expm1(-2 * np.abs(b))
     return np.where(tie, at_tie, weight), np.where(tie, 1 - at_tie, other)
+
+
+def poisson_table(mean: float) -> np.ndarray:
+    r"""Return :math:`2^{64} P(N \le n)` for n = 0, ..., 127 as uint64."""
+    n = np.arange(1, MAX_POINTS + 1)
+    logs = np.concatenate(([0.0], np.cumsum(np.log(mean / n)))) - mean if mean > 0 else None
+    terms = np.exp(logs) if logs is not None else np.eye(1, MAX_POINTS + 1)[0]
+    scaled = [min(int(c * 2.0**64), 2**64 - 1) for c in np.cumsum(terms)]
+    return np.array(scaled, dtype=np.uint64)
 
 
 def tables(

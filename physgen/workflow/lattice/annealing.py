@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from physgen.core.errors import InterruptedRunError
@@ -23,33 +24,36 @@ def draw(context: Context, point: Annealed) -> None:
     """Anneal the particles of a point and commit log Z; a signal loses at most one stage."""
     from physgen.samplers import smc
 
-    store, last = context.store, time.monotonic()
+    store, last, latest = context.store, time.monotonic(), None
     found = store.read(CHECKPOINT) if store.has(CHECKPOINT) else None
     begun = found if found is not None and found.attrs.get("group") == point.group else None
 
-    def commit(now: Annealing) -> None:
+    def commit() -> None:
         nonlocal last
-        named = now.to_dataset().assign_attrs(group=point.group)
-        store.commit({CHECKPOINT: named})
+        if latest is not None:
+            store.commit({CHECKPOINT: latest})
         last = time.monotonic()
 
     def staged(now: Annealing) -> None:
+        nonlocal latest
+        # A copy of the weights, which the next stage changes in place.
+        latest = now.to_dataset().assign_attrs(group=point.group)
         context.reporter.update("sample", f"{point.text}: {now.phase}, {now.fraction:.0%}")
         if time.monotonic() - last > context.config.sample.checkpoint_every:
-            commit(now)
-        try:
-            context.check_stop()
-        except InterruptedRunError:
-            commit(now)
-            raise
+            commit()
 
-    stream = context.stream("sample").child(point.group)
-    ds = smc(
+    anneal = partial(
+        smc,
         point.target,
         n_particles=point.n_particles,
         n_islands=point.n_islands,
-        rng=stream,
+        rng=context.stream("sample").child(point.group),
         on_stage=staged,
         checkpoint=begun,
     )
+    try:
+        ds = context.abandoning(anneal)
+    except InterruptedRunError:
+        commit()
+        raise
     store.commit({point.group: labelled(ds[list(_KEPT)], ds.attrs["exactness"], "the target")})

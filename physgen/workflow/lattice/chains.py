@@ -1,7 +1,8 @@
 """The chains of one point: drawn in blocks, committed with what a resume needs.
 
 Blocks are gathered for ``[sample] checkpoint_every`` seconds, or until a signal comes, and then
-committed together with the checkpoint, in one segment.  When a point is complete its group is
+committed together with the checkpoint, in one segment.  A signal abandons the block in progress:
+a resumed run draws it again.  When a point is complete its group is
 replaced by the whole of it: all draws, the acceptance of every chain, and in the attributes
 tau_int, R-hat and what is suspicious about them.
 """
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["BLOCK_SECONDS", "CHECKPOINT", "configurations", "draw", "is_complete", "read"]
 
 CHECKPOINT = "checkpoint"
-BLOCK_SECONDS = 1.0  # how long a signal may have to wait
+BLOCK_SECONDS = 1.0  # how much of the work a signal may lose
 
 
 def is_complete(context: Context, point: Chains) -> bool:
@@ -67,8 +68,6 @@ def draw(context: Context, point: Chains, index: int, meter: Meter) -> None:
     store, sampler = context.store, point.section
 
     def told(now: Progress) -> None:
-        if now.phase == "warmup":
-            context.check_stop()  # a look may take long, and it draws nothing
         context.reporter.sampled(meter.read(index, now))
 
     pending = _Pending(context, point)
@@ -87,11 +86,10 @@ def draw(context: Context, point: Chains, index: int, meter: Meter) -> None:
         block_seconds=min(BLOCK_SECONDS, context.config.sample.checkpoint_every),
     )
     try:
-        for block in work:
+        while (block := context.abandoning(lambda: next(work, None))) is not None:
             pending.add(block)
             if pending.is_due():
                 pending.commit()
-            context.check_stop()
     except InterruptedRunError:
         pending.commit()
         raise

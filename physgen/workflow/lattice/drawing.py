@@ -1,19 +1,21 @@
 """The draws of one trained model: drawn in blocks, each of which a kill cannot take.
 
 Blocks are gathered for ``[sample] checkpoint_every`` seconds, or until a signal comes, and then
-appended to the group of the point.  When all are there the group is replaced by the whole: where
-an action is known, draws with their weights, log Z, the quality of the weights, and what speaks
-against them.  Weights that are too poor to be used are kept without their numbers, and say so.
+appended to the group of the point; the block in progress is abandoned.  When all are there the
+group is replaced by the whole: where an action is known, draws with their weights, log Z, the
+quality of the weights, and what speaks against them.  Weights that are too poor to be used are
+kept without their numbers, and say so.
 """
 
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from physgen.core.errors import InputError
+from physgen.core.errors import InputError, InterruptedRunError
 from physgen.targets.configurations import Configurations
 from physgen.workflow.context import Context
 from physgen.workflow.labels import labelled, with_units
@@ -22,7 +24,6 @@ from physgen.workflow.lattice.generators import Chains, Learned
 from physgen.workflow.lattice.learning import load
 
 __all__ = ["HELD_OUT", "draw", "is_complete"]
-
 
 HELD_OUT = "held_out_nll"
 
@@ -46,20 +47,10 @@ def draw(
     log_z : (value, error), optional
         An independent log Z to compare with.
     """
-    from physgen.samplers.unweighted_draws import UnweightedDraws
-    from physgen.samplers.weighted_draws import WeightedDraws
-
-    store, section, group = context.store, context.config.importance, f"{point.group}/draws"
+    store, group = context.store, f"{point.group}/draws"
     context.reporter.update("draw", point.text)
-    stream = context.stream("draw").child(point.group)
-    try:
-        model, target = load(context, point), point.target
-        kind = UnweightedDraws if isinstance(target, Configurations) else WeightedDraws
-        work = kind.prepare(model, target, section.n_draws, stream)
-    except InputError as error:
-        raise InputError(f"{point.text}: {error}") from None
-    context.check_stop()
-    exactness = "asymptotic" if isinstance(work, WeightedDraws) else "approximate"
+    work = context.abandoning(lambda: _prepared(context, point))
+    exactness = "approximate" if isinstance(point.target, Configurations) else "asymptotic"
     parts: list[xr.Dataset] = []
     last = time.monotonic()
 
@@ -72,26 +63,55 @@ def draw(
         parts, last = [], time.monotonic()
 
     done = store.read(group).sizes["sample"] if store.has(group) else 0
-    for block in work.blocks(done):
-        parts.append(block)
-        done += block.sizes["sample"]
-        context.reporter.update("draw", f"{point.text}: {done / work.n:.0%}")
-        if context.stop() or time.monotonic() - last > context.config.sample.checkpoint_every:
-            commit()
-        context.check_stop()
-    kept = [store.read(group)] if store.has(group) else []
-    whole = xr.concat([*kept, *parts], "sample", combine_attrs="drop")
-    if isinstance(work, WeightedDraws):
+    blocks = work.blocks(done)
+
+    def whole() -> xr.Dataset:
+        kept = [store.read(group)] if store.has(group) else []
+        drawn = xr.concat([*kept, *parts], "sample", combine_attrs="drop")
+        if isinstance(point.target, Configurations):
+            return _compared(context, point, work.result(drawn))
         samples = None if source is None else chains.configurations(context, source.group)
+        floor = context.config.importance.ess_floor
         try:
-            found = work.result(whole, samples=samples, log_z=log_z, ess_floor=section.ess_floor)
+            return work.result(drawn, samples=samples, log_z=log_z, ess_floor=floor)
         except InputError as error:
-            found = _refused(f"{error}; or lower [importance] ess_floor")
-    else:
-        # Of every configuration held out, so that models are compared pair by pair.
-        loss = point.objective(None, stream).evaluate(model)
-        found = work.result(whole).assign({HELD_OUT: ("held_out", loss, {"units": "nat/site"})})
+            return _refused(f"{error}; or lower [importance] ess_floor")
+
+    try:
+        while (block := context.abandoning(lambda: next(blocks, None))) is not None:
+            parts.append(block)
+            done += block.sizes["sample"]
+            context.reporter.update("draw", f"{point.text}: {done / work.n:.0%}")
+            if time.monotonic() - last > context.config.sample.checkpoint_every:
+                commit()
+        found = context.abandoning(whole)
+    except InterruptedRunError:
+        commit()
+        raise
     store.commit({group: labelled(found, exactness, "the target").assign_attrs(complete=1)})
+
+
+def _prepared(context: Context, point: Learned) -> Any:
+    """Return the work of a point: weighted draws, or unweighted ones of an unknown action."""
+    from physgen.samplers.unweighted_draws import UnweightedDraws
+    from physgen.samplers.weighted_draws import WeightedDraws
+
+    kind = UnweightedDraws if isinstance(point.target, Configurations) else WeightedDraws
+    stream, n = context.stream("draw").child(point.group), context.config.importance.n_draws
+    try:
+        return kind.prepare(load(context, point), point.target, n, stream)
+    except InputError as error:
+        raise InputError(f"{point.text}: {error}") from None
+
+
+def _compared(context: Context, point: Learned, draws: xr.Dataset) -> xr.Dataset:
+    """Return draws with the loss of every configuration that was held out.
+
+    So models are compared configuration by configuration.
+    """
+    objective = point.objective(None, context.stream("draw").child(point.group))
+    loss = objective.evaluate(load(context, point))
+    return draws.assign({HELD_OUT: ("held_out", loss, {"units": "nat/site"})})
 
 
 def _refused(why: str) -> xr.Dataset:

@@ -31,15 +31,19 @@ def train(context: Context, point: Learned, source: Chains | None) -> None:
     stream = context.stream("train").child(point.group)
     context.reporter.update("train", point.text)
     context.store.cite(*families.family(point.family).cites)
-    x = None
-    if point.section.train.needs_configurations and source is not None:
-        x = chains.configurations(context, source.group)
-    model = point.model(stream.child("init"))
+
+    def prepared() -> tuple[Any, Any]:
+        x = None
+        if point.section.train.needs_configurations and source is not None:
+            x = chains.configurations(context, source.group)
+        return point.model(stream.child("init")), point.objective(x, stream.child("validation"))
+
+    model, objective = context.abandoning(prepared)
     fit_into(
         context,
         Groups(f"{point.group}/training", f"{point.group}/model", chains.CHECKPOINT),
         model,
-        point.objective(x, stream.child("validation")),
+        objective,
         point.settings(),
         curve=lambda history: _curve(history, point),
         of="the target",

@@ -124,7 +124,6 @@ def _validate(context: Context) -> str:
         context.reporter.update("validate", f"{number / len(places):.0%}")
         exact[place.at] = evaluation.with_absolute(place.target, exact_of(place.target))
         for point in scan.generators(place):
-            context.check_stop()
             draws = evaluation.read(context, point)
             rows[(point.label, *place.at)] = evaluation.estimate(point, draws)
             warnings += [f"{point.text}: {line}" for line in evaluation.warnings(draws)]
@@ -214,5 +213,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage("train", ("trained",), "one model a point", _train, lambda config: bool(config.model)),
     Stage("draw", ("drawn",), "draws of the models", _draw, lambda config: bool(config.model)),
-    Stage("validate", ("estimates",), "estimates beside exact values", _validate),
+    Stage(
+        "validate", ("estimates",), "estimates beside exact values", _validate, abandonable=True
+    ),
 )

@@ -34,7 +34,6 @@ def distances(
     n = context.config.validate_.n_samples
 
     def counted(done: int, total: int) -> None:
-        context.check_stop()
         context.reporter.update("validate", f"{done / total:.0%}")
 
     result = validate(model, truth, n, context.stream("validate"), on_progress=counted)
@@ -80,7 +79,6 @@ def physicality(context: ReconstructionContext) -> dict[str, xr.Dataset]:
         sources["model"] = MeasurementData.from_dataset(store.read("samples"))
     found: dict[str, xr.Dataset] = {}
     for name, shots in sources.items():
-        context.check_stop()
         if shots.n >= FEW:
             tested = physical_violations(shots.take(slice(0, MANY)))
             of = "the state" if name == "data" else "the model"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["STAGES"]
 
-SAMPLE_BLOCK = 8192  # draws between two looks at whether to stop; part of what a seed means
+SAMPLE_BLOCK = 8192  # draws between two reports; part of what a seed means
 METHODS_ALWAYS = ("numpy", "xarray", "matplotlib")
 
 
@@ -38,7 +38,6 @@ def _generate(context: ReconstructionContext) -> str:
         return _import(context)
 
     def swept(sweep: int, energy: float, change: float) -> None:
-        context.check_stop()
         moved = f" ({change:+.1e})" if change == change else ""
         context.reporter.update("generate", f"sweep {sweep}, E = {energy:.10f}{moved}")
 
@@ -105,7 +104,6 @@ def _sample(context: ReconstructionContext) -> str:
     n, stream = context.config.sample.n_samples, context.stream("sample")
     blocks: list[np.ndarray] = []
     for block, start in enumerate(range(0, n, SAMPLE_BLOCK)):
-        context.check_stop()
         context.reporter.update("sample", f"{start / n:.0%}")
         blocks.append(to_numpy(model.sample(min(SAMPLE_BLOCK, n - start), stream.at(block))))
     data = context.data()
@@ -157,15 +155,22 @@ def _tomography(context: ReconstructionContext) -> str:
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("generate", ("data",), "measurement outcomes", _generate),
+    Stage("generate", ("data",), "measurement outcomes", _generate, abandonable=True),
     Stage("train", ("model",), "maximum likelihood", _train),
-    Stage("sample", ("samples",), "draws from the model", _sample),
+    Stage("sample", ("samples",), "draws from the model", _sample, abandonable=True),
     Stage("refit", ("errors",), "refits to resampled shots", _refit),
-    Stage("tomography", ("tomography",), "density matrices of small systems", _tomography),
+    Stage(
+        "tomography",
+        ("tomography",),
+        "density matrices of small systems",
+        _tomography,
+        abandonable=True,
+    ),
     Stage(
         "validate",
         ("validation", "observables/model"),
         "fidelity, divergences, observables",
         _validate,
+        abandonable=True,
     ),
 )

@@ -41,12 +41,10 @@ def tomography(context: ReconstructionContext) -> str:
     context.reporter.update("tomography", "straight from the shots")
     direct = direct_estimates(data, target if pure else None, blocks=blocks)
     inverted = linear_inversion(data).to_dataset()
-    context.check_stop()
     context.reporter.update("tomography", "maximum likelihood, and again from resampled shots")
     likely = bootstrap_estimates(
         data, target, blocks=blocks, n_resamples=config.tomography.bootstrap, rng=stream
     )
-    context.check_stop()
     model = models.from_dataset(store.read("model"))
     groups = {
         "tomography/direct": labelled(direct, "asymptotic", "the state"),
