@@ -89,7 +89,7 @@ class Talk(NamedTuple):
     log_file: Path | None
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def options(
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, help="Print the version and leave.")

@@ -38,4 +38,3 @@ def _print_result(out: Path) -> None:
     from physgen.cli.look import print_result  # loads Rich: not before there is a result
 
     print_result(out)
-

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
-from typing import get_args
+from collections.abc import Iterable, Sequence
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from physgen.workflow.kinds import KINDS
-from physgen.workflow.sections import UNKNOWN_KEY
+from physgen.workflow.sections import UNKNOWN_KEY, by_name, rule_of, section_class
 
 __all__ = ["one_line"]
 
@@ -29,10 +28,10 @@ def one_line(error: ValidationError, root: type[BaseModel]) -> str:
     if first["type"] == "extra_forbidden":
         return _unknown(root, where, str(key), section, fields)
     if first["type"] == "missing":
-        return f"{where} must be given{_rule_of(fields, str(key), ' as ')}; add it to the config"
+        return f"{where} must be given{rule_of(fields, str(key), ' as ')}; add it to the config"
     if first["type"] in ("model_type", "dict_type", "model_attributes_type"):
         return f"[{key}] must be a section of the config, got {value!r}; write it as [{key}]"
-    return f"{where} must be{_rule_of(fields, str(key))}, got {value!r}"
+    return f"{where} must be{rule_of(fields, str(key))}, got {value!r}"
 
 
 def _place(
@@ -49,28 +48,14 @@ def _place(
         if isinstance(name, int):
             names[-1] += f" {name + 1}" if name else ""
             continue
-        fields = _by_name(model.model_fields)
-        inner = _section(fields[name]) if name in fields else None
+        fields = by_name(model.model_fields)
+        inner = section_class(fields[name]) if name in fields else None
         if inner is None:
             return ".".join(names), fields, name
         model = inner
         names.append(name)
     key = path[-1] if isinstance(path[-1], str) else names.pop()
-    return ".".join(names), _by_name(model.model_fields), key
-
-
-def _section(info: FieldInfo) -> type[BaseModel] | None:
-    """Return the section class of a field, which may be optional or a list of them."""
-    found = [info.annotation]
-    for annotation in found:  # grows as it is walked
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            return annotation
-        found += get_args(annotation)
-    return None
-
-
-def _by_name(fields: Mapping[str, FieldInfo]) -> dict[str, FieldInfo]:
-    return {info.alias or name: info for name, info in fields.items()}
+    return ".".join(names), by_name(model.model_fields), key
 
 
 def _unknown(
@@ -80,7 +65,7 @@ def _unknown(
     remedy = f"did you mean {close[0]!r}?" if close else f"valid: {', '.join(fields)}"
     elsewhere = [
         name
-        for name, info in _by_name(root.model_fields).items()
+        for name, info in by_name(root.model_fields).items()
         if name != section and key in _section_keys(info)
     ]
     if elsewhere and not (close and close[0] == key):
@@ -93,26 +78,10 @@ def _unknown(
 
 def _other_kind(root: type[BaseModel], key: str) -> str | None:
     """Return the kind of config, other than that of `root`, that has the section `key`."""
-    own = _by_name(root.model_fields)
+    own = by_name(root.model_fields)
     return next((k for k, kind in KINDS.items() if key in kind.sections and key not in own), None)
 
 
 def _section_keys(info: FieldInfo) -> dict[str, FieldInfo]:
-    inner = _section(info)
-    return {} if inner is None else _by_name(inner.model_fields)
-
-
-def _rule_of(fields: Mapping[str, FieldInfo], key: str, lead: str = " ") -> str:
-    """Return the rule of a field in words; optional fields keep it in their annotation."""
-    info = fields.get(key)
-    if info is None:
-        return ""
-    sources = [
-        info,
-        *(m for a in get_args(info.annotation) for m in getattr(a, "__metadata__", ())),
-    ]
-    for source in sources:
-        extra = getattr(source, "json_schema_extra", None)
-        if isinstance(extra, dict) and "rule" in extra:
-            return f"{lead}{extra['rule']}"
-    return ""
+    inner = section_class(info)
+    return {} if inner is None else by_name(inner.model_fields)

@@ -13,7 +13,7 @@ from physgen.core.checks import is_mapping
 from physgen.workflow.job import Job
 from physgen.workflow.sections import JobConfig
 
-__all__ = ["KINDS", "Kind", "job_of", "kind_of"]
+__all__ = ["KINDS", "OUTCOMES", "Kind", "config_of", "job_of", "kind_of"]
 
 
 class Kind(NamedTuple):
@@ -48,6 +48,11 @@ def kind_of(table: Mapping[str, Any]) -> str:
     data = table.get("data")
     holds = data.get("holds", OUTCOMES) if is_mapping(data) else OUTCOMES
     return "lattice" if "target" in table or holds != OUTCOMES else "reconstruction"
+
+
+def config_of(kind: str) -> type[JobConfig]:
+    """Return the config class of a kind of run."""
+    return import_module(f"physgen.workflow.{kind}.config").Config
 
 
 def job_of(config: Mapping[str, Any] | JobConfig) -> Job:

@@ -6,10 +6,11 @@ A value that breaks the rule of its field is reported as ``[section] key must be
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, ClassVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 __all__ = [
@@ -28,7 +29,10 @@ __all__ = [
     "Text",
     "one_of",
     "UNKNOWN_KEY",
+    "by_name",
     "rule",
+    "rule_of",
+    "section_class",
     "unknown_key",
 ]
 
@@ -41,6 +45,37 @@ def rule(text: str, **bounds: Any) -> Any:
 def one_of(names: Sequence[str]) -> Any:
     """Return a pydantic field whose value is one of `names`, which are words and hyphens."""
     return rule(f"one of {', '.join(map(repr, names))}", pattern=f"^({'|'.join(names)})$")
+
+
+def rule_of(fields: Mapping[str, FieldInfo], key: str, lead: str = " ") -> str:
+    """Return the rule of a field in words; optional fields keep it in their annotation."""
+    info = fields.get(key)
+    if info is None:
+        return ""
+    sources = [
+        info,
+        *(m for a in get_args(info.annotation) for m in getattr(a, "__metadata__", ())),
+    ]
+    for source in sources:
+        extra = getattr(source, "json_schema_extra", None)
+        if isinstance(extra, dict) and "rule" in extra:
+            return f"{lead}{extra['rule']}"
+    return ""
+
+
+def section_class(info: FieldInfo) -> type[BaseModel] | None:
+    """Return the section class of a field, which may be optional or a list of them."""
+    found = [info.annotation]
+    for annotation in found:  # grows as it is walked
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            return annotation
+        found += get_args(annotation)
+    return None
+
+
+def by_name(fields: Mapping[str, FieldInfo]) -> dict[str, FieldInfo]:
+    """Return fields by the names that a config gives them."""
+    return {info.alias or name: info for name, info in fields.items()}
 
 
 UNKNOWN_KEY = "unknown_key"
@@ -76,7 +111,13 @@ Seed = Annotated[int, rule("an integer in [0, 2**63)", ge=0, lt=2**63)]
 
 
 class ReportSection(Section):
-    """The HTML page and its figures."""
+    """The HTML page and its figures.
+
+    Attributes
+    ----------
+    title
+        Head of the page; what is computed if left out.
+    """
 
     title: Text = ""
 

@@ -46,7 +46,23 @@ _LEARNED = ("model", "train", "importance", "smc")  # sections that a scan by ch
 
 
 class SamplerSection(Section):
-    """One algorithm, its own settings, and how long its chains are."""
+    """One algorithm, its own settings, and how long its chains are.
+
+    Attributes
+    ----------
+    name
+        Algorithm; auto: the one that suits the target.
+    label
+        Name in tables; the algorithm if left out.
+    n_chains
+        Chains that run side by side.
+    n_draws
+        Draws that each chain keeps.
+    thin
+        Steps between draws.
+    warmup
+        Steps before the first draw; auto: until tests of convergence pass.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
 
@@ -71,20 +87,40 @@ class SamplerSection(Section):
 
 
 class SmcSection(Section):
-    """Sequential Monte Carlo, an independent log Z; n_particles = 0 leaves it out."""
+    """Sequential Monte Carlo, an independent log Z; n_particles = 0 leaves it out.
+
+    Attributes
+    ----------
+    n_particles
+        Particles of an island.
+    n_islands
+        Independent islands, whose spread is the error.
+    """
 
     n_particles: Annotated[int, rule("0, or an integer >= 2", ge=0)] = 512
     n_islands: Annotated[int, rule("an integer >= 8", ge=8)] = 32
 
 
 class SampleSection(Section):
-    """The work of a run, which decides nothing about its result."""
+    """The work of a run, which decides nothing about its result.
+
+    Attributes
+    ----------
+    checkpoint_every
+        Seconds between commits: what a kill may lose.
+    """
 
     checkpoint_every: Positive = 20.0
 
 
 class ValidateSection(Section):
-    """When an estimate is flagged."""
+    """When an estimate is flagged.
+
+    Attributes
+    ----------
+    ess_min
+        Fewest independent draws.
+    """
 
     ess_min: Positive = 100.0
 

@@ -27,8 +27,24 @@ Kind = Annotated[Literal["spins", "reals"], rule("'spins' or 'reals'")]
 class DataSection(Section):
     """Configurations x ~ p, and what is known of p; see `physgen.Configurations`.
 
-    `array` is the name of the array in a file that holds several; `chains` says that its first
-    axis counts independent chains.
+    Attributes
+    ----------
+    holds
+        What the data are; outcomes make a reconstruction.
+    file
+        The array: npy, npz, HDF5 or netCDF.
+    sha256
+        SHA-256 of the file; with it the run is refused where the file has changed.
+    array
+        Name of the array in a file that holds several.
+    chains
+        Whether the first axis counts independent chains.
+    support
+        What a site holds; asked for only where the numbers do not tell.
+    boundary
+        Boundary of the lattice, for all axes or each; left out: no lattice.
+    symmetries
+        Transformations that p is known to be invariant under.
     """
 
     holds: Annotated[Literal["configurations"], rule("'configurations' or 'outcomes'")]

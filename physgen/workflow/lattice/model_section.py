@@ -37,7 +37,37 @@ Goal = Literal["auto", "reverse-kl", "forward-kl", "mixed-kl"]
 
 
 class TrainSection(Section):
-    """The fit of every point; None leaves a setting to the recipe of the family."""
+    """The fit of every point; None leaves a setting to the recipe of the family.
+
+    Attributes
+    ----------
+    device
+        Where models are trained and drawn from.
+    on
+        What is learnt from: the action, or configurations of the first [[sampler]].
+    objective
+        Divergence that is minimized; auto: by what is learnt from.
+    budget
+        CPU time of a fit; a minute if neither this nor n_epochs is given.
+    n_epochs
+        Length of a fit in epochs.
+    batch_size
+        Draws or configurations of an update.
+    learning_rate
+        Largest step of Adam.
+    gradient
+        Estimator of the gradient of the reverse divergence.
+    anneal
+        Share of the fit in which the action grows from a fraction to the whole.
+    draws_per_epoch
+        Draws of the model in an epoch.
+    n_validation
+        Draws with fixed random numbers on which weights are chosen.
+    validation_fraction
+        Share of the configurations held out.
+    checkpoint_every
+        Seconds between checkpoints.
+    """
 
     device: Device = "cpu"
     on: Annotated[Source, rule("'auto', 'action' or 'configurations'")] = "auto"
@@ -95,7 +125,21 @@ class TrainSection(Section):
 
 
 class ModelSection(Section):
-    """A family of models, arguments of its class, and how it is trained."""
+    """A family of models, arguments of its class, and how it is trained.
+
+    Attributes
+    ----------
+    family
+        Family of models (`physgen models`); auto: the one that suits the target.
+    label
+        Name in tables; the family if left out.
+    decimate
+        Integrate one sublattice exactly, where the target can.
+    mixture
+        Mix the model with its mirror image, where S(-x) = S(x).
+    train
+        Its own training: keys of [train] that go before those.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
 
@@ -119,7 +163,15 @@ class ModelSection(Section):
 
 
 class ImportanceSection(Section):
-    """Weighted draws of the trained models."""
+    """Weighted draws of the trained models.
+
+    Attributes
+    ----------
+    n_draws
+        Draws of each model.
+    ess_floor
+        Effective draws below which weights are refused.
+    """
 
     n_draws: Annotated[int, rule("an integer >= 128", ge=128)] = 100_000
     ess_floor: Positive = 200.0

@@ -10,7 +10,8 @@ import numpy as np
 from physgen.core.errors import InputError
 from physgen.workflow.devices import check_device
 from physgen.workflow.files import check_digest
-from physgen.workflow.reconstruction.config import DEFAULT_POVM, Config, SystemSection
+from physgen.workflow.reconstruction.config import DEFAULT_POVM, Config
+from physgen.workflow.reconstruction.sections import SystemSection
 
 if TYPE_CHECKING:
     import xarray as xr

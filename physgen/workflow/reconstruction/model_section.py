@@ -29,7 +29,41 @@ SYMMETRIES = ("reflection", "translation", "y-flip", "z2")
 
 
 class ModelSection(Section):
-    """One model: its family, the symmetries that are imposed on it, and its sizes."""
+    """One model: its family, the symmetries that are imposed on it, and its sizes.
+
+    Attributes
+    ----------
+    family
+        Family of models (`physgen models`).
+    label
+        Name in tables; the family if left out.
+    symmetries
+        Symmetries of the state that are imposed.
+    hidden
+        Width of a network.
+    layers
+        Depth of a network.
+    heads
+        Heads of attention.
+    shared
+        Whether all sites share their weights.
+    site_features
+        Whether a network is told which site it is at.
+    precision
+        Numbers of the products in sampling.
+    bond
+        Bond dimension of a matrix product.
+    kraus
+        Dimension of the environment of a site: rank of the mixture.
+    profile
+        Whether tensors vary smoothly from site to site.
+    cell
+        Sites of the unit cell of equal tensors.
+    parity
+        Parity string that the state is an eigenstate of.
+    complex_valued
+        Whether amplitudes are complex.
+    """
 
     # Of keys that are named below the rule is in words; others are checked by the family itself.
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)

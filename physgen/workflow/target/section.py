@@ -26,7 +26,25 @@ Extents = Annotated[list[int] | None, BeforeValidator(extents)]
 
 
 class TargetSection(Section):
-    """What is sampled: a system by its name, or an object of a Python file of the user."""
+    """What is sampled: a system by its name, or an object of a Python file of the user.
+
+    Attributes
+    ----------
+    name
+        System of the catalogue; its couplings are keys too (`physgen systems NAME`).
+    L
+        Extent or extents of the lattice.
+    convention
+        How the action is written, where there are several ways.
+    file
+        Python file with an action of your own.
+    sha256
+        SHA-256 of the file; with it the run is refused where the file has changed.
+    object
+        Name of the target in the file, or of a function that returns one.
+    parameters
+        Arguments of that function: numbers, lists, or one range {start, stop, n}.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
 

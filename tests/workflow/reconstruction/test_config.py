@@ -13,8 +13,9 @@ from physgen.models.families import family, names
 from physgen.results import config_hash
 from physgen.workflow import shipped
 from physgen.workflow.loading import config_from_dict, config_of_run, load_config
-from physgen.workflow.reconstruction.config import Config, TrainSection
+from physgen.workflow.reconstruction.config import Config
 from physgen.workflow.reconstruction.model_section import FAMILY_KEYS, ModelSection
+from physgen.workflow.reconstruction.sections import TrainSection
 
 TOY = "[system]\nL = 4\n\n[data]\nn_shots = 300\n"
 
