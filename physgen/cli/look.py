@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.table import Table
 from rich.text import Text
 
 from physgen.cli.console import stdout
+from physgen.cli.layout import bare, tables
 from physgen.core.errors import StoreError
 from physgen.results import bibtex, open_run, run_directory
 from physgen.results.provenance import flattened
-from physgen.workflow.summary import Column, Summary, configuration
+from physgen.workflow.summary import Summary, configuration
 from physgen.workflow.tables import summarize
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def print_result(run_dir: Path) -> None:
     run_dir = run_directory(run_dir)
     console = stdout()
     summary = summarize(open_run(run_dir))
-    for table in tables(summary) or [Text(summary.title, style="bold")]:
+    for table in tables(summary, console.width) or [Text(summary.title, style="bold")]:
         console.print(table)
     for text in summary.warnings:
         console.print(Text("! ", style="yellow") + Text(text, style="default"))
@@ -77,48 +77,11 @@ def print_result(run_dir: Path) -> None:
             print(path)
 
 
-_STYLES = {"data": "blue", "model": "dark_orange3"}
-
-
-def tables(summary: Summary) -> list[Table]:
-    """Return the tables of a run for the terminal."""
-    found: list[Table] = []
-    for number, each in enumerate(summary.tables):
-        table = _table("" if number else summary.title)
-        kept = [k for k, column in enumerate(each.columns) if not column.page_only]
-        for k in kept:
-            _add_column(table, each.columns[k], each.heading)
-        rows = range(len(each.rows)) if each.shown is None else each.shown
-        for row in rows:
-            table.add_row(*(each.rows[row][k] for k in kept))
-        found.append(table)
-    return found
-
-
-def _add_column(table: Table, column: Column, heading: str) -> None:
-    """Add a column; names without a head say what the table is about."""
-    head = column.head or heading.lower()
-    style = "bold" if column.kind == "strong" else _STYLES.get(column.source, "")
-    if column.kind == "text":
-        table.add_column("", justify="left", style="dim")
-    else:
-        justify = "left" if column.kind == "name" else "right"
-        table.add_column(head, justify=justify, style=style, no_wrap=True)
-
-
-def _table(title: str) -> Table:
-    from rich import box
-
-    return Table(
-        title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
-    )
-
-
 def compare(runs: Sequence[Path]) -> None:
     """Print runs side by side: where the configs differ, then distances and observables."""
     trees = {str(run_dir): _opened(run_dir) for run_dir in runs}
     summaries = {name: summarize(tree) for name, tree in trees.items()}
-    table = _table("")
+    table = bare()
     table.add_column("", justify="left", no_wrap=True)
     for name in trees:
         table.add_column(name, justify="right")

@@ -22,8 +22,9 @@ class Column:
 
     Names without a head stand under the heading of their table.
 
-    ``kind`` is "name", "number", "strong" (the numbers that matter most) or "text"; ``source``
-    is "data", "model" or empty, and gives the colour.  A column that is ``page_only`` has no room
+    ``kind`` is "name" or "axis" (words and numbers that say what a row is about), "number",
+    "strong" (the numbers that matter most) or "text"; ``source`` is "data", "model" or empty, and
+    gives the colour.  A column that is ``page_only`` has no room
     on a terminal.
     """
 

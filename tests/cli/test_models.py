@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.statistics import joint_p
+from helpers.terminal import numbers_missing
 
 from physgen.cli import main
 from physgen.results import open_run
 from physgen.workflow.lattice.job import GROUPS, JOB
+from physgen.workflow.tables import summarize
 
 ISING = """
 [target]
@@ -73,6 +75,11 @@ def test_free_energies_are_exact_within_errors(done):
     assert chi2_p(agreement["pull"].sel(quantity="phi2", other="model")) > 1e-3
 
 
+@pytest.mark.parametrize("width", [100, 80, 50, 30])
+def test_no_number_is_cut_in_a_terminal_of_any_width(done, width):
+    assert numbers_missing(summarize(open_run(done)), width) == []
+
+
 def test_the_file_and_the_report_are_whole(done):
     tree = open_run(done)
     assert tree.attrs["complete"] == 1
@@ -83,7 +90,8 @@ def test_the_file_and_the_report_are_whole(done):
             assert JOB.group_of(node.path) in GROUPS, node.path
             assert node.attrs["exactness"] in ("exact", "asymptotic", "approximate"), node.path
             assert node.attrs["exactness_for"], node.path
-            assert f'<td class="name">{JOB.group_of(node.path)}' in page  # of many points: one row
+            # Of many points there is one row.
+            assert f'data-head="group">{JOB.group_of(node.path)}' in page
     for word in ("Free energy", "Observables", "ffective share", "log Z"):
         assert word in page
     figures = {path.stem for path in (done / "figures").iterdir()}

@@ -69,14 +69,14 @@ def warnings(scan: Scan, grid: xr.Dataset) -> Iterator[str]:
 def quantities_table(scan: Scan, grid: xr.Dataset, side_by_side: xr.Dataset | None) -> Table:
     """Return every quantity from every generator."""
     exact = any(f"{name}_exact" in grid for name in quantities(grid))
-    beside = [Column("exact"), Column("pull\nexact")] if exact else []
+    beside = [Column("exact"), Column("pull from\nexact")] if exact else []
     several = side_by_side is not None
     columns = [
         *_axes(scan),
         Column("quantity", "name"),
         Column("generator", "name"),
         Column("value", "strong", "model"),
-        *([Column("pull\nfirst")] if several else []),
+        *([Column("pull from\nfirst")] if several else []),
         *beside,
     ]
     rows: list[tuple[str, ...]] = []
@@ -111,8 +111,8 @@ def _free_energies(
         *_axes(scan),
         Column("generator", "name"),
         Column("log Z", "strong", "model"),
-        *([Column("log Z\nexact"), Column("pull\nexact")] if exact else []),
-        *([Column("pull\nfirst")] if several else []),
+        *([Column("log Z\nexact"), Column("pull from\nexact")] if exact else []),
+        *([Column("pull from\nfirst")] if several else []),
         Column("F / V", "strong", "model", page_only=True),
         Column("ess"),
         Column("ess\nforward"),
@@ -147,8 +147,8 @@ def _free_energies(
 
 
 def _axes(scan: Scan) -> list[Column]:
-    heads = [] if scan.extents == [None] else [Column("L", "name")]
-    return heads + ([] if scan.values == [None] else [Column(scan.coupling)])
+    heads = [] if scan.extents == [None] else [Column("L", "axis")]
+    return heads + ([] if scan.values == [None] else [Column(scan.coupling, "axis")])
 
 
 def _where(scan: Scan, place: Place) -> list[str]:

@@ -87,7 +87,7 @@ def _points(scan: Scan, estimates: xr.Dataset) -> Table:
     names = quantities(estimates)
     several, coupling = len(scan.labels) > 1, scan.coupling
     columns = [Column("generator", "name")] if several else []
-    columns += [Column("L"), Column(coupling)] if coupling else [Column("L")]
+    columns += [Column("L", "axis"), *([Column(coupling, "axis")] if coupling else [])]
     terminal = TERMINAL if not several else [n for n in TERMINAL if n != "phi2"]  # no room
     with_pull = next((n for n in names if n in terminal and f"{n}_pull" in estimates), None)
     for name in names:
