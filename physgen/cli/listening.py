@@ -4,14 +4,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from physgen.cli.console import LineReporter
+from physgen.cli.console import make_reporter
+from physgen.cli.lines import LineReporter
 from physgen.workflow.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def reporting(quiet: bool, verbose: bool, log_file: Path | None) -> Generator[Re
 
     With `log_file` the same lines, with times, are appended to it.
     """
-    shown = [] if quiet else [LineReporter(every=1.0) if verbose else _usual()]
+    shown = [] if quiet else [LineReporter(every=1.0) if verbose else make_reporter()]
     if log_file is None:
         yield Listeners(shown)
         return
@@ -42,14 +42,6 @@ def reporting(quiet: bool, verbose: bool, log_file: Path | None) -> Generator[Re
         except BaseException as error:
             write(f"ended by {type(error).__name__}: {error}")
             raise
-
-
-def _usual() -> Reporter:
-    if not sys.stderr.isatty():
-        return LineReporter()
-    from physgen.cli.live import RichReporter
-
-    return RichReporter()
 
 
 class Listeners(Reporter):

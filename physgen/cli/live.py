@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.status import Status
 from rich.text import Text
 
-from physgen.cli.console import drawn, duration, figures_of_merit, mixing, updates
+from physgen.cli.lines import drawn, duration, figures_of_merit, mixing, updates
 from physgen.workflow.reporting import Reporter
 
 if TYPE_CHECKING:

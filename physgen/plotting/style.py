@@ -9,6 +9,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 __all__ = ["COLOR", "OUTCOME_COLORS", "figure", "note", "render", "sequence"]
@@ -78,8 +79,12 @@ def sequence(n: int) -> list[Any]:
 
 def render(fig: Figure, kind: str = "png", dpi: int = 160) -> bytes:
     """Return `fig` as a file of format png, pdf or svg; the same figure gives the same bytes."""
-    stamps: dict[str, Any] = {"png": {"Software": "physgen"}, "pdf": {"CreationDate": None}}
     buffer = io.BytesIO()
     with mpl.rc_context(_RC):
-        fig.savefig(buffer, format=kind, dpi=dpi, metadata=stamps.get(kind, {"Date": None}))
+        if kind == "png":  # the same bytes as `savefig` writes, which draws every figure twice
+            fig.set_dpi(dpi)
+            FigureCanvasAgg(fig).print_png(buffer, metadata={"Software": "physgen"})
+        else:
+            stamp: dict[str, Any] = {"CreationDate" if kind == "pdf" else "Date": None}
+            fig.savefig(buffer, format=kind, dpi=dpi, metadata=stamp)
     return buffer.getvalue()

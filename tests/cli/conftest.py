@@ -1,6 +1,9 @@
 """Toy runs, a few seconds each: 4 sites and 300 shots; a scan of two small lattices."""
 
+from functools import partial
+
 import pytest
+from helpers.shared import once
 
 from physgen.cli import main
 
@@ -74,6 +77,12 @@ n_islands = 16
 """
 
 
+def run_of(text, folder):
+    """Run the config `text`, which goes into `folder` beside the run."""
+    (folder / "config.toml").write_text(text)
+    assert main(["run", str(folder / "config.toml"), "--out", str(folder / "run")]) == 0
+
+
 @pytest.fixture(scope="session")
 def toy_text():
     return TOY
@@ -89,28 +98,19 @@ def config(tmp_path, toy_text):
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory, toy_text):
     """One finished toy run; tests must not change it."""
-    folder = tmp_path_factory.mktemp("finished")
-    (folder / "config.toml").write_text(toy_text)
-    assert main(["run", str(folder / "config.toml"), "--out", str(folder / "run")]) == 0
-    return folder / "run"
+    return once(tmp_path_factory, "finished", partial(run_of, toy_text)) / "run"
 
 
 @pytest.fixture(scope="session")
 def scanned(tmp_path_factory):
     """One finished toy scan; tests must not change it."""
-    folder = tmp_path_factory.mktemp("scanned")
-    (folder / "config.toml").write_text(SCAN)
-    assert main(["run", str(folder / "config.toml"), "--out", str(folder / "run")]) == 0
-    return folder / "run"
+    return once(tmp_path_factory, "scanned", partial(run_of, SCAN)) / "run"
 
 
 @pytest.fixture(scope="session")
 def weighed(tmp_path_factory):
     """One finished toy run of neural samplers; tests must not change it."""
-    folder = tmp_path_factory.mktemp("weighed")
-    (folder / "config.toml").write_text(NEURAL)
-    assert main(["run", str(folder / "config.toml"), "--out", str(folder / "run")]) == 0
-    return folder / "run"
+    return once(tmp_path_factory, "weighed", partial(run_of, NEURAL)) / "run"
 
 
 @pytest.fixture

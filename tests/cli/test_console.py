@@ -6,8 +6,8 @@ import math
 import pytest
 from rich.console import Console
 
-from physgen.cli import console
-from physgen.cli.console import LineReporter
+from physgen.cli import lines
+from physgen.cli.lines import LineReporter
 from physgen.cli.live import RichReporter
 from physgen.samplers.loop.progress import Progress as ChainProgress
 from physgen.training import Progress
@@ -55,7 +55,7 @@ def test_what_is_not_known_is_not_said(capsys):
 
 def test_lines_are_rare_but_the_last_is_always_said(capsys, monkeypatch):
     now = iter([0.0, 1.0, 2.0, 11.0, 12.0])
-    monkeypatch.setattr(console.time, "monotonic", lambda: next(now))
+    monkeypatch.setattr(lines.time, "monotonic", lambda: next(now))
     reporter = LineReporter()
     for step in (10, 20, 30, 40, 100):
         reporter.progress(progress(step), None)
@@ -84,7 +84,7 @@ def test_the_live_bar_fits_the_terminal(width):
     ("seconds", "text"), [(5, "0:05"), (75, "1:15"), (3700, "1:01:40"), (math.inf, "?")]
 )
 def test_durations(seconds, text):
-    assert console.duration(seconds) == text
+    assert lines.duration(seconds) == text
 
 
 def scan_progress(phase="draws", done=400, tau=4.2, hat=1.0031, rate=3.1e7):
@@ -127,4 +127,4 @@ def test_the_live_bar_of_a_scan_fits_the_terminal(width):
     [(0.0, ""), (math.nan, ""), (12.0, "12 updates/s"), (4.21e5, "421 k"), (2e9, "2 G updates/s")],
 )
 def test_rates(rate, text):
-    assert console.updates(rate).startswith(text)
+    assert lines.updates(rate).startswith(text)

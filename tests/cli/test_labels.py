@@ -28,7 +28,8 @@ def imported(tmp_path_factory, toy_text):
     training = toy_text[toy_text.index("[model]") :]
     text = '[data]\nfile = "lab.h5"\nn_shots = 150\n' + training
     (folder / "config.toml").write_text(text)
-    assert main(["run", str(folder / "config.toml"), "--out", str(folder / "run")]) == 0
+    argv = ["validate", str(folder / "config.toml"), "--out", str(folder / "run")]
+    assert main(argv) == 0
     return folder / "run"
 
 

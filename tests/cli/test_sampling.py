@@ -12,6 +12,7 @@ from helpers.statistics import joint_p
 from helpers.terminal import numbers_missing
 
 from physgen.cli import main
+from physgen.cli.look import print_result
 from physgen.exact import kaufman
 from physgen.results import open_run
 from physgen.workflow.tables import summarize
@@ -86,7 +87,7 @@ def test_samplers_are_compared_point_by_point(scanned):
 
 @pytest.mark.slow
 def test_the_terminal_shows_the_numbers_of_the_file(scanned, capsys):
-    assert main(["report", str(scanned)]) == 0
+    print_result(scanned)
     out = capsys.readouterr().out
     for text in ("heat-bath", "swendsen-wang", "<|m|>", "U_L", "tau_int", "largest R-hat"):
         assert text in out

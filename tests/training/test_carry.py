@@ -295,7 +295,7 @@ def test_a_checkpoint_of_another_objective_is_refused():
 
 def test_the_command_line_reports_an_objective_that_it_never_heard_of(capsys):
     """It looked the name of the loss up in a table of its own, and died with a KeyError."""
-    from physgen.cli.console import LineReporter
+    from physgen.cli.lines import LineReporter
 
     reporter = LineReporter()
     fit(

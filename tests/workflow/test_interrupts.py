@@ -6,6 +6,7 @@ Work that has nothing to save ends at the signal itself, but a commit within it 
 import os
 import signal
 import threading
+from types import SimpleNamespace
 
 import pytest
 import xarray as xr
@@ -14,6 +15,7 @@ from physgen.core.errors import InterruptedRunError
 from physgen.results import RunStore, open_run
 from physgen.workflow.context import Context
 from physgen.workflow.interrupts import Abandoned, catch_signals
+from physgen.workflow.job import Stage
 from physgen.workflow.reporting import Reporter
 
 
@@ -105,3 +107,22 @@ def test_a_commit_is_whole_and_the_message_says_how_to_go_on(tmp_path, monkeypat
             context.abandoning(lambda: store.commit({"numbers": xr.Dataset({"x": 3})}))
         assert int(store.read("numbers")["x"]) == 3
     assert int(open_run(tmp_path / "run")["numbers"]["x"]) == 3
+
+
+@pytest.mark.parametrize("abandonable", [True, False])
+def test_a_stage_that_commits_nothing_before_its_end_is_ended_at_once(abandonable):
+    def run(context):
+        send()
+        done.append("more")
+        return "what came out"
+
+    done = []
+    stage = Stage("validate", ("numbers",), "numbers", run, abandonable=abandonable)
+    with catch_signals() as stop:
+        context = Context(None, SimpleNamespace(path="DIR"), Reporter(), stop)
+        if abandonable:
+            with pytest.raises(InterruptedRunError, match="physgen resume DIR"):
+                stage.do(context)
+        else:
+            assert stage.do(context) == "what came out"
+    assert done == ([] if abandonable else ["more"])

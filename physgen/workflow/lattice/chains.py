@@ -90,6 +90,7 @@ def draw(context: Context, point: Chains, index: int, meter: Meter) -> None:
             pending.add(block)
             if pending.is_due():
                 pending.commit()
+        whole = context.abandoning(pending.whole)
     except InterruptedRunError:
         pending.commit()
         raise
@@ -101,7 +102,7 @@ def draw(context: Context, point: Chains, index: int, meter: Meter) -> None:
             error.draw,
             error.state,
         ) from None
-    pending.complete()
+    store.commit({point.group: whole})
 
 
 class _Pending:
@@ -142,8 +143,8 @@ class _Pending:
         self.context.store.commit(groups, append={group: "draw"} if self.parts else {})
         self.parts, self.last = [], time.monotonic()
 
-    def complete(self) -> None:
-        """Save the point as a whole."""
+    def whole(self) -> xr.Dataset:
+        """Return the point as a whole, as it is kept."""
         store, point = self.context.store, self.point
         parts = [store.read(point.group)] if store.has(point.group) else []
         whole = unpack(_joined([*parts, *self.parts]))
@@ -151,7 +152,7 @@ class _Pending:
         whole = whole.assign(chain_statistics(self.checkpoint).data_vars)
         whole = check(whole.assign_attrs(warmup=self.checkpoint.attrs["record"]), quiet=True)
         marked = whole.assign_attrs(complete=1, label=point.label, exactness_for="the target")
-        store.commit({point.group: with_units(pack(marked, point.target))})
+        return with_units(pack(marked, point.target))
 
 
 def _joined(parts: list[xr.Dataset]) -> xr.Dataset:

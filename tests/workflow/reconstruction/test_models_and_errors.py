@@ -36,7 +36,7 @@ TABLE = {
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     out = tmp_path_factory.mktemp("models") / "run"
-    run(config_from_dict(TABLE), out)
+    run(config_from_dict(TABLE), out, until="validate")
     return open_run(out)
 
 

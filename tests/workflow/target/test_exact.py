@@ -86,7 +86,7 @@ FIELD = '[target]\nname = "ising-2d"\nL = 4\nbeta = 0.3\nh = 0.2\n'
 def ran(tmp_path, rest):
     (tmp_path / "config.toml").write_text(FIELD + rest)
     out = tmp_path / "run"
-    assert main(["run", str(tmp_path / "config.toml"), "--out", str(out)]) == 0
+    assert main(["validate", str(tmp_path / "config.toml"), "--out", str(out)]) == 0
     return open_run(out)
 
 
