@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 
@@ -81,14 +81,6 @@ LogFile = Annotated[
 ]
 
 
-class Talk(NamedTuple):
-    """How a command that works is to tell of its progress."""
-
-    quiet: bool
-    verbose: bool
-    log_file: Path | None
-
-
 @app.callback(invoke_without_command=True)
 def options(
     version: Annotated[
@@ -115,6 +107,7 @@ def _command_of(last: str) -> Callable[..., None]:
         verbose: Verbose = False,
         log_file: LogFile = None,
     ) -> None:
+        from physgen.cli.listening import Talk
         from physgen.cli.work import work
 
         work(last, config, out, set_ or [], force, Talk(quiet, verbose, log_file))
@@ -192,6 +185,7 @@ def resume(
     log_file: LogFile = None,
 ) -> None:
     """Continue an interrupted run, to the identical result."""
+    from physgen.cli.listening import Talk
     from physgen.cli.work import resume as resume_run
 
     resume_run(run_dir, Talk(quiet, verbose, log_file))

@@ -8,7 +8,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from physgen.cli.console import make_reporter
 from physgen.cli.lines import LineReporter
@@ -18,20 +18,28 @@ if TYPE_CHECKING:
     from physgen.training import Progress
     from physgen.workflow.reporting import ScanProgress
 
-__all__ = ["Listeners", "reporting"]
+__all__ = ["Listeners", "Talk", "reporting"]
+
+
+class Talk(NamedTuple):
+    """How a command that works is to tell of its progress."""
+
+    quiet: bool = False
+    verbose: bool = False
+    log_file: Path | None = None
 
 
 @contextmanager
-def reporting(quiet: bool, verbose: bool, log_file: Path | None) -> Generator[Reporter]:
+def reporting(talk: Talk) -> Generator[Reporter]:
     """Listen to work: a live bar on a terminal, plain lines elsewhere or if `verbose`.
 
     With `log_file` the same lines, with times, are appended to it.
     """
-    shown = [] if quiet else [LineReporter(every=1.0) if verbose else make_reporter()]
-    if log_file is None:
+    shown = [] if talk.quiet else [LineReporter(every=1.0) if talk.verbose else make_reporter()]
+    if talk.log_file is None:
         yield Listeners(shown)
         return
-    with log_file.open("a", encoding="utf-8") as file:
+    with talk.log_file.open("a", encoding="utf-8") as file:
 
         def write(text: str) -> None:
             now = datetime.now().astimezone().isoformat(timespec="seconds")

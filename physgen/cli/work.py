@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from physgen.cli.listening import reporting
+from physgen.cli.listening import Talk, reporting
 from physgen.workflow.loading import load_config
 from physgen.workflow.run import resume as resume_run
 from physgen.workflow.run import run
-
-if TYPE_CHECKING:
-    from physgen.cli.app import Talk
 
 __all__ = ["resume", "work"]
 
@@ -22,14 +18,14 @@ def work(
 ) -> None:
     """Run the stages up to `until`, then print what the run directory holds."""
     checked = load_config(config, overrides)
-    with reporting(*talk) as reporter:
+    with reporting(talk) as reporter:
         run(checked, out, until=until, force=force, reporter=reporter)
     _print_result(out)
 
 
 def resume(out: Path, talk: Talk) -> None:
     """Continue an interrupted run to its end."""
-    with reporting(*talk) as reporter:
+    with reporting(talk) as reporter:
         resume_run(out, reporter=reporter)
     _print_result(out)
 
