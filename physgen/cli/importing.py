@@ -16,6 +16,15 @@ if TYPE_CHECKING:
 __all__ = ["import_data"]
 
 SHOWN = 6  # settings that are listed
+_SAID = {
+    "header": "header",
+    "bases_order": "bases in file",
+    "counts": "counts",
+    "site_order": "sites",
+    "orientation": "array",
+    "lost": "lost qubits",
+    "left_aside": "left aside",
+}
 
 
 def import_data(
@@ -26,6 +35,7 @@ def import_data(
     merge: str | None,
     hamiltonian: dict[str, Any],
     source: str | None,
+    force: bool,
     **how: Any,
 ) -> None:
     """Read a measurement file, write it as a data file, and say what is in it."""
@@ -35,6 +45,9 @@ def import_data(
         raise InputError(f"--out must be an HDF5 file, NAME.h5, got {str(out)!r}")
     if not out.parent.is_dir():
         raise InputError(f"--out must lie in a folder that exists, got {str(out)!r}")
+    if out.is_dir() or (out.exists() and not force):
+        remedy = "which is a folder" if out.is_dir() else "which exists; --force replaces it"
+        raise InputError(f"--out must be a new file, got {str(out)!r}, {remedy}")
     attrs = {} if source is None else {"source": source}
     data = import_measurements(path, povm=povm, attrs=attrs, **how)
     if hamiltonian:
@@ -75,6 +88,9 @@ def _origin(data: MeasurementData) -> list[str]:
             "up": "bit 1 is the +1 eigenstate (up), bit 0 the -1 eigenstate (down)",
         }
         lines.append(f"bits            {meaning.get(attrs['bit_one'], '+1 and -1: eigenvalues')}")
+    for name, title in _SAID.items():
+        if name in attrs:
+            lines.append(f"{title:<15} {attrs[name]}")
     if data.tfim is not None:
         t = data.tfim
         couplings = f"J = {t.J:g}, h = {t.h:g}, {t.boundary}"

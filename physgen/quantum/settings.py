@@ -231,7 +231,7 @@ def random_p(bases: np.ndarray) -> float:
         found.append(_two_sided(stats.chi2(3**L - 1), (shots_of**2).sum() * 3**L / n - n))
     else:
         pairs = (shots_of * (shots_of - 1)).sum() / 2
-        found.append(_two_sided(stats.poisson(n * (n - 1) / 2 / 3**L), pairs, 1))
+        found.append(_two_sided(stats.poisson(n * (n - 1) / 2 * 3.0**-L), pairs, 1))
     for a, b in ((bases[1:], bases[:-1]), (bases[:, 1:], bases[:, :-1])):
         if a.size:
             found.append(_two_sided(stats.binom(a.size, 1 / 3), float((a == b).sum()), 1))

@@ -14,7 +14,7 @@ def imported(tmp_path, capsys):
 
     def call(path, *argv):
         out = tmp_path / "out.h5"
-        assert main(["import-data", str(path), "--out", str(out), *map(str, argv)]) == 0
+        assert main(["import-data", str(path), "--out", str(out), "--force", *map(str, argv)]) == 0
         return capsys.readouterr().out, MeasurementData.load(out)
 
     return call

@@ -1,0 +1,117 @@
+"""Outcomes from bits and bases."""
+
+from __future__ import annotations
+
+from functools import partial
+from os import PathLike
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from physgen.core.errors import InputError
+from physgen.quantum.importing import coding
+from physgen.quantum.importing.bases import fixed_bases, read_bases
+from physgen.quantum.importing.lost import LostQubits
+from physgen.quantum.importing.records import Record
+from physgen.quantum.importing.sources import TextShots
+from physgen.quantum.povm import POVM
+from physgen.quantum.povm import povm as named_povm
+
+__all__ = ["Outcomes", "bits_and_bases", "refuse"]
+
+
+class Outcomes(NamedTuple):
+    """Outcomes, their POVM, and whether the file held spins -1 and 1."""
+
+    outcomes: np.ndarray
+    frame: POVM
+    spins: bool
+
+
+def bits_and_bases(
+    shots: TextShots | Record,
+    name: str,
+    frame: POVM | None,
+    bases: str | PathLike[str] | None,
+    bases_order: str | None,
+    bit_one: str | None,
+    lost: LostQubits,
+) -> Outcomes:
+    """Return outcomes of pauli-6, or computational if all bits were measured in Z.
+
+    Parameters
+    ----------
+    shots : TextShots or Record
+    name : {"bits", "bits+bases"}
+    frame, bases, bases_order, bit_one
+        As in :func:`~physgen.quantum.importing.import_measurements`.
+    lost : LostQubits
+        It leaves out shots, and keeps account of them.
+    """
+    six, z_basis = named_povm("pauli-6"), named_povm("computational")
+    if frame is not None and not (frame.matches(six) or frame.matches(z_basis)):
+        raise InputError(
+            f"bits must be outcomes of pauli-6 or computational, got povm {frame.name}; "
+            "import them as pauli-6, and merge with --merge pauli-4 or MeasurementData.merged"
+        )
+    if name == "bits+bases" and shots.letters:
+        refuse("bits+bases in one file", bases=bases, bases_order=bases_order)
+        found = shots.coded(1, partial(coding.with_bases, bit_one=bit_one), lost)
+        return Outcomes(found, six, False)
+    if name == "bits+bases" and bases is None and shots.bases is None:
+        raise InputError(
+            "bases must be given as a file of letters, or as letters before the bits on each "
+            f"line, got neither with {shots.source}"
+        )
+    held, spins = coding.bits_of(shots.coded(1, coding.checked_bits, lost), bit_one)
+    axes = _axes(shots, bases, bases_order, held.shape, lost)
+    if axes is None:
+        if frame is not None and frame.matches(six):
+            raise InputError("bases must be given to make pauli-6 of bits, got none")
+        return Outcomes(held, z_basis, spins)
+    if not axes.any() and (frame is None or frame.matches(z_basis)):
+        return Outcomes(held, z_basis, spins)
+    if frame is not None and frame.matches(z_basis):
+        raise InputError("bases must all be Z for povm computational, got others; use pauli-6")
+    return Outcomes(axes + 3 * held, six, spins)
+
+
+def _axes(
+    shots: TextShots | Record,
+    bases: str | PathLike[str] | None,
+    order: str | None,
+    shape: tuple[int, ...],
+    lost: LostQubits,
+) -> np.ndarray | None:
+    """Return the bases of the shots that are kept, of this shape, or None if none are stated."""
+    if shots.bases is not None:
+        refuse("a file that holds bases", bases=bases)
+        return shots.bases[lost.kept]
+    if bases is None:
+        refuse("bits without bases", bases_order=order)
+        return None
+    if not Path(bases).is_file():
+        refuse("letters", bases_order=order)
+        return np.broadcast_to(fixed_bases(str(bases), shape[1]), shape)
+    axes = read_bases(Path(bases), order)
+    kept = lost.kept
+    n = shape[0] if isinstance(kept, slice) else len(kept)
+    if axes.shape == (1, shape[1]) and n > 1:
+        raise InputError(
+            f"bases must be one letter for each bit, shape {(n, shape[1])}, got {axes.shape} in "
+            f"{Path(bases).name}; for bases of all shots give the letters themselves"
+        )
+    if axes.shape != (n, shape[1]):
+        raise InputError(
+            f"bases must be one letter for each bit, shape {(n, shape[1])}, "
+            f"got {axes.shape} in {Path(bases).name}"
+        )
+    return axes[kept]
+
+
+def refuse(name: str, **options: Any) -> None:
+    """Raise an error for the first option that is given though it means nothing for `name`."""
+    for option, value in options.items():
+        if value is not None:
+            raise InputError(f"{option} must not be given for {name}, got {value!r}")
