@@ -45,8 +45,9 @@ class MeasurementData:
     attrs : mapping, optional
         Plain values: the Hamiltonian (``tfim.attrs()``), source, licence, how it was made.
     settings : array_like of int, shape (n,), optional
-        Labels for pauli-6: shots with one label share their basis on every site.  None: the bases
-        were drawn uniformly at random for every site and shot.
+        Labels for a POVM that is made of bases (pauli-6, with any noise): shots with one label
+        share their basis on every site.  None: the bases were drawn at random, as the POVM says,
+        for every site and shot.
 
     Attributes
     ----------
@@ -81,11 +82,11 @@ class MeasurementData:
         self.tfim = TFIM.from_attrs(self.attrs) if "hamiltonian" in self.attrs else None
         self.settings: np.ndarray | None = None
         if settings is not None:
-            if not self.povm.matches(named_povm("pauli-6")):
+            if self.povm.bases is None:
                 raise InputError(
-                    "settings must come with outcomes of "
-                    f"{_described(named_povm('pauli-6'))}, which tell their bases, "
-                    f"got {_described(self.povm)}"
+                    "settings must come with outcomes that tell their bases, as those of "
+                    f"{_described(named_povm('pauli-6'))} do with any noise, got "
+                    f"{_described(self.povm)}"
                 )
             self.settings = check_labels(settings, self.n)
             if not isinstance(outcomes, ShotFile):
@@ -107,11 +108,13 @@ class MeasurementData:
     @cached_property
     def setting_table(self) -> Settings | None:
         """The settings with their bases, or None without labels."""
-        return None if self.settings is None else Settings.of(self.outcomes, self.settings)
+        if self.settings is None or self.povm.bases is None:
+            return None
+        return Settings.of(self.outcomes, self.settings, self.povm.bases)
 
     @property
     def weights(self) -> np.ndarray | None:
-        """Weights of mean 1, shape (n,), that make a complete set of settings uniform.
+        """Weights of mean 1, shape (n,), that make a complete set of settings that of the POVM.
 
         None without labels: every shot counts the same.
 
@@ -126,6 +129,31 @@ class MeasurementData:
         """Return some of the shots, in memory: a slice, integers or a mask."""
         labels = None if self.settings is None else self.settings[rows]
         return MeasurementData(self.outcomes[rows], self.povm, self.attrs, labels)
+
+    def measured_by(self, povm: POVM | str) -> MeasurementData:
+        """Return the same outcomes as those of another POVM: the one with its noise, say.
+
+        Labels of settings are kept.
+
+        Raises
+        ------
+        InputError
+            If the POVM has other outcomes, or the settings are labelled and it has other bases.
+        """
+        frame = named_povm(povm) if isinstance(povm, str) else povm
+        if frame.outcomes != self.povm.outcomes:
+            raise InputError(
+                f"povm must have the outcomes {', '.join(self.povm.outcomes)} of the data, in "
+                f"this order, got {_described(frame)}"
+            )
+        if self.settings is not None and not (
+            self.povm.bases is not None and self.povm.bases.same_as(frame.bases)
+        ):
+            raise InputError(
+                "povm must keep the bases of labelled data, pairs of outcomes that sum to a "
+                f"multiple of the identity, got {frame.name}"
+            )
+        return MeasurementData(self.outcomes, frame, self.attrs, self.settings)
 
     def merged(self, name: str) -> MeasurementData:
         """Return the same shots in a coarser POVM; only pauli-6 to pauli-4.

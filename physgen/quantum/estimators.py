@@ -125,7 +125,9 @@ def estimate_observables(
     if settings is not None:
         from physgen.quantum.pooled import pooled_estimates
 
-        mean, errors, missing, estimator = pooled_estimates(x, settings, tfim, batch_size, error)
+        mean, errors, missing, estimator = pooled_estimates(
+            x, settings, tfim, batch_size, error, povm
+        )
     else:
         weights = cross_fitted_weights(x, povm, batch_size) if duals == "optimised" else None
         mean, errors = _sample_means(x, povm, tfim, batch_size, weights)

@@ -40,6 +40,7 @@ import numpy as np
 from physgen.core.arrays import to_numpy
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
+from physgen.quantum.bases import Bases, bases_of
 
 __all__ = ["POVM", "PAULI", "merge_map", "names", "povm"]
 
@@ -151,6 +152,11 @@ class POVM:
         check_choice("pauli", pauli, tuple(PAULI))
         seen = np.einsum("a,aij->ij", self._dual_weights(pauli), self.elements)
         return bool(np.abs(seen - PAULI[pauli]).max() <= _SPAN_TOLERANCE)
+
+    @cached_property
+    def bases(self) -> Bases | None:
+        """The bases that this POVM is made of, or None (:mod:`physgen.quantum.bases`)."""
+        return bases_of(self.pauli_coefficients, self.outcomes)
 
     @property
     def is_informationally_complete(self) -> bool:

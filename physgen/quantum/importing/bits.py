@@ -40,6 +40,9 @@ def bits_and_bases(
 ) -> Outcomes:
     """Return outcomes of pauli-6, or computational if all bits were measured in Z.
 
+    With `frame`, outcomes of that POVM: one that is made of the bases X, Y, Z, or of Z alone, with
+    any noise.
+
     Parameters
     ----------
     shots : TextShots or Record
@@ -50,15 +53,12 @@ def bits_and_bases(
         It leaves out shots, and keeps account of them.
     """
     six, z_basis = named_povm("pauli-6"), named_povm("computational")
-    if frame is not None and not (frame.matches(six) or frame.matches(z_basis)):
-        raise InputError(
-            f"bits must be outcomes of pauli-6 or computational, got povm {frame.name}; "
-            "import them as pauli-6, and merge with --merge pauli-4 or MeasurementData.merged"
-        )
+    if frame is not None:
+        _table(frame)  # refuses one that is not made of Pauli bases
     if name == "bits+bases" and shots.letters:
         refuse("bits+bases in one file", bases=bases, bases_order=bases_order)
         found = shots.coded(1, partial(coding.with_bases, bit_one=bit_one), lost)
-        return Outcomes(found, six, False)
+        return Outcomes(found if frame is None else _mapped(found, frame), frame or six, False)
     if name == "bits+bases" and bases is None and shots.bases is None:
         raise InputError(
             "bases must be given as a file of letters, or as letters before the bits on each "
@@ -66,15 +66,49 @@ def bits_and_bases(
         )
     held, spins = coding.bits_of(shots.coded(1, coding.checked_bits, lost), bit_one)
     axes = _axes(shots, bases, bases_order, held.shape, lost)
-    if axes is None:
-        if frame is not None and frame.matches(six):
-            raise InputError("bases must be given to make pauli-6 of bits, got none")
-        return Outcomes(held, z_basis, spins)
-    if not axes.any() and (frame is None or frame.matches(z_basis)):
-        return Outcomes(held, z_basis, spins)
-    if frame is not None and frame.matches(z_basis):
-        raise InputError("bases must all be Z for povm computational, got others; use pauli-6")
-    return Outcomes(axes + 3 * held, six, spins)
+    if axes is None and frame is not None and frame.bases is not None:
+        raise InputError(f"bases must be given to make {frame.name} of bits, got none")
+    if axes is None or (frame is None and not axes.any()):
+        z_only = held if frame is None else _mapped(3 * held, frame)
+        return Outcomes(z_only, frame or z_basis, spins)
+    found = axes + 3 * held
+    return Outcomes(found if frame is None else _mapped(found, frame), frame or six, spins)
+
+
+def _table(frame: POVM) -> np.ndarray:
+    """Return the outcome of a POVM for Z+, X+, Y+, Z-, X-, Y-; -1 where it has none.
+
+    Raises
+    ------
+    InputError
+        If its outcomes are not those of Pauli bases.
+    """
+    table, bases = np.full(6, -1), frame.bases
+    if bases is not None and set(bases.names) <= set("ZXY"):
+        for name, plus, minus in zip(bases.names, bases.plus, bases.minus):
+            table["ZXY".index(name)], table["ZXY".index(name) + 3] = plus, minus
+        return table
+    z = frame.pauli_coefficients
+    if frame.K == 2 and np.abs(z[:, 1:3]).max() < 1e-8 and z[0, 3] != 0:
+        table[[0, 3]] = np.argsort(-z[:, 3])
+        return table
+    raise InputError(
+        f"bits must be outcomes of pauli-6 or computational, got povm {frame.name}; import them "
+        "as pauli-6, and merge with --merge pauli-4 or MeasurementData.merged"
+    )
+
+
+def _mapped(six: np.ndarray, frame: POVM) -> np.ndarray:
+    """Return outcomes of a POVM for outcomes of pauli-6."""
+    table = _table(frame)
+    outcomes = table[six]
+    if outcomes.min(initial=0) < 0:
+        known = ", ".join(b for b in "ZXY" if table["ZXY".index(b)] >= 0)
+        all_z = f"all be {known}" if known == "Z" else f"be {known}"
+        raise InputError(
+            f"bases must {all_z} for povm {frame.name}, got others; use pauli-6, with its noise"
+        )
+    return outcomes.astype(np.uint8)
 
 
 def _axes(

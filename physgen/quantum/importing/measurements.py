@@ -11,6 +11,7 @@ import numpy as np
 
 from physgen.core.checks import check_choice, check_positive_int
 from physgen.core.errors import InputError
+from physgen.quantum.bases import Bases
 from physgen.quantum.data import MeasurementData
 from physgen.quantum.importing import coding
 from physgen.quantum.importing.arrays import is_data_file
@@ -24,7 +25,8 @@ from physgen.quantum.importing.sources import TextShots, kind_of, open_shots
 from physgen.quantum.outcome_orders import outcome_table
 from physgen.quantum.povm import POVM
 from physgen.quantum.povm import povm as named_povm
-from physgen.quantum.settings import FALSE_ALARM, label_settings, random_p
+from physgen.quantum.randomness import FALSE_ALARM, random_p
+from physgen.quantum.settings import label_settings
 
 __all__ = ["FORMATS", "import_measurements"]
 
@@ -81,8 +83,9 @@ def import_measurements(
     ignore : sequence of str
         Names of columns or arrays that are left aside.
     settings : {"auto", "keep", "random"}
-        Whether shots of pauli-6 keep labels of their settings: "auto", if these do not look random
-        (:func:`physgen.quantum.settings.random_p` below its false alarm rate); always; or never.
+        Whether shots of a POVM made of bases (pauli-6, with any noise) keep labels of their
+        settings: "auto", if these do not look random
+        (:func:`physgen.quantum.randomness.random_p` below its false alarm rate); always; or never.
     attrs : mapping, optional
         Attributes to store: the Hamiltonian (``tfim.attrs()``), source, licence.
 
@@ -181,11 +184,14 @@ def import_measurements(
     if left_out:
         told["lost"] = left_out
     attrs = told | shots.told | dict(attrs or {})
-    if not frame.matches(named_povm("pauli-6")):
+    if frame.bases is None:
         if settings == "keep":
-            raise InputError(f"settings must be kept of pauli-6 alone, got {frame.name}")
+            raise InputError(
+                "settings must be kept of a POVM that is made of bases, as pauli-6 is with any "
+                f"noise, got {frame.name}"
+            )
         return MeasurementData(outcomes, frame, attrs)
-    labels = _labels(outcomes, settings, attrs)
+    labels = _labels(outcomes, frame.bases, settings, attrs)
     return MeasurementData(outcomes, frame, attrs, labels)
 
 
@@ -217,13 +223,15 @@ def _outcomes(
     return shots.coded(1 if name == "onehot" else min(9, frame.K - 1), code, lost)
 
 
-def _labels(outcomes: np.ndarray, settings: str, attrs: dict[str, Any]) -> np.ndarray | None:
+def _labels(
+    outcomes: np.ndarray, bases: Bases, settings: str, attrs: dict[str, Any]
+) -> np.ndarray | None:
     """Return labels of the settings, or None, with the reason in `attrs`."""
     if settings == "random":
         attrs["settings"] = "random, as stated when imported"
         return None
-    axes = outcomes % 3
-    p = random_p(axes)
+    axes = bases.of[outcomes]
+    p = random_p(axes, bases)
     if settings == "auto" and p >= FALSE_ALARM:
         attrs["settings"] = f"random as far as can be told (p = {p:.2g})"
         return None
@@ -249,6 +257,6 @@ def _own(
     told, labels = data.attrs | dict(attrs or {}), data.settings
     if settings == "random":
         labels = None
-    elif labels is None and data.povm.matches(named_povm("pauli-6")) and "settings" not in told:
-        labels = _labels(data.outcomes, settings, told)
+    elif labels is None and data.povm.bases is not None and "settings" not in told:
+        labels = _labels(data.outcomes, data.povm.bases, settings, told)
     return MeasurementData(data.outcomes, data.povm, told, labels)

@@ -120,8 +120,8 @@ def mean_over_shots(counts: Counts, values: np.ndarray) -> tuple[float, float]:
     group, shots = counts.group, counts.shots_of_group
     of_group = np.bincount(group, counts.counts * values) / shots
     scatter = np.bincount(group, counts.counts * (values - of_group[group]) ** 2)
-    variance = scatter / (shots - 1) / shots
-    return float(of_group.mean()), float(np.sqrt(variance.sum()) / len(shots))
+    variance, share = scatter / (shots - 1) / shots, counts.share_of_group
+    return float(share @ of_group), float(np.sqrt(share**2 @ variance))
 
 
 def pair_purity(counts: Counts, sums: StringSums | None = None) -> tuple[float, float, float]:
@@ -135,11 +135,12 @@ def pair_purity(counts: Counts, sums: StringSums | None = None) -> tuple[float, 
     with_self = np.diag(T)[counts.strings].prod(axis=1)  # Tr(D_j^2)
     with_group = _within_settings(counts, T) if counts.by_setting else with_all
     shots = counts.shots_of_group
-    S = len(shots)
     # Contribution of a shot's pair with itself to its average over its setting.
-    own = (with_self - with_group) / (shots - 1)[counts.group]
-    total = plain - float(counts.frequencies @ own) / S
-    _, error = mean_over_shots(counts, 2 * (with_all - own / S))
+    own = (with_self - with_group) * (counts.share_of_group / (shots - 1))[counts.group]
+    total = plain - float(counts.frequencies @ own)
+    _, error = mean_over_shots(counts, 2 * (with_all - own))
+    if counts.n == 2 and not counts.by_setting:
+        error = np.nan  # both shots have the same average, over each other
     return total, error, plain
 
 

@@ -1,13 +1,14 @@
 r"""Frequencies of outcome strings, the starting point of every estimate for small systems.
 
 .. math:: f_j = \frac{n_j}{n} \quad \text{(settings drawn at random)}, \qquad
-          f_j = 3^{-L} \, \frac{n_j}{n_{s(j)}} \quad \text{(settings that were chosen)} ,
+          f_j = p_{s(j)} \, \frac{n_j}{n_{s(j)}} \quad \text{(settings that were chosen)} ,
 
-for the distinct strings :math:`a_j` among the shots; the table of K^L strings is never made.  In
-pauli-6 every setting (the bases of all sites) has probability :math:`3^{-L}` in any state.  If a
-laboratory chose the number of shots in each setting, this probability replaces the setting's share
-of the shots.  Then :math:`E f_j = P(a_j)` in both cases; for chosen settings only the outcomes
-within a setting are random.
+for the distinct strings :math:`a_j` among the shots; the table of K^L strings is never made.  In a
+POVM made of bases (pauli-6, with any noise) every setting s (the bases of all sites) has the same
+probability :math:`p_s` in any state, :math:`3^{-L}` for pauli-6.  If a laboratory chose the number
+of shots in each setting, this probability replaces the setting's share of the shots.  Then
+:math:`E f_j = P(a_j)` in both cases; for chosen settings only the outcomes within a setting are
+random.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from physgen.core.errors import InputError
+from physgen.quantum.bases import Bases
 from physgen.quantum.data import MeasurementData
 from physgen.quantum.povm import POVM
 from physgen.quantum.settings import Settings, label_settings
@@ -42,7 +44,7 @@ class Counts:
     counts : ndarray, shape (m,)
         Number of shots with each string; zero is allowed.
     by_setting : bool
-        Whether the settings were chosen: outcomes a and a + 3 of pauli-6 belong to basis a.
+        Whether the settings were chosen, of a POVM that is made of bases.
     """
 
     povm: POVM
@@ -69,7 +71,20 @@ class Counts:
         """Index of the setting of each string, shape (m,); 0 if settings were random."""
         if not self.by_setting:
             return np.zeros(len(self.strings), dtype=np.int64)
-        return np.unique(_codes(self.strings % 3, 3), return_inverse=True)[1]
+        return np.unique(_codes(self.bases, len(self._frame)), return_inverse=True)[1]
+
+    @property
+    def _frame(self) -> Bases:
+        if self.povm.bases is None:
+            raise InputError(
+                f"settings must be of a POVM that is made of bases, got {self.povm.name}"
+            )
+        return self.povm.bases
+
+    @property
+    def bases(self) -> np.ndarray:
+        """The basis of each site and string, uint8 of shape (m, L)."""
+        return self._frame.of[self.strings]
 
     @cached_property
     def shots_of_group(self) -> np.ndarray:
@@ -77,10 +92,18 @@ class Counts:
         return np.bincount(self.group, self.counts)
 
     @cached_property
+    def share_of_group(self) -> np.ndarray:
+        """Probability of each setting, shape (S,): among those with shots they sum to 1."""
+        if not self.by_setting:
+            return np.ones(1)
+        first = np.unique(self.group, return_index=True)[1]
+        share = self._frame.share[self.bases[first]].prod(axis=1)
+        return share / share.sum()
+
+    @cached_property
     def frequencies(self) -> np.ndarray:
         """Share f of each string, shape (m,); they sum to 1."""
-        shots = self.shots_of_group
-        return self.counts / (len(shots) * shots)[self.group]
+        return self.counts * (self.share_of_group / self.shots_of_group)[self.group]
 
     def recounted(self, counts: np.ndarray) -> Counts:
         """Return the same strings with other counts."""
@@ -129,10 +152,11 @@ def count(
             "a density matrix must come from an informationally complete POVM, got "
             f"{frame.name} ({', '.join(frame.outcomes)}), which does not see {unseen}"
         )
-    if counts.by_setting and len(counts.shots_of_group) < 3**counts.L:
-        seen = Settings.of(counts.strings, label_settings(counts.strings % 3))
+    every = len(counts._frame) ** counts.L if counts.by_setting else 0
+    if len(counts.shots_of_group) < every:
+        seen = Settings.of(counts.strings, label_settings(counts.bases), counts._frame)
         raise InputError(
-            "a density matrix must come from all 3^L settings, got none of "
+            f"a density matrix must come from all {len(counts._frame)}^L settings, got none of "
             f"{seen.describe_missing()}; measure them, choose fewer sites with sites=[...], or "
             "import the file with settings 'random' if each shot drew its bases at random"
         )
@@ -174,11 +198,9 @@ def _codes(strings: np.ndarray, base: int) -> np.ndarray:
 def _same_outcomes(counts: Counts, povm: POVM) -> POVM:
     if povm.K != counts.povm.K:
         raise InputError(f"povm must have the {counts.povm.K} outcomes of the data, got {povm.K}")
-    if counts.by_setting:
-        pairs = povm.elements[:3] + povm.elements[3:]
-        if np.abs(pairs - np.eye(2) / 3).max() > 1e-9:
-            raise InputError(
-                "povm must keep the settings of labelled data, elements a and a + 3 summing to "
-                f"1/3 of the identity, got {povm.name}"
-            )
+    if counts.by_setting and not counts._frame.same_as(povm.bases):
+        raise InputError(
+            "povm must keep the bases of labelled data, pairs of outcomes that sum to the same "
+            f"multiple of the identity, got {povm.name}"
+        )
     return povm

@@ -54,8 +54,10 @@ def drawn_from(rho: np.ndarray, like: Counts, generator: np.random.Generator) ->
     for i in range(L):
         children = np.einsum("ap,npr->nar", c, block.reshape(len(block), 4, -1))
         p = children[:, :, 0][node]
-        if settings is not None:  # only the two outcomes of the basis can happen
-            p = p * (np.arange(K) % 3 == settings[:, i, None])
+        if (
+            settings is not None and like.povm.bases is not None
+        ):  # only the two outcomes of the basis can happen
+            p = p * (like.povm.bases.of == settings[:, i, None])
         if p.min() < -1e-9 * p.max():
             raise InputError(
                 "a state to draw from must be positive, got a negative probability; use project "
@@ -80,4 +82,4 @@ def _settings(like: Counts) -> tuple[np.ndarray | None, np.ndarray]:
     if not like.by_setting:
         return None, shots
     _, first = np.unique(like.group, return_index=True)
-    return like.strings[first] % 3, shots
+    return like.bases[first], shots
