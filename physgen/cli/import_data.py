@@ -100,6 +100,15 @@ def import_data(
             "--ignore", metavar="NAME", help="A column or array to leave aside; may be repeated."
         ),
     ] = None,
+    readout: Annotated[
+        str | None,
+        typer.Option(
+            "--readout",
+            metavar="FILE|E01,E10",
+            help="Readout error of the bits: calibration counts or confusion matrices, of one "
+            "qubit or of each; or the probabilities to read 1 for 0, and 0 for 1.",
+        ),
+    ] = None,
     settings: Annotated[
         str,
         typer.Option(
@@ -162,6 +171,7 @@ def import_data(
         reverse=reverse,
         n_sites=n_sites,
         lost=lost,
+        readout=readout,
         ignore=tuple(ignore or ()),
         settings=settings,
         merge=merge,

@@ -37,6 +37,8 @@ from .povm import povm as povm
 from .povm_files import load_povm as load_povm
 from .povm_files import save_povm as save_povm
 from .quimb_states import mps_from_quimb as mps_from_quimb
+from .readout import read_out as read_out
+from .site_povm import SitePOVM as SitePOVM
 from .states import (
     bloch_state as bloch_state,
 )

@@ -31,6 +31,7 @@ from physgen.core.errors import InputError
 from physgen.quantum.duals import cross_fitted_weights
 from physgen.quantum.povm import POVM
 from physgen.quantum.shots import ShotFile
+from physgen.quantum.site_povm import SitePOVM, of_outcomes
 from physgen.quantum.tfim import TFIM, central_pairs
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ _LONG_NAMES = {
 
 def estimate_observables(
     outcomes: MeasurementData | Any,
-    povm: POVM | None = None,
+    povm: POVM | SitePOVM | None = None,
     tfim: TFIM | None = None,
     *,
     batch_size: int = 16384,
@@ -153,7 +154,7 @@ def estimate_observables(
 
 def _sample_means(
     x: np.ndarray,
-    povm: POVM,
+    povm: POVM | SitePOVM,
     tfim: TFIM | None,
     batch_size: int,
     weights: tuple[np.ndarray, np.ndarray] | None = None,
@@ -191,7 +192,7 @@ def _batches(
                 yield rows, weights[parity]
 
 
-def _unseen(povm: POVM, tfim: TFIM | None) -> str:
+def _unseen(povm: POVM | SitePOVM, tfim: TFIM | None) -> str:
     """Return the observables that a POVM does not determine, in one line, or an empty text."""
     blind = [pauli for pauli in "XZ" if not povm.sees(pauli)]
     lost = [f"{p.lower()}, {p.lower()}_mean" for p in blind] + ["zz"] * ("Z" in blind)
@@ -218,7 +219,7 @@ def _add_error(ds: xr.Dataset, name: str, error: np.ndarray, tfim: TFIM | None) 
 
 def shot_values(
     outcomes: np.ndarray,
-    povm: POVM,
+    povm: POVM | SitePOVM,
     tfim: TFIM | None = None,
     weights: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
@@ -241,9 +242,10 @@ def shot_values(
         of_shot = weights[np.arange(len(weights)), outcomes]
         wx, wz = of_shot[..., 1], of_shot[..., 3]
     else:
-        wx = povm.weights("X")[outcomes] if povm.sees("X") else None
+        wx = of_outcomes(povm.weights("X"), outcomes) if povm.sees("X") else None
         # A POVM that determines neither is refused here, by name.
-        wz = povm.weights("Z")[outcomes] if povm.sees("Z") or wx is None else None
+        see_z = povm.sees("Z") or wx is None
+        wz = of_outcomes(povm.weights("Z"), outcomes) if see_z else None
     values: dict[str, np.ndarray] = {}
     if wx is not None:
         values |= {"x": wx, "x_mean": wx.mean(axis=1)}

@@ -41,6 +41,7 @@ from physgen.quantum.bases import Bases, pair_values
 from physgen.quantum.povm import POVM
 from physgen.quantum.povm import povm as named_povm
 from physgen.quantum.settings import Settings
+from physgen.quantum.site_povm import SitePOVM, of_outcomes
 from physgen.quantum.tfim import TFIM, central_pairs
 
 __all__ = ["MIN_CLUSTERS", "Pooled", "pooled_estimates"]
@@ -79,7 +80,7 @@ def pooled_estimates(
     tfim: TFIM | None,
     batch_size: int = 16384,
     error: str = "strata",
-    povm: POVM | None = None,
+    povm: POVM | SitePOVM | None = None,
 ) -> Pooled:
     """Return the observables of a chain from shots, shape (n, L), in labelled settings.
 
@@ -158,11 +159,13 @@ def _pairs(L: int, tfim: TFIM | None) -> dict[str, tuple[np.ndarray, np.ndarray]
     return {"zz": (i, i + r), "bond": (bonds[:, 0], bonds[:, 1])}
 
 
-def _values(povm: POVM, bases: Bases, pauli: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _values(
+    povm: POVM | SitePOVM, bases: Bases, pauli: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the values of outcomes for one Pauli matrix, which bases see it, which outcomes."""
     values = pair_values(povm.pauli_coefficients, bases, pauli)
     seen = ~np.isnan(values)
-    return np.where(seen, values, 0.0), seen[list(bases.plus)], seen
+    return np.where(seen, values, 0.0), seen[..., list(bases.plus)], seen
 
 
 def _batches(
@@ -174,8 +177,8 @@ def _batches(
     """Yield the first shot of every batch and its Pauli strings."""
     for start in range(0, len(outcomes), batch_size):
         batch = outcomes[start : start + batch_size]
-        x, z = table["X"][0][batch], table["Z"][0][batch]
-        seen_x, seen_z = (table[p][2][batch] for p in "XZ")
+        x, z = (of_outcomes(table[p][0], batch) for p in "XZ")
+        seen_x, seen_z = (of_outcomes(table[p][2], batch) for p in "XZ")
         found = {"x": _Strings(x, seen_x), "z": _Strings(z, seen_z)}
         for name, (a, b) in pairs.items():
             found[name] = _Strings(z[:, a] * z[:, b], seen_z[:, a] & seen_z[:, b])
@@ -198,9 +201,9 @@ def _settings_seeing(
     settings: Settings, table: Table, pairs: dict[str, tuple[np.ndarray, np.ndarray]], name: str
 ) -> np.ndarray:
     """Return how many settings see each string of a family."""
-    seen_z = table["Z"][1][settings.bases]
+    seen_z = of_outcomes(table["Z"][1], settings.bases)
     if name == "x":
-        return table["X"][1][settings.bases].sum(axis=0)
+        return of_outcomes(table["X"][1], settings.bases).sum(axis=0)
     if name == "z":
         return seen_z.sum(axis=0)
     a, b = pairs[name]

@@ -190,8 +190,8 @@ class POVM:
         """Whether every element is proportional to a projector on one state."""
         return bool(np.all(np.bincount(self.parts[1], minlength=self.K) == 1))
 
-    def matches(self, other: POVM) -> bool:
-        """Whether the elements agree, in the same order."""
+    def matches(self, other: Any) -> bool:
+        """Whether the elements of another POVM agree, in the same order."""
         return self.K == other.K and bool(np.allclose(self.elements, other.elements, atol=1e-9))
 
     def check_outcomes(self, x: Any, L: int | None = None) -> np.ndarray:
@@ -225,7 +225,7 @@ def povm(name: str) -> POVM:
     ----------
     name : str
         One of :func:`names`, or the path of an npz, npy or HDF5 file, for
-        :func:`~physgen.quantum.povm_files.load_povm`.
+        :func:`~physgen.quantum.povm_files.load_povm` (a SitePOVM, if it holds one a site).
 
     Examples
     --------
@@ -237,7 +237,8 @@ def povm(name: str) -> POVM:
     if isinstance(name, str) and Path(name).suffix.lower() in _FILES:
         from physgen.quantum.povm_files import load_povm
 
-        return load_povm(name)
+        # One a site, if the file says so: callers that take only one refuse it.
+        return load_povm(name)  # pyright: ignore[reportReturnType]
     listed = ", ".join(repr(known) for known in names())
     raise InputError(
         f"povm must be one of {listed}, or a file ({', '.join(_FILES)}), got {name!r}"

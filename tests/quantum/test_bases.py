@@ -91,7 +91,7 @@ def test_what_has_bases_and_what_not():
     assert CONFUSED.bases is None  # a detector that reports X+ for Z+
     turned = SIX.elements[[3, 0, 1, 2, 4, 5]]  # another order, without names
     assert POVM.from_elements("mine", turned).bases.names == ("Z", "X", "Y")
-    assert POVM.from_elements("mine", turned).bases.plus == (1, 2, 4)
+    assert POVM.from_elements("mine", turned).bases.plus == (1, 2, 3)
     blind = POVM.from_elements("blind", np.tile(np.eye(2) / 6, (6, 1, 1)))
     assert blind.bases is None  # any pairing would do
     tilted = (PAULI["X"] + PAULI["Z"]) / np.sqrt(2)

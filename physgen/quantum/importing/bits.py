@@ -17,6 +17,7 @@ from physgen.quantum.importing.records import Record
 from physgen.quantum.importing.sources import TextShots
 from physgen.quantum.povm import POVM
 from physgen.quantum.povm import povm as named_povm
+from physgen.quantum.site_povm import SitePOVM
 
 __all__ = ["Outcomes", "bits_and_bases", "refuse"]
 
@@ -25,14 +26,14 @@ class Outcomes(NamedTuple):
     """Outcomes, their POVM, and whether the file held spins -1 and 1."""
 
     outcomes: np.ndarray
-    frame: POVM
+    frame: POVM | SitePOVM
     spins: bool
 
 
 def bits_and_bases(
     shots: TextShots | Record,
     name: str,
-    frame: POVM | None,
+    frame: POVM | SitePOVM | None,
     bases: str | PathLike[str] | None,
     bases_order: str | None,
     bit_one: str | None,
@@ -75,7 +76,7 @@ def bits_and_bases(
     return Outcomes(found if frame is None else _mapped(found, frame), frame or six, spins)
 
 
-def _table(frame: POVM) -> np.ndarray:
+def _table(frame: POVM | SitePOVM) -> np.ndarray:
     """Return the outcome of a POVM for Z+, X+, Y+, Z-, X-, Y-; -1 where it has none.
 
     Raises
@@ -88,9 +89,9 @@ def _table(frame: POVM) -> np.ndarray:
         for name, plus, minus in zip(bases.names, bases.plus, bases.minus):
             table["ZXY".index(name)], table["ZXY".index(name) + 3] = plus, minus
         return table
-    z = frame.pauli_coefficients
-    if frame.K == 2 and np.abs(z[:, 1:3]).max() < 1e-8 and z[0, 3] != 0:
-        table[[0, 3]] = np.argsort(-z[:, 3])
+    c = frame.pauli_coefficients.reshape(-1, frame.K, 4)  # of each site
+    if frame.K == 2 and np.abs(c[..., 1:3]).max() < 1e-8 and np.all(c[:, 0, 3] * c[0, 0, 3] > 0):
+        table[[0, 3]] = np.argsort(-c[0, :, 3])
         return table
     raise InputError(
         f"bits must be outcomes of pauli-6 or computational, got povm {frame.name}; import them "
@@ -98,7 +99,7 @@ def _table(frame: POVM) -> np.ndarray:
     )
 
 
-def _mapped(six: np.ndarray, frame: POVM) -> np.ndarray:
+def _mapped(six: np.ndarray, frame: POVM | SitePOVM) -> np.ndarray:
     """Return outcomes of a POVM for outcomes of pauli-6."""
     table = _table(frame)
     outcomes = table[six]

@@ -23,6 +23,7 @@ from physgen.quantum.importing.marks import BadRow
 from physgen.quantum.outcome_orders import ORDERS
 from physgen.quantum.povm import POVM, names
 from physgen.quantum.povm import povm as named_povm
+from physgen.quantum.site_povm import SitePOVM
 
 __all__ = [
     "CODINGS",
@@ -40,7 +41,12 @@ CODINGS = ("integers", "onehot", "bits", "bits+bases")
 
 
 def choose_coding(
-    sample: np.ndarray, frame: POVM | None, *, letters: bool, has_bases: bool, bits: bool = False
+    sample: np.ndarray,
+    frame: POVM | SitePOVM | None,
+    *,
+    letters: bool,
+    has_bases: bool,
+    bits: bool = False,
 ) -> str:
     """Determine the meaning of the values in the first shots; refuse ambiguous ones.
 

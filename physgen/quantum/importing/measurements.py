@@ -20,6 +20,7 @@ from physgen.quantum.importing.bits import bits_and_bases, refuse
 from physgen.quantum.importing.lost import RULES, LostQubits
 from physgen.quantum.importing.marks import BadRow
 from physgen.quantum.importing.orientation import oriented
+from physgen.quantum.importing.readouts import measured
 from physgen.quantum.importing.records import Record
 from physgen.quantum.importing.sources import TextShots, kind_of, open_shots
 from physgen.quantum.outcome_orders import outcome_table
@@ -27,6 +28,7 @@ from physgen.quantum.povm import POVM
 from physgen.quantum.povm import povm as named_povm
 from physgen.quantum.randomness import FALSE_ALARM, random_p
 from physgen.quantum.settings import label_settings
+from physgen.quantum.site_povm import SitePOVM
 
 __all__ = ["FORMATS", "import_measurements"]
 
@@ -37,7 +39,7 @@ def import_measurements(
     path: str | PathLike[str],
     *,
     format: str | None = None,
-    povm: POVM | str | None = None,
+    povm: POVM | SitePOVM | str | None = None,
     bases: str | PathLike[str] | None = None,
     bases_order: str | None = None,
     outcome_order: str | Sequence[str] | None = None,
@@ -46,6 +48,7 @@ def import_measurements(
     n_sites: int | None = None,
     lost: str | None = None,
     ignore: Sequence[str] = (),
+    readout: Any = None,
     settings: str = "auto",
     attrs: Mapping[str, Any] | None = None,
 ) -> MeasurementData:
@@ -60,8 +63,8 @@ def import_measurements(
         Meaning of the numbers: "integers", "onehot", "bits", "bits+bases", or "counts" where each
         line says how often it was seen; or kind of file, "text", "csv", "json", "npy", "npz" or
         "hdf5".  By default determined from the file, if possible.
-    povm : POVM or str, optional
-        The measurement; required for integers and one-hot.
+    povm : POVM, SitePOVM or str, optional
+        The measurement, with its noise if that is known; required for integers and one-hot.
     bases : path or str, optional
         The bases of bits: a file, one line a shot; or letters for all shots, "Z" or, one a site,
         "ZXZX".  By default those in the file; without any, all bits were measured in Z.
@@ -82,6 +85,10 @@ def import_measurements(
         the shot, or leave out the site.  They are refused by default.
     ignore : sequence of str
         Names of columns or arrays that are left aside.
+    readout : optional
+        Readout errors of the bits, which go into the elements of the POVM: a calibration as for
+        :func:`~physgen.quantum.readout.confusion_matrices`, a file of it, or "0.01,0.03", the
+        probabilities to read 1 for 0 and 0 for 1.
     settings : {"auto", "keep", "random"}
         Whether shots of a POVM made of bases (pauli-6, with any noise) keep labels of their
         settings: "auto", if these do not look random
@@ -129,6 +136,7 @@ def import_measurements(
             bit_one,
             n_sites,
             lost,
+            readout,
             reverse or None,
         )
         return _own(path, frame, settings, attrs, stated)
@@ -174,7 +182,10 @@ def import_measurements(
         outcomes, frame = found.outcomes, found.frame
         told["bit_one"] = "spins" if found.spins else bit_one or "down"
     left_out = missing.described(outcomes.shape[1])
-    outcomes = outcomes[:, missing.sites(outcomes.shape[1])]
+    sites = missing.sites(outcomes.shape[1])
+    if readout is not None:
+        frame = measured(frame, readout, sites, reverse)
+    outcomes = outcomes[:, sites]
     outcomes = shots.expanded(outcomes, missing.kept)
     if reverse:
         outcomes = np.ascontiguousarray(outcomes[:, ::-1])
@@ -202,7 +213,7 @@ def _is_file(bases: Any) -> bool:
 def _outcomes(
     shots: TextShots | Record,
     name: str,
-    frame: POVM,
+    frame: POVM | SitePOVM,
     order: str | tuple[str, ...],
     lost: LostQubits,
 ) -> np.ndarray:
@@ -242,7 +253,7 @@ def _labels(
 
 def _own(
     path: Path,
-    frame: POVM | None,
+    frame: POVM | SitePOVM | None,
     settings: str,
     attrs: Mapping[str, Any] | None,
     stated: tuple[Any, ...],

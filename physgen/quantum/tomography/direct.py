@@ -38,6 +38,7 @@ import xarray as xr
 from physgen.core.errors import InputError
 from physgen.quantum.data import MeasurementData
 from physgen.quantum.estimators import FALSE_ALARM
+from physgen.quantum.site_povm import of_outcomes
 from physgen.quantum.tomography.frequencies import Counts, count
 from physgen.quantum.tomography.functionals import as_target
 from physgen.quantum.tomography.inversion import dual_factors
@@ -131,8 +132,9 @@ def pair_purity(counts: Counts, sums: StringSums | None = None) -> tuple[float, 
     r = sums.pauli(counts.frequencies)
     plain = float(r @ r) / d
     with_all = sums.strings(r) / d  # Tr(rho_lin D_j)
-    T = np.einsum("aij,bji->ab", counts.povm.duals, counts.povm.duals).real
-    with_self = np.diag(T)[counts.strings].prod(axis=1)  # Tr(D_j^2)
+    T = np.einsum("...aij,...bji->...ab", counts.povm.duals, counts.povm.duals).real
+    own_product = np.diagonal(T, axis1=-2, axis2=-1)
+    with_self = of_outcomes(own_product, counts.strings).prod(axis=1)  # Tr(D_j^2)
     with_group = _within_settings(counts, T) if counts.by_setting else with_all
     shots = counts.shots_of_group
     # Contribution of a shot's pair with itself to its average over its setting.
@@ -146,11 +148,12 @@ def pair_purity(counts: Counts, sums: StringSums | None = None) -> tuple[float, 
 
 def _within_settings(counts: Counts, T: np.ndarray) -> np.ndarray:
     """Return the mean of Tr(D_j D_t) over the shots t in the setting of string j, shape (m,)."""
-    mean = np.empty(len(counts.strings))
+    mean, site = np.empty(len(counts.strings)), np.arange(counts.L)
     order = np.argsort(counts.group, kind="stable")
     for rows in np.split(order, np.cumsum(np.bincount(counts.group))[:-1]):
         a, n = counts.strings[rows], counts.counts[rows]
-        mean[rows] = T[a[:, None], a[None]].prod(axis=2) @ n / n.sum()
+        pairs = T[site, a[:, None], a[None]] if T.ndim == 3 else T[a[:, None], a[None]]
+        mean[rows] = pairs.prod(axis=2) @ n / n.sum()
     return mean
 
 

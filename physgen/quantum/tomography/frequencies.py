@@ -26,6 +26,7 @@ from physgen.quantum.data import MeasurementData
 from physgen.quantum.povm import POVM
 from physgen.quantum.settings import Settings, label_settings
 from physgen.quantum.shots import ShotFile
+from physgen.quantum.site_povm import SitePOVM, restricted
 
 __all__ = ["MAX_SITES", "Counts", "check_sites", "count"]
 
@@ -38,7 +39,7 @@ class Counts:
 
     Attributes
     ----------
-    povm : POVM
+    povm : POVM or SitePOVM
     strings : ndarray of uint8, shape (m, L)
         Distinct, in lexicographic order.
     counts : ndarray, shape (m,)
@@ -47,7 +48,7 @@ class Counts:
         Whether the settings were chosen, of a POVM that is made of bases.
     """
 
-    povm: POVM
+    povm: POVM | SitePOVM
     strings: np.ndarray
     counts: np.ndarray
     by_setting: bool = False
@@ -111,12 +112,15 @@ class Counts:
 
     def restricted(self, sites: Sequence[int]) -> Counts:
         """Return the counts of some sites, summed over the outcomes of the other sites."""
-        chosen = self.strings[:, check_sites(sites, self.L)]
-        return _counted(self.povm, chosen, self.counts, self.by_setting)
+        kept = check_sites(sites, self.L)
+        frame = restricted(self.povm, kept)
+        return _counted(frame, self.strings[:, kept], self.counts, self.by_setting)
 
 
 def count(
-    data: MeasurementData | Counts, sites: Sequence[int] | None = None, povm: POVM | None = None
+    data: MeasurementData | Counts,
+    sites: Sequence[int] | None = None,
+    povm: POVM | SitePOVM | None = None,
 ) -> Counts:
     """Return the counts of measured shots, after a check that they determine a density matrix.
 
@@ -180,10 +184,12 @@ def _measured(data: MeasurementData | Counts, sites: list[int]) -> Counts:
     else:
         shots = held[:, sites]
     ones = np.ones(data.n, dtype=np.int64)
-    return _counted(data.povm, shots, ones, data.settings is not None)
+    return _counted(restricted(data.povm, sites), shots, ones, data.settings is not None)
 
 
-def _counted(povm: POVM, strings: np.ndarray, counts: np.ndarray, by_setting: bool) -> Counts:
+def _counted(
+    povm: POVM | SitePOVM, strings: np.ndarray, counts: np.ndarray, by_setting: bool
+) -> Counts:
     # One number a string sorts faster than rows of bytes.
     _, first, of = np.unique(_codes(strings, povm.K), return_index=True, return_inverse=True)
     total = np.bincount(of, counts).astype(counts.dtype)
@@ -195,7 +201,9 @@ def _codes(strings: np.ndarray, base: int) -> np.ndarray:
     return strings.astype(np.uint64) @ powers  # up to 64 outcomes on 10 sites
 
 
-def _same_outcomes(counts: Counts, povm: POVM) -> POVM:
+def _same_outcomes(counts: Counts, povm: POVM | SitePOVM) -> POVM | SitePOVM:
+    if isinstance(povm, SitePOVM) and povm.L != counts.L:
+        raise InputError(f"povm must have the {counts.L} sites of the data, got {povm.L}")
     if povm.K != counts.povm.K:
         raise InputError(f"povm must have the {counts.povm.K} outcomes of the data, got {povm.K}")
     if counts.by_setting and not counts._frame.same_as(povm.bases):

@@ -44,15 +44,15 @@ def drawn_from(rho: np.ndarray, like: Counts, generator: np.random.Generator) ->
     like : Counts
     generator : numpy.random.Generator
     """
-    c = like.povm.pauli_coefficients
     L, K = like.L, like.povm.K
+    c = np.broadcast_to(like.povm.pauli_coefficients, (L, K, 4))
     block = to_pauli(rho).reshape(1, -1)  # for each prefix: the remaining matrix
     prefixes = np.zeros((1, 0), dtype=np.uint8)
     # One line for each prefix and setting with shots in it.
     settings, shots = _settings(like)
     node = np.zeros(len(shots), dtype=np.int64)
     for i in range(L):
-        children = np.einsum("ap,npr->nar", c, block.reshape(len(block), 4, -1))
+        children = np.einsum("ap,npr->nar", c[i], block.reshape(len(block), 4, -1))
         p = children[:, :, 0][node]
         if (
             settings is not None and like.povm.bases is not None

@@ -15,7 +15,7 @@ from physgen.workflow.reconstruction.config import DEFAULT_POVM, Config, SystemS
 if TYPE_CHECKING:
     import xarray as xr
 
-    from physgen.quantum import MPS, POVM, TFIM, DensityMatrix, MeasurementData
+    from physgen.quantum import MPS, POVM, TFIM, DensityMatrix, MeasurementData, SitePOVM
 
 __all__ = [
     "check",
@@ -160,7 +160,7 @@ def check(config: Config) -> None:
         x_profile(tfim)  # refuses a ground state that DMRG would pick at random from several
 
 
-def check_models(config: Config, L: int, frame: POVM) -> None:
+def check_models(config: Config, L: int, frame: POVM | SitePOVM) -> None:
     """Build each model once, for what it has to say against its sizes."""
     from physgen.core.random import Stream
     from physgen.quantum import MeasurementData
