@@ -67,12 +67,17 @@ def import_data(
 def described(data: MeasurementData) -> list[str]:
     """Return what a data set holds, in lines."""
     return [
-        f"{data.n:,} shots of {data.L} sites, {data.povm.name}",
+        f"{counted(data.n, 'shot')} of {counted(data.L, 'site')}, {data.povm.name}",
         *_origin(data),
         *_frequencies(data),
         *_settings(data),
         *_estimates(data),
     ]
+
+
+def counted(n: int, noun: str) -> str:
+    """Return "1 shot", "2 shots"."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def _origin(data: MeasurementData) -> list[str]:
@@ -130,8 +135,8 @@ def _estimates(data: MeasurementData) -> list[str]:
     """Return which observables the shots determine, and which not."""
     from physgen.quantum import estimate_observables
 
-    if data.n < 2 or data.L < 2:
-        return ["estimates       need at least 2 shots of at least 2 sites"]
+    if data.n < 2:
+        return ["estimates       need at least 2 shots"]
     head = data if data.setting_table is not None else data.take(slice(0, 1000))
     try:
         ds = estimate_observables(head)

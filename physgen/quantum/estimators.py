@@ -112,10 +112,8 @@ def estimate_observables(
     if not isinstance(outcomes, ShotFile):  # a ShotFile checks its own rows
         outcomes = povm.check_outcomes(outcomes)
     x: Any = outcomes
-    if x.ndim != 2 or len(x) < 2 or x.shape[1] < 2:
-        raise InputError(
-            f"outcomes must be at least 2 shots of shape (n, L), L >= 2, got {x.shape}"
-        )
+    if x.ndim != 2 or len(x) < 2 or x.shape[1] < 1:
+        raise InputError(f"outcomes must be at least 2 shots of shape (n, L), got {x.shape}")
     if L is not None and x.shape[1] != L:
         raise InputError(f"outcomes must have shape (n, {L}), got {x.shape}")
     if settings is not None and duals == "optimised":
@@ -251,7 +249,9 @@ def shot_values(
         values |= {"x": wx, "x_mean": wx.mean(axis=1)}
     if wz is not None:
         i, r = central_pairs(outcomes.shape[1])
-        values |= {"z": wz, "zz": wz[:, i] * wz[:, i + r], "z_mean": wz.mean(axis=1)}
+        values |= {"z": wz, "z_mean": wz.mean(axis=1)}
+        if len(i):  # a single site has no pair
+            values["zz"] = wz[:, i] * wz[:, i + r]
     if tfim is None or wx is None or wz is None:
         return values
     coupling = np.einsum("ni,ni->n", wz[:, :-1], wz[:, 1:])
@@ -278,6 +278,8 @@ def observables_dataset(
     if known is None:
         raise InputError("x or z must be given to tell the number of sites, got neither")
     i, r = central_pairs(len(known))
+    if zz is not None and not np.size(zz):  # a single site has no pair
+        zz = None
     given = {"energy": energy, "x": x, "z": z, "zz": zz}
     given |= {"x_mean": _mean(x), "z_mean": _mean(z)}
     hamiltonian = {} if tfim is None else tfim.attrs()

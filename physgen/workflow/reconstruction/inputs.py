@@ -72,10 +72,8 @@ def load_measurements(config: Config) -> MeasurementData:
             f"[data] n_shots must be at most the {data.n} shots of the data file, "
             f"got {config.data.n_shots}"
         )
-    if data.n < 2 or data.L < 2:
-        raise InputError(
-            f"[data] file must hold at least 2 shots of at least 2 sites, got {data.n} of {data.L}"
-        )
+    if data.n < 2:
+        raise InputError(f"[data] file must hold at least 2 shots, got {data.n}")
     if not data.povm.sees("X"):
         data.povm.weights("Z")  # refuses a POVM that sees nothing of what will be estimated
     if data.settings is not None and not all(model.is_state for model in config.model):

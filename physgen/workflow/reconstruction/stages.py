@@ -83,7 +83,7 @@ def _import(context: ReconstructionContext) -> str:
     data = inputs.load_measurements(context.config)
     n = context.config.data.n_shots or data.n
     context.store.cite("ic-povm", *METHODS_ALWAYS)
-    text = f"{n:,} {data.povm.name} shots of {data.L} sites, from a file"
+    text = f"{n:,} {data.povm.name} shots of {data.L} site{'s' * (data.L != 1)}, from a file"
     if context.config.train.stream:
         whole = "the outcomes, which stay in their file"
         context.store.commit({"data": labelled(inputs.described(data), "exact", whole)})
