@@ -103,12 +103,10 @@ class _Stored(Mapping[str, np.ndarray]):
     def __getitem__(self, name: str) -> np.ndarray:
         from physgen.results import open_array
 
+        if not self._known[name][0]:
+            raise InputError(f"{name} of {self.path.name} must have a row a shot, got a scalar")
         array = open_array(self.path, name)
         try:
-            if not array.shape:
-                raise InputError(
-                    f"{name} of {self.path.name} must have a row a shot, got a scalar"
-                )
             return _text(array.read(0, len(array)))
         finally:
             array.close()

@@ -13,6 +13,7 @@ from physgen.core.errors import InputError
 from physgen.quantum.importing import coding
 from physgen.quantum.importing.bases import fixed_bases, read_bases
 from physgen.quantum.importing.lost import LostQubits
+from physgen.quantum.importing.marks import BadRow
 from physgen.quantum.importing.records import Record
 from physgen.quantum.importing.sources import TextShots
 from physgen.quantum.povm import POVM
@@ -61,10 +62,15 @@ def bits_and_bases(
         found = shots.coded(1, partial(coding.with_bases, bit_one=bit_one), lost)
         return Outcomes(found if frame is None else _mapped(found, frame), frame or six, False)
     if name == "bits+bases" and bases is None and shots.bases is None:
-        raise InputError(
-            "bases must be given as a file of letters, or as letters before the bits on each "
-            f"line, got neither with {shots.source}"
-        )
+        if bases_order is None:
+            raise InputError(
+                "bases must be given as a file of letters, or on each line before the bits, as "
+                "letters or as integers with bases_order (--bases-order), got neither with "
+                f"{shots.source}"
+            )
+        code = partial(_integers_and_bits, order=bases_order, bit_one=bit_one)
+        found = shots.coded(9, code, lost)
+        return Outcomes(found if frame is None else _mapped(found, frame), frame or six, False)
     held, spins = coding.bits_of(shots.coded(1, coding.checked_bits, lost), bit_one)
     axes = _axes(shots, bases, bases_order, held.shape, lost)
     if axes is None and frame is not None and frame.bases is not None:
@@ -74,6 +80,18 @@ def bits_and_bases(
         return Outcomes(z_only, frame or z_basis, spins)
     found = axes + 3 * held
     return Outcomes(found if frame is None else _mapped(found, frame), frame or six, spins)
+
+
+def _integers_and_bits(values: np.ndarray, order: str, bit_one: str | None) -> np.ndarray:
+    """Return pauli-6 outcomes of rows of L integers for bases, then L bits."""
+    L = values.shape[1] // 2
+    bases, bits = values[:, :L], values[:, L:]
+    good = ((bases >= 0) & (bases <= 2)).all(axis=1) & ((bits == 0) | (bits == 1)).all(axis=1)
+    if values.ndim != 2 or values.shape[1] % 2 or not good.all():
+        rule = "every row must hold 0, 1 or 2 for each basis, then as many bits"
+        raise BadRow(0 if values.shape[1] % 2 else int(np.argmin(good)), rule)
+    axes = np.array(["ZXY".index(letter) for letter in order])[bases]
+    return (axes + 3 * coding.bits_of(bits.astype(np.int8), bit_one)[0]).astype(np.uint8)
 
 
 def _table(frame: POVM | SitePOVM) -> np.ndarray:

@@ -21,7 +21,7 @@ from physgen.quantum.importing.marks import LOST, LOST_CHARACTERS, LOST_WORDS, P
 __all__ = ["bases_of", "pairs_of", "results_of"]
 
 _FRAME = str.maketrans("", "", "()[]{}'\"|>")
-_SPLIT = re.compile(r"[\s,;]+")
+_SPLIT = re.compile(r"[\s,;:]+")
 
 
 def results_of(cells: Sequence[str], n_sites: int | None) -> np.ndarray:
@@ -76,8 +76,11 @@ def bases_of(cells: Sequence[str], L: int | None = None) -> np.ndarray:
     return np.array(rows, np.uint8)[which.ravel()]
 
 
-def pairs_of(cells: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Return bases (m, L) and results (m, L) of strings such as ``X+ Z-`` or ``Z 1 X -1``."""
+def pairs_of(cells: Sequence[str], bits: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Return bases (m, L) and results (m, L) of strings such as ``X+ Z-`` or ``Z 1 X -1``.
+
+    Results of 1 alone may be bits or eigenvalues: they are refused unless `bits` says so.
+    """
     bases, results, width = [], [], 0
     for k, cell in enumerate(cells):
         joined = "".join(_words(cell))
@@ -94,6 +97,11 @@ def pairs_of(cells: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     marks = np.array(results)
     signs = bool(np.isin(marks, ("+", "+1", "-1")).any())
     signs |= not np.isin(marks, ("0", "1")).any()  # minus signs alone
+    if marks.size and (marks == "1").all() and not bits:
+        raise InputError(
+            "results of 1 alone may be bits or eigenvalues +1, got no other; if they are bits, "
+            "say format (--format) bits"
+        )
     meaning = {"+": 1, "+1": 1, "1": 1, "0": 0, "-1": -1}
     meaning |= {"-": -1 if signs else LOST, "?": LOST, "_": LOST, "*": LOST}
     values = np.empty(marks.shape, np.int16)

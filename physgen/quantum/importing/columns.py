@@ -149,7 +149,7 @@ def _sites(names: list[str]) -> tuple[dict[str, list[str]], list[str]]:
     strange = []
     for name in names:
         match = SITES.fullmatch(name.rsplit("/", 1)[-1])
-        if match is None:
+        if match is None or match.group(1) == "arr":  # NumPy's name of an array without one
             strange.append(name)
         else:
             groups.setdefault(_plain(match.group(1)), []).append((int(match.group(2)), name))

@@ -32,7 +32,7 @@ __all__ = ["Form", "cells_of", "first_lines", "form_of"]
 SAMPLE_LINES = 200  # lines that determine the form of a file
 LONGEST = 8 << 20  # bytes of a line
 
-_SPLIT = re.compile(r"[\s,;]+")
+_SPLIT = re.compile(r"[\s,;:|]+")
 _NAME = re.compile(r"[^\W\d]")
 
 
@@ -102,13 +102,13 @@ def form_of(path: Path, counts: bool = False) -> Form:
     kind = max(kinds, key=lambda kind: (found[kind], -kinds.index(kind)))
     if not found[kind] or (2 * found[kind] < len(lines)):
         number, first = next((n, t) for n, t in lines if not _readable(t) or not found[kind])
-        raise bad_line(
-            path,
-            number,
-            first,
+        rule = (
             "each line must be numbers, or letters X, Y, Z and bits, below names of columns if "
-            "there are any",
+            "there are any"
         )
+        if _counts(_tokens(first)):
+            rule += "; choose format (--format) counts if the last number says how often"
+        raise bad_line(path, number, first, rule)
     fitting = [line for line in tokens if kind in _kinds(line)]
     letters = sum(any(c in LETTERS for token in line for c in token) for line in fitting)
     has_letters = 2 * letters > len(fitting) and kind != "numbers"
@@ -194,6 +194,11 @@ def _kinds(tokens: list[str]) -> list[str]:
     if all(_is_number(token) or token.lower() in LOST_WORDS for token in tokens):
         found.append("numbers")
     return found
+
+
+def _counts(tokens: list[str]) -> bool:
+    """Whether a line looks like bases, bits and how often."""
+    return len(tokens) == 3 and _is_bases(tokens[0]) and all(t.isdigit() for t in tokens[1:])
 
 
 def _tokens(text: str) -> list[str]:

@@ -98,6 +98,11 @@ def _columns(found: Any, source: str, ignore: Sequence[str]) -> dict[str, Any]:
             return {"key": list(found), "counts": values}
         if all(isinstance(v, dict) for v in values) and not _named(found):
             return _settings(found, source)
+        settings = {k: v for k, v in found.items() if isinstance(v, dict) and not is_known_name(k)}
+        rest = {k: v for k, v in found.items() if k not in settings}
+        if len(settings) > 1 and not any(isinstance(v, (dict, list)) for v in rest.values()):
+            total = {"n_shots" if k == "shots" else k: v for k, v in rest.items()}
+            return _settings(settings, source) | total
         counts = next((k for k in found if _is(k, COUNTS) and isinstance(found[k], dict)), None)
         if counts is not None:
             return _joined([found], source, ignore)

@@ -145,6 +145,7 @@ def import_measurements(
         kind,
         highest=9 if frame is None else min(9, frame.K - 1),
         counts=format == "counts",
+        bits=format == "bits" or bit_one is not None,
         # Integers in a second file have the order too.
         bases_order=None if _is_file(bases) else bases_order,
         n_sites=n_sites,
@@ -181,6 +182,10 @@ def import_measurements(
         found = bits_and_bases(shots, name, frame, bases, bases_order, bit_one, missing)
         outcomes, frame = found.outcomes, found.frame
         told["bit_one"] = "spins" if found.spins else bit_one or "down"
+    if n_sites not in (None, outcomes.shape[1]):
+        raise InputError(
+            f"n_sites must be the {outcomes.shape[1]} sites of {path.name}, got {n_sites}"
+        )
     left_out = missing.described(outcomes.shape[1])
     sites = missing.sites(outcomes.shape[1])
     if readout is not None:

@@ -27,7 +27,8 @@ def oriented(shots: TextShots | Record, kind: str, n_sites: int | None) -> TextS
             _ask(n, L, shots.source)
         return shots
     n, L = shots.values.shape[:2]
-    if n_sites is None and n < L and shots.counts is None:
+    fewer = n < L if kind in ("npy", "npz", "hdf5") else 2 * n <= L and L >= 8
+    if n_sites is None and fewer and shots.counts is None:
         _ask(n, L, shots.source)
     if n_sites is None or n_sites == L:
         return shots

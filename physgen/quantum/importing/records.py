@@ -133,6 +133,8 @@ def record_of(
                 )
             stored = _side_by_side([data[name] for name in columns.bases])
             bases = coded_bases(stored, bases_order, f"{columns.bases[0]} of {source}")
+            if len(bases) == 1 or (bases.shape[1] == 1 and len(bases) == values.shape[1]):
+                bases = np.broadcast_to(bases.reshape(1, -1), (len(values), bases.size))
         elif bases_order is not None and own is None:
             raise InputError(
                 f"bases_order must come with integers for bases, got {bases_order!r} and no bases "
@@ -180,9 +182,11 @@ def _side_by_side(found: Sequence[Any]) -> np.ndarray:
         return arrays[0]
     if len({a.shape for a in arrays}) != 1 or arrays[0].ndim != 1:
         raise InputError(
-            "columns of single sites must be as long as each other, got "
+            "columns of single sites must be as long as each other, one number a shot, got "
             f"{', '.join(str(a.shape) for a in arrays[:4])}"
         )
+    if all(a.dtype.kind in "US" for a in arrays):
+        arrays = [np.where(a == "", "?", a) for a in arrays]  # an empty cell: a lost qubit
     return np.stack(arrays, axis=1)
 
 

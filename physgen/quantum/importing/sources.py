@@ -64,6 +64,7 @@ def open_shots(
     *,
     highest: int,
     counts: bool = False,
+    bits: bool = False,
     bases_order: str | None = None,
     n_sites: int | None = None,
     lost: str | None = None,
@@ -79,6 +80,8 @@ def open_shots(
         The largest digit in text.
     counts : bool
         Whether the file is a histogram, as stated.
+    bits : bool
+        Whether results are bits, as stated.
     bases_order, n_sites, lost, ignore
         As in :func:`~physgen.quantum.importing.import_measurements`.
     """
@@ -92,7 +95,7 @@ def open_shots(
             return TextShots(path, replace(form, lost=lost is not None), highest)
         if form.kind == "pairs":
             _refuse_ignore(path, ignore)
-            return _pairs(path, form)
+            return _pairs(path, form, bits)
         names, data, numbers = _table(path, form)
         columns = sorted_columns(names, path.name, ignore)
         record = record_of(columns, data, path.name, **how, row=lambda k: f"line {numbers[k]}")
@@ -166,12 +169,12 @@ def _histogram(path: Path, form: Form, n_sites: int | None) -> Record:
     return record
 
 
-def _pairs(path: Path, form: Form) -> Record:
+def _pairs(path: Path, form: Form, stated: bool) -> Record:
     """Return shots with basis and result of each site by turns."""
     lines = list(_lines(path, form.skip))
     numbers = [number for number, _ in lines]
     try:
-        bases, values = pairs_of([line for _, line in lines])
+        bases, values = pairs_of([line for _, line in lines], stated)
     except BadRow as error:
         number, line = lines[error.row]
         raise bad_line(path, number, line, error.rule) from None

@@ -2,7 +2,8 @@ r"""Text files of shots, one a line, read in blocks by array operations.
 
 A line consists of characters (digits, or letters for bases), one a site, with or without
 separators; or of numbers, as in ``-1 1`` or ``1.000e+00`` (:mod:`~physgen.quantum.importing.form`
-tells which).  Separators are white space, comma and semicolon.  Empty lines and text after a ``#``
+tells which).  Separators are white space, comma,
+semicolon, colon and bar.  Empty lines and text after a ``#``
 are ignored.
 """
 
@@ -27,7 +28,7 @@ __all__ = ["Block", "blocks_of", "coded", "sample_of"]
 CHUNK = 8 << 20  # bytes read at a time
 
 _SEPARATOR, _NEWLINE, _BAD = 253, 254, 255
-_SEPARATORS = b" \t\r,;"
+_SEPARATORS = b" \t\r,;:|"
 _COMMENT = re.compile(rb"#[^\n]*")
 _LOST = re.compile(
     rb"(?<![^\s])(?:" + b"|".join(re.escape(w.encode()) for w in LOST_WORDS) + rb")(?![^\s])",
@@ -163,7 +164,7 @@ def _characters(
 
 
 def _numbers(whole: bytes, path: Path, form: Form, line: int, width: int | None) -> Block:
-    plain = whole.translate(bytes.maketrans(b",;", b"  "))
+    plain = whole.translate(bytes.maketrans(b",;:|", b"    "))
     texts = plain.split(b"\n")[:-1]
     if form.lost:
         plain = _LOST.sub(str(LOST).encode(), plain)

@@ -37,13 +37,10 @@ def fittable(config: Config, data: MeasurementData) -> list[ModelSection]:
 
 def left_out(config: Config, data: MeasurementData) -> str:
     """Return the models that are left out with the reason, in one line, or an empty text."""
-    reasons = dict.fromkeys(why for why in _reasons(data, config.model) if why)
-    told = []
-    for reason in reasons:
-        of = [
-            s.name for s, why in zip(config.model, _reasons(data, config.model)) if why == reason
-        ]
-        told.append(f"{', '.join(of)} left out: {reason}")
+    reasons, told = _reasons(data, config.model), []
+    for reason in dict.fromkeys(why for why in reasons if why):
+        names = [s.name for s, why in zip(config.model, reasons) if why == reason]
+        told.append(f"{', '.join(names)} left out: {reason}")
     return "; ".join(told)
 
 
