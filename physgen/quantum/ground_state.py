@@ -100,7 +100,7 @@ def ground_state(
 
 def _two_sites(tfim: TFIM, parity: int) -> MPS:
     """Return the lowest state of two sites with this parity, by diagonalisation."""
-    one, X, Z = np.eye(2), PAULI["X"].real, PAULI["Z"].real
+    one, X, Z = np.eye(2), np.real(PAULI["X"]), np.real(PAULI["Z"])
     H = -tfim.J * np.kron(Z, Z) - tfim.h * (np.kron(X, one) + np.kron(one, X))
     P = np.kron(X, X)
     # Far above the other parity, whatever the couplings.

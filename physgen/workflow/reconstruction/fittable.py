@@ -37,7 +37,8 @@ def fittable(config: Config, data: MeasurementData) -> list[ModelSection]:
 
 def left_out(config: Config, data: MeasurementData) -> str:
     """Return the models that are left out with the reason, in one line, or an empty text."""
-    reasons, told = _reasons(data, config.model), []
+    reasons = _reasons(data, config.model)
+    told: list[str] = []
     for reason in dict.fromkeys(why for why in reasons if why):
         names = [s.name for s, why in zip(config.model, reasons) if why == reason]
         told.append(f"{', '.join(names)} left out: {reason}")
