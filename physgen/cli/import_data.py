@@ -14,7 +14,8 @@ def import_data(
     file: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE", help="Text, csv (also .gz), npy, npz or HDF5; one shot a line or row."
+            metavar="FILE",
+            help="Text, csv (also .gz), JSON, npy, npz or HDF5; one shot a line, or counts.",
         ),
     ],
     out: Annotated[
@@ -25,8 +26,8 @@ def import_data(
         typer.Option(
             "--format",
             metavar="FORMAT",
-            help="integers, onehot, bits or bits+bases; or text, csv, npy, npz, hdf5. Told from "
-            "the file where it can be.",
+            help="integers, onehot, bits, bits+bases or counts; or text, csv, json, npy, npz, "
+            "hdf5. Told from the file where it can be.",
         ),
     ] = None,
     bases: Annotated[
@@ -36,6 +37,14 @@ def import_data(
             metavar="FILE|LETTERS",
             help="Bases of the bits: a file of letters X, Y, Z, one line a shot, or letters for "
             "all shots, such as X or ZXZX.",
+        ),
+    ] = None,
+    bases_order: Annotated[
+        str | None,
+        typer.Option(
+            "--bases-order",
+            metavar="XYZ",
+            help="What integers for bases are: XYZ is 0 = X, 1 = Y, 2 = Z. Refused without it.",
         ),
     ] = None,
     povm: Annotated[
@@ -62,6 +71,44 @@ def import_data(
             help="What bit 1 is: down (default), the -1 eigenstate; or up.",
         ),
     ] = None,
+    reverse: Annotated[
+        bool,
+        typer.Option(
+            "--reverse",
+            help="The last of a string is site 0, as in counts of Qiskit.",
+        ),
+    ] = False,
+    n_sites: Annotated[
+        int | None,
+        typer.Option(
+            "--n-sites",
+            metavar="L",
+            help="Number of sites, for hexadecimal results and for more sites than shots.",
+        ),
+    ] = None,
+    lost: Annotated[
+        str | None,
+        typer.Option(
+            "--lost",
+            metavar="drop|marginalise",
+            help="Lost qubits (- ? _ * nan): leave out the shot, or the site.",
+        ),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--ignore", metavar="NAME", help="A column or array to leave aside; may be repeated."
+        ),
+    ] = None,
+    readout: Annotated[
+        str | None,
+        typer.Option(
+            "--readout",
+            metavar="FILE|E01,E10",
+            help="Readout error of the bits: calibration counts or confusion matrices, of one "
+            "qubit or of each; or the probabilities to read 1 for 0, and 0 for 1.",
+        ),
+    ] = None,
     settings: Annotated[
         str,
         typer.Option(
@@ -86,6 +133,7 @@ def import_data(
         str | None,
         typer.Option("--source", metavar="TEXT", help="Where the shots come from, to be stored."),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file at --out.")] = False,
 ) -> None:
     """Turn a measurement file of your lab, or of another program, into a data file.
 
@@ -100,6 +148,10 @@ def import_data(
       physgen import-data shots.csv --povm pauli-6 --outcome-order X+,X-,Y+,Y-,Z+,Z- --out shots.h5
     one-hot, four numbers a site:
       physgen import-data data.txt --format onehot --povm pauli-4 --out shots.h5
+    counts, such as {"XX": {"00": 512}}, whose last bit is qubit 0:
+      physgen import-data counts.json --reverse --out shots.h5
+    bits and recipes of a classical shadow, 0 = X, 1 = Y, 2 = Z:
+      physgen import-data shadow.npz --bases-order XYZ --out shots.h5
 
     It prints what was read: look at it.  Then `physgen run` with
     --set data.file=shots.h5 takes the file.
@@ -112,11 +164,18 @@ def import_data(
         out,
         format=format_,
         bases=bases,
+        bases_order=bases_order,
         povm=povm,
         outcome_order=outcome_order,
         bit_one=bit_one,
+        reverse=reverse,
+        n_sites=n_sites,
+        lost=lost,
+        readout=readout,
+        ignore=tuple(ignore or ()),
         settings=settings,
         merge=merge,
         hamiltonian={key: value for key, value in named.items() if value is not None},
         source=source,
+        force=force,
     )

@@ -16,6 +16,15 @@ if TYPE_CHECKING:
 __all__ = ["import_data"]
 
 SHOWN = 6  # settings that are listed
+_SAID = {
+    "header": "header",
+    "bases_order": "bases in file",
+    "counts": "counts",
+    "site_order": "sites",
+    "orientation": "array",
+    "lost": "lost qubits",
+    "left_aside": "left aside",
+}
 
 
 def import_data(
@@ -26,6 +35,7 @@ def import_data(
     merge: str | None,
     hamiltonian: dict[str, Any],
     source: str | None,
+    force: bool,
     **how: Any,
 ) -> None:
     """Read a measurement file, write it as a data file, and say what is in it."""
@@ -35,6 +45,9 @@ def import_data(
         raise InputError(f"--out must be an HDF5 file, NAME.h5, got {str(out)!r}")
     if not out.parent.is_dir():
         raise InputError(f"--out must lie in a folder that exists, got {str(out)!r}")
+    if out.is_dir() or (out.exists() and not force):
+        remedy = "which is a folder" if out.is_dir() else "which exists; --force replaces it"
+        raise InputError(f"--out must be a new file, got {str(out)!r}, {remedy}")
     attrs = {} if source is None else {"source": source}
     data = import_measurements(path, povm=povm, attrs=attrs, **how)
     if hamiltonian:
@@ -54,12 +67,17 @@ def import_data(
 def described(data: MeasurementData) -> list[str]:
     """Return what a data set holds, in lines."""
     return [
-        f"{data.n:,} shots of {data.L} sites, {data.povm.name}",
+        f"{counted(data.n, 'shot')} of {counted(data.L, 'site')}, {data.povm.name}",
         *_origin(data),
         *_frequencies(data),
         *_settings(data),
         *_estimates(data),
     ]
+
+
+def counted(n: int, noun: str) -> str:
+    """Return "1 shot", "2 shots"."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def _origin(data: MeasurementData) -> list[str]:
@@ -75,6 +93,9 @@ def _origin(data: MeasurementData) -> list[str]:
             "up": "bit 1 is the +1 eigenstate (up), bit 0 the -1 eigenstate (down)",
         }
         lines.append(f"bits            {meaning.get(attrs['bit_one'], '+1 and -1: eigenvalues')}")
+    for name, title in _SAID.items():
+        if name in attrs:
+            lines.append(f"{title:<15} {attrs[name]}")
     if data.tfim is not None:
         t = data.tfim
         couplings = f"J = {t.J:g}, h = {t.h:g}, {t.boundary}"
@@ -114,8 +135,8 @@ def _estimates(data: MeasurementData) -> list[str]:
     """Return which observables the shots determine, and which not."""
     from physgen.quantum import estimate_observables
 
-    if data.n < 2 or data.L < 2:
-        return ["estimates       need at least 2 shots of at least 2 sites"]
+    if data.n < 2:
+        return ["estimates       need at least 2 shots"]
     head = data if data.setting_table is not None else data.take(slice(0, 1000))
     try:
         ds = estimate_observables(head)

@@ -3,9 +3,6 @@ from .adaptors import (
     mps_from_arrays as mps_from_arrays,
 )
 from .adaptors import (
-    mps_from_quimb as mps_from_quimb,
-)
-from .adaptors import (
     mps_from_tenpy as mps_from_tenpy,
 )
 from .adaptors import (
@@ -39,6 +36,9 @@ from .povm import merge_map as merge_map
 from .povm import povm as povm
 from .povm_files import load_povm as load_povm
 from .povm_files import save_povm as save_povm
+from .quimb_states import mps_from_quimb as mps_from_quimb
+from .readout import read_out as read_out
+from .site_povm import SitePOVM as SitePOVM
 from .states import (
     bloch_state as bloch_state,
 )

@@ -5,15 +5,14 @@ Here a tensor has legs (left, physical, right), and physical 0 is the +1 eigenst
 ================  ==============================================================================
 TeNPy             sorts the local basis by charge, so its states are found by label; its Ising
                   chain is -J sum XX - g sum Z: ``rotated("H")`` makes it ours
-quimb             end tensors lack a leg; 0 is the +1 eigenstate of Z.  Its Ising chain is
-                  + j sum S^z S^z - bx sum S^x with S = sigma / 2: j = -4 J, bx = 2 h
 POVM_GENMODEL     sparse text, bonds counted from 1, legs (right, physical, left) with the missing
                   leg left out at the ends; its chain is the ground state of + sum ZZ + sum X
 state vectors     text of "re im" lines, the first site most significant, or the last
 ================  ==============================================================================
 
-TeNPy and quimb are not imported: their objects are enough.  None of these formats records the
-signs and axes of the Hamiltonian; `tfim` or `attrs` store them with the state.
+TeNPy is not imported: its objects are enough.  None of these formats records the signs and axes of
+the Hamiltonian; `tfim` or `attrs` store them with the state.  For quimb see
+:mod:`physgen.quantum.quimb_states`.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from physgen.core.errors import InputError
 from physgen.quantum.mps import MPS
 from physgen.quantum.tfim import TFIM
 
-__all__ = ["mps_from_arrays", "mps_from_quimb", "mps_from_tenpy", "mps_from_text"]
+__all__ = ["mps_from_arrays", "mps_from_tenpy", "mps_from_text"]
 
 _LEGS = ("lpr", "lrp", "plr", "prl", "rpl", "rlp")
 
@@ -77,20 +76,6 @@ def mps_from_tenpy(
             raise InputError(f"basis must name both states of site {i}, got {tuple(basis)}")
         tensors.append(B.transpose(["vL", "p", "vR"]).to_ndarray()[:, order, :])
     return MPS(tensors, attrs)
-
-
-def mps_from_quimb(psi: Any, attrs: Mapping[str, Any] | None = None) -> MPS:
-    """Return a ``quimb.tensor.MatrixProductState`` of qubits with open ends."""
-    if not all(hasattr(psi, name) for name in ("permute_arrays", "arrays", "copy")):
-        raise InputError(
-            f"a state of quimb must be a MatrixProductState, got {type(psi).__name__}; "
-            "for plain arrays use mps_from_arrays"
-        )
-    if getattr(psi, "cyclic", False):
-        raise InputError("a state of quimb must have open ends, got cyclic=True")
-    psi = psi.copy()  # the next line works in place
-    psi.permute_arrays("lpr")
-    return mps_from_arrays([np.asarray(A) for A in psi.arrays], attrs=attrs)
 
 
 def mps_from_arrays(

@@ -37,6 +37,7 @@ from physgen.kernels.cpu import born as kernels
 from physgen.quantum.mps import MPS
 from physgen.quantum.povm import POVM
 from physgen.quantum.povm import povm as named_povm
+from physgen.quantum.site_povm import SitePOVM, one_povm
 
 __all__ = ["Born"]
 
@@ -72,9 +73,9 @@ class Born:
     a script should set OPENBLAS_NUM_THREADS=1 before NumPy loads.
     """
 
-    def __init__(self, state: MPS, povm: POVM | str) -> None:
+    def __init__(self, state: MPS, povm: POVM | SitePOVM | str) -> None:
         self.state = state
-        self.povm = named_povm(povm) if isinstance(povm, str) else povm
+        self.povm = one_povm(named_povm(povm) if isinstance(povm, str) else povm, "Born")
         canonical = state.right_canonical()
         if canonical.is_real:
             self._tensors = canonical.tensors

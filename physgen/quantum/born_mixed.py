@@ -24,6 +24,7 @@ from physgen.core.random import Stream, as_stream
 from physgen.quantum.density_matrix import DensityMatrix
 from physgen.quantum.povm import POVM
 from physgen.quantum.povm import povm as named_povm
+from physgen.quantum.site_povm import SitePOVM
 from physgen.quantum.tomography.pauli_basis import to_pauli
 
 __all__ = ["BornMixed"]
@@ -44,7 +45,7 @@ class BornMixed:
     ----------
     state : DensityMatrix
         At most 10 qubits.
-    povm : POVM or str
+    povm : POVM, SitePOVM or str
         The measurement, or its name.
 
     Notes
@@ -56,7 +57,7 @@ class BornMixed:
     ``sample(m, rng)`` for m > n.  ``Born`` draws other samples from the same stream.
     """
 
-    def __init__(self, state: DensityMatrix, povm: POVM | str) -> None:
+    def __init__(self, state: DensityMatrix, povm: POVM | SitePOVM | str) -> None:
         self.state = state
         self.povm = named_povm(povm) if isinstance(povm, str) else povm
         self._components = to_pauli(state.rho)
@@ -124,20 +125,21 @@ class BornMixed:
 
         Returns the outcomes (n, L) and log P (n,).
         """
-        c, L = self.povm.pauli_coefficients, self.state.L
+        L, K = self.state.L, self.povm.K
+        elements = np.broadcast_to(self.povm.pauli_coefficients, (L, K, 4))
         x, log_p = np.empty((n, L), dtype=np.uint8), np.zeros(n)
         # For each prefix that occurs: the sums over the Pauli matrices so far, normalised.
         prefix, env = np.zeros(n, dtype=int), self._components.reshape(1, -1)
         for i in range(L):
-            env = env.reshape(len(env), 4, -1)
+            env, c = env.reshape(len(env), 4, -1), elements[i]
             p = np.maximum(env[:, :, 0] @ c.T, 0)  # identities on all later sites
             p[p < _FLOOR] = 0
             a = choose(i, p[prefix])
             x[:, i] = a
             with np.errstate(divide="ignore"):
                 log_p += np.log(p[prefix, a])
-            keys, prefix = np.unique(prefix * self.povm.K + a, return_inverse=True)
-            rows, outs = np.divmod(keys, self.povm.K)
+            keys, prefix = np.unique(prefix * K + a, return_inverse=True)
+            rows, outs = np.divmod(keys, K)
             new = np.empty((len(keys), env.shape[2]))
             for outcome in np.unique(outs):
                 of = outs == outcome

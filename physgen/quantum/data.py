@@ -28,6 +28,7 @@ from physgen.quantum.povm import POVM, merge_map
 from physgen.quantum.povm import povm as named_povm
 from physgen.quantum.settings import Settings, check_labels
 from physgen.quantum.shots import ShotFile
+from physgen.quantum.site_povm import SitePOVM
 from physgen.quantum.tfim import TFIM
 
 __all__ = ["MeasurementData"]
@@ -40,13 +41,14 @@ class MeasurementData:
     ----------
     outcomes : array_like of int, shape (n, L)
         One row for each shot.
-    povm : POVM or str
-        The measurement, with its order of outcomes.
+    povm : POVM, SitePOVM or str
+        The measurement, with its order of outcomes; the same for all sites, or one a site.
     attrs : mapping, optional
         Plain values: the Hamiltonian (``tfim.attrs()``), source, licence, how it was made.
     settings : array_like of int, shape (n,), optional
-        Labels for pauli-6: shots with one label share their basis on every site.  None: the bases
-        were drawn uniformly at random for every site and shot.
+        Labels for a POVM that is made of bases (pauli-6, with any noise): shots with one label
+        share their basis on every site.  None: the bases were drawn at random, as the POVM says,
+        for every site and shot.
 
     Attributes
     ----------
@@ -59,11 +61,11 @@ class MeasurementData:
     def __init__(
         self,
         outcomes: Any,
-        povm: POVM | str,
+        povm: POVM | SitePOVM | str,
         attrs: Mapping[str, Any] | None = None,
         settings: Any = None,
     ) -> None:
-        self.povm = named_povm(povm) if isinstance(povm, str) else povm
+        self.povm: POVM | SitePOVM = named_povm(povm) if isinstance(povm, str) else povm
         if not isinstance(outcomes, ShotFile):  # a ShotFile checks its own rows
             outcomes = np.ascontiguousarray(self.povm.check_outcomes(outcomes))
         # Declared as an array, because a ShotFile is indexed like one.
@@ -71,6 +73,10 @@ class MeasurementData:
         if self.outcomes.ndim != 2 or 0 in self.outcomes.shape:
             raise InputError(
                 f"outcomes must be at least one shot, shape (n, L), got {self.outcomes.shape}"
+            )
+        if isinstance(self.povm, SitePOVM) and self.povm.L != self.L:
+            raise InputError(
+                f"outcomes must have the {self.povm.L} sites of {self.povm.name}, got {self.L}"
             )
         self.attrs: dict[str, Any] = dict(attrs or {})
         if "L" in self.attrs and not np.array_equal(self.attrs["L"], self.L):
@@ -81,11 +87,11 @@ class MeasurementData:
         self.tfim = TFIM.from_attrs(self.attrs) if "hamiltonian" in self.attrs else None
         self.settings: np.ndarray | None = None
         if settings is not None:
-            if not self.povm.matches(named_povm("pauli-6")):
+            if self.povm.bases is None:
                 raise InputError(
-                    "settings must come with outcomes of "
-                    f"{_described(named_povm('pauli-6'))}, which tell their bases, "
-                    f"got {_described(self.povm)}"
+                    "settings must come with outcomes that tell their bases, as those of "
+                    f"{_described(named_povm('pauli-6'))} do with any noise, got "
+                    f"{_described(self.povm)}"
                 )
             self.settings = check_labels(settings, self.n)
             if not isinstance(outcomes, ShotFile):
@@ -107,11 +113,13 @@ class MeasurementData:
     @cached_property
     def setting_table(self) -> Settings | None:
         """The settings with their bases, or None without labels."""
-        return None if self.settings is None else Settings.of(self.outcomes, self.settings)
+        if self.settings is None or self.povm.bases is None:
+            return None
+        return Settings.of(self.outcomes, self.settings, self.povm.bases)
 
     @property
     def weights(self) -> np.ndarray | None:
-        """Weights of mean 1, shape (n,), that make a complete set of settings uniform.
+        """Weights of mean 1, shape (n,), that make a complete set of settings that of the POVM.
 
         None without labels: every shot counts the same.
 
@@ -127,6 +135,31 @@ class MeasurementData:
         labels = None if self.settings is None else self.settings[rows]
         return MeasurementData(self.outcomes[rows], self.povm, self.attrs, labels)
 
+    def measured_by(self, povm: POVM | SitePOVM | str) -> MeasurementData:
+        """Return the same outcomes as those of another POVM: the one with its noise, say.
+
+        Labels of settings are kept.
+
+        Raises
+        ------
+        InputError
+            If the POVM has other outcomes, or the settings are labelled and it has other bases.
+        """
+        frame = named_povm(povm) if isinstance(povm, str) else povm
+        if frame.outcomes != self.povm.outcomes:
+            raise InputError(
+                f"povm must have the outcomes {', '.join(self.povm.outcomes)} of the data, in "
+                f"this order, got {_described(frame)}"
+            )
+        if self.settings is not None and not (
+            self.povm.bases is not None and self.povm.bases.same_as(frame.bases)
+        ):
+            raise InputError(
+                "povm must keep the bases of labelled data, pairs of outcomes that sum to a "
+                f"multiple of the identity, got {frame.name}"
+            )
+        return MeasurementData(self.outcomes, frame, self.attrs, self.settings)
+
     def merged(self, name: str) -> MeasurementData:
         """Return the same shots in a coarser POVM; only pauli-6 to pauli-4.
 
@@ -138,6 +171,11 @@ class MeasurementData:
         """
         if self.povm.name == name:
             return self
+        if isinstance(self.povm, SitePOVM):
+            raise InputError(
+                f"only outcomes of one POVM for all sites must be merged, got {self.povm.name}; "
+                "merge them first"
+            )
         table = merge_map(self.povm.name, name)
         if self.settings is not None:
             raise InputError(
@@ -152,7 +190,7 @@ class MeasurementData:
         return MeasurementData(merged, name, attrs)
 
     def require(
-        self, povm: POVM | str | None = None, L: int | None = None, source: str = "data"
+        self, povm: POVM | SitePOVM | str | None = None, L: int | None = None, source: str = "data"
     ) -> MeasurementData:
         """Return self if it has this POVM and length, else raise :class:`InputError`."""
         if povm is not None:
@@ -180,7 +218,9 @@ class MeasurementData:
                     {"long_name": "measurement outcome, 0..K-1 in the order of povm_outcomes"},
                 ),
                 "povm_elements": (
-                    ("outcome", "pauli"),
+                    ("outcome", "pauli")
+                    if isinstance(frame, POVM)
+                    else ("site", "outcome", "pauli"),
                     frame.pauli_coefficients,
                     {"long_name": "M_a = c_I 1 + c_X X + c_Y Y + c_Z Z; columns I, X, Y, Z"},
                 ),
@@ -210,7 +250,7 @@ class MeasurementData:
     def load(
         cls,
         path: str | PathLike[str],
-        povm: POVM | str | None = None,
+        povm: POVM | SitePOVM | str | None = None,
         L: int | None = None,
     ) -> MeasurementData:
         """Read a data file and check its POVM and number of sites.
@@ -248,7 +288,7 @@ class MeasurementData:
     def open(
         cls,
         path: str | PathLike[str],
-        povm: POVM | str | None = None,
+        povm: POVM | SitePOVM | str | None = None,
         L: int | None = None,
     ) -> MeasurementData:
         """Open an HDF5 file as :meth:`load` does, without reading its outcomes.
@@ -265,5 +305,5 @@ class MeasurementData:
         return cls(shots, frame, attrs, settings).require(povm, L, source=str(path))
 
 
-def _described(frame: POVM) -> str:
+def _described(frame: POVM | SitePOVM) -> str:
     return f"{frame.name} ({', '.join(frame.outcomes)})"

@@ -13,6 +13,7 @@ from physgen.core.errors import InputError
 from physgen.quantum.arrays import read_arrays
 from physgen.quantum.povm import PAULI, POVM, names
 from physgen.quantum.povm import povm as named_povm
+from physgen.quantum.site_povm import SitePOVM
 
 __all__ = ["bare_array", "description_of", "group_of_outcomes"]
 
@@ -20,7 +21,7 @@ __all__ = ["bare_array", "description_of", "group_of_outcomes"]
 _RESERVED = ("povm", "povm_outcomes", "schema_version", "physgen_version")
 
 
-def description_of(ds: xr.Dataset) -> tuple[POVM, dict[Any, Any], np.ndarray | None]:
+def description_of(ds: xr.Dataset) -> tuple[POVM | SitePOVM, dict[Any, Any], np.ndarray | None]:
     """Return the POVM, the attributes and the labels of settings, if any, of a data set."""
     missing = ["povm_elements"] if "povm_elements" not in ds else []
     missing += [name for name in ("povm", "povm_outcomes") if name not in ds.attrs]
@@ -57,13 +58,18 @@ def bare_array(path: Path) -> np.ndarray:
     return loaded[key]
 
 
-def _frame(ds: xr.Dataset) -> POVM:
+def _frame(ds: xr.Dataset) -> POVM | SitePOVM:
     """Return the POVM of a data set."""
     labels, coefficients = _labels(ds.attrs["povm_outcomes"]), ds["povm_elements"].to_numpy()
-    if coefficients.ndim != 2 or coefficients.shape[1] != 4:
-        raise InputError(f"povm_elements must have shape (K, 4), got {coefficients.shape}")
+    if coefficients.ndim not in (2, 3) or coefficients.shape[-1] != 4:
+        raise InputError(
+            f"povm_elements must have shape (K, 4) or (L, K, 4), got {coefficients.shape}"
+        )
     basis = np.array([PAULI[p] for p in "IXYZ"])
     name = str(ds.attrs["povm"])
+    if coefficients.ndim == 3:
+        elements = np.einsum("lap,pij->laij", coefficients, basis)
+        return SitePOVM.from_elements(name, elements, labels)
     frame = POVM(name, np.einsum("ap,pij->aij", coefficients, basis), labels)
     return named_povm(name) if name in names() and frame.matches(named_povm(name)) else frame
 

@@ -37,6 +37,7 @@ import numpy as np
 
 from physgen.core.errors import InputError
 from physgen.quantum.povm import POVM
+from physgen.quantum.site_povm import SitePOVM
 
 __all__ = ["cross_fitted_weights", "optimised_weights", "site_marginals"]
 
@@ -46,7 +47,7 @@ _LONGEST = 0.9
 _FEWEST = 200  # shots
 
 
-def optimised_weights(povm: POVM, marginals: Any) -> np.ndarray:
+def optimised_weights(povm: POVM | SitePOVM, marginals: Any) -> np.ndarray:
     """Return w_P(a) of each site's own duals, shape (L, K, 4), P in the order I, X, Y, Z.
 
     Parameters
@@ -73,15 +74,17 @@ def optimised_weights(povm: POVM, marginals: Any) -> np.ndarray:
             f"optimised duals need an informationally complete POVM, got {povm.name}; "
             "use the canonical ones"
         )
-    bloch = f / total @ np.stack([povm.weights(p) for p in "XYZ"], axis=1)
+    L = len(f)
+    w = np.stack([povm.weights(p) for p in "XYZ"], axis=-1)
+    bloch = np.einsum("ia,iap->ip", f / total, np.broadcast_to(w, (L, povm.K, 3)))
     length = np.linalg.norm(bloch, axis=1, keepdims=True)
     bloch = bloch * np.minimum(1.0, _LONGEST / np.maximum(length, _LONGEST))
-    c = povm.pauli_coefficients  # Tr(M P) = 2 c_P
-    p = c[:, 0] + bloch @ c[:, 1:].T
+    c = np.broadcast_to(povm.pauli_coefficients, (L, povm.K, 4))  # Tr(M P) = 2 c_P
+    p = c[..., 0] + np.einsum("ip,iap->ia", bloch, c[..., 1:])
     used = p > 0  # an element that is zero never happens
     inverse = np.where(used, 1 / np.where(used, p, 1.0), 0.0)
-    frame = 2 * np.einsum("ia,ap,aq->ipq", inverse, c, c)
-    return np.einsum("ia,ap,ipq->iaq", inverse, 2 * c, np.linalg.inv(frame))
+    frame = 2 * np.einsum("ia,iap,iaq->ipq", inverse, c, c)
+    return np.einsum("ia,iap,ipq->iaq", inverse, 2 * c, np.linalg.inv(frame))
 
 
 def site_marginals(outcomes: np.ndarray, K: int) -> np.ndarray:
@@ -90,7 +93,7 @@ def site_marginals(outcomes: np.ndarray, K: int) -> np.ndarray:
 
 
 def cross_fitted_weights(
-    outcomes: Any, povm: POVM, batch_size: int = 16384
+    outcomes: Any, povm: POVM | SitePOVM, batch_size: int = 16384
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the weights for the even and for the odd shots, each from the other half.
 

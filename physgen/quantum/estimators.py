@@ -31,6 +31,7 @@ from physgen.core.errors import InputError
 from physgen.quantum.duals import cross_fitted_weights
 from physgen.quantum.povm import POVM
 from physgen.quantum.shots import ShotFile
+from physgen.quantum.site_povm import SitePOVM, of_outcomes
 from physgen.quantum.tfim import TFIM, central_pairs
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ _LONG_NAMES = {
 
 def estimate_observables(
     outcomes: MeasurementData | Any,
-    povm: POVM | None = None,
+    povm: POVM | SitePOVM | None = None,
     tfim: TFIM | None = None,
     *,
     batch_size: int = 16384,
@@ -111,10 +112,8 @@ def estimate_observables(
     if not isinstance(outcomes, ShotFile):  # a ShotFile checks its own rows
         outcomes = povm.check_outcomes(outcomes)
     x: Any = outcomes
-    if x.ndim != 2 or len(x) < 2 or x.shape[1] < 2:
-        raise InputError(
-            f"outcomes must be at least 2 shots of shape (n, L), L >= 2, got {x.shape}"
-        )
+    if x.ndim != 2 or len(x) < 2 or x.shape[1] < 1:
+        raise InputError(f"outcomes must be at least 2 shots of shape (n, L), got {x.shape}")
     if L is not None and x.shape[1] != L:
         raise InputError(f"outcomes must have shape (n, {L}), got {x.shape}")
     if settings is not None and duals == "optimised":
@@ -125,7 +124,9 @@ def estimate_observables(
     if settings is not None:
         from physgen.quantum.pooled import pooled_estimates
 
-        mean, errors, missing, estimator = pooled_estimates(x, settings, tfim, batch_size, error)
+        mean, errors, missing, estimator = pooled_estimates(
+            x, settings, tfim, batch_size, error, povm
+        )
     else:
         weights = cross_fitted_weights(x, povm, batch_size) if duals == "optimised" else None
         mean, errors = _sample_means(x, povm, tfim, batch_size, weights)
@@ -151,7 +152,7 @@ def estimate_observables(
 
 def _sample_means(
     x: np.ndarray,
-    povm: POVM,
+    povm: POVM | SitePOVM,
     tfim: TFIM | None,
     batch_size: int,
     weights: tuple[np.ndarray, np.ndarray] | None = None,
@@ -189,7 +190,7 @@ def _batches(
                 yield rows, weights[parity]
 
 
-def _unseen(povm: POVM, tfim: TFIM | None) -> str:
+def _unseen(povm: POVM | SitePOVM, tfim: TFIM | None) -> str:
     """Return the observables that a POVM does not determine, in one line, or an empty text."""
     blind = [pauli for pauli in "XZ" if not povm.sees(pauli)]
     lost = [f"{p.lower()}, {p.lower()}_mean" for p in blind] + ["zz"] * ("Z" in blind)
@@ -216,7 +217,7 @@ def _add_error(ds: xr.Dataset, name: str, error: np.ndarray, tfim: TFIM | None) 
 
 def shot_values(
     outcomes: np.ndarray,
-    povm: POVM,
+    povm: POVM | SitePOVM,
     tfim: TFIM | None = None,
     weights: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
@@ -239,15 +240,18 @@ def shot_values(
         of_shot = weights[np.arange(len(weights)), outcomes]
         wx, wz = of_shot[..., 1], of_shot[..., 3]
     else:
-        wx = povm.weights("X")[outcomes] if povm.sees("X") else None
+        wx = of_outcomes(povm.weights("X"), outcomes) if povm.sees("X") else None
         # A POVM that determines neither is refused here, by name.
-        wz = povm.weights("Z")[outcomes] if povm.sees("Z") or wx is None else None
+        see_z = povm.sees("Z") or wx is None
+        wz = of_outcomes(povm.weights("Z"), outcomes) if see_z else None
     values: dict[str, np.ndarray] = {}
     if wx is not None:
         values |= {"x": wx, "x_mean": wx.mean(axis=1)}
     if wz is not None:
         i, r = central_pairs(outcomes.shape[1])
-        values |= {"z": wz, "zz": wz[:, i] * wz[:, i + r], "z_mean": wz.mean(axis=1)}
+        values |= {"z": wz, "z_mean": wz.mean(axis=1)}
+        if len(i):  # a single site has no pair
+            values["zz"] = wz[:, i] * wz[:, i + r]
     if tfim is None or wx is None or wz is None:
         return values
     coupling = np.einsum("ni,ni->n", wz[:, :-1], wz[:, 1:])
@@ -274,6 +278,8 @@ def observables_dataset(
     if known is None:
         raise InputError("x or z must be given to tell the number of sites, got neither")
     i, r = central_pairs(len(known))
+    if zz is not None and not np.size(zz):  # a single site has no pair
+        zz = None
     given = {"energy": energy, "x": x, "z": z, "zz": zz}
     given |= {"x_mean": _mean(x), "z_mean": _mean(z)}
     hamiltonian = {} if tfim is None else tfim.attrs()

@@ -100,14 +100,21 @@ class MPS:
         return psi[:, 0]
 
     def norm(self) -> float:
-        """Return sqrt(<psi|psi>)."""
-        return float(np.sqrt(np.real(_inner(self, self))))
+        """Return sqrt(<psi|psi>); 0 or infinity if it is no number of float64."""
+        value, exponent = _inner(self, self)
+        with np.errstate(over="ignore"):
+            return float(np.sqrt(np.real(value)) * np.exp(exponent / 2))
 
     def overlap(self, other: MPS) -> complex:
         """Return <self|other> / (norms); its squared modulus is the quantum fidelity."""
         if other.L != self.L:
             raise InputError(f"states must have the same L, got {self.L} and {other.L}")
-        return complex(_inner(self, other)) / (self.norm() * other.norm())
+        value, exponent = _inner(self, other)
+        (a, of_a), (b, of_b) = _inner(self, self), _inner(other, other)
+        if np.real(a) <= 0 or np.real(b) <= 0:
+            raise InputError("an overlap must be between states, got the zero vector")
+        scale = np.exp(exponent - (of_a + of_b) / 2)
+        return complex(value * scale / np.sqrt(np.real(a) * np.real(b)))
 
     def right_canonical(self) -> MPS:
         """Return the normalised state with sum_s A^s A^s† = 1 at every site."""
@@ -161,6 +168,8 @@ class MPS:
             value = _transfer(value, A, PAULI[paulis.get(i, "I")])
             norm = _transfer(norm, A)
             scale = np.abs(norm).max()
+            if scale == 0:
+                raise InputError("an MPS must have a non-zero norm, got the zero vector")
             value, norm = value / scale, norm / scale
         return float((value[0, 0] / norm[0, 0]).real)
 
@@ -296,9 +305,17 @@ def _transfer(left: np.ndarray, A: np.ndarray, operator: np.ndarray | None = Non
     return np.tensordot(A.conj(), ket, axes=((0, 1), (0, 1)))
 
 
-def _inner(bra: MPS, ket: MPS) -> np.ndarray:
-    """<bra|ket>, not normalised."""
-    env = np.ones((1, 1))
+def _inner(bra: MPS, ket: MPS) -> tuple[complex, float]:
+    """Return v and e of <bra|ket> = v exp(e), not normalised; v = 0 for orthogonal states."""
+    env, exponent = np.ones((1, 1)), 0.0
     for A, B in zip(bra.tensors, ket.tensors):
-        env = np.tensordot(A.conj(), np.tensordot(env, B, axes=(1, 0)), axes=((0, 1), (0, 1)))
-    return env[0, 0]
+        a, b = np.abs(A).max(), np.abs(B).max()
+        if a == 0 or b == 0:
+            return 0.0, 0.0
+        B = np.tensordot(env, B / b, axes=(1, 0))
+        env = np.tensordot(A.conj() / a, B, axes=((0, 1), (0, 1)))
+        scale = np.abs(env).max()
+        if scale == 0:
+            return 0.0, 0.0
+        env, exponent = env / scale, exponent + float(np.log(scale) + np.log(a) + np.log(b))
+    return complex(env[0, 0]), exponent

@@ -25,6 +25,7 @@ import numpy as np
 from physgen.core.errors import InputError
 from physgen.quantum.povm import POVM
 from physgen.quantum.povm import povm as named_povm
+from physgen.quantum.site_povm import SitePOVM
 
 __all__ = ["ORDERS", "outcome_table"]
 
@@ -36,7 +37,7 @@ ORDERS = {
 }
 
 
-def outcome_table(povm: POVM | str, order: str | Sequence[str]) -> np.ndarray:
+def outcome_table(povm: POVM | SitePOVM | str, order: str | Sequence[str]) -> np.ndarray:
     """Return the physgen outcome of each outcome of a file, uint8 of shape (K,).
 
     Parameters

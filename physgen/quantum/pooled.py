@@ -1,7 +1,8 @@
 r"""Observables from shots in labelled settings: each Pauli string from the shots that see it.
 
 A shot s sees the string P if its setting agrees with P on the support of P.  With the signs
-:math:`o_{P,s} = \prod_{i \in P} (\pm 1)` of the m_P shots that see P,
+:math:`o_{P,s} = \prod_{i \in P} (\pm 1)` of the m_P shots that see P, or with the values
+:math:`v_\pm` instead of :math:`\pm 1` that undo known noise (:mod:`physgen.quantum.bases`),
 
 .. math:: \langle P \rangle \approx \bar o_P = \frac{1}{m_P} \sum_{s \text{ sees } P} o_{P,s},
           \qquad \langle O \rangle = \sum_P c_P \, \bar o_P .
@@ -14,7 +15,7 @@ mean <P>.  So a shot contributes the residual
           \text{error} = \Big[ \sum_s r_s^2 \Big]^{1/2} .
 
 Here :math:`\bar o_P` is the mean over all settings, so one shot a setting is enough.  For one
-string the error is :math:`\sqrt{(1 - \bar o_P^2) / (m_P - 1)}`.
+string without noise the error is :math:`\sqrt{(1 - \bar o_P^2) / (m_P - 1)}`.
 
 If the device drifts between settings, shots of one setting share an offset, and this error is too
 small.  The cluster-robust error sums the residuals of each setting before it squares them, with
@@ -36,12 +37,17 @@ from typing import NamedTuple
 import numpy as np
 
 from physgen.core.errors import InputError
-from physgen.quantum.settings import BASES, Settings
+from physgen.quantum.bases import Bases, pair_values
+from physgen.quantum.povm import POVM
+from physgen.quantum.povm import povm as named_povm
+from physgen.quantum.settings import Settings
+from physgen.quantum.site_povm import SitePOVM, of_outcomes
 from physgen.quantum.tfim import TFIM, central_pairs
 
 __all__ = ["MIN_CLUSTERS", "Pooled", "pooled_estimates"]
 
 MIN_CLUSTERS = 10
+Table = dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]  # by Pauli matrix, see _values
 
 _ESTIMATORS = {
     "strata": "mean over the shots whose setting sees a Pauli string; error: shots independent "
@@ -64,7 +70,7 @@ class Pooled(NamedTuple):
 class _Strings:
     """The values of a family of Pauli strings in a batch: 0 where a shot does not see a string."""
 
-    signs: np.ndarray  # (m, strings): product of signs, 0 where not seen
+    signs: np.ndarray  # (m, strings): product of signs or values, 0 where not seen
     seen: np.ndarray  # (m, strings)
 
 
@@ -74,8 +80,9 @@ def pooled_estimates(
     tfim: TFIM | None,
     batch_size: int = 16384,
     error: str = "strata",
+    povm: POVM | SitePOVM | None = None,
 ) -> Pooled:
-    """Return the observables of a chain from pauli-6 shots, shape (n, L), in labelled settings.
+    """Return the observables of a chain from shots, shape (n, L), in labelled settings.
 
     Parameters
     ----------
@@ -87,20 +94,23 @@ def pooled_estimates(
     batch_size : int
         Shots handled at a time.
     error : {"strata", "cluster"}
+    povm : POVM, optional
+        The measurement, made of bases; by default pauli-6.
 
     Raises
     ------
     InputError
         If no setting sees any of these observables.
     """
-    pairs = _pairs(settings.L, tfim)
+    frame = povm or named_povm("pauli-6")
+    pairs, table = _pairs(settings.L, tfim), {p: _values(frame, settings.frame, p) for p in "XZ"}
     total = {name: [0.0, 0] for name in ("x", "z", "zz", "bond")}
-    for _, batch in _batches(outcomes, pairs, batch_size):
+    for _, batch in _batches(outcomes, table, pairs, batch_size):
         for name, strings in batch.items():
             total[name][0] = total[name][0] + strings.signs.sum(axis=0)
             total[name][1] = total[name][1] + strings.seen.sum(axis=0)
     shots = {name: np.asarray(m) for name, (_, m) in total.items()}
-    clusters = {name: _settings_seeing(settings, pairs, name) for name in total}
+    clusters = {name: _settings_seeing(settings, table, pairs, name) for name in total}
     enough = {
         name: (m >= 2) if error == "strata" else clusters[name] >= MIN_CLUSTERS
         for name, m in shots.items()
@@ -123,7 +133,7 @@ def pooled_estimates(
     square = {name: np.zeros(np.shape(value)) for name, value in kept.items()}
     n_sums = len(settings) if error == "cluster" else 0
     sums = {name: np.zeros((n_sums, *np.shape(value))) for name, value in kept.items()}
-    for start, batch in _batches(outcomes, pairs, batch_size):
+    for start, batch in _batches(outcomes, table, pairs, batch_size):
         residual = {
             name: np.where(s.seen, (s.signs - mean[name]) * scale[name], 0.0)
             for name, s in batch.items()
@@ -149,16 +159,27 @@ def _pairs(L: int, tfim: TFIM | None) -> dict[str, tuple[np.ndarray, np.ndarray]
     return {"zz": (i, i + r), "bond": (bonds[:, 0], bonds[:, 1])}
 
 
+def _values(
+    povm: POVM | SitePOVM, bases: Bases, pauli: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the values of outcomes for one Pauli matrix, which bases see it, which outcomes."""
+    values = pair_values(povm.pauli_coefficients, bases, pauli)
+    seen = ~np.isnan(values)
+    return np.where(seen, values, 0.0), seen[..., list(bases.plus)], seen
+
+
 def _batches(
-    outcomes: np.ndarray, pairs: dict[str, tuple[np.ndarray, np.ndarray]], batch_size: int
+    outcomes: np.ndarray,
+    table: Table,
+    pairs: dict[str, tuple[np.ndarray, np.ndarray]],
+    batch_size: int,
 ) -> Iterator[tuple[int, dict[str, _Strings]]]:
     """Yield the first shot of every batch and its Pauli strings."""
     for start in range(0, len(outcomes), batch_size):
         batch = outcomes[start : start + batch_size]
-        sign = 1.0 - 2.0 * (batch // 3)
-        seen_x, seen_z = batch % 3 == BASES.index("X"), batch % 3 == BASES.index("Z")
-        z = sign * seen_z
-        found = {"x": _Strings(sign * seen_x, seen_x), "z": _Strings(z, seen_z)}
+        x, z = (of_outcomes(table[p][0], batch) for p in "XZ")
+        seen_x, seen_z = (of_outcomes(table[p][2], batch) for p in "XZ")
+        found = {"x": _Strings(x, seen_x), "z": _Strings(z, seen_z)}
         for name, (a, b) in pairs.items():
             found[name] = _Strings(z[:, a] * z[:, b], seen_z[:, a] & seen_z[:, b])
         yield start, found
@@ -177,12 +198,12 @@ def _observables(strings: dict[str, np.ndarray], tfim: TFIM | None) -> dict[str,
 
 
 def _settings_seeing(
-    settings: Settings, pairs: dict[str, tuple[np.ndarray, np.ndarray]], name: str
+    settings: Settings, table: Table, pairs: dict[str, tuple[np.ndarray, np.ndarray]], name: str
 ) -> np.ndarray:
     """Return how many settings see each string of a family."""
-    seen_z = settings.bases == BASES.index("Z")
+    seen_z = of_outcomes(table["Z"][1], settings.bases)
     if name == "x":
-        return (settings.bases == BASES.index("X")).sum(axis=0)
+        return of_outcomes(table["X"][1], settings.bases).sum(axis=0)
     if name == "z":
         return seen_z.sum(axis=0)
     a, b = pairs[name]

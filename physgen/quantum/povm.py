@@ -40,6 +40,7 @@ import numpy as np
 from physgen.core.arrays import to_numpy
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
+from physgen.quantum.bases import Bases, bases_of
 
 __all__ = ["POVM", "PAULI", "merge_map", "names", "povm"]
 
@@ -152,6 +153,11 @@ class POVM:
         seen = np.einsum("a,aij->ij", self._dual_weights(pauli), self.elements)
         return bool(np.abs(seen - PAULI[pauli]).max() <= _SPAN_TOLERANCE)
 
+    @cached_property
+    def bases(self) -> Bases | None:
+        """The bases that this POVM is made of, or None (:mod:`physgen.quantum.bases`)."""
+        return bases_of(self.pauli_coefficients, self.outcomes)
+
     @property
     def is_informationally_complete(self) -> bool:
         """Whether the outcomes distinguish all states: X, Y and Z are all seen."""
@@ -184,8 +190,8 @@ class POVM:
         """Whether every element is proportional to a projector on one state."""
         return bool(np.all(np.bincount(self.parts[1], minlength=self.K) == 1))
 
-    def matches(self, other: POVM) -> bool:
-        """Whether the elements agree, in the same order."""
+    def matches(self, other: Any) -> bool:
+        """Whether the elements of another POVM agree, in the same order."""
         return self.K == other.K and bool(np.allclose(self.elements, other.elements, atol=1e-9))
 
     def check_outcomes(self, x: Any, L: int | None = None) -> np.ndarray:
@@ -219,7 +225,7 @@ def povm(name: str) -> POVM:
     ----------
     name : str
         One of :func:`names`, or the path of an npz, npy or HDF5 file, for
-        :func:`~physgen.quantum.povm_files.load_povm`.
+        :func:`~physgen.quantum.povm_files.load_povm` (a SitePOVM, if it holds one a site).
 
     Examples
     --------
@@ -231,7 +237,8 @@ def povm(name: str) -> POVM:
     if isinstance(name, str) and Path(name).suffix.lower() in _FILES:
         from physgen.quantum.povm_files import load_povm
 
-        return load_povm(name)
+        # One a site, if the file says so: callers that take only one refuse it.
+        return load_povm(name)  # pyright: ignore[reportReturnType]
     listed = ", ".join(repr(known) for known in names())
     raise InputError(
         f"povm must be one of {listed}, or a file ({', '.join(_FILES)}), got {name!r}"

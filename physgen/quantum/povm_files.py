@@ -1,7 +1,8 @@
 """Files with a user's POVM: element matrices, and the names of the outcomes if given.
 
 ====  ==============================================================================
-npy   the elements, shape (K, 2, 2), complex, in the basis where Z is diagonal
+npy   the elements, shape (K, 2, 2), complex, in the basis where Z is diagonal; or (L, K, 2, 2),
+      one POVM a site
 npz   ``elements``; optional ``outcomes`` (K names) and ``name``, as :func:`save_povm` writes
 HDF5  ``elements`` likewise (``outcomes`` and ``name`` as data sets or attributes); or the
       POVM in any file of measurement data of physgen
@@ -24,13 +25,14 @@ import numpy as np
 from physgen.core.errors import InputError
 from physgen.quantum.arrays import read_arrays
 from physgen.quantum.povm import PAULI, POVM
+from physgen.quantum.site_povm import SitePOVM
 
 __all__ = ["load_povm", "save_povm"]
 
 _KEYS = ("elements", "outcomes", "name")
 
 
-def load_povm(path: str | PathLike[str]) -> POVM:
+def load_povm(path: str | PathLike[str]) -> POVM | SitePOVM:
     """Read a POVM; if the file contains no name, the file name is used.
 
     Raises
@@ -54,12 +56,13 @@ def load_povm(path: str | PathLike[str]) -> POVM:
         )
     labels = _labels(found["outcomes"]) if "outcomes" in found else None
     try:
-        return POVM.from_elements(str(found.get("name", path.stem)), found["elements"], labels)
+        made = SitePOVM if np.ndim(found["elements"]) == 4 else POVM
+        return made.from_elements(str(found.get("name", path.stem)), found["elements"], labels)
     except InputError as error:
         raise InputError(f"{error}; in {path}") from None
 
 
-def save_povm(povm: POVM, path: str | PathLike[str]) -> None:
+def save_povm(povm: POVM | SitePOVM, path: str | PathLike[str]) -> None:
     """Write an npz file that :func:`load_povm` reads."""
     path = Path(path)
     if path.suffix.lower() != ".npz":  # NumPy would append it
@@ -101,7 +104,7 @@ def _from_data(coefficients: np.ndarray, attrs: dict[str, Any], path: Path) -> d
     try:
         basis = np.array([PAULI[p] for p in "IXYZ"])
         return {
-            "elements": np.einsum("ap,pij->aij", coefficients, basis),
+            "elements": np.einsum("...ap,pij->...aij", coefficients, basis),
             "outcomes": json.loads(attrs["povm_outcomes"]),
             "name": attrs["povm"],
         }

@@ -21,6 +21,7 @@ import numpy as np
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 from physgen.quantum.povm import PAULI, POVM, povm
+from physgen.quantum.site_povm import SitePOVM, one_povm
 
 __all__ = ["OUTCOME_SYMMETRIES", "outcome_symmetry"]
 
@@ -28,7 +29,7 @@ OUTCOME_SYMMETRIES = ("y-flip", "z2")
 _TOLERANCE = 1e-9
 
 
-def outcome_symmetry(measurement: POVM | str, name: str) -> np.ndarray:
+def outcome_symmetry(measurement: POVM | SitePOVM | str, name: str) -> np.ndarray:
     """Return the outcome sigma(a) that a symmetry of the state assigns to each outcome.
 
     Parameters
@@ -54,6 +55,7 @@ def outcome_symmetry(measurement: POVM | str, name: str) -> np.ndarray:
     array([0, 1, 5, 3, 4, 2])
     """
     frame = povm(measurement) if isinstance(measurement, str) else measurement
+    frame = one_povm(frame, "a symmetry of outcomes")
     check_choice("name", name, OUTCOME_SYMMETRIES)
     M, X = frame.elements, PAULI["X"]
     turned = M.transpose(0, 2, 1) if name == "y-flip" else X @ M @ X

@@ -112,7 +112,7 @@ class NegativeLogLikelihood:
         return self.train.shape[1]
 
     def resampled(
-        self, rng: Stream | int, *, within_settings: bool = False
+        self, rng: Stream | int, *, within_settings: bool = False, bases: Any = None
     ) -> NegativeLogLikelihood:
         """Return the same objective for a bootstrap resample of the shots that are trained on.
 
@@ -122,10 +122,17 @@ class NegativeLogLikelihood:
         ----------
         rng : Stream or int
         within_settings : bool
-            Draw as many shots of each Pauli setting as there are: for pauli-6 in chosen settings.
+            Draw as many shots of each setting as there are: for chosen settings.
+        bases : array_like of int, shape (K,), optional
+            The basis of each outcome (``povm.bases.of``); by default that of pauli-6.
         """
         new = copy.copy(self)
-        new._shots = self._shots.resampled(as_stream(rng), _settings if within_settings else None)
+        of = np.arange(6) % 3 if bases is None else np.asarray(bases)
+
+        def settings(strings: torch.Tensor) -> np.ndarray:
+            return label_settings(of[strings.numpy()])
+
+        new._shots = self._shots.resampled(as_stream(rng), settings if within_settings else None)
         new.train = new._shots.train
         return new
 
@@ -160,8 +167,3 @@ class NegativeLogLikelihood:
             nll = -to_numpy(model.log_prob(self.validation)) / self.n_sites
         weights = self._shots.validation_weights
         return nll if weights is None else nll * weights
-
-
-def _settings(strings: torch.Tensor) -> np.ndarray:
-    """Return the label of the Pauli setting of each pauli-6 string."""
-    return label_settings(strings.numpy() % 3)

@@ -35,6 +35,7 @@ from physgen.core.random import Stream
 from physgen.quantum.data import MeasurementData
 from physgen.quantum.estimators import FALSE_ALARM
 from physgen.quantum.povm import POVM
+from physgen.quantum.site_povm import one_povm
 from physgen.quantum.tomography import count, linear_inversion
 from physgen.quantum.tomography.direct import mean_over_shots
 from physgen.quantum.tomography.frequencies import Counts
@@ -90,6 +91,7 @@ def pauli_bound(povm: POVM, string: Mapping[int, str] | str, total_variation: fl
     [0.6, 1.8, 5.4]
     """
     low = high = 1.0
+    povm = one_povm(povm, "a bound")
     for pauli in string.values() if isinstance(string, Mapping) else string:
         w = povm.weights(pauli)
         ends = np.outer([low, high], [w.min(), w.max()])

@@ -130,12 +130,11 @@ def test_a_file_of_another_chain(tmp_path, refused, section, system, says):
     assert f"[{section}] file must belong to the chain of [system], {says}" in line
 
 
-@pytest.mark.parametrize("shape", [(1, 4), (40, 1)])
-def test_too_small_a_data_file(tmp_path, refused, shape):
+def test_too_small_a_data_file(tmp_path, refused):
     path = tmp_path / "shots.h5"
-    MeasurementData(np.zeros(shape, np.uint8), "pauli-6").save(path)
+    MeasurementData(np.zeros((1, 4), np.uint8), "pauli-6").save(path)
     says = refused("run", from_file(tmp_path, path), "--out", tmp_path / "run")
-    assert "must hold at least 2 shots of at least 2 sites" in says
+    assert "must hold at least 2 shots, got 1" in says
 
 
 def test_more_shots_than_the_data_file_has(tmp_path, shots, refused):

@@ -14,7 +14,7 @@ def imported(tmp_path, capsys):
 
     def call(path, *argv):
         out = tmp_path / "out.h5"
-        assert main(["import-data", str(path), "--out", str(out), *map(str, argv)]) == 0
+        assert main(["import-data", str(path), "--out", str(out), "--force", *map(str, argv)]) == 0
         return capsys.readouterr().out, MeasurementData.load(out)
 
     return call
@@ -87,9 +87,62 @@ def test_merging_and_orders(imported, tmp_path):
     assert "labelled: as stated when imported" in text
 
 
+def test_counts_in_the_order_of_qiskit_with_a_readout_error(imported, tmp_path):
+    """Qubit 0 is |0>, qubit 1 |+>: the last bit is qubit 0, and so is the last letter."""
+    (tmp_path / "c.json").write_text(
+        '{"XZ": {"00": 900, "01": 100}, "ZX": {"00": 250, "01": 250, "10": 250, "11": 250}}'
+    )
+    text, data = imported(tmp_path / "c.json", "--reverse", "--readout", "0.1,0.0")
+    assert data.setting_table.names in (["ZX", "XZ"], ["XZ", "ZX"])
+    z = 1 - 2.0 * (data.outcomes[data.outcomes[:, 0] % 3 == 0, 0] // 3)
+    assert z.mean() == pytest.approx(0.8)
+    assert "bit flips 0.1, 0" in text
+    assert "sites           reversed: the last of a string is site 0" in text
+    assert "counts          2,000 shots of 6 rows, in a random order" in text
+
+
+def test_shadows_and_lost_qubits(imported, tmp_path):
+    rng = Stream(3).numpy()
+    x, recipes = rng.integers(0, 2, (400, 2)).astype(float), rng.integers(0, 3, (400, 2))
+    x[::8, 1] = np.nan
+    np.savez(tmp_path / "s.npz", bits=x, recipes=recipes, mask=x > 0, shot=np.arange(400))
+    argv = ["--bases-order", "XYZ", "--lost", "drop", "--ignore", "mask"]
+    text, data = imported(tmp_path / "s.npz", *argv)
+    kept = ~np.isnan(x[:, 1])
+    np.testing.assert_array_equal(
+        data.outcomes, (np.array([1, 2, 0])[recipes] + 3 * np.nan_to_num(x))[kept]
+    )
+    assert "bases in file   0 = X, 1 = Y, 2 = Z" in text
+    assert "lost qubits     50 of 400 shots left out" in text
+    assert "left aside      mask, shot" in text
+
+
+def test_a_file_at_out_is_kept(bits, tmp_path, capsys):
+    out = tmp_path / "out.h5"
+    out.write_text("precious")
+    argv = ["import-data", str(bits[0]), "--format", "bits", "--out", str(out)]
+    assert main(argv) == 2
+    assert "which exists; --force replaces it" in capsys.readouterr().err
+    assert out.read_text() == "precious"
+    assert main([*argv, "--force"]) == 0
+    assert MeasurementData.load(out).n == 500
+
+
+def test_one_qubit(imported, tmp_path):
+    (tmp_path / "one.txt").write_text("Z 0\nX 1\nY 0\nX 0\n" * 40)
+    text, data = imported(tmp_path / "one.txt")
+    assert (data.n, data.L) == (160, 1)
+    assert "160 shots of 1 site, pauli-6" in text
+    assert "can be given    x, z, x_mean, z_mean" in text
+
+
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
+        (["--format", "bits", "--lost", "fill"], "lost must be one of"),
+        (["--format", "bits", "--n-sites", "4"], "n_sites must be the 3 sites"),
+        (["--format", "bits", "--readout", "x"], "readout must be a file"),
+        (["--format", "bits", "--ignore", "x"], "ignore must name columns of a file with names"),
         ([], "the format must be stated for a file of zeros and ones"),
         (["--bases", "absent.txt"], "bases must be a file, or letters X, Y, Z"),
         (["--format", "bits", "--merge", "pauli-4"], "cannot be merged into pauli-4"),

@@ -1,4 +1,4 @@
-"""States of TeNPy, quimb, POVM_GENMODEL text and dense text, with their traps."""
+"""States of TeNPy, POVM_GENMODEL text and dense text, with their traps."""
 
 import warnings
 from pathlib import Path
@@ -11,7 +11,6 @@ from physgen.quantum import (
     TFIM,
     ground_state,
     mps_from_arrays,
-    mps_from_quimb,
     mps_from_tenpy,
     mps_from_text,
     product_state,
@@ -100,48 +99,6 @@ def test_bad_tenpy(tenpy):
         mps_from_tenpy(fermions, basis=("full", "full"))
     with pytest.raises(InputError, match="got MPS with bc=None"):
         mps_from_tenpy(random_mps(3, 2, 1))
-
-
-class QuimbLike:
-    """What of quimb's MatrixProductState is used: ends without outer legs, order 'lrp'."""
-
-    def __init__(self, tensors, order="lrp", cyclic=False):
-        self.tensors, self.order, self.cyclic = tensors, order, cyclic
-
-    def copy(self):
-        return QuimbLike(self.tensors, self.order)
-
-    def permute_arrays(self, order):
-        self.order = order
-
-    @property
-    def arrays(self):
-        whole = [A.transpose(["lpr".index(leg) for leg in self.order]) for A in self.tensors]
-        whole[0] = whole[0].squeeze(self.order.index("l"))
-        whole[-1] = whole[-1].squeeze(self.order.index("r"))
-        return tuple(whole)
-
-
-def test_quimb_shaped_states():
-    state = random_mps(4, 4, 5)
-    theirs = QuimbLike(state.tensors)
-    assert theirs.arrays[0].shape == (2, 2)  # (right, physical): square, so only the order tells
-    ours = mps_from_quimb(theirs, {"state": "theirs"})
-    np.testing.assert_allclose(ours.to_dense(), state.to_dense(), atol=1e-14)
-    assert theirs.order == "lrp"  # left as it was
-    with pytest.raises(InputError, match="open ends"):
-        mps_from_quimb(QuimbLike(state.tensors, cyclic=True))
-    with pytest.raises(InputError, match="MatrixProductState, got MPS"):
-        mps_from_quimb(state)
-
-
-def test_quimb():
-    qtn = pytest.importorskip("quimb.tensor")
-    psi = qtn.MPS_rand_state(5, 4, dtype="complex128", seed=1)
-    state = mps_from_quimb(psi)
-    np.testing.assert_allclose(state.to_dense(), np.asarray(psi.to_dense()).ravel(), atol=1e-12)
-    bits = qtn.MPS_computational_state("01101")
-    np.testing.assert_array_equal(mps_from_quimb(bits).profile("Z"), [1, -1, -1, 1, -1])
 
 
 @pytest.mark.parametrize("legs", ["lpr", "lrp", "plr", "prl", "rpl", "rlp"])

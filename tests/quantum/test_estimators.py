@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 from helpers.marks import slow
-from helpers.statistics import joint_p, normal_p, unit_variance_p
+from helpers.statistics import joint_p, normal_p, unit_variance_p, within
 from scipy import stats
 
 from physgen.core.errors import InputError
@@ -19,6 +19,7 @@ from physgen.quantum import (
     estimate_observables,
     ground_state,
     povm,
+    product_state,
 )
 from physgen.quantum.estimators import shot_values
 from physgen.quantum.povm import names
@@ -170,5 +171,16 @@ def test_bad_input():
         estimate_observables(np.zeros((5, 3), int), frame, tfim)
     with pytest.raises(InputError, match="at least 2 shots"):
         estimate_observables(np.zeros((1, 4), int), frame, tfim)
-    with pytest.raises(InputError, match="L >= 2"):
-        estimate_observables(np.zeros((5, 1), int), frame)
+
+
+def test_one_site():
+    """|+> on a single qubit: no pairs, everything else."""
+    x = Born(product_state("+"), povm("pauli-6")).sample(5000, 1)
+    ds = estimate_observables(x, povm("pauli-6"))
+    assert within(float(ds.x[0]), 1.0, float(ds.x_error[0]), largest=0.03)
+    assert "zz" not in ds
+    labelled = MeasurementData(x, "pauli-6", settings=x[:, 0] % 3)
+    ds = estimate_observables(labelled)
+    assert float(ds.x[0]) == 1
+    assert within(float(ds.z[0]), 0.0, float(ds.z_error[0]), largest=0.04)
+    assert "zz" not in ds

@@ -78,10 +78,20 @@ def test_a_bond_too_small_is_refused(chi_max):
 
 
 def test_bad_input():
-    with pytest.raises(InputError, match="DMRG must be an integer >= 3, got 2"):
-        ground_state(TFIM(2))
+    with pytest.raises(InputError, match="J or h must not be 0 for a ground state, got both 0"):
+        ground_state(TFIM(4, J=0, h=0))
     with pytest.raises(InputError, match="chi_max must be"):
         ground_state(TFIM(4), chi_max=0)
+
+
+@pytest.mark.parametrize(("J", "h"), [(1, 1), (-1, 0.3), (1, -2), (0, 1), (0.5, 0)])
+def test_two_sites(J, h):
+    """Exact diagonalisation, with the parity of free fermions."""
+    tfim = TFIM(2, J=J, h=h)
+    state = ground_state(tfim)
+    assert state.attrs["energy"] == pytest.approx(tfim.ground_state_energy(), abs=1e-12)
+    assert state.attrs["energy"] == pytest.approx(-np.hypot(J, 2 * h), abs=1e-12)
+    assert state.attrs["parity"] == pytest.approx(tfim.ground_sector().parity, abs=1e-12)
 
 
 def test_progress_is_reported_and_the_log_is_silent(capfd, caplog):

@@ -141,3 +141,21 @@ def test_bad_files_and_arguments(tmp_path):
         MPS([np.zeros((1, 2, 1))]).right_canonical()
     with pytest.raises(InputError, match=r"2\*\*L"):
         MPS.from_dense(np.ones(6))
+
+
+def test_any_normalisation_will_do_at_any_length():
+    """<phi|psi> of norms that float64 does not hold, and the zero vector in one line."""
+    up, plus = np.array([1.0, 0]).reshape(1, 2, 1), np.array([0.6, 0.8j]).reshape(1, 2, 1)
+    for scale in (1e-3, 1e3):
+        ours, theirs = MPS([scale * up] * 200), MPS([scale * plus] * 199 + [up])
+        assert ours.overlap(ours) == pytest.approx(1)
+        assert ours.overlap(MPS([plus] * 2 + [up] * 198)) == pytest.approx(0.36)
+        assert abs(ours.overlap(theirs)) == pytest.approx(0.6**199, rel=1e-9)
+    assert MPS([2 * up] * 3).norm() == pytest.approx(8)
+    zero = MPS([0 * up] * 3)
+    assert zero.norm() == 0
+    for call in (lambda: zero.overlap(MPS([up] * 3)), lambda: zero.expectation({1: "X"})):
+        with pytest.raises(InputError, match="got the zero vector"):
+            call()
+    down = np.array([0.0, 1]).reshape(1, 2, 1)
+    assert MPS([up] * 3).overlap(MPS([down] * 3)) == 0

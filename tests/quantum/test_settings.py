@@ -19,7 +19,8 @@ from physgen.quantum import (
 )
 from physgen.quantum.estimators import shot_values
 from physgen.quantum.pooled import pooled_estimates
-from physgen.quantum.settings import FALSE_ALARM, Settings, label_settings, random_p
+from physgen.quantum.randomness import FALSE_ALARM, random_p
+from physgen.quantum.settings import Settings, label_settings
 
 
 class Laboratory:
@@ -233,5 +234,5 @@ def test_labels_that_do_not_fit():
         MeasurementData(x, "pauli-6", settings=[5, 5, 5])
     with pytest.raises(InputError, match="one integer label a shot"):
         MeasurementData(x, "pauli-6", settings=[5, 5])
-    with pytest.raises(InputError, match="must come with outcomes of pauli-6"):
+    with pytest.raises(InputError, match=r"that tell their bases, .* got pauli-4"):
         MeasurementData(x, "pauli-4", settings=[5, 5, 5])

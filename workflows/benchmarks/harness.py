@@ -33,6 +33,7 @@ AREAS = {
     "neural_samplers": "neural samplers",
     "gpu": "kernels on a GPU",
     "gpu_models": "models on a GPU",
+    "strangers": "what strangers meet",
     "house": "the house itself",
 }
 

@@ -39,6 +39,7 @@ from physgen.models.strings import BLOCK, StringModel
 from physgen.quantum.mps import MPS
 from physgen.quantum.povm import PAULI, POVM, names
 from physgen.quantum.povm import povm as named_povm
+from physgen.quantum.site_povm import SitePOVM, one_povm
 
 if TYPE_CHECKING:
     from physgen.quantum.density_matrix import DensityMatrix
@@ -96,7 +97,7 @@ class MatrixProduct(StringModel):
     def __init__(
         self,
         L: int,
-        povm: POVM | str | Mapping[str, Any],
+        povm: POVM | SitePOVM | str | Mapping[str, Any],
         bond: int = 8,
         kraus: int = 1,
         profile: str = "free",
@@ -251,12 +252,13 @@ class MatrixProduct(StringModel):
         return self.parity is not None and self.parity.endswith("X")
 
 
-def mean_spin(outcomes: Any, povm: POVM) -> tuple[float, float]:
+def mean_spin(outcomes: Any, povm: POVM | SitePOVM) -> tuple[float, float]:
     """Return the real qubit state along the mean of <X> and <Z> over shots and sites.
 
     A component that the POVM does not measure counts as 0.  If <X> and <Z> vanish, (1, 1), along
     X, is returned: a state with <Z> = 0 is then near a superposition of both signs.
     """
+    povm = one_povm(povm, "a matrix product model")
     frequency = np.bincount(np.asarray(outcomes).ravel(), minlength=povm.K) / np.size(outcomes)
     x, z = (frequency @ povm.weights(p) if povm.sees(p) else 0.0 for p in "XZ")
     if np.hypot(x, z) < 0.05:
@@ -284,11 +286,11 @@ def _povm_config(frame: POVM) -> str | dict[str, Any]:
     }
 
 
-def _as_povm(povm: POVM | str | Mapping[str, Any]) -> POVM:
-    if isinstance(povm, POVM):
-        return povm
+def _as_povm(povm: POVM | SitePOVM | str | Mapping[str, Any]) -> POVM:
     if isinstance(povm, str):
-        return named_povm(povm)
+        povm = named_povm(povm)
+    if not isinstance(povm, Mapping):
+        return one_povm(povm, "a matrix product model")
     basis = np.array([PAULI[p] for p in "IXYZ"])
     coefficients = np.asarray(povm["pauli_coefficients"])
     elements = np.einsum("ap,pij->aij", coefficients, basis)

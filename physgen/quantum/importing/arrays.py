@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from physgen.core.errors import InputError
 from physgen.quantum.arrays import read_arrays
+from physgen.quantum.importing.marks import LOST
 
-__all__ = ["SUFFIXES", "is_data_file", "read_array"]
+__all__ = ["SUFFIXES", "as_shots", "is_data_file", "read_columns"]
 
 SUFFIXES = {".npy": "npy", ".npz": "npz", ".h5": "hdf5", ".hdf5": "hdf5"}
-NAMES = ("outcomes", "samples", "measurements", "shots", "data", "bits")  # tried in this order
 _RULE = "shots must be an array of integers (n, L), or one-hot (n, L, K)"
 
 
@@ -30,70 +31,100 @@ def is_data_file(path: Path) -> bool:
     return True
 
 
-def read_array(path: Path, kind: str, letters: bool = False) -> np.ndarray:
-    """Return the array of a file: integers (n, L) or (n, L, K); with `letters` bases as 0, 1, 2.
+def read_columns(path: Path, kind: str) -> tuple[Mapping[str, np.ndarray], list[str]]:
+    """Return the arrays of a file by name, and which of them are single numbers.
+
+    An npy file holds one array, or the fields of a structured array; texts are str.  Arrays of
+    HDF5 are read when they are asked for.
+    """
+    if kind == "hdf5":
+        stored = _Stored(path)
+        if not len(stored):
+            raise InputError(f"{path.name} must hold an array of shots, got no array")
+        return stored, stored.scalars
+    found = read_arrays(path, _RULE)
+    if isinstance(found, np.ndarray):
+        names = found.dtype.names
+        found = {path.name: found} if names is None else {name: found[name] for name in names}
+    texts = {name: _text(array) for name, array in found.items()}
+    if not texts:
+        raise InputError(f"{path.name} must hold an array of shots, got no array")
+    return texts, [n for n, a in texts.items() if a.ndim == 0 and a.dtype.kind not in "USO"]
+
+
+def as_shots(array: np.ndarray, source: str, lost: bool) -> np.ndarray:
+    """Return shots as int16 (n, L) or (n, L, K); lost qubits, if allowed, as LOST.
 
     Raises
     ------
     InputError
-        If it holds several arrays and none with a known name, or values other than integers.
+        If they are no integers, or of another shape.
     """
-    found = _hdf5(path) if kind == "hdf5" else read_arrays(path, _RULE)
-    array = found if isinstance(found, np.ndarray) else _only(path, found)
-    if letters and array.dtype.kind in "US":
-        return _letters(path, array.astype(str))
     if array.dtype.kind == "b":
         array = array.astype(np.uint8)
+    if array.dtype.kind == "f" and lost:
+        array = np.where(np.isnan(array), LOST, array)
     if array.dtype.kind == "f" and array.size and np.array_equal(array, np.trunc(array)):
         array = array.astype(np.int64)
     if array.dtype.kind not in "iu" or array.ndim not in (2, 3) or array.size == 0:
-        raise InputError(f"{_RULE}, got shape {array.shape} of {array.dtype} in {path.name}")
+        nan = array.dtype.kind == "f" and bool(np.isnan(array).any())
+        remedy = "; choose lost (--lost) for the NaN of lost qubits" if nan else ""
+        if array.ndim == 1 and array.dtype.kind in "iu":
+            remedy = "; a single site is n_sites (--n-sites) 1"
+        raise InputError(f"{_RULE}, got shape {array.shape} of {array.dtype} in {source}{remedy}")
+    if array.ndim == 3 and len(array) == 2 and array.shape[1] > 2:
+        raise InputError(
+            f"{_RULE}, got shape {array.shape} in {source}; if these are bits and bases one after "
+            "the other, save them as np.savez(FILE, bits=..., bases=...)"
+        )
     lowest, highest = int(array.min()), int(array.max())
     if not -1 <= lowest <= highest <= 255:
-        raise InputError(f"{_RULE} in 0..255, got {lowest}..{highest} in {path.name}")
-    return array.astype(np.int16 if lowest < 0 else np.uint8)
+        raise InputError(f"{_RULE} in 0..255, got {lowest}..{highest} in {source}")
+    if lost and array.ndim == 2 and lowest == -1 and (array == 0).any():
+        array = np.where(array == -1, LOST, array)  # beside 0, -1 is no eigenvalue
+    return array.astype(np.int16)
 
 
-def _hdf5(path: Path) -> np.ndarray | dict[str, np.ndarray]:
-    from physgen.results import list_arrays, open_array
+class _Stored(Mapping[str, np.ndarray]):
+    """The arrays of an HDF5 file."""
 
-    known = list_arrays(path)
-    integers = [n for n, (shape, dtype) in known.items() if len(shape) > 1 and dtype.kind in "iuf"]
-    name = _named(integers)
-    if name is None:
-        listed = ", ".join(known) or "none"
-        raise InputError(
-            f"{path.name} must hold one array of shots, or one named {' or '.join(NAMES[:2])}, "
-            f"got {listed}"
-        )
-    array = open_array(path, name)
-    try:
-        return array.read(0, len(array))
-    finally:
-        array.close()
+    def __init__(self, path: Path) -> None:
+        from physgen.results import list_arrays
 
+        self.path, self._known = path, list_arrays(path)
 
-def _only(path: Path, arrays: dict[str, np.ndarray]) -> np.ndarray:
-    name = _named(list(arrays))
-    if name is None:
-        listed = ", ".join(arrays) or "none"
-        raise InputError(
-            f"{path.name} must hold one array, or one named {' or '.join(NAMES[:2])}, got {listed}"
-        )
-    return arrays[name]
+    @property
+    def scalars(self) -> list[str]:
+        """Names of single numbers."""
+        return [
+            n for n, (shape, dtype) in self._known.items() if not shape and dtype.kind in "iufb"
+        ]
 
+    def __getitem__(self, name: str) -> np.ndarray:
+        from physgen.results import open_array
 
-def _named(names: list[str]) -> str | None:
-    if len(names) == 1:
-        return names[0]
-    return next((n for known in NAMES for n in names if n.rsplit("/", 1)[-1] == known), None)
+        if not self._known[name][0]:
+            raise InputError(f"{name} of {self.path.name} must have a row a shot, got a scalar")
+        array = open_array(self.path, name)
+        try:
+            return _text(array.read(0, len(array)))
+        finally:
+            array.close()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
 
 
-def _letters(path: Path, array: np.ndarray) -> np.ndarray:
-    """Return an array of texts, a letter or a word each, as 0 = Z, 1 = X, 2 = Y."""
-    rows = [list("".join(np.atleast_1d(row)).upper()) for row in array]
-    if len({len(row) for row in rows}) != 1 or not {b for row in rows for b in row} <= set("XYZ"):
-        raise InputError(
-            f"bases must be letters X, Y, Z, as many for every shot, got others in {path.name}"
-        )
-    return np.array([["ZXY".index(letter) for letter in row] for row in rows], np.uint8)
+def _text(array: np.ndarray) -> np.ndarray:
+    """Return texts of any kind as str, other arrays as they are."""
+    if array.dtype.kind == "S":
+        return np.char.decode(array, "utf-8", "replace")
+    if array.dtype.kind == "O":
+        words = [
+            v.decode(errors="replace") if isinstance(v, bytes) else str(v) for v in array.flat
+        ]
+        return np.array(words).reshape(array.shape)
+    return array

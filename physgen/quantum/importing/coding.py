@@ -19,18 +19,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from physgen.core.errors import InputError
-from physgen.quantum.importing.text import BadRow
+from physgen.quantum.importing.marks import BadRow
 from physgen.quantum.outcome_orders import ORDERS
 from physgen.quantum.povm import POVM, names
 from physgen.quantum.povm import povm as named_povm
-from physgen.quantum.settings import BASES
+from physgen.quantum.site_povm import SitePOVM
 
 __all__ = [
     "CODINGS",
     "bits_of",
     "checked_bits",
     "choose_coding",
-    "fixed_bases",
     "is_onehot",
     "onehot_outcomes",
     "order_of",
@@ -42,7 +41,12 @@ CODINGS = ("integers", "onehot", "bits", "bits+bases")
 
 
 def choose_coding(
-    sample: np.ndarray, frame: POVM | None, *, letters: bool, has_bases: bool
+    sample: np.ndarray,
+    frame: POVM | SitePOVM | None,
+    *,
+    letters: bool,
+    has_bases: bool,
+    bits: bool = False,
 ) -> str:
     """Determine the meaning of the values in the first shots; refuse ambiguous ones.
 
@@ -53,22 +57,28 @@ def choose_coding(
         The measurement, if stated.
     letters, has_bases : bool
         Whether the lines hold letters; whether bases are stated.
+    bits : bool
+        Whether the file says that the values are bits, as a histogram of bit strings does.
     """
     if letters:
         return "bits+bases"
     values = set(np.unique(sample).tolist())
     if has_bases or values == {-1, 1}:
         return "bits"
+    if bits and values <= {-1, 0, 1} and (frame is None or frame.K == 2):
+        return "bits"
     if frame is None:
         if values <= {0, 1}:
             raise InputError(
-                "the format must be stated for a file of zeros and ones, got none: 'bits' of a "
-                "fixed basis (Z unless bases are given), or with povm 'onehot' or 'integers'"
+                "the format must be stated for a file of zeros and ones, got none: --format bits "
+                "for bits of a fixed basis (Z unless --bases are given), or with --povm also "
+                "--format onehot or integers; --format counts if a number says how often"
             )
         raise InputError(
             "povm must be given to say what outcomes mean, got none for a file of integers "
             f"{min(values)}..{max(values)}; e.g. pauli-6, and outcome_order if it is not "
-            f"{', '.join(named_povm('pauli-6').outcomes)}"
+            f"{', '.join(named_povm('pauli-6').outcomes)}; or format 'counts', if the last number "
+            "of a line says how often"
         )
     onehot = is_onehot(sample, frame.K)
     if frame.K == 2:
@@ -142,30 +152,25 @@ def bits_of(values: np.ndarray, bit_one: str | None) -> tuple[np.ndarray, bool]:
     if zero.any():
         raise InputError(
             f"bits must be 0 and 1, or spins -1 and 1, got both: a 0 in shot {np.argmax(zero)}, "
-            f"a -1 in shot {np.argmax((values < 0).any(axis=1))}"
+            f"a -1 in shot {np.argmax((values < 0).any(axis=1))}; if -1 marks a lost qubit, "
+            "choose lost (--lost) 'drop' or 'marginalise'"
         )
     return (values < 0).astype(np.uint8), True
 
 
 def with_bases(values: np.ndarray, bit_one: str | None) -> np.ndarray:
-    """Return pauli-6 outcomes from rows of L letters (10 = Z, 11 = X, 12 = Y), then L bits."""
+    """Return pauli-6 outcomes from rows of L letters (10 = Z, 11 = X, 12 = Y) and L bits.
+
+    The first row says which come first.
+    """
     L = values.shape[1] // 2
+    if len(values) and (values[0, L:] >= 10).all() and (values[0, :L] <= 1).all():
+        values = np.hstack([values[:, L:], values[:, :L]])
     good = (values[:, :L] >= 10).all(axis=1) & (values[:, L:] <= 1).all(axis=1)
     if values.shape[1] % 2 or not good.all():
         rule = "every line must hold letters X, Y, Z of the bases, then as many bits"
         raise BadRow(0 if values.shape[1] % 2 else int(np.argmin(good)), rule)
     return values[:, :L] - 10 + 3 * bits_of(values[:, L:], bit_one)[0]
-
-
-def fixed_bases(bases: str, L: int) -> np.ndarray:
-    """Return the bases that letters such as "Z" (for all sites) or "ZXZX" name; shape (L,)."""
-    letters = bases.upper() * (L if len(bases) == 1 else 1)
-    if len(letters) != L or not set(letters) <= set(BASES):
-        raise InputError(
-            f"bases must be a file, or letters X, Y, Z: one for all sites or one for each of "
-            f"{L}, got {bases!r}"
-        )
-    return np.array([BASES.index(letter) for letter in letters], np.uint8)
 
 
 def order_of(order: str | Sequence[str] | None) -> str | tuple[str, ...]:

@@ -1,43 +1,39 @@
 r"""Text files of shots, one a line, read in blocks by array operations.
 
 A line consists of characters (digits, or letters for bases), one a site, with or without
-separators; or of numbers, as in ``-1 1`` or ``1.000e+00``.  Separators are white space, comma and
-semicolon.  Empty lines and text after a ``#`` are ignored; ``.gz`` files are decompressed.
+separators; or of numbers, as in ``-1 1`` or ``1.000e+00`` (:mod:`~physgen.quantum.importing.form`
+tells which).  Separators are white space, comma,
+semicolon, colon and bar.  Empty lines and text after a ``#``
+are ignored.
 """
 
 from __future__ import annotations
 
-import gzip
 import io
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from physgen.core.errors import InputError
+from physgen.quantum.importing.form import Form, first_lines
+from physgen.quantum.importing.lost import REMEDY, LostQubits
+from physgen.quantum.importing.marks import LETTERS, LOST, LOST_CHARACTERS, LOST_WORDS, BadRow
+from physgen.quantum.importing.opening import bad_line, line_of, open_text
 
-__all__ = ["BadRow", "Block", "Form", "blocks_of", "coded", "form_of", "sample_of"]
+__all__ = ["Block", "blocks_of", "coded", "sample_of"]
 
 CHUNK = 8 << 20  # bytes read at a time
-SAMPLE_LINES = 200  # lines that determine the form of a file
-SHOWN = 60  # characters of a bad line in a message
-LETTERS = {letter: 10 + k for k, pair in enumerate(("Zz", "Xx", "Yy")) for letter in pair}
 
 _SEPARATOR, _NEWLINE, _BAD = 253, 254, 255
-_SEPARATORS = b" \t\r,;"
+_SEPARATORS = b" \t\r,;:|"
 _COMMENT = re.compile(rb"#[^\n]*")
-_SPLIT = re.compile(r"[\s,;]+")
-
-
-class BadRow(ValueError):
-    """Row `row` of a block breaks `rule`."""
-
-    def __init__(self, row: int, rule: str) -> None:
-        super().__init__(rule)
-        self.row, self.rule = row, rule
+_LOST = re.compile(
+    rb"(?<![^\s])(?:" + b"|".join(re.escape(w.encode()) for w in LOST_WORDS) + rb")(?![^\s])",
+    re.IGNORECASE,
+)
 
 
 class Block(NamedTuple):
@@ -47,59 +43,12 @@ class Block(NamedTuple):
     lines: np.ndarray
 
 
-@dataclass(frozen=True)
-class Form:
-    """The form of the lines of a text file.
-
-    Attributes
-    ----------
-    characters : bool
-        One character a value; else numbers in any form.
-    separated : bool
-        Separators stand between all values.
-    letters : bool
-        There are letters X, Y, Z: 10 = Z, 11 = X, 12 = Y in the values.
-    skip : int
-        Lines of a header.
-    """
-
-    characters: bool
-    separated: bool
-    letters: bool
-    skip: int = 0
-
-
-def form_of(path: Path) -> Form:
-    """Determine the form of a text file from its first lines."""
-    lines = _first_lines(path)
-    skip = 0
-    if len(lines) > 1 and not _readable(lines[0][1]) and _readable(lines[1][1]):
-        skip, lines = lines[0][0], lines[1:]  # names of the columns
-    number, first = lines[0]
-    if not _readable(first):
-        raise InputError(
-            f"each line must be numbers, or letters X, Y, Z and bits, got line {number} of "
-            f"{path.name}: {_shown(first)}"
-        )
-    tokens = [_tokens(text) for _, text in lines]
-    single = all(len(token) == 1 for line in tokens for token in line)
-    whole = all(len(line) == 1 for line in tokens)  # a shot without separators
-    columns = all(len(line) == 2 and line[0][0] in LETTERS for line in tokens)  # XZY 010
-    plain = all(token.isalnum() for line in tokens for token in line)
-    characters = plain and (single or whole or columns)
-    separated = single and len(tokens[0]) > 1
-    letters = any(character in LETTERS for character in first)
-    if separated and letters and len(tokens[0]) == 2:  # Z 0: one site, in two columns
-        separated = False
-    return Form(characters, separated, letters, skip)
-
-
 def sample_of(path: Path, form: Form, highest: int = 9) -> np.ndarray:
     """Return the values of the first lines; digits above `highest` are refused."""
-    lines = dict(_first_lines(path))
+    lines = dict(first_lines(path))
     every = (lines.get(number, "") for number in range(form.skip + 1, max(lines) + 1))
     whole = "".join(text + "\n" for text in every).encode()
-    return next(_parsed(whole, path, form, highest, form.skip + 1, None)).values
+    return next(_parsed(whole, path, form, highest, form.skip + 1, form.width)).values
 
 
 def blocks_of(path: Path, form: Form, highest: int) -> Iterator[Block]:
@@ -110,8 +59,8 @@ def blocks_of(path: Path, form: Form, highest: int) -> Iterator[Block]:
     InputError
         With the number and the text of the first line of another form.
     """
-    width, line, rest = None, 1, b""
-    with _open(path) as file:
+    width, line, rest = form.width, 1, b""
+    with open_text(path) as file:
         while True:
             chunk = file.read(CHUNK)
             data = rest + chunk
@@ -121,7 +70,7 @@ def blocks_of(path: Path, form: Form, highest: int) -> Iterator[Block]:
                 if not whole.endswith(b"\n"):
                     whole += b"\n"
                 if line <= form.skip:  # a header is at the very beginning
-                    whole = _after(whole, form.skip)
+                    whole = whole.split(b"\n", form.skip)[form.skip]
                     line += form.skip
                 for block in _parsed(whole, path, form, highest, line, width):
                     width = block.values.shape[1]
@@ -132,24 +81,27 @@ def blocks_of(path: Path, form: Form, highest: int) -> Iterator[Block]:
 
 
 def coded(
-    path: Path, form: Form, highest: int, code: Callable[[np.ndarray], np.ndarray]
+    path: Path,
+    form: Form,
+    highest: int,
+    code: Callable[[np.ndarray], np.ndarray],
+    lost: LostQubits | None = None,
 ) -> np.ndarray:
     """Return ``code(values)`` of all lines as one array; a :class:`BadRow` names its line."""
-    found = []
+    found, lost = [], lost or LostQubits(None)
     for block in blocks_of(path, form, highest):
+        values, rows = lost.without(block.values)
+        if not len(values):
+            continue
         try:
-            found.append(code(block.values))
+            found.append(code(values))
         except BadRow as error:
-            number = int(block.lines[error.row])
-            raise bad_line(path, number, _line(path, number), error.rule) from None
+            number = int(block.lines[rows[error.row]])
+            raise bad_line(path, number, line_of(path, number), error.rule) from None
     if not found:
+        lost.described(1)  # raises, if all shots were left out
         raise InputError(f"{path.name} must hold at least one shot, got none")
     return np.concatenate(found)
-
-
-def bad_line(path: Path, number: int, text: str, rule: str) -> InputError:
-    """Return the error about one line of a file."""
-    return InputError(f"{rule}, got line {number} of {path.name}: {_shown(text)}")
 
 
 def _parsed(
@@ -161,7 +113,7 @@ def _parsed(
     if form.characters:
         block = _characters(whole, path, form, highest, line, width)
     else:
-        block = _numbers(whole, path, line, width)
+        block = _numbers(whole, path, form, line, width)
     if len(block.values):
         yield block
 
@@ -175,7 +127,8 @@ def _characters(
         place = int(np.argmax(codes == _BAD))
         wanted = f"0..{highest}" if highest > 1 else "0 and 1"
         letters = " and letters X, Y, Z" if form.letters else ""
-        raise _bad_byte(whole, path, line, place, f"values must be {wanted}{letters}")
+        remedy = REMEDY if chr(raw[place]) in LOST_CHARACTERS else ""
+        raise _bad_byte(whole, path, line, place, f"values must be {wanted}{letters}{remedy}")
     value = codes < _SEPARATOR
     if form.separated and (value[1:] & value[:-1]).any():
         place = int(np.argmax(value[1:] & value[:-1]))
@@ -205,14 +158,16 @@ def _characters(
             path,
             line + k,
             whole.split(b"\n", k + 1)[k].decode(errors="replace"),
-            f"every line must hold {width} values like the first, and not {counts[k]}",
+            f"every line must hold {width} values like most, and not {counts[k]}",
         )
     return Block(codes[value].reshape(-1, width), line + full)
 
 
-def _numbers(whole: bytes, path: Path, line: int, width: int | None) -> Block:
-    plain = whole.translate(bytes.maketrans(b",;", b"  "))
+def _numbers(whole: bytes, path: Path, form: Form, line: int, width: int | None) -> Block:
+    plain = whole.translate(bytes.maketrans(b",;:|", b"    "))
     texts = plain.split(b"\n")[:-1]
+    if form.lost:
+        plain = _LOST.sub(str(LOST).encode(), plain)
     full = np.array([k for k, text in enumerate(texts) if text.strip()], dtype=int)
     if not len(full):
         return Block(np.empty((0, 0), np.int16), full)
@@ -224,15 +179,23 @@ def _numbers(whole: bytes, path: Path, line: int, width: int | None) -> Block:
         width = len(texts[full[0]].split()) if width is None else width
         for k in full:
             words = texts[k].decode(errors="replace").split()
-            if len(words) != width or not all(_is_number(word) for word in words):
-                rule = f"every line must hold {width} numbers like the first"
+            good = [_is_number(w) or (form.lost and w.lower() in LOST_WORDS) for w in words]
+            if len(words) != width or not all(good):
+                marked = all(g or w.lower() in LOST_WORDS for g, w in zip(good, words))
+                rule = f"every line must hold {width} numbers like most"
+                rule += REMEDY if marked and len(words) == width else ""
                 raise bad_line(path, line + int(k), " ".join(words), rule) from None
         raise
     wrong = ~((found == np.trunc(found)) & (np.abs(found) < 256)).all(axis=1)
     if wrong.any():
         k = int(full[np.argmax(wrong)])
         text = texts[k].decode(errors="replace")
-        raise bad_line(path, line + k, text, "values must be integers below 256")
+        row, remedy = found[np.argmax(wrong)], ""
+        if np.isnan(row).any():
+            remedy = REMEDY
+        elif (row >= 256).any() and (row == np.trunc(row)).all():
+            remedy = "; where the last says how often, choose format (--format) counts"
+        raise bad_line(path, line + k, text, f"values must be integers below 256{remedy}")
     return Block(found.astype(np.int16), line + full)
 
 
@@ -243,6 +206,8 @@ def _table(form: Form, highest: int) -> np.ndarray:
     table[ord("\n")] = _NEWLINE
     for digit in range(min(highest, 9) + 1):
         table[ord(str(digit))] = digit
+    if form.lost:
+        table[[ord(c) for c in LOST_CHARACTERS]] = LOST
     if form.letters:
         for letter, value in LETTERS.items():
             table[ord(letter)] = value
@@ -255,71 +220,9 @@ def _bad_byte(whole: bytes, path: Path, line: int, place: int, rule: str) -> Inp
     return bad_line(path, line + whole.count(b"\n", 0, place), text, rule)
 
 
-def _first_lines(path: Path) -> list[tuple[int, str]]:
-    """Return the first lines that are not empty, with their numbers."""
-    found = []
-    with _open(path) as file:
-        for number, raw in enumerate(file, start=1):
-            if b"\0" in raw or len(raw) > CHUNK:
-                raise InputError(
-                    f"{path.name} must be plain text (ASCII or UTF-8), one shot a line, got bytes "
-                    "of another kind; name an array file .npy, .npz or .h5"
-                )
-            text = raw.decode("utf-8-sig", errors="replace").partition("#")[0].strip()
-            if text:
-                found.append((number, text))
-            if len(found) == SAMPLE_LINES:
-                break
-    if not found:
-        raise InputError(f"{path.name} must hold at least one shot, got none")
-    return found
-
-
-def _open(path: Path) -> IO[bytes]:
-    try:
-        file: Any = gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # noqa: SIM115
-        # A byte order mark would be mistaken for a value.
-        if file.read(3) != b"\xef\xbb\xbf":
-            file.seek(0)
-        return file
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(f"a measurement file must be readable, got {path}: {reason}") from None
-
-
-def _line(path: Path, number: int) -> str:
-    with _open(path) as file:
-        for k, raw in enumerate(file, start=1):
-            if k == number:
-                return raw.decode(errors="replace").strip()
-    return ""
-
-
-def _after(whole: bytes, lines: int) -> bytes:
-    """Return the text after the first `lines` lines."""
-    return whole.split(b"\n", lines)[lines]
-
-
-def _tokens(text: str) -> list[str]:
-    return [token for token in _SPLIT.split(text) if token]
-
-
-def _readable(text: str) -> bool:
-    """Whether every token is a number or letters X, Y, Z."""
-    tokens = _tokens(text)
-    return bool(tokens) and all(
-        _is_number(token) or all(character in LETTERS for character in token) for token in tokens
-    )
-
-
 def _is_number(token: str) -> bool:
     try:
         float(token)
     except ValueError:
         return False
     return True
-
-
-def _shown(text: str) -> str:
-    text = text.strip()
-    return repr(text if len(text) <= SHOWN else text[:SHOWN] + "...")

@@ -38,6 +38,7 @@ import xarray as xr
 from physgen.core.errors import InputError
 from physgen.quantum.data import MeasurementData
 from physgen.quantum.estimators import FALSE_ALARM
+from physgen.quantum.site_povm import of_outcomes
 from physgen.quantum.tomography.frequencies import Counts, count
 from physgen.quantum.tomography.functionals import as_target
 from physgen.quantum.tomography.inversion import dual_factors
@@ -120,8 +121,8 @@ def mean_over_shots(counts: Counts, values: np.ndarray) -> tuple[float, float]:
     group, shots = counts.group, counts.shots_of_group
     of_group = np.bincount(group, counts.counts * values) / shots
     scatter = np.bincount(group, counts.counts * (values - of_group[group]) ** 2)
-    variance = scatter / (shots - 1) / shots
-    return float(of_group.mean()), float(np.sqrt(variance.sum()) / len(shots))
+    variance, share = scatter / (shots - 1) / shots, counts.share_of_group
+    return float(share @ of_group), float(np.sqrt(share**2 @ variance))
 
 
 def pair_purity(counts: Counts, sums: StringSums | None = None) -> tuple[float, float, float]:
@@ -131,25 +132,28 @@ def pair_purity(counts: Counts, sums: StringSums | None = None) -> tuple[float, 
     r = sums.pauli(counts.frequencies)
     plain = float(r @ r) / d
     with_all = sums.strings(r) / d  # Tr(rho_lin D_j)
-    T = np.einsum("aij,bji->ab", counts.povm.duals, counts.povm.duals).real
-    with_self = np.diag(T)[counts.strings].prod(axis=1)  # Tr(D_j^2)
+    T = np.einsum("...aij,...bji->...ab", counts.povm.duals, counts.povm.duals).real
+    own_product = np.diagonal(T, axis1=-2, axis2=-1)
+    with_self = of_outcomes(own_product, counts.strings).prod(axis=1)  # Tr(D_j^2)
     with_group = _within_settings(counts, T) if counts.by_setting else with_all
     shots = counts.shots_of_group
-    S = len(shots)
     # Contribution of a shot's pair with itself to its average over its setting.
-    own = (with_self - with_group) / (shots - 1)[counts.group]
-    total = plain - float(counts.frequencies @ own) / S
-    _, error = mean_over_shots(counts, 2 * (with_all - own / S))
+    own = (with_self - with_group) * (counts.share_of_group / (shots - 1))[counts.group]
+    total = plain - float(counts.frequencies @ own)
+    _, error = mean_over_shots(counts, 2 * (with_all - own))
+    if counts.n == 2 and not counts.by_setting:
+        error = np.nan  # both shots have the same average, over each other
     return total, error, plain
 
 
 def _within_settings(counts: Counts, T: np.ndarray) -> np.ndarray:
     """Return the mean of Tr(D_j D_t) over the shots t in the setting of string j, shape (m,)."""
-    mean = np.empty(len(counts.strings))
+    mean, site = np.empty(len(counts.strings)), np.arange(counts.L)
     order = np.argsort(counts.group, kind="stable")
     for rows in np.split(order, np.cumsum(np.bincount(counts.group))[:-1]):
         a, n = counts.strings[rows], counts.counts[rows]
-        mean[rows] = T[a[:, None], a[None]].prod(axis=2) @ n / n.sum()
+        pairs = T[site, a[:, None], a[None]] if T.ndim == 3 else T[a[:, None], a[None]]
+        mean[rows] = pairs.prod(axis=2) @ n / n.sum()
     return mean
 
 

@@ -1,13 +1,14 @@
 r"""Frequencies of outcome strings, the starting point of every estimate for small systems.
 
 .. math:: f_j = \frac{n_j}{n} \quad \text{(settings drawn at random)}, \qquad
-          f_j = 3^{-L} \, \frac{n_j}{n_{s(j)}} \quad \text{(settings that were chosen)} ,
+          f_j = p_{s(j)} \, \frac{n_j}{n_{s(j)}} \quad \text{(settings that were chosen)} ,
 
-for the distinct strings :math:`a_j` among the shots; the table of K^L strings is never made.  In
-pauli-6 every setting (the bases of all sites) has probability :math:`3^{-L}` in any state.  If a
-laboratory chose the number of shots in each setting, this probability replaces the setting's share
-of the shots.  Then :math:`E f_j = P(a_j)` in both cases; for chosen settings only the outcomes
-within a setting are random.
+for the distinct strings :math:`a_j` among the shots; the table of K^L strings is never made.  In a
+POVM made of bases (pauli-6, with any noise) every setting s (the bases of all sites) has the same
+probability :math:`p_s` in any state, :math:`3^{-L}` for pauli-6.  If a laboratory chose the number
+of shots in each setting, this probability replaces the setting's share of the shots.  Then
+:math:`E f_j = P(a_j)` in both cases; for chosen settings only the outcomes within a setting are
+random.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ from typing import Any
 import numpy as np
 
 from physgen.core.errors import InputError
+from physgen.quantum.bases import Bases
 from physgen.quantum.data import MeasurementData
 from physgen.quantum.povm import POVM
 from physgen.quantum.settings import Settings, label_settings
 from physgen.quantum.shots import ShotFile
+from physgen.quantum.site_povm import SitePOVM, restricted
 
 __all__ = ["MAX_SITES", "Counts", "check_sites", "count"]
 
@@ -36,16 +39,16 @@ class Counts:
 
     Attributes
     ----------
-    povm : POVM
+    povm : POVM or SitePOVM
     strings : ndarray of uint8, shape (m, L)
         Distinct, in lexicographic order.
     counts : ndarray, shape (m,)
         Number of shots with each string; zero is allowed.
     by_setting : bool
-        Whether the settings were chosen: outcomes a and a + 3 of pauli-6 belong to basis a.
+        Whether the settings were chosen, of a POVM that is made of bases.
     """
 
-    povm: POVM
+    povm: POVM | SitePOVM
     strings: np.ndarray
     counts: np.ndarray
     by_setting: bool = False
@@ -69,7 +72,20 @@ class Counts:
         """Index of the setting of each string, shape (m,); 0 if settings were random."""
         if not self.by_setting:
             return np.zeros(len(self.strings), dtype=np.int64)
-        return np.unique(_codes(self.strings % 3, 3), return_inverse=True)[1]
+        return np.unique(_codes(self.bases, len(self._frame)), return_inverse=True)[1]
+
+    @property
+    def _frame(self) -> Bases:
+        if self.povm.bases is None:
+            raise InputError(
+                f"settings must be of a POVM that is made of bases, got {self.povm.name}"
+            )
+        return self.povm.bases
+
+    @property
+    def bases(self) -> np.ndarray:
+        """The basis of each site and string, uint8 of shape (m, L)."""
+        return self._frame.of[self.strings]
 
     @cached_property
     def shots_of_group(self) -> np.ndarray:
@@ -77,10 +93,18 @@ class Counts:
         return np.bincount(self.group, self.counts)
 
     @cached_property
+    def share_of_group(self) -> np.ndarray:
+        """Probability of each setting, shape (S,): among those with shots they sum to 1."""
+        if not self.by_setting:
+            return np.ones(1)
+        first = np.unique(self.group, return_index=True)[1]
+        share = self._frame.share[self.bases[first]].prod(axis=1)
+        return share / share.sum()
+
+    @cached_property
     def frequencies(self) -> np.ndarray:
         """Share f of each string, shape (m,); they sum to 1."""
-        shots = self.shots_of_group
-        return self.counts / (len(shots) * shots)[self.group]
+        return self.counts * (self.share_of_group / self.shots_of_group)[self.group]
 
     def recounted(self, counts: np.ndarray) -> Counts:
         """Return the same strings with other counts."""
@@ -88,12 +112,15 @@ class Counts:
 
     def restricted(self, sites: Sequence[int]) -> Counts:
         """Return the counts of some sites, summed over the outcomes of the other sites."""
-        chosen = self.strings[:, check_sites(sites, self.L)]
-        return _counted(self.povm, chosen, self.counts, self.by_setting)
+        kept = check_sites(sites, self.L)
+        frame = restricted(self.povm, kept)
+        return _counted(frame, self.strings[:, kept], self.counts, self.by_setting)
 
 
 def count(
-    data: MeasurementData | Counts, sites: Sequence[int] | None = None, povm: POVM | None = None
+    data: MeasurementData | Counts,
+    sites: Sequence[int] | None = None,
+    povm: POVM | SitePOVM | None = None,
 ) -> Counts:
     """Return the counts of measured shots, after a check that they determine a density matrix.
 
@@ -129,10 +156,11 @@ def count(
             "a density matrix must come from an informationally complete POVM, got "
             f"{frame.name} ({', '.join(frame.outcomes)}), which does not see {unseen}"
         )
-    if counts.by_setting and len(counts.shots_of_group) < 3**counts.L:
-        seen = Settings.of(counts.strings, label_settings(counts.strings % 3))
+    every = len(counts._frame) ** counts.L if counts.by_setting else 0
+    if len(counts.shots_of_group) < every:
+        seen = Settings.of(counts.strings, label_settings(counts.bases), counts._frame)
         raise InputError(
-            "a density matrix must come from all 3^L settings, got none of "
+            f"a density matrix must come from all {len(counts._frame)}^L settings, got none of "
             f"{seen.describe_missing()}; measure them, choose fewer sites with sites=[...], or "
             "import the file with settings 'random' if each shot drew its bases at random"
         )
@@ -156,10 +184,12 @@ def _measured(data: MeasurementData | Counts, sites: list[int]) -> Counts:
     else:
         shots = held[:, sites]
     ones = np.ones(data.n, dtype=np.int64)
-    return _counted(data.povm, shots, ones, data.settings is not None)
+    return _counted(restricted(data.povm, sites), shots, ones, data.settings is not None)
 
 
-def _counted(povm: POVM, strings: np.ndarray, counts: np.ndarray, by_setting: bool) -> Counts:
+def _counted(
+    povm: POVM | SitePOVM, strings: np.ndarray, counts: np.ndarray, by_setting: bool
+) -> Counts:
     # One number a string sorts faster than rows of bytes.
     _, first, of = np.unique(_codes(strings, povm.K), return_index=True, return_inverse=True)
     total = np.bincount(of, counts).astype(counts.dtype)
@@ -171,14 +201,14 @@ def _codes(strings: np.ndarray, base: int) -> np.ndarray:
     return strings.astype(np.uint64) @ powers  # up to 64 outcomes on 10 sites
 
 
-def _same_outcomes(counts: Counts, povm: POVM) -> POVM:
+def _same_outcomes(counts: Counts, povm: POVM | SitePOVM) -> POVM | SitePOVM:
+    if isinstance(povm, SitePOVM) and povm.L != counts.L:
+        raise InputError(f"povm must have the {counts.L} sites of the data, got {povm.L}")
     if povm.K != counts.povm.K:
         raise InputError(f"povm must have the {counts.povm.K} outcomes of the data, got {povm.K}")
-    if counts.by_setting:
-        pairs = povm.elements[:3] + povm.elements[3:]
-        if np.abs(pairs - np.eye(2) / 3).max() > 1e-9:
-            raise InputError(
-                "povm must keep the settings of labelled data, elements a and a + 3 summing to "
-                f"1/3 of the identity, got {povm.name}"
-            )
+    if counts.by_setting and not counts._frame.same_as(povm.bases):
+        raise InputError(
+            "povm must keep the bases of labelled data, pairs of outcomes that sum to the same "
+            f"multiple of the identity, got {povm.name}"
+        )
     return povm

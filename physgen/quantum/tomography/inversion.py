@@ -12,6 +12,7 @@ import numpy as np
 
 from physgen.quantum.data import MeasurementData
 from physgen.quantum.povm import POVM
+from physgen.quantum.site_povm import SitePOVM
 from physgen.quantum.tomography.frequencies import Counts, count
 from physgen.quantum.tomography.pauli_basis import from_pauli
 from physgen.quantum.tomography.reconstruction import Reconstruction
@@ -39,6 +40,6 @@ def inverted(counts: Counts, sums: StringSums | None = None) -> np.ndarray:
     return sums.pauli(counts.frequencies)
 
 
-def dual_factors(povm: POVM) -> np.ndarray:
-    """Return w_P(a) = Tr(P D_a) in the form for sums over strings, shape (K, 4)."""
-    return np.stack([povm.weights(p) for p in "IXYZ"], axis=1)
+def dual_factors(povm: POVM | SitePOVM) -> np.ndarray:
+    """Return w_P(a) = Tr(P D_a) in the form for sums over strings, shape (K, 4) or (L, K, 4)."""
+    return np.stack([povm.weights(p) for p in "IXYZ"], axis=-1)

@@ -25,6 +25,7 @@ from physgen.core.random import Stream
 from physgen.quantum.data import MeasurementData
 from physgen.quantum.povm import POVM
 from physgen.quantum.povm import povm as named_povm
+from physgen.quantum.site_povm import SitePOVM
 from physgen.quantum.tomography.direct import direct_estimates
 from physgen.quantum.tomography.frequencies import check_sites, count
 from physgen.quantum.tomography.functionals import as_target, purity, reduced
@@ -41,7 +42,7 @@ _BLOCK = 8192
 
 def from_density(
     density: Density,
-    povm: POVM | str,
+    povm: POVM | SitePOVM | str,
     target: Any = None,
     *,
     blocks: Sequence[Sequence[int]] = (),
@@ -95,7 +96,7 @@ def from_density(
 
 
 def _exact_table(
-    rho: np.ndarray, frame: POVM, goal: Any, blocks: Sequence[Sequence[int]]
+    rho: np.ndarray, frame: POVM | SitePOVM, goal: Any, blocks: Sequence[Sequence[int]]
 ) -> xr.Dataset:
     L = len(rho).bit_length() - 1
     ds = empty_table(blocks, {})

@@ -44,18 +44,20 @@ def drawn_from(rho: np.ndarray, like: Counts, generator: np.random.Generator) ->
     like : Counts
     generator : numpy.random.Generator
     """
-    c = like.povm.pauli_coefficients
     L, K = like.L, like.povm.K
+    c = np.broadcast_to(like.povm.pauli_coefficients, (L, K, 4))
     block = to_pauli(rho).reshape(1, -1)  # for each prefix: the remaining matrix
     prefixes = np.zeros((1, 0), dtype=np.uint8)
     # One line for each prefix and setting with shots in it.
     settings, shots = _settings(like)
     node = np.zeros(len(shots), dtype=np.int64)
     for i in range(L):
-        children = np.einsum("ap,npr->nar", c, block.reshape(len(block), 4, -1))
+        children = np.einsum("ap,npr->nar", c[i], block.reshape(len(block), 4, -1))
         p = children[:, :, 0][node]
-        if settings is not None:  # only the two outcomes of the basis can happen
-            p = p * (np.arange(K) % 3 == settings[:, i, None])
+        if (
+            settings is not None and like.povm.bases is not None
+        ):  # only the two outcomes of the basis can happen
+            p = p * (like.povm.bases.of == settings[:, i, None])
         if p.min() < -1e-9 * p.max():
             raise InputError(
                 "a state to draw from must be positive, got a negative probability; use project "
@@ -80,4 +82,4 @@ def _settings(like: Counts) -> tuple[np.ndarray | None, np.ndarray]:
     if not like.by_setting:
         return None, shots
     _, first = np.unique(like.group, return_index=True)
-    return like.strings[first] % 3, shots
+    return like.bases[first], shots

@@ -103,11 +103,6 @@ class Config(JobConfig):
                 "[system] must be given, got a config without it; add a [system] section with "
                 "name, L, J, h, or name a measurement file as [data] file"
             )
-        if self.data.file is None and self.state.file is None and self.system.L < 3:
-            raise ValueError(
-                f"[system] L must be an integer >= 3 for a ground state by DMRG, "
-                f"got {self.system.L}; give a smaller chain as [state] file"
-            )
         return self
 
     @property

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from physgen.workflow.context import Context
 from physgen.workflow.reconstruction import inputs
 from physgen.workflow.reconstruction.config import Config
+from physgen.workflow.reconstruction.fittable import fittable
+from physgen.workflow.reconstruction.model_section import ModelSection
 
 if TYPE_CHECKING:
     from physgen.quantum import MPS, TFIM, Born, MeasurementData
@@ -39,6 +41,10 @@ class ReconstructionContext(Context):
         if self.config.train.stream:
             return inputs.load_measurements(self.config)
         return MeasurementData.from_dataset(self.store.read("data"))
+
+    def sections(self) -> list[ModelSection]:
+        """Return the models that can be fitted to the outcomes."""
+        return fittable(self.config, self.data())
 
     def truth(self) -> Born | None:
         """Return the outcome distribution of the state, if the state is known."""

@@ -34,7 +34,7 @@ FLOOR_SHOTS = 20_000
 
 def train(context: ReconstructionContext) -> str:
     """Fit every model of the config; commit the best as /training and /model."""
-    sections = context.config.model
+    sections = context.sections()
     for k, section in enumerate(sections):
         if not context.store.has(f"{_group(sections, k)}model"):
             _fit_candidate(context, section, _group(sections, k))
@@ -45,7 +45,7 @@ def train(context: ReconstructionContext) -> str:
 
 def chosen_section(context: ReconstructionContext) -> ModelSection:
     """Return the section of the model that was chosen."""
-    sections = context.config.model
+    sections = context.sections()
     if len(sections) == 1:
         return sections[0]
     return sections[int(context.store.read("selection").attrs["chosen"])]
@@ -107,7 +107,7 @@ def _choose(context: ReconstructionContext) -> str:
     """Compare all candidates on the held-out shots, and commit the best as the model."""
     from physgen import models as families
 
-    store, sections = context.store, context.config.model
+    store, sections = context.store, context.sections()
     split = context.stream("train").child("split")
     objective = models.objective_for(context.config, sections[0], context.data(), split)
     x = to_numpy(objective.validation)

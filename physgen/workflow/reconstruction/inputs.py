@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,12 +11,14 @@ from physgen.core.errors import InputError
 from physgen.workflow.devices import check_device
 from physgen.workflow.files import check_digest
 from physgen.workflow.reconstruction.config import DEFAULT_POVM, Config
+from physgen.workflow.reconstruction.fittable import fittable
+from physgen.workflow.reconstruction.model_section import ModelSection
 from physgen.workflow.reconstruction.sections import SystemSection
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from physgen.quantum import MPS, POVM, TFIM, DensityMatrix, MeasurementData
+    from physgen.quantum import MPS, POVM, TFIM, DensityMatrix, MeasurementData, SitePOVM
 
 __all__ = [
     "check",
@@ -73,27 +75,13 @@ def load_measurements(config: Config) -> MeasurementData:
             f"[data] n_shots must be at most the {data.n} shots of the data file, "
             f"got {config.data.n_shots}"
         )
-    if data.n < 2 or data.L < 2:
-        raise InputError(
-            f"[data] file must hold at least 2 shots of at least 2 sites, got {data.n} of {data.L}"
-        )
+    if data.n < 2:
+        raise InputError(f"[data] file must hold at least 2 shots, got {data.n}")
     if not data.povm.sees("X"):
         data.povm.weights("Z")  # refuses a POVM that sees nothing of what will be estimated
-    if data.settings is not None and not all(model.is_state for model in config.model):
-        _all_settings(data, config)
+    fittable(config, data.take(slice(0, config.data.n_shots)) if config.data.n_shots else data)
     _same_hamiltonian("data", data.attrs, config.system)
     return data
-
-
-def _all_settings(data: MeasurementData, config: Config) -> None:
-    """Refuse networks for settings that are incomplete; a state is fitted to what there is."""
-    try:
-        data.take(slice(0, config.data.n_shots)).weights  # noqa: B018  refuses settings left out
-    except InputError as error:
-        raise InputError(
-            f"{error}; or fit only states, [model] family = 'mps' or 'lpdo', which need no "
-            "complete set of settings"
-        ) from None
 
 
 def measurement_of(config: Config) -> POVM:
@@ -149,11 +137,11 @@ def check(config: Config) -> None:
     tfim = system_of(config)
     if config.data.file is not None:
         data = load_measurements(config)
-        check_models(config, data.L, data.povm)
+        check_models(fittable(config, data), data.L, data.povm)
         load_target(config, data.L)
         return
     if tfim is not None:
-        check_models(config, tfim.L, measurement_of(config))
+        check_models(config.model, tfim.L, measurement_of(config))
         load_target(config, tfim.L)
     if load_state(config) is None and tfim is not None:
         from physgen.exact.free_fermions import x_profile
@@ -161,14 +149,14 @@ def check(config: Config) -> None:
         x_profile(tfim)  # refuses a ground state that DMRG would pick at random from several
 
 
-def check_models(config: Config, L: int, frame: POVM) -> None:
+def check_models(sections: Sequence[ModelSection], L: int, frame: POVM | SitePOVM) -> None:
     """Build each model once, for what it has to say against its sizes."""
     from physgen.core.random import Stream
     from physgen.quantum import MeasurementData
     from physgen.workflow.reconstruction.models import build
 
     shots = MeasurementData(np.zeros((2, L), np.uint8), frame)
-    for section in config.model:
+    for section in sections:
         build(section, shots, Stream(0))
 
 

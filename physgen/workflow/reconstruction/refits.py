@@ -48,7 +48,9 @@ def refit(context: ReconstructionContext) -> str:
         context.reporter.update("refit", f"{done} of {n}")
         stream = context.stream("refit").child(done)
         resampled = objective.resampled(
-            stream.child("resample"), within_settings=data.settings is not None
+            stream.child("resample"),
+            within_settings=data.settings is not None,
+            bases=None if data.povm.bases is None else data.povm.bases.of,
         )
         model = models.build(section, data, stream.child("init"))
         begun = store.has(CHECKPOINT) and store.read(CHECKPOINT).attrs["refit"] == done

@@ -19,6 +19,7 @@ from physgen.workflow.labels import labelled, with_units
 from physgen.workflow.reconstruction import inputs
 from physgen.workflow.reconstruction.config import DEFAULT_SHOTS
 from physgen.workflow.reconstruction.context import ReconstructionContext
+from physgen.workflow.reconstruction.fittable import left_out
 from physgen.workflow.reconstruction.labels import nll_text
 
 if TYPE_CHECKING:
@@ -82,16 +83,21 @@ def _import(context: ReconstructionContext) -> str:
     data = inputs.load_measurements(context.config)
     n = context.config.data.n_shots or data.n
     context.store.cite("ic-povm", *METHODS_ALWAYS)
-    text = f"{n:,} {data.povm.name} shots of {data.L} sites, from a file"
+    text = f"{n:,} {data.povm.name} shots of {data.L} site{'s' * (data.L != 1)}, from a file"
     if context.config.train.stream:
         whole = "the outcomes, which stay in their file"
-        context.store.commit({"data": labelled(inputs.described(data), "exact", whole)})
+        missing = left_out(context.config, data)
+        told = labelled(inputs.described(data), "exact", whole)
+        context.store.commit({"data": told.assign_attrs({"models": missing} if missing else {})})
         return f"{text}, streamed"
     parts = {"data": slice(0, n)} | ({"held_out": slice(n, None)} if n < data.n else {})
     groups = {
         name: labelled(data.take(rows).to_dataset(), "exact", "the outcomes, as given in a file")
         for name, rows in parts.items()
     }
+    missing = left_out(context.config, data.take(parts["data"]))
+    if missing:
+        groups["data"].attrs["models"] = missing
     context.store.commit(groups)
     return text + (f"; {data.n - n:,} held out" if n < data.n else "")
 

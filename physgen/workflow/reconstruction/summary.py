@@ -100,7 +100,7 @@ def _title(tree: xr.DataTree) -> str:
     n, L = (attrs["n_shots"], attrs["n_sites"]) if streamed else data["outcomes"].shape
     shots = f"{n:,} {attrs.get('povm', '')} shots"
     if "h" not in attrs:
-        return f"{L} sites, {shots}"
+        return f"{L} site{'s' * (L != 1)}, {shots}"
     coupling = f"J = {attrs['J']:g}, h = {attrs['h']:g}, {attrs['boundary']}"
     state = str(attrs.get("state", ""))
     if state.startswith("from "):  # it need not have to do with H

@@ -22,12 +22,18 @@ def warnings_of(tree: xr.DataTree, sources: dict[str, xr.Dataset]) -> tuple[str,
     """Return the warnings of an open run; `sources` holds its observables."""
     validation = dataset_of(tree, "validation")
     return (
+        *_model_warnings(dataset_of(tree, "data")),
         *_state_warnings(dataset_of(tree, "state")),
         *_warnings(sources, validation, dataset_of(tree, "validation/exact")),
         *_physicality_warnings(tree),
         *_disagreement_warnings(sources),
         *_range_warnings(dataset_of(tree, "errors")),
     )
+
+
+def _model_warnings(data: xr.Dataset | None) -> list[str]:
+    """Tell which models could not be fitted, and why."""
+    return [] if data is None or "models" not in data.attrs else [str(data.attrs["models"])]
 
 
 def _state_warnings(state: xr.Dataset | None) -> list[str]:

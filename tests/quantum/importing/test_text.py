@@ -109,7 +109,7 @@ BAD = {
     "a fraction": ("0 1\n0 1.5\n", "must be integers below 256, got line 2 .*'0 1.5'"),
     "not a number": (
         "-1 1\n" * 300 + "-1 ?\n",
-        "2 numbers like the first, got line 301 .*'-1 \\?'",
+        "2 numbers like most; if a qubit was lost, choose lost .*got line 301 .*'-1 \\?'",
     ),
     "words": ("hello world\n", "must be numbers, or letters.*got line 1 .*'hello world'"),
     "nothing": ("\n# nothing\n", "must hold at least one shot, got none"),

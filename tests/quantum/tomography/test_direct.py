@@ -155,3 +155,10 @@ def test_impossible_data_are_flagged():
     x[::7] = [1, 2]
     ds = direct_estimates(MeasurementData(x, "pauli-6"), np.array([1, 0, 0, 0]))
     assert (int(ds.fidelity_squared_unphysical), int(ds.purity_unphysical)) == (1, 1)
+
+
+def test_the_purity_of_two_shots_has_no_error():
+    data = MeasurementData(np.array([[0, 1], [3, 2]]), "pauli-6")
+    ds = direct_estimates(data)
+    assert np.isnan(ds.purity_error)
+    assert float(direct_estimates(data.take([0, 1, 1])).purity_error) > 0

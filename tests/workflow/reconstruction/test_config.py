@@ -32,7 +32,7 @@ BAD = [
     ("system.L=-4", "[system] L must be an integer >= 2 (the number of sites), got -4"),
     ("system.L=4.5", "[system] L must be an integer >= 2 (the number of sites), got 4.5"),
     ("system.L=four", "[system] L must be an integer >= 2 (the number of sites), got 'four'"),
-    ("system.L=2", "[system] L must be an integer >= 3 for a ground state by DMRG, got 2"),
+    ("system.L=1", "[system] L must be an integer >= 2 (the number of sites), got 1"),
     ("system.h=nan", "[system] h must be a finite number, got nan"),
     ("system.boundary=closed", "[system] boundary must be 'open' or 'periodic', got 'closed'"),
     ("system.name=xxz", "[system] name must be 'tfim-1d', got 'xxz'"),

@@ -172,7 +172,7 @@ def test_incomplete_settings_are_for_states_alone(tmp_path):
     config = config_from_dict(
         table
         | {
-            "model": {"family": "mps", "bond": 2},
+            "model": [{"family": "lstm"}, {"family": "mps", "bond": 2}],
             "errors": {"refits": 2},
             "sample": {"n_samples": 200},
             "tomography": {"target": "ghz"},
@@ -180,6 +180,7 @@ def test_incomplete_settings_are_for_states_alone(tmp_path):
     )
     run(config, tmp_path / "run", until="validate")
     tree = open_run(tmp_path / "run")
+    assert tree["data"].attrs["models"].startswith("lstm left out: all 3^L settings must be")
     assert "settings are missing" in tree["tomography"].attrs["left_out"]
     # <ZZ> = 1, from the setting ZZZ; nothing is seen of <X_0 X_1> beyond XXX.
     np.testing.assert_allclose(tree["observables/model"]["zz"].values, 1, atol=0.05)
