@@ -16,6 +16,7 @@ __all__ = [
     "PhysgenError",
     "StoreError",
     "TrainingDivergedError",
+    "UnboundedTargetError",
 ]
 
 
@@ -25,6 +26,10 @@ class PhysgenError(Exception):
 
 class InputError(PhysgenError, ValueError):
     """A value given by the user breaks a stated rule."""
+
+
+class UnboundedTargetError(InputError):
+    """The weight e^{-S} of a target cannot be normalised: S falls, or does not grow, far away."""
 
 
 class StoreError(PhysgenError, OSError):

@@ -32,12 +32,15 @@ from physgen.core.declared import declared
 from physgen.core.errors import InputError
 from physgen.core.protocols import Density, JointDensity, Simulator, Target
 from physgen.core.random import Stream, as_stream
+from physgen.observables.evaluate import check_names, checked_values, component_dims, values_of
 from physgen.samplers.importance_sampling import ESS_FLOOR, importance
 from physgen.samplers.loop.recording import named, target_attrs
 from physgen.samplers.loop.warmup import AutoWarmup
 from physgen.samplers.run import run
 from physgen.samplers.sequential import default_move
 from physgen.samplers.weight_alarms import alarms
+from physgen.targets.checked import checked_target
+from physgen.targets.own import whole_target
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -78,8 +81,8 @@ def draws_of(
         Draws in all, >= 128; rounded up to a multiple of 64, or of `n_chains`.
     rng : Stream or int
     observables : mapping of name to callable, optional
-        Functions of configurations (n, *event_shape), returning (n,); the target's own if not
-        given.
+        Functions of configurations (n, *event_shape), spins as float64 and outcomes as int64,
+        returning (n,) or (n, ...); the target's own if not given.
     ess_floor : float
         Effective draws below which weights are refused.
     samples, log_z
@@ -114,6 +117,10 @@ def draws_of(
     """
     check_positive_int("n", n, 2 * _CHAINS)
     stream = as_stream(rng)
+    check_names(observables or (), ("log_weight",))
+    target = None if target is None else checked_target(target)
+    if hasattr(model, "action") and not isinstance(model, Density | JointDensity):
+        model = whole_target(model)
     found = dict(observables or declared(model if target is None else target).observables)
     if not found:
         if target is None:
@@ -188,10 +195,11 @@ def _weighted_chains(
         _check_fit(np.empty((0, *model.event_shape)), target)
 
         def log_weight(x: np.ndarray) -> np.ndarray:
+            x = x.astype(narrow, copy=False)
             return to_numpy(model.action(x)) - to_numpy(target.action(x))
 
+        narrow = {"spins": np.int8, "outcomes": np.uint8}.get(target.support.kind)
         functions["log_weight"] = log_weight
-    functions = {name: _as_numpy(function) for name, function in functions.items()}
     ds = chains(observables=functions)
     if target is None:
         return _with_units(ds.assign_attrs(exactness_for="the model"), observables)
@@ -244,10 +252,10 @@ def _labelled(
 
     if target is not None:
         _check_fit(x, target)
-    data = {
-        name: (("chain", "draw"), _as_numpy(function)(x).reshape(_CHAINS, -1))
-        for name, function in observables.items()
-    }
+    data = {}
+    for name, a in _values(observables, x, target).items():
+        dims = ("chain", "draw", *component_dims(name, a.shape[1:]))
+        data[name] = (dims, a.reshape(_CHAINS, -1, *a.shape[1:]))
     own = {"target": "", "event_shape": list(x.shape[1:]), "symmetries": ""}
     attrs = {
         **(own if target is None else target_attrs(target)),
@@ -280,8 +288,14 @@ def _check_fit(x: np.ndarray, target: Target) -> None:
         )
 
 
-def _as_numpy(function: Callable[[Any], Any]) -> Callable[[np.ndarray], np.ndarray]:
-    return lambda x: np.asarray(to_numpy(function(x)), dtype=np.float64)
+def _values(observables: Observables, x: np.ndarray, target: Any) -> dict[str, np.ndarray]:
+    """Return the observables of configurations x, each (n, ...)."""
+    own = {} if target is None else declared(target).observables
+    if all(own.get(name) is f for name, f in observables.items()):
+        return {name: checked_values(name, f(x), len(x)) for name, f in observables.items()}
+    kinds = {"i": "spins", "u": "outcomes"}
+    kind = kinds.get(x.dtype.kind, "reals") if target is None else target.support.kind
+    return {name: values_of(name, f, x, kind) for name, f in observables.items()}
 
 
 def _with_units(ds: xr.Dataset, observables: Observables) -> xr.Dataset:

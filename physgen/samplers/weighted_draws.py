@@ -21,6 +21,7 @@ from physgen.core.checks import check_positive_int
 from physgen.core.declared import declared
 from physgen.core.errors import InputError
 from physgen.core.random import Stream, as_stream
+from physgen.observables.evaluate import check_names, component_dims
 from physgen.samplers.loop.recording import named
 from physgen.samplers.plain import default_observables
 from physgen.samplers.weighing import Weighing
@@ -84,6 +85,7 @@ class WeightedDraws:
         """
         weighing = Weighing.of(density, target)
         check_positive_int("n", n, 2 * _GROUPS)
+        check_names(observables or (), ("log_weight",))
         rng = as_stream(seed)
         n = _GROUPS * math.ceil(n / _GROUPS)
         weighing, shift, fine = weighing.resolved(n, rng.child("steps"))
@@ -102,7 +104,9 @@ class WeightedDraws:
             whole = self.weighing.whole(x, self.rng.child("rest").at(k))
             data = dict(default_observables(target, whole, self.observables))
             data |= {"log_weight": log_w, WHOLE_ACTION: np.asarray(target.action(whole))}
-            yield xr.Dataset({name: ("sample", values) for name, values in data.items()})
+            yield xr.Dataset(
+                {k: (("sample", *component_dims(k, v.shape[1:])), v) for k, v in data.items()}
+            )
 
     def result(
         self,
@@ -136,8 +140,8 @@ class WeightedDraws:
         known = self.observables or declared(self.weighing.target).observables
         kept: dict[str, Any] = {
             str(name): (
-                ("chain", "draw"),
-                v.values.reshape(shape),
+                ("chain", "draw", *v.dims[1:]),
+                v.values.reshape(*shape, *v.shape[1:]),
                 {"units": getattr(known.get(str(name)), "unit", "1")},
             )
             for name, v in draws.data_vars.items()

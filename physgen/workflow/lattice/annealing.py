@@ -43,7 +43,7 @@ def draw(context: Context, point: Annealed) -> None:
             commit(now)
             raise
 
-    stream = context.stream("sample").child(point.group)
+    stream = context.stream("sample").child(point.stream)
     ds = smc(
         point.target,
         n_particles=point.n_particles,

@@ -46,7 +46,7 @@ def draw(
 
     store, section, group = context.store, context.config.importance, f"{point.group}/draws"
     context.reporter.update("draw", point.text)
-    stream = context.stream("draw").child(point.group)
+    stream = context.stream("draw").child(point.stream)
     try:
         work = WeightedDraws.prepare(load(context, point), point.target, section.n_draws, stream)
     except InputError as error:
