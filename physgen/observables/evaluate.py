@@ -36,7 +36,7 @@ def check_names(names: Iterable[Any], taken: Iterable[str] = ()) -> None:
     ----------
     names : iterable
     taken : iterable of str
-        More names that are in use: couplings, which label results.
+        More names that are in use: couplings, which label results, and axes of kept fields.
     """
     used = _TAKEN | set(taken)
     for name in names:
@@ -47,7 +47,7 @@ def check_names(names: Iterable[Any], taken: Iterable[str] = ()) -> None:
                 f"name of an observable must be a name of a variable in a file, without '/', got "
                 f"{name!r}; e.g. {name.replace('/', '_').strip('.') or 'my_observable'!r}"
             )
-        if name in used or (name[0] == "x" and name[1:].isdigit()):
+        if name in used:
             raise InputError(
                 f"name of an observable must not be one that results use themselves, got "
                 f"{name!r}; e.g. 'my_{name}'"

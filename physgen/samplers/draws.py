@@ -33,11 +33,11 @@ from physgen.core.errors import InputError
 from physgen.core.protocols import Density, JointDensity, Simulator, Target
 from physgen.core.random import Stream, as_stream
 from physgen.observables.evaluate import check_names, checked_values, component_dims, values_of
+from physgen.samplers.found_start import default_move
 from physgen.samplers.importance_sampling import ESS_FLOOR, importance
 from physgen.samplers.loop.recording import named, target_attrs
 from physgen.samplers.loop.warmup import AutoWarmup
 from physgen.samplers.run import run
-from physgen.samplers.sequential import default_move
 from physgen.samplers.weight_alarms import alarms
 from physgen.targets.checked import checked_target
 from physgen.targets.own import whole_target

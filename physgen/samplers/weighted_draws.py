@@ -22,6 +22,7 @@ from physgen.core.declared import declared
 from physgen.core.errors import InputError
 from physgen.core.random import Stream, as_stream
 from physgen.observables.evaluate import check_names, component_dims
+from physgen.samplers.forward_check import NONE, ForwardCheck
 from physgen.samplers.loop.recording import named
 from physgen.samplers.plain import default_observables
 from physgen.samplers.weighing import Weighing
@@ -115,6 +116,7 @@ class WeightedDraws:
         samples: Any = None,
         log_z: tuple[float, float] | None = None,
         ess_floor: float = ESS_FLOOR,
+        checked: ForwardCheck | None = None,
     ) -> xr.Dataset:
         """Return what `importance` returns with ``keep="draws"``, of all blocks in order.
 
@@ -133,6 +135,12 @@ class WeightedDraws:
             )
         forward_w = None if samples is None else self.weighing.log_weights(samples)
         found = alarms(log_w, forward_w, log_z)
+        checked = _forward_check(samples, log_z, checked)
+        if checked.alarm:
+            found.append(Alarm(checked.alarm, False))
+        elif checked.made.startswith(NONE):
+            text = f"{checked.made}; weights cannot show what the model never draws"
+            found.append(Alarm(text, False))
         if not self.fine:
             text = f"finer steps of the flow still shift log Z by {self.shift:+.2g}"
             found.append(Alarm(f"{text}: it is too stiff", False))
@@ -151,7 +159,7 @@ class WeightedDraws:
         kept |= self._scalars(log_w, draws[WHOLE_ACTION].values, forward_w, contradicted)
         if forward_w is not None:
             kept["sample_log_weight"] = ("sample", forward_w)
-        return _labelled(self, kept, found)
+        return _labelled(self, kept, found).assign_attrs(forward_check=checked.made)
 
     def _scalars(
         self,
@@ -191,6 +199,17 @@ class WeightedDraws:
             name: ((), number, {"long_name": text, "units": "1"})
             for name, (number, text) in scalars.items()
         }
+
+
+def _forward_check(
+    samples: Any, log_z: tuple[float, float] | None, checked: ForwardCheck | None
+) -> ForwardCheck:
+    """Return what the draws of the model were compared with."""
+    if samples is not None:
+        return ForwardCheck(f"{len(samples)} configurations of the target")
+    if log_z is not None:
+        return ForwardCheck("an independent log Z")
+    return checked or ForwardCheck(f"{NONE}: pass samples= of Markov chains")
 
 
 def _labelled(work: WeightedDraws, data: dict[str, Any], found: list[Alarm]) -> xr.Dataset:

@@ -30,8 +30,9 @@ from physgen.core.checks import check_finite
 from physgen.core.declared import declared
 from physgen.core.errors import InputError
 from physgen.core.learning import Carry, Loss
-from physgen.core.protocols import SPINS, Target
+from physgen.core.protocols import SPINS
 from physgen.core.random import Stream
+from physgen.targets.checked import checked_target
 from physgen.training.problem import device_of, learned_part, problem
 from physgen.training.reverse_kl import ReverseKL
 from physgen.training.samples import Samples, last_share
@@ -68,11 +69,7 @@ class ForwardKL:
         *,
         flip: bool | None = None,
     ) -> None:
-        if not isinstance(target, Target):
-            raise InputError(
-                f"target must have an action (wrap a function with as_target), got "
-                f"{type(target).__name__}"
-            )
+        target = checked_target(target)
         x = to_numpy(samples)
         if x.ndim < 2 or x.shape[1:] != tuple(target.event_shape) or len(x) < 20:
             raise InputError(

@@ -69,7 +69,7 @@ def test_values_are_numbers_one_or_one_array_each():
 
 
 @pytest.mark.parametrize(
-    "name", ["draw", "chain", "start", "a/b", "a\0b", ".", "", 3, "acceptance_rate", "x0", "log_z"]
+    "name", ["draw", "chain", "start", "a/b", "a\0b", ".", "", 3, "acceptance_rate", "log_z"]
 )
 def test_names_that_no_file_or_result_can_hold(name):
     with pytest.raises(InputError, match="observable"):
@@ -77,6 +77,6 @@ def test_names_that_no_file_or_result_can_hold(name):
 
 
 def test_names_of_couplings_are_taken_where_they_label_results():
-    check_names(["beta", "G", "e_2", "x", "xi"])
+    check_names(["beta", "G", "e_2", "x2", "xi"])
     with pytest.raises(InputError, match=r"results use themselves, got 'beta'; e\.g\. 'my_beta'"):
         check_names(["beta"], ["beta"])

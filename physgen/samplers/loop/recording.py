@@ -63,7 +63,8 @@ class Recorder:
                     f"observables must map names to functions of configurations, got "
                     f"{self._functions[wrong[0]]!r} for {wrong[0]!r}"
                 )
-            check_names(observables, (*declared(bound.target).numbers, *self.replicas))
+            axes = [f"x{i}" for i in range(len(bound.target.event_shape))] if keep else []
+            check_names(observables, (*declared(bound.target).numbers, *self.replicas, *axes))
         elif observables is not None:
             given = [observables] if isinstance(observables, str) else observables
             if not isinstance(given, Iterable):
