@@ -8,8 +8,9 @@ For any threshold c the share of the target with :math:`\log w > c` is known twi
           \langle [\log w > c] \rangle_p \ \text{(particles)}.
 
 If a part f of the target lies where q does not draw, f of the particles have weights above all
-draws: log Z is then too low by :math:`-\log(1 - f)`.  The particles are few and the moves short;
-the check is given up after TIME seconds, or where its islands disagree.
+draws: log Z is then too low by :math:`-\log(1 - f)`.  The particles are few and the moves short:
+0.3 s of CPU time for phi^4 on 4 x 4 sites, 1.3 s on 16 x 16, 1 s for a NumPy action of two numbers,
+4 s for a torch action of 32.  The check is given up after TIME, or where its islands disagree.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from physgen.targets.own import is_own
 
 __all__ = ["MADE", "NONE", "ForwardCheck", "check_forward"]
 
-TIME = 20.0  # seconds
+TIME = 20.0  # seconds of CPU time
 ISLANDS, MOVES, CESS, STAGES = 16, 4, 0.8, 150
 NUMBERS, LEAST, MOST = 1024, 16, 128  # numbers of an island; its particles
 _ALARM = 4.0  # errors
@@ -70,11 +71,11 @@ def check_forward(
     target = weighing.target
     if target.support.kind not in ("spins", "reals"):
         return ForwardCheck(f"{NONE}: it needs spins or real fields; pass samples=")
-    begun, n_sites = time.monotonic(), math.prod(target.event_shape)
+    begun, n_sites = time.process_time(), math.prod(target.event_shape)
     n = min(max(NUMBERS // n_sites, LEAST), MOST)
 
     def in_time(now: Annealing) -> None:
-        if time.monotonic() - begun > TIME:
+        if time.process_time() - begun > TIME:
             raise _TooLong
 
     try:
@@ -90,7 +91,7 @@ def check_forward(
         scored = weighing.log_weights(_flat(found))
     except _TooLong:
         return ForwardCheck(
-            f"{NONE}: it took more than {TIME:g} s; pass samples= of Markov chains"
+            f"{NONE}: it took more than {TIME:g} s of CPU time; pass samples= of Markov chains"
         )
     except PhysgenError as error:
         return ForwardCheck(f"{NONE}: {error}")

@@ -73,7 +73,7 @@ def importance(
         return (n,) or (n, ...).
     forward_check : bool
         Anneal a few particles to the target where neither `samples` nor `log_z` are given.  It
-        takes up to a few seconds on lattices of 100 sites, and is given up after 20 s.
+        takes about a second on lattices of 100 sites, and is given up after 20 s of CPU time.
 
     Returns
     -------

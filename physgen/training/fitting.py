@@ -22,6 +22,7 @@ from __future__ import annotations
 import copy
 import math
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -42,6 +43,7 @@ from physgen.training.stepped import resolve
 
 __all__ = ["FitResult", "Schedule", "fit"]
 
+LEAST_STEPS = 100  # that a budget has to allow
 TOLERANCE = 1.0  # standard errors by which the kept validation loss may exceed the lowest
 
 
@@ -77,6 +79,8 @@ class FitResult:
     stopped_by : {"schedule", "patience"}
     cpu_seconds : float
         CPU time of this call.
+    warnings : str
+        What speaks against the result; also in ``history.attrs``.
     """
 
     model: Any
@@ -84,6 +88,7 @@ class FitResult:
     best_step: int
     stopped_by: str
     cpu_seconds: float
+    warnings: str = ""
 
 
 def fit(
@@ -113,7 +118,8 @@ def fit(
     rng : Stream or int
         Order of the items, and randomness of the objective.
     budget : str, optional
-        CPU time, e.g. "60s", instead of the length in the settings.
+        CPU time, e.g. "60s", instead of the length in the settings.  A warning says if it allows
+        fewer than 100 steps.
     schedule : Schedule, optional
         Follow an earlier fit, instead of `settings` and validation: a refit that stopped at
         another step would show a difference that does not come from the data.
@@ -181,12 +187,16 @@ def fit(
     checkpoint()
     reporter.report(final=True)
     model.load_state_dict(loop.state.best)
+    said = loop.complaint
+    if said and on_checkpoint is None:  # a run keeps it with the history instead
+        warnings.warn(said, stacklevel=2)
     return FitResult(
         model=model,
-        history=loop.state.history_dataset(),
+        history=loop.state.history_dataset().assign_attrs(warnings=said),
         best_step=loop.state.best_step,
         stopped_by="patience" if loop.state.step < loop.last_step else "schedule",
         cpu_seconds=time.process_time() - cpu_start,
+        warnings=said,
     )
 
 
@@ -226,6 +236,17 @@ class _Loop:
     @property
     def n_epochs(self) -> int:
         return math.ceil(self.state.n_steps / self.steps_per_epoch)
+
+    @property
+    def complaint(self) -> str:
+        """That a time budget was too short to train anything, or ""."""
+        settings, n_steps = self.settings, self.state.n_steps
+        if settings.budget is None or self.schedule is not None or n_steps >= LEAST_STEPS:
+            return ""
+        return (
+            f"a fit should take at least {LEAST_STEPS} steps, got {n_steps} within the budget "
+            f"{settings.budget!r}: give it more time, a smaller model or smaller batches"
+        )
 
     def begin(self) -> None:
         """Take the first carry, and turn a time budget into a number of steps."""

@@ -177,6 +177,7 @@ def timed_and_untimed(in_place):
     return (first.model.coupling.detach(), again.model.coupling.detach()), chains
 
 
+@pytest.mark.filterwarnings("ignore:a fit should take")
 @pytest.mark.parametrize("in_place", [False, True])
 def test_the_calibration_of_a_budget_leaves_no_trace_in_the_chains(in_place):
     weights, chains = timed_and_untimed(in_place)

@@ -34,6 +34,7 @@ AREAS = {
     "gpu": "kernels on a GPU",
     "gpu_models": "models on a GPU",
     "house": "the house itself",
+    "strangers_targets": "own actions, and models that lose a mode",
 }
 
 

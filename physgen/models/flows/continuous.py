@@ -123,8 +123,9 @@ class EquivariantCNF(LatticeModel):
             what = "has no translations" if symmetries else "declares no symmetries"
             raise InputError(
                 f"an equivariant flow needs a target with translations, and {target!r} {what}; "
-                "give a target of your own lattice= (periodic) and symmetries= (of 'translations', "
-                "'point_group', 'z2'): as_target(action, lattice=..., symmetries=[...])"
+                "give a target of your own its lattice (periodic) and symmetries, of "
+                "'translations', 'point_group', 'z2': as_target(action, lattice=..., "
+                "symmetries=[...])"
             )
         known = cls._lattice_arguments(target, even, REALS)
         del known["boundary"]  # the class takes periodic lattices only
