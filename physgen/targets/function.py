@@ -39,8 +39,8 @@ class Own(ABC):
     """Common base of both function targets; see :func:`as_target` for the arguments.
 
     ``library`` is "both" for functions that compute with either kind of array; ``source`` is the
-    object that the functions belong to, if there is one, which may name its own starts; ``beta``
-    multiplies the action.
+    object that the functions belong to, if there is one, which may name its own starts, and
+    ``family`` makes its targets at other couplings; ``beta`` multiplies the action.
     """
 
     function: Callable[..., Any]
@@ -54,6 +54,7 @@ class Own(ABC):
     couplings: Mapping[str, Any] = field(default_factory=dict[str, Any])
     beta: float = 1.0
     source: Any = None
+    family: Callable[..., Any] | None = None
 
     def action(self, x: Any) -> Any:
         """Return S, shape (...), float64, for x of shape (..., *event_shape)."""
@@ -79,7 +80,7 @@ class Own(ABC):
         InputError
             If the action has no such coupling.
         """
-        own = getattr(self.source, "at", None)
+        own = self.family
         known = set(self.couplings) if self.source is None or own is not None else set[str]()
         if "beta" not in self.couplings:
             known.add("beta")
@@ -96,9 +97,7 @@ class Own(ABC):
         if not values:
             return self
         if own is not None:
-            from physgen.targets.own import as_target
-
-            return replace(as_target(own(**values), library=self.library), beta=self.beta)
+            return replace(own(**values), beta=self.beta)
         return replace(self, couplings=MappingProxyType({**self.couplings, **values}))
 
     def hot(self, rng: Stream | int, n: int) -> np.ndarray:

@@ -121,9 +121,7 @@ def as_target(
     else:
         library = _library(function, shape, support)
     if about is not None and couplings is None:
-        couplings = about.couplings if hasattr(source, "at") else None
-        if not hasattr(source, "at"):
-            couplings = MappingProxyType(dict(about.couplings))
+        couplings = about.couplings
     given = member("observables", observables)
     if observables is not None:
         _check_functions(observables)
@@ -138,6 +136,7 @@ def as_target(
         "given": given or None,
         "couplings": _checked_couplings(couplings, source),
         "source": source,
+        "family": _family(source, library),
     }
     if force is None and (library == "numpy" or support != REALS):
         return FunctionTarget(function, shape, **common)
@@ -238,6 +237,12 @@ def _checked_couplings(couplings: Any, source: Any) -> Mapping[str, Any]:
         return couplings
     values = {str(k): check_finite(f"coupling {k!r}", v) for k, v in couplings.items()}
     return MappingProxyType(values)
+
+
+def _family(source: Any, library: str) -> Callable[..., Any] | None:
+    """Return what makes targets of an object at other couplings, if it can."""
+    at = getattr(source, "at", None)
+    return None if at is None else lambda **couplings: as_target(at(**couplings), library=library)
 
 
 def _check_functions(observables: Mapping[str, Any]) -> None:

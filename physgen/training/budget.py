@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-__all__ = ["affordable_steps"]
+__all__ = ["affordable_steps", "too_few_steps"]
 
 CALIBRATION_STEPS = 12
+LEAST_STEPS = 100  # that a budget has to allow
 
 
 def affordable_steps(
@@ -32,3 +33,13 @@ def affordable_steps(
     validate()
     per_step += (time.process_time() - start) / between
     return max(1, int(seconds / per_step))
+
+
+def too_few_steps(budget: str | None, n_steps: int) -> str:
+    """Return that a time budget was too short to train anything, or ""."""
+    if budget is None or n_steps >= LEAST_STEPS:
+        return ""
+    return (
+        f"a fit should take at least {LEAST_STEPS} steps, got {n_steps} within the budget "
+        f"{budget!r}: give it more time, a smaller model or smaller batches"
+    )

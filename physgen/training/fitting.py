@@ -34,7 +34,7 @@ import xarray as xr
 from physgen.core.errors import InputError, InterruptedRunError, TrainingDivergedError
 from physgen.core.learning import Annealed, Objective
 from physgen.core.random import Stream, as_stream
-from physgen.training.budget import affordable_steps
+from physgen.training.budget import affordable_steps, too_few_steps
 from physgen.training.default_settings import default_settings
 from physgen.training.progress import Progress, Reporter
 from physgen.training.settings import FitSettings, parse_seconds
@@ -43,7 +43,6 @@ from physgen.training.stepped import resolve
 
 __all__ = ["FitResult", "Schedule", "fit"]
 
-LEAST_STEPS = 100  # that a budget has to allow
 TOLERANCE = 1.0  # standard errors by which the kept validation loss may exceed the lowest
 
 
@@ -118,8 +117,7 @@ def fit(
     rng : Stream or int
         Order of the items, and randomness of the objective.
     budget : str, optional
-        CPU time, e.g. "60s", instead of the length in the settings.  A warning says if it allows
-        fewer than 100 steps.
+        CPU time, e.g. "60s", instead of the length in the settings; too short a one warns.
     schedule : Schedule, optional
         Follow an earlier fit, instead of `settings` and validation: a refit that stopped at
         another step would show a difference that does not come from the data.
@@ -187,9 +185,9 @@ def fit(
     checkpoint()
     reporter.report(final=True)
     model.load_state_dict(loop.state.best)
-    said = loop.complaint
-    if said and on_checkpoint is None:  # a run keeps it with the history instead
-        warnings.warn(said, stacklevel=2)
+    said = too_few_steps(None if schedule else loop.settings.budget, loop.state.n_steps)
+    if said and on_checkpoint is None:
+        warnings.warn(said, stacklevel=2)  # a run keeps it with the history instead
     return FitResult(
         model=model,
         history=loop.state.history_dataset().assign_attrs(warnings=said),
@@ -236,17 +234,6 @@ class _Loop:
     @property
     def n_epochs(self) -> int:
         return math.ceil(self.state.n_steps / self.steps_per_epoch)
-
-    @property
-    def complaint(self) -> str:
-        """That a time budget was too short to train anything, or ""."""
-        settings, n_steps = self.settings, self.state.n_steps
-        if settings.budget is None or self.schedule is not None or n_steps >= LEAST_STEPS:
-            return ""
-        return (
-            f"a fit should take at least {LEAST_STEPS} steps, got {n_steps} within the budget "
-            f"{settings.budget!r}: give it more time, a smaller model or smaller batches"
-        )
 
     def begin(self) -> None:
         """Take the first carry, and turn a time budget into a number of steps."""

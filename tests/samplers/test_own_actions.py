@@ -101,7 +101,7 @@ def test_a_local_sweep_keeps_exact_draws_exact():
         state, info = chains.step(Stream(2), chains.init(Stream(1), len(x), x), 5)
         square = (state.x**2).mean()
         assert (abs(square - 1) < 4 * math.sqrt(2 / x.size)) is sound
-        assert 0.3 < info.accepted.mean() < 0.9
+        assert 0.5 < info.accepted.mean() < 0.95
 
 
 def test_chains_do_not_depend_on_how_many_there_are():
@@ -262,7 +262,7 @@ def test_weighted_draws_take_own_observables():
     rows = [table.sel(quantity=f"G[{r}]") for r in range(3)]
     assert G_agrees([float(r["value"]) for r in rows], [float(r["error"]) for r in rows], 0.02)
     overflow = importance(
-        _Fair(), as_target(lambda x: 0 * x.sum(1), 200, support="spins"), n=128, seed=1,
+        _Fair(), as_target(lambda x: 0 * x.sum(1), 200, support="spins"), n=256, seed=1,
         observables={"n": lambda x: np.einsum("ni,ni->n", x, x)}, forward_check=False,
     )  # fmt: skip
     assert float(overflow.sel(quantity="n")["value"]) == 200

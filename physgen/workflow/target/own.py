@@ -53,7 +53,7 @@ def load(section: TargetSection, L: int | None, couplings: Mapping[str, float]) 
         found = _called(file, name, found, arguments)
         if not _is_target(found):
             raise InputError(
-                f"[target] object {name!r} must return a target (with event_shape and "
+                f"[target] object {name!r} must return a target (with event_shape, and "
                 f"action), got a {type(found).__name__}; physgen.as_target makes one of functions"
             )
     elif arguments:
