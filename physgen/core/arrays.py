@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from physgen.core.checks import is_list_or_tuple
 from physgen.core.errors import InputError
 
 __all__ = ["like", "real_numbers", "to_numpy", "wide"]
@@ -74,17 +75,17 @@ def real_numbers(name: str, value: Any) -> Any:
             return value
         parts = to_numpy(value.imag)
     else:
-        if isinstance(value, list | tuple) and any(hasattr(v, "detach") for v in value):
+        if is_list_or_tuple(value) and any(hasattr(v, "detach") for v in value):
             raise InputError(
                 f"{name} must be one array or tensor, got a {type(value).__name__} of tensors; "
                 "join them with torch.stack, and name library='torch'"
             )
-        value = np.asarray(value)
-        if value.dtype.kind in "biuf":
-            return value
-        if value.dtype.kind != "c":
-            raise InputError(f"{name} must be real numbers, got {value.dtype} values")
-        parts = value.imag
+        array: np.ndarray = np.asarray(value)
+        if array.dtype.kind in "biuf":
+            return array
+        if array.dtype.kind != "c":
+            raise InputError(f"{name} must be real numbers, got {array.dtype} values")
+        value, parts = array, array.imag
     if np.any(parts != 0):  # NaN too
         largest = np.ravel(parts)[np.argmax(np.abs(np.ravel(parts)))]
         raise InputError(

@@ -9,7 +9,7 @@ For any threshold c the share of the target with :math:`\log w > c` is known twi
 
 If a part f of the target lies where q does not draw, f of the particles have weights above all
 draws: log Z is then too low by :math:`-\log(1 - f)`.  The particles are few and the moves short:
-0.3 s of CPU time for phi^4 on 4 x 4 sites, 1.3 s on 16 x 16, 1 s for a NumPy action of two numbers,
+0.3 s of CPU time for phi^4 on 4 x 4 sites, 1.3 s on 16 x 16, 1 s for two numbers in NumPy,
 4 s for a torch action of 32.  It is given up after TIME, or where its islands disagree.
 """
 

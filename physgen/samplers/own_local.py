@@ -94,8 +94,8 @@ class OwnLocalChains:
         key, u, taken = key_words(rng), np.empty(n_chains), np.zeros(n_chains)
 
         def draw(site: int, t: int, what: int) -> np.ndarray:
-            words = (np.uint64(each) for each in (site, t, 0, what))
-            uniforms(*words, *key, u)
+            zero = np.uint64(0)
+            uniforms(np.uint64(site), np.uint64(t), zero, np.uint64(what), key[0], key[1], u)
             return u
 
         for t in range(n):
