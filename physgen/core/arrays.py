@@ -71,25 +71,28 @@ def real_numbers(name: str, value: Any) -> Any:
         If a value has an imaginary part, or is no number.
     """
     if hasattr(value, "detach"):
-        if not value.is_complex():
-            return value
-        parts = to_numpy(value.imag)
-    else:
-        if is_list_or_tuple(value) and any(hasattr(v, "detach") for v in value):
-            raise InputError(
-                f"{name} must be one array or tensor, got a {type(value).__name__} of tensors; "
-                "join them with torch.stack, and name library='torch'"
-            )
-        array: np.ndarray = np.asarray(value)
-        if array.dtype.kind in "biuf":
-            return array
-        if array.dtype.kind != "c":
-            raise InputError(f"{name} must be real numbers, got {array.dtype} values")
-        value, parts = array, array.imag
+        if value.is_complex():
+            _refuse_imaginary(name, to_numpy(value.imag))
+            return value.real
+        return value
+    if is_list_or_tuple(value) and any(hasattr(v, "detach") for v in value):
+        raise InputError(
+            f"{name} must be one array or tensor, got a {type(value).__name__} of tensors; join "
+            "them with torch.stack, and name library='torch'"
+        )
+    array: np.ndarray = np.asarray(value)
+    if array.dtype.kind == "c":
+        _refuse_imaginary(name, array.imag)
+        return array.real
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"{name} must be real numbers, got {array.dtype} values")
+    return array
+
+
+def _refuse_imaginary(name: str, parts: np.ndarray) -> None:
     if np.any(parts != 0):  # NaN too
-        largest = np.ravel(parts)[np.argmax(np.abs(np.ravel(parts)))]
+        largest = parts.ravel()[np.argmax(np.abs(parts.ravel()))]
         raise InputError(
             f"{name} must be real, got complex numbers with imaginary parts up to {largest:.3g}; "
             "return the real part, or two quantities"
         )
-    return value.real
