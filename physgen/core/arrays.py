@@ -80,10 +80,10 @@ def real_numbers(name: str, value: Any) -> Any:
             f"{name} must be one array or tensor, got a {type(value).__name__} of tensors; join "
             "them with torch.stack, and name library='torch'"
         )
-    array: np.ndarray = np.asarray(value)
+    array: Any = np.asarray(value)
     if array.dtype.kind == "c":
-        _refuse_imaginary(name, array.imag)
-        return array.real
+        _refuse_imaginary(name, np.imag(array))
+        return np.real(array)
     if array.dtype.kind not in "biuf":
         raise InputError(f"{name} must be real numbers, got {array.dtype} values")
     return array
