@@ -185,6 +185,7 @@ def test_the_calibration_of_a_budget_leaves_no_trace_in_the_chains(in_place):
     assert torch.equal(*chains)
 
 
+@pytest.mark.filterwarnings("ignore:a fit should take")
 def test_a_calibration_that_runs_on_the_chains_themselves_is_seen(monkeypatch):
     """Saboteur of the test above: the trial is handed the carry and not a copy."""
     monkeypatch.setattr("physgen.training.state.copied", dict)
