@@ -21,11 +21,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from physgen.analysis.autocorrelation import MANY_CHAINS, TauInt, as_series, tau_int
+from physgen.analysis.autocorrelation import MANY_CHAINS, TauInt, as_series, is_constant, tau_int
 from physgen.core.checks import check_choice, check_positive_int
 from physgen.core.errors import InputError
 
-__all__ = ["Blocks", "Estimate", "chi2_p_value", "choose_blocks", "gamma_method", "mean_estimate"]
+__all__ = [
+    "Blocks",
+    "Estimate",
+    "chi2_p_value",
+    "choose_blocks",
+    "gamma_method",
+    "mean_estimate",
+    "says_nothing",
+]
 
 
 class Estimate(NamedTuple):
@@ -103,22 +111,24 @@ def choose_blocks(
 def mean_estimate(x: Any, *, method: str = "auto") -> Estimate:
     """Return the mean over all chains and draws, with its standard error.
 
+    The error is NaN for a single number, and where fewer than 64 numbers are all the same.
+
     Parameters
     ----------
     x : array_like, shape (n_chains, n_draws) or (n_draws,)
     method : {"auto", "chains", "binning", "gamma"}
-        "auto" is "chains" from 64 chains on, else "gamma".
+        "auto" is "chains" from 64 chains on, and for chains of one draw, else "gamma".
     """
     x = as_series(x)
     check_choice("method", method, ("auto", "chains", "binning", "gamma"))
     if method == "auto":
-        method = "chains" if len(x) >= MANY_CHAINS else "gamma"
+        method = "chains" if len(x) >= MANY_CHAINS or x.shape[1] == 1 else "gamma"
     value = float(x.mean())
     if method == "gamma":
         return Estimate(value, _gamma_error(x, tau_int(x)), method)
     blocks = choose_blocks([x], method=method)
     means = blocks.means(x)
-    if len(means) < 2:
+    if len(means) < 2 or says_nothing(x):
         return Estimate(value, math.nan, method)
     error = blocks.inflation * means.std(ddof=1) / math.sqrt(len(means))
     return Estimate(value, float(error), method)
@@ -156,10 +166,17 @@ def gamma_method(function: Callable[..., Any], *series: Any) -> Estimate:
     return Estimate(float(function(*means)), _gamma_error(projected, tau_int(projected)), "gamma")
 
 
+def says_nothing(*series: np.ndarray) -> bool:
+    """Whether series are so short and constant that they have no error, rather than one of 0."""
+    return series[0].size < MANY_CHAINS and all(is_constant(x) for x in series)
+
+
 def _gamma_error(x: np.ndarray, tau: TauInt) -> float:
-    """Return sqrt(2 tau Gamma(0) / n): 0 for a constant series, NaN for a single draw."""
+    """Return sqrt(2 tau Gamma(0) / n): 0 for a constant series, NaN for a very short one."""
+    if says_nothing(x) or x.shape[1] < 2:
+        return math.nan
     if math.isnan(tau.value):
-        return math.nan if x.size < 2 else 0.0
+        return 0.0
     # The variance about the mean of the data misses the variance of this mean.
     return math.sqrt(2 * tau.value * float(x.var()) / x.size * (1 + 2 * tau.value / x.size))
 

@@ -20,9 +20,11 @@ from typing import Any
 import numpy as np
 
 from physgen.analysis.autocorrelation import as_series
-from physgen.analysis.errors import Estimate, choose_blocks
+from physgen.analysis.errors import Estimate, choose_blocks, says_nothing
 
 __all__ = ["jackknife"]
+
+_LEAST = 4  # blocks: of two or three a function of means may happen to be the same
 
 
 def jackknife(
@@ -46,7 +48,7 @@ def jackknife(
     Returns
     -------
     Estimate
-        Error NaN with fewer than 2 blocks.
+        Error NaN with fewer than 4 blocks, or fewer than 64 numbers that are all the same.
 
     Examples
     --------
@@ -61,7 +63,7 @@ def jackknife(
     means = [blocks.means(x) for x in arrays]
     n = len(means[0])
     plain = float(function(*(m.mean() for m in means)))
-    if n < 2:
+    if n < _LEAST or says_nothing(*arrays):
         return Estimate(plain, math.nan, blocks.method)
     without = np.asarray(function(*((m.sum() - m) / (n - 1) for m in means)), dtype=float)
     center = float(without.mean())

@@ -2,6 +2,10 @@
 
 Packages that compute with NumPy convert at their public functions.  A torch tensor can only reach
 a function if the caller has already imported torch, so nothing here ever imports it.
+
+**Functions of a user** never see the narrow types that physgen keeps spins and outcomes in (int8
+and uint8, which einsum, ``@`` and tensordot add up modulo 256): spins come as float64, outcomes,
+which are labels and index tables, as int64.  What the functions return has to be real.
 """
 
 from __future__ import annotations
@@ -10,7 +14,12 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["like", "to_numpy"]
+from physgen.core.checks import is_list_or_tuple
+from physgen.core.errors import InputError
+
+__all__ = ["like", "real_numbers", "to_numpy", "wide"]
+
+_WIDE = {"spins": "float64", "outcomes": "int64"}
 
 
 def to_numpy(x: Any) -> np.ndarray:
@@ -28,3 +37,62 @@ def like(result: np.ndarray, x: Any) -> Any:
 
     tensor = torch.from_numpy(np.ascontiguousarray(result))  # pyright: ignore[reportUnknownMemberType]
     return tensor.to(x.device)
+
+
+def wide(x: Any, kind: str) -> Any:
+    """Return a copy of configurations x of one kind of support, in a type for users' functions.
+
+    Parameters
+    ----------
+    x : ndarray or tensor
+    kind : {"spins", "outcomes", "reals"}
+        Spins become float64, outcomes int64; real fields keep their type.  The copy may be
+        overwritten.
+    """
+    if hasattr(x, "detach"):
+        import torch
+
+        return x.to(getattr(torch, _WIDE[kind]), copy=True) if kind in _WIDE else x.clone()
+    return np.array(x, dtype=_WIDE.get(kind))
+
+
+def real_numbers(name: str, value: Any) -> Any:
+    """Return what a user's function gave as real numbers of its kind; complex zeros are dropped.
+
+    Parameters
+    ----------
+    name : str
+        What the values are, for messages: "action", "observable 'c'".
+    value : array_like or tensor
+
+    Raises
+    ------
+    InputError
+        If a value has an imaginary part, or is no number.
+    """
+    if hasattr(value, "detach"):
+        if value.is_complex():
+            _refuse_imaginary(name, to_numpy(value.imag))
+            return value.real
+        return value
+    if is_list_or_tuple(value) and any(hasattr(v, "detach") for v in value):
+        raise InputError(
+            f"{name} must be one array or tensor, got a {type(value).__name__} of tensors; join "
+            "them with torch.stack, and name library='torch'"
+        )
+    array: Any = np.asarray(value)
+    if array.dtype.kind == "c":
+        _refuse_imaginary(name, np.imag(array))
+        return np.real(array)
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"{name} must be real numbers, got {array.dtype} values")
+    return array
+
+
+def _refuse_imaginary(name: str, parts: np.ndarray) -> None:
+    if np.any(parts != 0):  # NaN too
+        largest = parts.ravel()[np.argmax(np.abs(parts.ravel()))]
+        raise InputError(
+            f"{name} must be real, got complex numbers with imaginary parts up to {largest:.3g}; "
+            "return the real part, or two quantities"
+        )

@@ -16,6 +16,7 @@ __all__ = [
     "PhysgenError",
     "StoreError",
     "TrainingDivergedError",
+    "UnboundedTargetError",
 ]
 
 
@@ -25,6 +26,10 @@ class PhysgenError(Exception):
 
 class InputError(PhysgenError, ValueError):
     """A value given by the user breaks a stated rule."""
+
+
+class UnboundedTargetError(InputError):
+    """The weight e^{-S} of a target cannot be normalised: S falls, or does not grow, far away."""
 
 
 class StoreError(PhysgenError, OSError):
@@ -59,10 +64,15 @@ class ChainTooShortError(PhysgenError):
         chains are shorter than this time.
     n_draws_needed : int
         Estimated number of draws that each chain needs, warm-up included.
+    draws : Dataset or None
+        The draws as ``quiet=True`` would have returned them; None if the warm-up gave up.
     """
 
-    def __init__(self, message: str, tau_int: float, n_draws_needed: int) -> None:
+    def __init__(
+        self, message: str, tau_int: float, n_draws_needed: int, draws: object = None
+    ) -> None:
         super().__init__(message)
+        self.draws = draws
         self.tau_int = tau_int
         self.n_draws_needed = n_draws_needed
 

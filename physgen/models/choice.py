@@ -13,6 +13,8 @@ from physgen.models.configurations import ConfigurationModel
 from physgen.models.decimated import Decimated, learned, reduced
 from physgen.models.families import FAMILIES, names
 from physgen.models.flip_mixture import FlipMixture
+from physgen.targets.checked import checked_target
+from physgen.targets.own import whole_target
 
 __all__ = ["default_family", "for_target"]
 
@@ -28,6 +30,7 @@ def default_family(target: Any) -> str:
     InputError
         If the configurations are neither spins nor real fields.
     """
+    target = whole_target(target)
     kind = target.support.kind
     if kind == "spins":
         return "coloured-net"
@@ -83,6 +86,7 @@ def for_target(
     >>> for_target(Phi4.from_unhalved(L=4, m2=-4.0, lam=8.0)).config["family"]
     'equivariant-cnf'
     """
+    target = checked_target(target)
     if begin_from is not None:
         given = [*(["family"] if family != "auto" else []), *(["mixture"] if mixture else [])]
         if given := [*given, *options]:

@@ -101,7 +101,7 @@ def lattice_of(target: Any, support: Support, who: str) -> Hypercubic:
     if target.support != support or not isinstance(lattice, Hypercubic):
         what = "spins" if support == SPINS else "real fields"
         raise InputError(
-            f"{who} needs a target of {what} with a Hypercubic lattice, got {target!r}; a target "
-            "of your own is a class with `lattice` beside its action"
+            f"{who} needs a target of {what} with a Hypercubic lattice, got {target!r}; give "
+            "a target of your own its lattice: as_target(action, lattice=Hypercubic((8, 8)))"
         )
     return lattice

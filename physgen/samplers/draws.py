@@ -32,22 +32,25 @@ from physgen.core.declared import declared
 from physgen.core.errors import InputError
 from physgen.core.protocols import Density, JointDensity, Simulator, Target
 from physgen.core.random import Stream, as_stream
+from physgen.observables.evaluate import check_names
+from physgen.samplers.found_start import default_move
 from physgen.samplers.importance_sampling import ESS_FLOOR, importance
 from physgen.samplers.loop.recording import named, target_attrs
 from physgen.samplers.loop.warmup import AutoWarmup
 from physgen.samplers.run import run
-from physgen.samplers.sequential import default_move
 from physgen.samplers.unweighted_draws import (
     GROUPS,
     Observables,
     UnweightedDraws,
-    as_numpy,
     check_fit,
     labelled,
     units_of,
+    values_on,
 )
 from physgen.samplers.weight_alarms import alarms
+from physgen.targets.checked import checked_target
 from physgen.targets.configurations import Configurations
+from physgen.targets.own import whole_target
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -87,8 +90,8 @@ def draws_of(
         Draws in all, >= 128; rounded up to a multiple of 64, or of `n_chains`.
     rng : Stream or int
     observables : mapping of name to callable, optional
-        Functions of configurations (n, *event_shape), returning (n,); the target's own if not
-        given.
+        Functions of configurations (n, *event_shape), spins as float64 and outcomes as int64,
+        returning (n,) or (n, ...); the target's own if not given.
     ess_floor : float
         Effective draws below which weights are refused.
     samples, log_z
@@ -131,32 +134,36 @@ def draws_of(
         about = {"exactness": "approximate", "exactness_for": "the target"}
         return ds.assign_attrs(target_attrs(target) | about)
     stream = as_stream(rng)
-    found = dict(observables or declared(model if target is None else target).observables)
+    check_names(observables or (), ("log_weight",))
+    aim: Target | None = None if target is None else checked_target(target)
+    if hasattr(model, "action") and not isinstance(model, Density | JointDensity):
+        model = whole_target(model)
+    found = dict(observables or declared(model if aim is None else aim).observables)
     if not found:
-        if target is None:
+        if aim is None:
             raise InputError(
                 "observables must be given where no target names any, got none; e.g. "
                 'observables={"magnetization": lambda x: x.mean(axis=(1, 2))}'
             )
-        found = {"action": target.action}
-    if isinstance(model, Density) and target is not None:
+        found = {"action": aim.action}
+    if isinstance(model, Density) and aim is not None:
         return importance(
-            model, target, n, stream, observables=observables, ess_floor=ess_floor,
+            model, aim, n, stream, observables=observables, ess_floor=ess_floor,
             samples=samples, log_z=log_z, keep="draws",
         )  # fmt: skip
     if isinstance(model, Density):
         return _unweighted(model, None, n, stream, found)
     if isinstance(model, JointDensity):
-        return _joint(model, target, n, stream, found, ess_floor)
+        return _joint(model, aim, n, stream, found, ess_floor)
     if isinstance(model, Target):
         chains = partial(
             run, default_move(model) if sampler is None else sampler, model, n_chains=n_chains,
             n_draws=math.ceil(n / check_positive_int("n_chains", n_chains)), thin=thin,
             warmup=warmup, rng=stream, quiet=quiet,
         )  # fmt: skip
-        return _weighted_chains(chains, model, target, found, ess_floor)
+        return _weighted_chains(chains, model, aim, found, ess_floor)
     if isinstance(model, Simulator):
-        return _unweighted(model, target, n, stream, found)
+        return _unweighted(model, aim, n, stream, found)
     raise InputError(
         "model must be a density (log_prob, sample), a joint density, a target (action) or a "
         f"simulator (sample), got {type(model).__name__}"
@@ -180,7 +187,10 @@ def _joint(
             log_ws.append(to_numpy(log_r).astype(np.float64) - to_numpy(log_q))
         xs.append(to_numpy(x))
     x = np.concatenate(xs)
-    series = {name: as_numpy(f)(x).reshape(_CHAINS, -1) for name, f in observables.items()}
+    series = {
+        name: a.reshape(_CHAINS, -1, *a.shape[1:])
+        for name, a in values_on(observables, x, target).items()
+    }
     about = {"model": named(model), "sampler": "draws of the model", "chains": "independent"}
     if target is None:
         about |= {"exactness": "exact", "exactness_for": "the model"}
@@ -207,10 +217,11 @@ def _weighted_chains(
         check_fit(model.event_shape, target)
 
         def log_weight(x: np.ndarray) -> np.ndarray:
+            x = x.astype(narrow, copy=False)
             return to_numpy(model.action(x)) - to_numpy(target.action(x))
 
+        narrow = {"spins": np.int8, "outcomes": np.uint8}.get(target.support.kind)
         functions["log_weight"] = log_weight
-    functions = {name: as_numpy(function) for name, function in functions.items()}
     ds = chains(observables=functions)
     if target is None:
         return _with_units(ds.assign_attrs(exactness_for="the model"), observables)

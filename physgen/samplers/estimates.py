@@ -86,7 +86,7 @@ def estimates(
         enters), ess, r_hat, unit and estimator.  Energies give energy_per_site and
         specific_heat; an action, action_per_site; a magnetization, itself and abs_magnetization,
         susceptibility, chi_abs and binder, and correlation_length where structure_factor_kmin
-        was recorded; any other observable, its mean.
+        was recorded; any other observable, its mean, or the mean of each component, G[0], G[1].
 
     Raises
     ------
@@ -115,7 +115,8 @@ def estimates(
             rows[key].append(float(value))
         rows["unit"].append(q.unit)
         rows["estimator"].append(f"{q.estimator}; {found.method}")
-    keep = ("target", "exactness", "exactness_for", "sampler", "thin", "seed", "warnings")
+    keep = ("target", "exactness", "exactness_for", "sampler", "thin", "seed", "warnings",
+            "forward_check")  # fmt: skip
     table = xr.Dataset(
         {key: ("quantity", np.array(values)) for key, values in rows.items()},
         {"quantity": names, **{k: v for k, v in ds.coords.items() if v.ndim == 0}},
@@ -164,7 +165,7 @@ def _quantities(ds: xr.Dataset) -> Iterator[_Quantity]:
         return a.mean(axis=0, keepdims=True) if coupled else a
 
     for name, a in x.items():
-        attrs = ds[name].attrs
+        attrs = ds[name.split("[")[0]].attrs
         if name == "energy":
             unit = attrs.get("units", "J")
             yield _Quantity(
@@ -252,12 +253,16 @@ def _series(ds: xr.Dataset) -> dict[str, np.ndarray]:
         dims = set(ds[name].dims)
         if name == "configurations" or not {"chain", "draw"} <= dims:
             continue
-        if extra := sorted(map(str, dims - {"chain", "draw"})):
+        extra = [str(d) for d in ds[name].dims if d not in ("chain", "draw")]
+        if extra and not all(d.startswith(f"{name}_") for d in extra):
             raise InputError(
                 f"estimates takes one replica at a time, got dim {extra[0]!r}; choose with "
                 f"ds.sel({extra[0]}=...)"
             )
-        found[str(name)] = ds[name].transpose("chain", "draw").values
+        values = ds[name].transpose("chain", "draw", *extra).values
+        for place in np.ndindex(values.shape[2:]):  # the components of an observable
+            label = f"[{','.join(map(str, place))}]" if place else ""
+            found[f"{name}{label}"] = values[(slice(None), slice(None), *place)]
     return found
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from physgen.core.chains import Info, State
 from physgen.core.checks import check_finite, check_positive, check_positive_int
-from physgen.core.errors import InputError
+from physgen.core.errors import InputError, UnboundedTargetError
 from physgen.core.protocols import Target
 from physgen.core.random import Stream
 from physgen.samplers.fields.dual_averaging import DualAveraging
@@ -28,6 +28,7 @@ from physgen.samplers.fields.moves import Moves, check_settings, fields_of
 __all__ = ["HMC", "TrajectoryChains"]
 
 _MOST_STEPS = 256  # of a trajectory while the step size is tuned
+_MOST_LEAPS = 1 << 14  # of a trajectory afterwards
 
 
 @final
@@ -175,6 +176,12 @@ class TrajectoryChains:
             state, info = self._move(rng.at(i), state, np.array([trial._leap]), steps)
             adaptation.update(float(np.mean(info.metrics["acceptance_probability"])))
         tuned = replace(self, step_size=adaptation.result)
+        if tuned.n_leapfrog > _MOST_LEAPS:
+            raise UnboundedTargetError(
+                f"a trajectory must take at most {_MOST_LEAPS} steps, got {tuned.n_leapfrog:.3g} "
+                f"of the step size {tuned.step_size:.3g} that the warm-up came to: hardly any "
+                "move is accepted. Check the action and its sign, or give step_size="
+            )
         if self.sampler.n_leapfrog is None:  # whole steps that make up the length
             length = self.sampler.trajectory_length
             tuned = replace(tuned, step_size=length / tuned.n_leapfrog)

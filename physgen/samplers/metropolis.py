@@ -28,6 +28,7 @@ from physgen.core.errors import InputError
 from physgen.core.protocols import Target
 from physgen.samplers.plain import kernel_name
 from physgen.samplers.spins.local import DEVICES, LAYOUTS, RNGS, bind_ising
+from physgen.targets.own import whole_target
 
 __all__ = ["Metropolis"]
 
@@ -36,6 +37,9 @@ __all__ = ["Metropolis"]
 @dataclass(frozen=True, kw_only=True)
 class Metropolis:
     """Sequential Metropolis; one step is one sweep.
+
+    Compiled loops move Ising spins, phi^4 and free fields; any other action of spins or real
+    fields takes one action of all chains for every site (:mod:`physgen.samplers.own_local`).
 
     Parameters
     ----------
@@ -64,7 +68,7 @@ class Metropolis:
         Raises
         ------
         InputError
-            If there is no local Metropolis for this target, or the layout cannot take it.
+            If the target has neither spins nor real fields, or the layout cannot take it.
         """
         name = kernel_name(target)
         if name == "ising":
@@ -79,6 +83,6 @@ class Metropolis:
             from physgen.samplers.fields.local import bind_phi4
 
             return bind_phi4(target, self.rng)
-        raise InputError(
-            f"Metropolis needs an Ising, phi^4 or free-field target, got {target!r}; use HMC"
-        )
+        from physgen.samplers.own_local import bind_own
+
+        return bind_own(whole_target(target), self.ties)

@@ -13,6 +13,7 @@ from physgen.core.declared import declared
 from physgen.core.errors import InputError
 from physgen.core.protocols import Compilable
 from physgen.core.random import Stream
+from physgen.observables.evaluate import values_of
 
 __all__ = ["default_observables", "first_configurations", "kernel_name"]
 
@@ -68,6 +69,8 @@ def default_observables(
 ) -> Mapping[str, np.ndarray]:
     """Return the given observables of configurations x, else the target's own, else its action."""
     named = given or declared(target).observables or {"action": target.action}
+    if given:
+        return {name: values_of(name, o, x, target.support.kind) for name, o in given.items()}
     return {name: np.asarray(to_numpy(o(x)), dtype=np.float64) for name, o in named.items()}
 
 

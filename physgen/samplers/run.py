@@ -76,7 +76,8 @@ def run(sampler: Sampler, target: Target, **how: Unpack[RunKeywords]) -> xr.Data
     observables : None, names, or mapping of name to callable
         None: the target's own.  Names: of the target, or magnetization, mean_square and
         structure_factor_kmin of `physgen.observables`.  Callables take configurations
-        (n_chains, *event_shape) and return (n_chains,).
+        (n_chains, *event_shape), spins as float64 and outcomes as int64, and return (n_chains,),
+        or (n_chains, ...): a correlator.
     keep : None or "configurations"
         Keep the configuration of every draw too, spins as bits (`unpack_configurations`).
     start : "hot/cold", "hot", "cold" or ndarray (n_chains, *event_shape)
@@ -102,6 +103,8 @@ def run(sampler: Sampler, target: Target, **how: Unpack[RunKeywords]) -> xr.Data
         If an argument breaks its rule, or the result does not fit in memory.
     ChainTooShortError
         If the chains have not converged; the message says how many draws would suffice.
+    UnboundedTargetError
+        If e^{-S} cannot be normalized, as far as the warm-up can see, or no move is accepted.
     NonFiniteActionError
         If an observable becomes NaN or infinite.
     """

@@ -33,19 +33,21 @@ from physgen.core.errors import InputError
 from physgen.core.protocols import Density, Target
 from physgen.core.random import Stream, as_stream
 from physgen.samplers.exchange import regroup
+from physgen.samplers.found_start import default_move
 from physgen.samplers.loop.memory import check_memory
+from physgen.samplers.loop.progress import Progress, Reporter
 from physgen.samplers.loop.recording import named
 from physgen.samplers.smc_checkpoint import ISLANDS, PILOT, Annealing, Stage
 from physgen.samplers.smc_paths import Path, path_to
 from physgen.samplers.smc_results import Islands, label
+from physgen.targets.checked import checked_target
 from physgen.targets.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["default_move", "smc"]
+__all__ = ["smc"]
 
-_MAX_STAGES = 10_000
 _PILOT = 4096  # particles of the pilot run, at most
 _TUNING = 20  # moves that tune the sampler of a stage, in the pilot run
 
@@ -60,6 +62,8 @@ def smc(
     cess: float = 0.95,
     resample_below: float = 0.5,
     start: Density | None = None,
+    max_stages: int = 1000,
+    progress: Callable[[Progress], None] | None = None,
     seed: int | None = None,
     rng: Stream | int | None = None,
     keep: str | None = None,
@@ -71,13 +75,14 @@ def smc(
     Parameters
     ----------
     target : Target
-        Ising and Phi4 need nothing else; other targets need `start`.
+        Of spins or real fields.  Ising and Phi4 begin at independent sites, other spins at
+        infinite temperature, other fields at a Gaussian that a pilot run finds.
     n_particles : int
         Particles of an island, >= 2.
     n_islands : int
         Independent islands, >= 8: their spread is the error.
     move : Sampler, optional
-        By default HeatBath for Ising, HMC for real fields.
+        By default HeatBath for Ising, HMC for real fields with a force, else Metropolis.
     n_moves : int
         Steps of the move per stage (sweeps, trajectories), >= 1.
     cess : float
@@ -87,7 +92,13 @@ def smc(
         Effective share of an island's particles below which it is resampled, in [0, 1]; 0 never
         (annealed importance sampling), 1 always.
     start : Density, optional
-        Where to anneal from, instead of independent sites.
+        Where to anneal from instead: it can be drawn exactly and covers the target, e.g.
+        ``FreeField(lattice, m2=1.0)`` or a trained model.
+    max_stages : int
+        Stages after which it gives up, >= 1.
+    progress : callable(Progress), optional
+        Called after every stage, with `done` of 100 percent of the way, for phase "pilot" (which
+        fixes the stages) and phase "islands".
     seed, rng : int, Stream
         One of the two.
     keep : None or "configurations"
@@ -110,8 +121,8 @@ def smc(
     Raises
     ------
     InputError
-        If an argument breaks its rule, no path to this target is known, or the checkpoint
-        belongs to another run.
+        If an argument breaks its rule, the target cannot be normalized or is not reached within
+        `max_stages`, or the checkpoint belongs to another run.
 
     Examples
     --------
@@ -131,6 +142,10 @@ def smc(
         raise InputError(f"cess must be between 0 and 1, got {cess}")
     if not 0 <= check_finite("resample_below", resample_below) <= 1:
         raise InputError(f"resample_below must be in [0, 1], got {resample_below}")
+    check_positive_int("max_stages", max_stages)
+    if progress is not None and not callable(progress):
+        raise InputError(f"progress must be a function of a Progress, or None, got {progress!r}")
+    whole = checked_target(target)
     stream = as_stream(rng if rng is not None else seed)  # type: ignore[arg-type]
     n = n_particles * n_islands
     check_memory(
@@ -138,15 +153,24 @@ def smc(
         f"n_particles = {n_particles} and n_islands = {n_islands}",
         "lower n_particles",
     )
-    move = default_move(target) if move is None else move
+    path = path_to(target if start is None else whole, start)
+    move = default_move(path.at(1.0)) if move is None else move
     if not isinstance(move, Sampler):
         raise InputError(f"move must be a sampler, e.g. HeatBath(), got {move!r}")
     identity = {
-        "target": named(target), "fingerprint": fingerprint(target), "move": named(move),
+        "target": named(whole), "fingerprint": fingerprint(whole), "move": named(move),
         "n_islands": n_islands, "n_moves": n_moves, "cess": cess, "rng": repr(stream),
         "resample_below": resample_below,
     }  # fmt: skip
-    run = _Run(path_to(target, start), move, n_moves, identity, on_stage or (lambda _: None))
+    reporter = Reporter(progress, 8 * n * math.prod(whole.event_shape))
+
+    def staged(now: Annealing) -> None:
+        done = int(100 * now.fraction)
+        reporter.report(now.phase, done, 100, final=now.fraction >= 1)
+        if on_stage is not None:
+            on_stage(now)
+
+    run = _Run(path, move, n_moves, identity, staged, max_stages)
     begun = None if checkpoint is None else Annealing.from_dataset(checkpoint, identity)
     if begun is None or begun.phase == PILOT:
         pilot = Islands(1, min(n, _PILOT))
@@ -158,7 +182,7 @@ def smc(
     islands = Islands(n_islands, n_particles)
     done = run.anneal(ISLANDS, islands, resample_below, stream.child("islands"), plan, begun)
     return label(
-        target,
+        whole,
         move,
         done.bound or run.bound(done.stages[-1]),
         done.state,
@@ -178,6 +202,7 @@ class _Run:
     n_moves: int
     identity: Mapping[str, Any]
     on_stage: Callable[[Annealing], None]
+    max_stages: int
 
     def bound(self, stage: Stage) -> Any:
         """Return the move of a stage."""
@@ -217,8 +242,12 @@ class _Run:
         if isinstance(plan, list):
             stage = plan[k]
         else:
-            if k == _MAX_STAGES:
-                raise InputError(f"cess must allow fewer than {_MAX_STAGES} stages, got {plan}")
+            if k == self.max_stages:
+                raise InputError(
+                    f"smc must reach its target within max_stages = {self.max_stages}, got "
+                    f"{before.fraction:.3g} of the way; give start= a density that covers the "
+                    "target better, lower cess, or raise max_stages"
+                )
             step = _step(islands, slope, plan, 1 - before.fraction)
             stage = Stage(before.fraction + step, {})
         islands.weigh(slope, stage.fraction - before.fraction)
@@ -246,14 +275,3 @@ def _step(islands: Islands, slope: np.ndarray, cess: float, rest: float) -> floa
             high = middle
     # Even where no step is small enough, the target has to be reached.
     return max(low, 1e-6 * rest)
-
-
-def default_move(target: Target) -> Any:
-    """Return the default sampler for a target."""
-    if target.support.kind == "spins":
-        from physgen.samplers.heat_bath import HeatBath
-
-        return HeatBath()
-    from physgen.samplers.hmc import HMC
-
-    return HMC()

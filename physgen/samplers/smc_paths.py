@@ -7,14 +7,15 @@ All are straight lines of actions,
 from the independent spins of infinite temperature (:math:`U = \beta H`,
 :math:`\log Z_0 = N \log 2`), from the independent sites of a field without hopping
 (:math:`\log Z_0 = V \log z_{\rm site}`), or from any density q
-(:math:`S_0 = -\log q`, :math:`\log Z_0 = 0`).
+(:math:`S_0 = -\log q`, :math:`\log Z_0 = 0`).  For an action of the user's of real fields q is
+found by a pilot run (:mod:`physgen.samplers.found_start`).
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -26,7 +27,10 @@ from physgen.core.protocols import Density, Support, Target
 from physgen.core.random import Stream
 from physgen.kernels.cpu.bond_sums import bond_products, lane_products
 from physgen.samplers.exchange import interleaved
+from physgen.samplers.found_start import found_start
+from physgen.targets.function import Own
 from physgen.targets.ising import Ising
+from physgen.targets.own import whole_target
 from physgen.targets.phi4 import Phi4
 from physgen.targets.phi4_site import site_weight
 from physgen.targets.site_draws import draw_sites
@@ -61,8 +65,7 @@ def path_to(target: Any, start: Density | None) -> Path:
     Raises
     ------
     InputError
-        If no start is given and none is known for this kind of target, or the start has other
-        configurations.
+        If no start is given and none is found, or the start has other configurations.
     """
     if start is not None:
         if not isinstance(start, Density):
@@ -83,14 +86,23 @@ def path_to(target: Any, start: Density | None) -> Path:
 
 @functools.singledispatch
 def usual_path(target: Any) -> Path:
-    """Return the usual path to a target of this class.
+    """Return the usual path to a target of this class, or to any action of spins or real fields.
 
     Register another class of targets with ``usual_path.register(cls, path)``.
     """
-    known = (kind.__name__ for kind in usual_path.registry if kind is not object)
+    source = getattr(target, "source", None)
+    own = usual_path.dispatch(type(source))
+    if source is not None and own is not usual_path.dispatch(object):
+        return own(source)
+    whole = whole_target(target)
+    if whole.support.kind == "reals":
+        return DensityPath(found_start(whole), whole)
+    if whole.support.kind == "spins" and isinstance(whole, Own):
+        return SpinPath(whole)
     raise InputError(
-        f"smc knows how to begin for {' and '.join(known)}, got {type(target).__name__}; give "
-        "start=, a density that can be drawn exactly and covers the target"
+        f"smc knows how to begin for spins and real fields, got {target!r} of "
+        f"{whole.support.kind}; give start=, a density that can be drawn exactly and covers the "
+        "target, e.g. FreeField(lattice, m2=1.0) for a field"
     )
 
 
@@ -157,6 +169,30 @@ class Phi4Path:
 
 
 @dataclass(frozen=True)
+class SpinPath:
+    """From infinite temperature to an action of the user's."""
+
+    target: Any
+
+    @property
+    def log_z(self) -> float:
+        """N log 2."""
+        return math.prod(self.target.event_shape) * math.log(2)
+
+    def sample(self, rng: Stream, n: int) -> np.ndarray:
+        """Return independent fair spins."""
+        return 2 * rng.numpy().integers(0, 2, (n, *self.target.event_shape), np.int8) - 1
+
+    def at(self, fraction: float) -> Any:
+        """Return this fraction of the action."""
+        return replace(self.target, beta=fraction * self.target.beta)
+
+    def slope(self, bound: Any, state: State) -> np.ndarray:
+        """Return S."""
+        return to_numpy(self.target.action(bound.configurations(state)))
+
+
+@dataclass(frozen=True)
 class DensityPath:
     """From a density, by the geometric mean q^(1 - lambda) e^(-lambda S)."""
 
@@ -200,9 +236,8 @@ class Bridge:
 
     def action(self, x: Any) -> Any:
         """Return S_lambda."""
-        return self.fraction * self.target.action(x) - (1 - self.fraction) * self.density.log_prob(
-            x
-        )
+        rest = -(1 - self.fraction) * self.density.log_prob(x) if self.fraction < 1 else 0.0
+        return rest + self.fraction * self.target.action(x) if self.fraction > 0 else rest
 
 
 class ForcedBridge(Bridge):

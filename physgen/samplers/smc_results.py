@@ -19,6 +19,8 @@ import numpy as np
 from physgen.core.chains import Info, State
 from physgen.core.declared import declared
 from physgen.core.random import Stream
+from physgen.observables.evaluate import component_dims
+from physgen.samplers.plain import default_observables
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -159,12 +161,21 @@ def label(
     }
     weight = np.exp(islands.log_weight)
     known = declared(target).observables
-    for name, values in bound.measure(state).items():
-        mean = np.sum(weight * values.reshape(islands.shape), axis=1)
-        value, error = jackknife(lambda i, m=mean: np.sum(Z[i] * m[i]) / np.sum(Z[i]), n_islands)
+    measured = bound.measure(state)
+    if set(known) - set(measured):  # the move knows the bridge to the target only
+        measured = default_observables(target, bound.configurations(state))
+    for name, values in measured.items():
+        parts = values.shape[1:]
+        each = values.reshape(*islands.shape, -1)
+        mean = np.sum(weight[..., None] * each, axis=1)
+        found = [
+            jackknife(lambda i, m=m: np.sum(Z[i] * m[i]) / np.sum(Z[i]), n_islands) for m in mean.T
+        ]
+        value, error = (np.reshape(column, parts) for column in zip(*found))
         labels = {"units": known[name].unit, "long_name": known[name].description} if known else {}
-        data[name] = ((), value, labels)
-        data[f"{name}_error"] = ((), error, {"long_name": f"error of {name}"})
+        dims = component_dims(name, parts)
+        data[name] = (dims, value, labels)
+        data[f"{name}_error"] = (dims, error, {"long_name": f"error of {name}"})
     for name, values in islands.history.items():
         data[name] = ("stage", np.array(values))
     if keep:

@@ -30,6 +30,7 @@ from physgen.core.errors import InputError
 from physgen.core.protocols import Target
 from physgen.core.random import Stream
 from physgen.samplers.exchange import exchange
+from physgen.targets.function import Own
 
 __all__ = ["ParallelTempering", "Replicas"]
 
@@ -92,6 +93,8 @@ class ParallelTempering:
             If the target has no other couplings, or its own is not among `betas`.
         """
         own = declared(target).couplings.get(self.coupling)
+        if own is None and isinstance(target, Own) and self.coupling == "beta":
+            own = target.beta  # of any action: S is multiplied by it
         at = getattr(target, "at", None)
         if own is None or at is None:
             raise InputError(

@@ -19,6 +19,7 @@ from physgen.core.declared import declared
 from physgen.core.errors import InputError
 from physgen.core.protocols import Simulator
 from physgen.core.random import Stream, as_stream
+from physgen.observables.evaluate import check_names, checked_values, component_dims, values_of
 from physgen.samplers.loop.diagnostics import check
 from physgen.samplers.loop.recording import named, target_attrs
 from physgen.targets.configurations import Configurations
@@ -29,11 +30,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Observables",
     "UnweightedDraws",
-    "as_numpy",
     "check_fit",
     "labelled",
     "measured",
     "units_of",
+    "values_on",
 ]
 
 Observables = Mapping[str, Callable[[Any], Any]]
@@ -92,6 +93,7 @@ class UnweightedDraws:
                 "observables must be given where no target names any, got none; e.g. "
                 'observables={"magnetization": lambda x: x.mean(axis=(1, 2))}'
             )
+        check_names(found)
         rng = as_stream(seed)
         shape = tuple(to_numpy(model.sample(2, rng.child("shape"))).shape[1:])
         if source is not None:
@@ -105,14 +107,17 @@ class UnweightedDraws:
         for k in range(done // BLOCK, math.ceil(self.n / BLOCK)):
             size = min(BLOCK, self.n - k * BLOCK)
             x = to_numpy(self.model.sample(size, self.rng.child("draw").at(k)))
-            yield xr.Dataset({
-                name: ("sample", as_numpy(function)(x))
-                for name, function in self.observables.items()
-            })  # fmt: skip
+            values = values_on(self.observables, x, self.source)
+            yield xr.Dataset(
+                {k: (("sample", *component_dims(k, v.shape[1:])), v) for k, v in values.items()}
+            )
 
     def result(self, draws: xr.Dataset) -> xr.Dataset:
         """Return all blocks in order, with dims (chain, draw), as `estimates` takes them."""
-        series = {str(name): v.values.reshape(GROUPS, -1) for name, v in draws.data_vars.items()}
+        series = {
+            str(name): v.values.reshape(GROUPS, -1, *v.shape[1:])
+            for name, v in draws.data_vars.items()
+        }
         exact = self.source is None
         found = labelled(
             series,
@@ -141,10 +146,9 @@ def measured(data: Configurations, observables: Observables | None = None) -> xr
     found = dict(observables or data.observables)
     flat = data.x.reshape(-1, *data.event_shape)
     parts = [flat[first : first + AT_ONCE] for first in range(0, len(flat), AT_ONCE)]
-    series = {
-        name: np.concatenate([as_numpy(f)(x) for x in parts]).reshape(data.x.shape[:2])
-        for name, f in found.items()
-    }
+    values = [values_on(found, x, data) for x in parts]
+    joined = {name: np.concatenate([each[name] for each in values]) for name in found}
+    series = {name: a.reshape(*data.x.shape[:2], *a.shape[1:]) for name, a in joined.items()}
     ds = labelled(
         series,
         data,
@@ -168,11 +172,15 @@ def check_fit(event_shape: tuple[int, ...], source: Any) -> None:
 def labelled(
     series: Mapping[str, np.ndarray], source: Any, observables: Observables, **attrs: Any
 ) -> xr.Dataset:
-    """Return series (n_chains, n_draws) with units, and with what analysis must know."""
+    """Return series (n_chains, n_draws, ...) with units, and with what analysis must know."""
     import xarray as xr
 
     data: dict[str, Any] = {
-        name: (("chain", "draw"), values, units_of(name, observables))
+        name: (
+            ("chain", "draw", *component_dims(name, values.shape[2:])),
+            values,
+            units_of(name, observables),
+        )
         for name, values in series.items()
     }
     own = {"target": "", "symmetries": ""} if source is None else target_attrs(source)
@@ -187,6 +195,14 @@ def units_of(name: str, observables: Observables) -> dict[str, str]:
     return {"units": getattr(function, "unit", "1"), "long_name": text}
 
 
-def as_numpy(function: Callable[[Any], Any]) -> Callable[[np.ndarray], np.ndarray]:
-    """Return a function of configurations whose values are float64."""
-    return lambda x: np.asarray(to_numpy(function(x)), dtype=np.float64)
+def values_on(observables: Observables, x: np.ndarray, source: Any) -> dict[str, np.ndarray]:
+    """Return observables of configurations x, each (n, ...).
+
+    Functions of a user get numbers that cannot overflow.
+    """
+    own = {} if source is None else declared(source).observables
+    if all(own.get(name) is f for name, f in observables.items()):
+        return {name: checked_values(name, f(x), len(x)) for name, f in observables.items()}
+    kinds = {"i": "spins", "u": "outcomes"}
+    kind = kinds.get(x.dtype.kind, "reals") if source is None else source.support.kind
+    return {name: values_of(name, f, x, kind) for name, f in observables.items()}

@@ -17,8 +17,9 @@ import numpy as np
 from physgen.core.arrays import to_numpy
 from physgen.core.errors import InputError
 from physgen.core.learning import Refinable
-from physgen.core.protocols import Collapsed, Density, Target
+from physgen.core.protocols import Collapsed, Density
 from physgen.core.random import Stream
+from physgen.targets.checked import checked_target
 
 __all__ = ["Weighing"]
 
@@ -53,8 +54,7 @@ class Weighing:
                 "density must have log_prob, sample and sample_and_log_prob, got "
                 f"{type(density).__name__}"
             )
-        if not isinstance(target, Target):
-            raise InputError(f"target must have an action, got {type(target).__name__}")
+        target = checked_target(target)
         if (
             tuple(density.event_shape) != tuple(target.event_shape)
             or density.support != target.support

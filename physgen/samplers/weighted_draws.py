@@ -21,6 +21,8 @@ from physgen.core.checks import check_positive_int
 from physgen.core.declared import declared
 from physgen.core.errors import InputError
 from physgen.core.random import Stream, as_stream
+from physgen.observables.evaluate import check_names, component_dims
+from physgen.samplers.forward_check import NONE, ForwardCheck
 from physgen.samplers.loop.recording import named
 from physgen.samplers.plain import default_observables
 from physgen.samplers.weighing import Weighing
@@ -84,6 +86,7 @@ class WeightedDraws:
         """
         weighing = Weighing.of(density, target)
         check_positive_int("n", n, 2 * _GROUPS)
+        check_names(observables or (), ("log_weight",))
         rng = as_stream(seed)
         n = _GROUPS * math.ceil(n / _GROUPS)
         weighing, shift, fine = weighing.resolved(n, rng.child("steps"))
@@ -102,7 +105,9 @@ class WeightedDraws:
             whole = self.weighing.whole(x, self.rng.child("rest").at(k))
             data = dict(default_observables(target, whole, self.observables))
             data |= {"log_weight": log_w, WHOLE_ACTION: np.asarray(target.action(whole))}
-            yield xr.Dataset({name: ("sample", values) for name, values in data.items()})
+            yield xr.Dataset(
+                {k: (("sample", *component_dims(k, v.shape[1:])), v) for k, v in data.items()}
+            )
 
     def result(
         self,
@@ -111,6 +116,7 @@ class WeightedDraws:
         samples: Any = None,
         log_z: tuple[float, float] | None = None,
         ess_floor: float = ESS_FLOOR,
+        checked: ForwardCheck | None = None,
     ) -> xr.Dataset:
         """Return what `importance` returns with ``keep="draws"``, of all blocks in order.
 
@@ -129,6 +135,12 @@ class WeightedDraws:
             )
         forward_w = None if samples is None else self.weighing.log_weights(samples)
         found = alarms(log_w, forward_w, log_z)
+        checked = _forward_check(samples, log_z, checked)
+        if checked.alarm:
+            found.append(Alarm(checked.alarm, False))
+        elif checked.made.startswith(NONE):
+            text = f"{checked.made}; weights cannot show what the model never draws"
+            found.append(Alarm(text, False))
         if not self.fine:
             text = f"finer steps of the flow still shift log Z by {self.shift:+.2g}"
             found.append(Alarm(f"{text}: it is too stiff", False))
@@ -136,8 +148,8 @@ class WeightedDraws:
         known = self.observables or declared(self.weighing.target).observables
         kept: dict[str, Any] = {
             str(name): (
-                ("chain", "draw"),
-                v.values.reshape(shape),
+                ("chain", "draw", *v.dims[1:]),
+                v.values.reshape(*shape, *v.shape[1:]),
                 {"units": getattr(known.get(str(name)), "unit", "1")},
             )
             for name, v in draws.data_vars.items()
@@ -147,7 +159,7 @@ class WeightedDraws:
         kept |= self._scalars(log_w, draws[WHOLE_ACTION].values, forward_w, contradicted)
         if forward_w is not None:
             kept["sample_log_weight"] = ("sample", forward_w)
-        return _labelled(self, kept, found)
+        return _labelled(self, kept, found).assign_attrs(forward_check=checked.made)
 
     def _scalars(
         self,
@@ -187,6 +199,17 @@ class WeightedDraws:
             name: ((), number, {"long_name": text, "units": "1"})
             for name, (number, text) in scalars.items()
         }
+
+
+def _forward_check(
+    samples: Any, log_z: tuple[float, float] | None, checked: ForwardCheck | None
+) -> ForwardCheck:
+    """Return what the draws of the model were compared with."""
+    if samples is not None:
+        return ForwardCheck(f"{len(samples)} configurations of the target")
+    if log_z is not None:
+        return ForwardCheck("an independent log Z")
+    return checked or ForwardCheck(f"{NONE}: pass samples= of Markov chains")
 
 
 def _labelled(work: WeightedDraws, data: dict[str, Any], found: list[Alarm]) -> xr.Dataset:

@@ -1,4 +1,5 @@
 # What this package exports, and from where; read when a name is first used.
+from .checked import checked_target as checked_target
 from .configurations import Configurations as Configurations
 from .free_field import FreeField as FreeField
 from .function import (
@@ -7,9 +8,9 @@ from .function import (
 from .function import (
     FunctionTarget as FunctionTarget,
 )
-from .function import (
-    as_target as as_target,
-)
 from .gradient_check import check_force as check_force
 from .ising import Ising as Ising
+from .own import as_target as as_target
+from .own import whole_target as whole_target
 from .phi4 import Phi4 as Phi4
+from .symmetry_check import check_symmetries as check_symmetries

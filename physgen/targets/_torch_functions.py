@@ -36,16 +36,27 @@ def force(
         F = given(at)
     else:
         with torch.enable_grad():
-            at = at.detach().clone().requires_grad_(True)
-            S = function(at)
-            if not S.requires_grad:
-                raise InputError(
-                    "a torch action must be differentiable, got a result without a gradient; "
-                    "compute with torch functions only, or pass library='numpy'"
-                )
-            F = -torch.autograd.grad(S.sum(), at)[0]
+            F = -_gradient(function, at.detach().clone().requires_grad_(True))
     F = F.detach()
     return F if isinstance(x, torch.Tensor) else F.cpu().numpy()
+
+
+def _gradient(function: Callable[[Any], Any], leaf: torch.Tensor) -> torch.Tensor:
+    try:
+        S = function(leaf)
+        if S.requires_grad:
+            return torch.autograd.grad(S.sum(), leaf)[0]
+    except RuntimeError as error:
+        if "inplace" not in str(error) and "in-place" not in str(error):
+            raise
+        raise InputError(
+            "a torch action must not overwrite what its gradient needs, got an operation in "
+            "place; write x = x * x rather than x *= x or x.mul_(x)"
+        ) from None
+    raise InputError(
+        "a torch action must be differentiable, got a result without a gradient; compute with "
+        "torch functions only, or pass library='numpy'"
+    )
 
 
 def numpy_action(

@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 from physgen.core.errors import InterruptedRunError
 
-__all__ = ["affordable_steps"]
+__all__ = ["affordable_steps", "too_few_steps"]
 
 CALIBRATION_STEPS = 12
+LEAST_STEPS = 100  # that a budget has to allow
 
 
 def affordable_steps(
@@ -52,3 +53,13 @@ def affordable_steps(
     validate()
     per_step += (time.process_time() - start) / between
     return max(1, int(seconds / per_step))
+
+
+def too_few_steps(budget: str | None, n_steps: int) -> str:
+    """Return that a time budget was too short to train anything, or ""."""
+    if budget is None or n_steps >= LEAST_STEPS:
+        return ""
+    return (
+        f"a fit should take at least {LEAST_STEPS} steps, got {n_steps} within the budget "
+        f"{budget!r}: give it more time, a smaller model or smaller batches"
+    )

@@ -22,6 +22,7 @@ from __future__ import annotations
 import copy
 import math
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -33,7 +34,7 @@ import xarray as xr
 from physgen.core.errors import InputError, InterruptedRunError, TrainingDivergedError
 from physgen.core.learning import Annealed, Objective
 from physgen.core.random import Stream, as_stream
-from physgen.training.budget import affordable_steps
+from physgen.training.budget import affordable_steps, too_few_steps
 from physgen.training.default_settings import default_settings
 from physgen.training.progress import Progress, Reporter
 from physgen.training.settings import FitSettings, parse_seconds
@@ -77,6 +78,8 @@ class FitResult:
     stopped_by : {"schedule", "patience"}
     cpu_seconds : float
         CPU time of this call.
+    warnings : str
+        What speaks against the result; also in ``history.attrs``.
     """
 
     model: Any
@@ -84,6 +87,7 @@ class FitResult:
     best_step: int
     stopped_by: str
     cpu_seconds: float
+    warnings: str = ""
 
 
 def fit(
@@ -113,7 +117,7 @@ def fit(
     rng : Stream or int
         Order of the items, and randomness of the objective.
     budget : str, optional
-        CPU time, e.g. "60s", instead of the length in the settings.
+        CPU time, e.g. "60s", instead of the length in the settings; too short a one warns.
     schedule : Schedule, optional
         Follow an earlier fit, instead of `settings` and validation: a refit that stopped at
         another step would show a difference that does not come from the data.
@@ -183,12 +187,16 @@ def fit(
     checkpoint()
     reporter.report(final=True)
     model.load_state_dict(loop.state.best)
+    said = too_few_steps(None if schedule else loop.settings.budget, loop.state.n_steps)
+    if said and on_checkpoint is None:
+        warnings.warn(said, stacklevel=2)  # a run keeps it with the history instead
     return FitResult(
         model=model,
-        history=loop.state.history_dataset(),
+        history=loop.state.history_dataset().assign_attrs(warnings=said),
         best_step=loop.state.best_step,
         stopped_by="patience" if loop.state.step < loop.last_step else "schedule",
         cpu_seconds=time.process_time() - cpu_start,
+        warnings=said,
     )
 
 

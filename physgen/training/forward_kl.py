@@ -30,8 +30,8 @@ from physgen.core.checks import check_finite
 from physgen.core.declared import declared
 from physgen.core.errors import InputError
 from physgen.core.learning import Carry, Loss
-from physgen.core.protocols import Target
 from physgen.core.random import Stream
+from physgen.targets.checked import checked_target
 from physgen.training.problem import device_of, learned_part, problem
 from physgen.training.reverse_kl import ReverseKL
 from physgen.training.samples import Samples
@@ -68,11 +68,7 @@ class ForwardKL:
         *,
         flip: bool | None = None,
     ) -> None:
-        if not isinstance(target, Target):
-            raise InputError(
-                f"target must have an action (wrap a function with as_target), got "
-                f"{type(target).__name__}"
-            )
+        target = checked_target(target)
         self.target, self.n_sites = target, math.prod(target.event_shape)
         self.flip = declared(target).is_even if flip is None else bool(flip)
         self._samples = Samples.of_chain(

@@ -37,8 +37,9 @@ from physgen.analysis.weights import ess
 from physgen.core.checks import check_choice, check_finite, check_positive, check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.learning import Carry, Loss, Scored
-from physgen.core.protocols import Differentiable, Target
+from physgen.core.protocols import Differentiable
 from physgen.core.random import Stream, as_stream
+from physgen.targets.checked import checked_target
 from physgen.training.problem import device_of, problem
 
 __all__ = ["ReverseKL"]
@@ -90,11 +91,7 @@ class ReverseKL:
         draws_per_epoch: int = 6400,
         rng: Stream | int = 0,
     ) -> None:
-        if not isinstance(target, Target):
-            raise InputError(
-                f"target must have an action (wrap a function with as_target), got "
-                f"{type(target).__name__}"
-            )
+        target = checked_target(target)
         real = target.support.kind == "reals"
         gradient = gradient or ("path" if real and _has_force(target) else "reinforce")
         self.gradient = check_choice("gradient", gradient, GRADIENTS)

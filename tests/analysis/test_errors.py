@@ -165,7 +165,7 @@ def test_too_little_to_know_an_error():
     assert math.isnan(mean_estimate([1.0]).error)
     assert math.isnan(mean_estimate(np.zeros((1, 5)) + 1, method="chains").error)
     assert math.isnan(jackknife(lambda m: m, [2.0]).error)
-    assert mean_estimate(np.full((3, 9), 2.0)).error == 0.0
+    assert mean_estimate(np.full((3, 22), 2.0)).error == 0.0
 
 
 def test_bad_input():
@@ -175,3 +175,40 @@ def test_bad_input():
         jackknife(lambda a, b: a, np.zeros((2, 3)), np.zeros((2, 4)))
     with pytest.raises(InputError, match="n_blocks must be an integer >= 2, got 1"):
         jackknife(lambda a: a, np.zeros((2, 3)), n_blocks=1)
+
+
+FEW = np.random.default_rng(3).standard_normal((63, 2))
+
+
+@pytest.mark.parametrize("shape", [(63, 1), (5, 1), (2, 1)])
+def test_chains_of_one_draw_have_the_error_of_their_spread(shape):
+    x = FEW[: shape[0], : shape[1]]
+    found = mean_estimate(x)
+    assert found.method == "chains"
+    assert found.error == pytest.approx(x.std(ddof=1) / math.sqrt(len(x)))
+
+
+def test_no_error_is_said_to_be_zero_for_want_of_numbers():
+    for shape in ((1, 1), (1, 3), (3, 1), (2, 2), (63, 1)):
+        same = np.full(shape, 0.25)
+        assert math.isnan(mean_estimate(same).error)
+        assert math.isnan(jackknife(binder, same, same).error)
+    three = np.array([[0.5, -0.5, 0.5]])
+    assert math.isnan(jackknife(lambda a, m2: chi_abs(a, m2, V), abs(three), three**2).error)
+    # A long series that never changes is known to be constant.
+    assert mean_estimate(np.full((1, 64), 0.25)).error == 0
+    assert mean_estimate(np.full((64, 1), 0.25)).error == 0
+
+
+def test_the_pulls_of_one_draw_a_chain_have_unit_variance():
+    r = np.random.default_rng(7)
+
+    def pulls(chains, estimate):
+        found = [estimate(r.standard_normal((chains, 1))) for _ in range(400)]
+        return np.array([e.value / e.error for e in found])
+
+    exact = np.random.default_rng(8).standard_t(29, 400)
+    assert stats.ks_2samp(pulls(30, mean_estimate), exact).pvalue > 1e-3
+    # Saboteur: the error of a single number.
+    wrong = pulls(30, lambda x: mean_estimate(x)._replace(error=float(x.std())))
+    assert stats.ks_2samp(wrong, exact).pvalue < 1e-3

@@ -217,9 +217,7 @@ def test_progress_says_the_size_first_and_then_how_it_goes():
     told = []
     run(Chain(), Gaussian(), n_chains=64, n_draws=400, seed=1, progress=told.append)
     assert (told[0].phase, told[0].done) == ("warmup", 0)
-    assert (
-        told[0].n_bytes == 64 * 400 * 8
-    )  # of a target without a list of observables only the action is known
+    assert told[0].n_bytes == 64 * 400 * 8 * 3  # action, mean and mean square
     assert (told[-1].phase, told[-1].done, told[-1].total) == ("draws", 400, 400)
     assert told[-1].tau_int == pytest.approx(1.5, abs=0.5)
     assert told[-1].r_hat < 1.1
@@ -279,7 +277,7 @@ def test_spread_of_chain_means_against_shared_random_numbers():
         ({"keep": "spins"}, "keep must be None or 'configurations', got 'spins'"),
         ({"observables": ["energie"]}, "observable must be one of .*action.* got 'energie'"),
         ({"observables": {"a": 3}}, "functions of configurations, got 3 for 'a'"),
-        ({"observables": {"a": lambda x: x}}, "one number a chain"),
+        ({"observables": {"a": lambda x: x.sum()}}, r"one number, or one array.*got shape \(\)"),
         ({"n_chains": 10**9, "n_draws": 10**6}, "n_chains = 1000000000 and .* PB.* are free"),
         ({"n_chains": 10**12, "n_draws": 1}, "must fit in memory"),
         ({"keep": "configurations", "n_draws": 10**12}, "keep='configurations'.*a draw and chain"),

@@ -120,7 +120,7 @@ def test_starts():
         ({"force": "auto"}, "force must be a function"),
         ({"event_shape": None}, "event_shape must be given"),
         ({"event_shape": (4, 0)}, "each extent of event_shape must be a positive integer, got 0"),
-        ({"library": "jax"}, "library must be one of 'numpy', 'torch', got 'jax'"),
+        ({"library": "jax"}, "library must be one of 'numpy', 'torch', 'both', got 'jax'"),
     ],
 )
 def test_bad_input(arguments, message):

@@ -177,6 +177,7 @@ def timed_and_untimed(in_place):
     return (first.model.coupling.detach(), again.model.coupling.detach()), chains
 
 
+@pytest.mark.filterwarnings("ignore:a fit should take")
 @pytest.mark.parametrize("in_place", [False, True])
 def test_the_calibration_of_a_budget_leaves_no_trace_in_the_chains(in_place):
     weights, chains = timed_and_untimed(in_place)
@@ -184,6 +185,7 @@ def test_the_calibration_of_a_budget_leaves_no_trace_in_the_chains(in_place):
     assert torch.equal(*chains)
 
 
+@pytest.mark.filterwarnings("ignore:a fit should take")
 def test_a_calibration_that_runs_on_the_chains_themselves_is_seen(monkeypatch):
     """Saboteur of the test above: the trial is handed the carry and not a copy."""
     monkeypatch.setattr("physgen.training.state.copied", dict)

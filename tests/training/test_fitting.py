@@ -183,6 +183,7 @@ def test_patience_without_held_out_items_is_refused():
         fit(small_model(), objective, FitSettings(patience=2), rng=1)
 
 
+@pytest.mark.filterwarnings("ignore:a fit should take")
 def test_budget_is_a_number_of_steps_that_resume_replays():
     settings = FitSettings(budget="0.5s", batch_size=16)
     stored = []
@@ -207,6 +208,17 @@ def test_the_timing_of_a_budget_can_be_stopped():
         fit(small_model(), objective, settings, rng=1, should_stop=should_stop,
             on_checkpoint=lambda s, h: stored.append(s))  # fmt: skip
     assert (len(asked), stored) == (3, [])
+
+
+def test_a_budget_for_hardly_any_steps_warns():
+    objective = NegativeLogLikelihood(coupled_strings())
+    hurried = FitSettings(budget="0.001s", batch_size=16)
+    with pytest.warns(UserWarning, match=r"at least 100 steps, got \d+ within .*'0.001s'"):
+        found = fit(small_model(), objective, hurried, rng=1)
+    assert found.warnings == found.history.attrs["warnings"] != ""
+    kept = fit(small_model(), objective, hurried, rng=1, on_checkpoint=lambda s, h: None)
+    assert kept.warnings  # a run keeps it, and prints nothing
+    assert fit(small_model(), objective, FitSettings(n_epochs=1), rng=1).warnings == ""
 
 
 def test_checkpoint_of_another_model_is_refused():

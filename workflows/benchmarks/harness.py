@@ -35,6 +35,7 @@ AREAS = {
     "gpu_models": "models on a GPU",
     "strangers": "what strangers meet",
     "house": "the house itself",
+    "strangers_targets": "own actions, and models that lose a mode",
 }
 
 

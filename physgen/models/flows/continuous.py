@@ -122,9 +122,10 @@ class EquivariantCNF(LatticeModel):
         if "translations" not in symmetries:
             what = "has no translations" if symmetries else "declares no symmetries"
             raise InputError(
-                f"an equivariant flow needs a target with translations, and {target!r} {what}; a "
-                "target of your own is a class with `lattice` (periodic) and `symmetries` (a set "
-                "of 'translations', 'point_group', 'z2') beside its action"
+                f"an equivariant flow needs a target with translations, and {target!r} {what}; "
+                "give a target of your own its lattice (periodic) and symmetries, of "
+                "'translations', 'point_group', 'z2': as_target(action, lattice=..., "
+                "symmetries=[...])"
             )
         known = cls._lattice_arguments(target, even, REALS)
         del known["boundary"]  # the class takes periodic lattices only

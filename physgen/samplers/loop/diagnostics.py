@@ -97,7 +97,7 @@ def check(ds: xr.Dataset, *, quiet: bool = False) -> xr.Dataset:
         warnings += _complaints(ds, table)
     ds = ds.assign_attrs(warnings="\n".join(warnings))
     for name in ds.data_vars:
-        row = table.get(str(name)) or table.get(f"|{name}|")
+        row = table.get(str(name)) or table.get(f"|{name}|") or _slowest_part(table, str(name))
         if row is not None:
             keys = ("tau_int", "tau_int_error", "ess", "r_hat")
             ds[name].attrs |= {key: row[key] for key in keys}
@@ -105,9 +105,11 @@ def check(ds: xr.Dataset, *, quiet: bool = False) -> xr.Dataset:
     if warnings and not quiet:
         raise ChainTooShortError(
             f"{'; '.join(warnings)}. Draw more, take a sampler that decorrelates faster, or pass "
-            "quiet=True to keep the draws with these words as warnings",
+            "quiet=True to keep the draws with these words as warnings (here they are in "
+            "error.draws)",
             _slowest(table),
             _draws_needed(ds.sizes["chain"], ds.sizes["draw"], table),
+            ds,
         )
     return ds
 
@@ -125,6 +127,14 @@ def stuck_chains(accepted: np.ndarray, n_steps: int) -> np.ndarray:
     moving = float(accepted.mean())
     by_chance = len(accepted) * (1 - moving) ** n_steps  # of any chain that can move
     return never if moving == 0 or by_chance < 1e-6 else never[:0]
+
+
+def _slowest_part(
+    table: Mapping[str, Mapping[str, float]], name: str
+) -> Mapping[str, float] | None:
+    """Return the row of the component of an observable with the fewest independent draws."""
+    parts = [row for key, row in table.items() if key.startswith(f"{name}[")]
+    return min(parts, key=lambda row: row["ess"] if row["ess"] > 0 else math.inf, default=None)
 
 
 def _complaints(ds: xr.Dataset, table: Mapping[str, Mapping[str, float]]) -> list[str]:
@@ -184,7 +194,7 @@ def _series(ds: xr.Dataset) -> Iterator[tuple[str, np.ndarray]]:
         if {"chain", "draw"} - set(a.dims) or name == "configurations":
             continue
         stacked = a.transpose("chain", "draw", *extra).values.reshape(*a.shape[:2], -1)
-        labels = _replica_labels(ds, extra, stacked.shape[2])
+        labels = _replica_labels(ds, extra, stacked.shape[2], tuple(ds.sizes[d] for d in extra))
         for k, label in enumerate(labels):
             plain = {str(name): stacked[:, :, k]}
             for key, x in (plain | even_observables(plain, _symmetries(ds))).items():
@@ -192,8 +202,10 @@ def _series(ds: xr.Dataset) -> Iterator[tuple[str, np.ndarray]]:
                 yield key + label, x.mean(axis=0, keepdims=True) if coupled else x
 
 
-def _replica_labels(ds: xr.Dataset, extra: list, n: int) -> list[str]:
+def _replica_labels(ds: xr.Dataset, extra: list, n: int, shape: tuple[int, ...]) -> list[str]:
     if not extra:
         return [""]
-    values = ds[extra[0]].values if len(extra) == 1 and extra[0] in ds.coords else range(n)
+    if extra[0] not in ds.coords:  # components of an observable
+        return [f"[{','.join(map(str, place))}]" for place in np.ndindex(shape)]
+    values = ds[extra[0]].values if len(extra) == 1 else range(n)
     return [f"[{extra[0]}={v:g}]" for v in values]

@@ -17,8 +17,8 @@ from physgen.samplers.loop.memory import check_memory, format_bytes
 from physgen.samplers.loop.recording import KEPT, Recorder, named
 from physgen.samplers.loop.settings import RunSettings
 from physgen.samplers.loop.warmup import AutoWarmup
+from physgen.targets.checked import checked_target
 from physgen.targets.fingerprint import digest, fingerprint, sampler_fingerprint
-from physgen.targets.function import as_target
 
 __all__ = ["Plan", "make_plan"]
 
@@ -77,7 +77,7 @@ def make_plan(sampler: Any, target: Any, given: RunSettings, n_held: int | None)
     stream = as_stream(given.rng if given.rng is not None else given.seed)  # type: ignore[arg-type]
     counts = {name: getattr(given, name) for name in ("n_chains", "n_draws", "thin")}
     counts = {name: check_positive_int(name, value) for name, value in counts.items()}
-    target = _checked_target(target)
+    target = checked_target(target, bounded=False)  # chains look for themselves
     bound = _checked_sampler(sampler).bind(target)
     recorder = Recorder(bound, given.observables, given.keep)
     _check_start(given.start, target, counts["n_chains"])
@@ -113,19 +113,6 @@ def _checked_sampler(sampler: Any) -> Any:
     if not hasattr(sampler, "bind"):
         raise InputError(f"sampler must come first, e.g. HeatBath(), got {sampler!r}")
     return sampler
-
-
-def _checked_target(target: Any) -> Any:
-    """Return the target; an object with just an action (and a force) and a shape becomes one."""
-    whole = not isinstance(target, type)
-    if whole and isinstance(target, Target):
-        return target
-    if whole and hasattr(target, "action") and hasattr(target, "event_shape"):
-        return as_target(target)
-    raise InputError(
-        "target must be an object with action and event_shape, e.g. Ising(L=8, beta=0.4) or "
-        f"as_target(function, event_shape=(8, 8)), got {target!r}"
-    )
 
 
 def _warmup_settings(warmup: Any) -> AutoWarmup | int:

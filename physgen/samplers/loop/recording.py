@@ -19,6 +19,7 @@ from physgen.core.declared import declared
 from physgen.core.errors import InputError, NonFiniteActionError
 from physgen.core.protocols import Target
 from physgen.lattice.graph import Graph
+from physgen.observables.evaluate import check_names, checked_values, component_dims, values_of
 from physgen.samplers.loop.memory import configuration_bytes
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ class Recorder:
     observables : None, names, or mapping of name to callable
         None: what ``bound.measure`` returns.  Names: of those, of ``target.observables``, or
         magnetization, mean_square or structure_factor_kmin of `physgen.observables`.  Callables
-        take configurations of shape (n_chains, *event_shape) and return (n_chains,).
+        take configurations of shape (n_chains, *event_shape) and return (n_chains,) or
+        (n_chains, ...); spins come as float64, outcomes as int64.
     keep : None or "configurations"
     """
 
@@ -61,6 +63,8 @@ class Recorder:
                     f"observables must map names to functions of configurations, got "
                     f"{self._functions[wrong[0]]!r} for {wrong[0]!r}"
                 )
+            axes = [f"x{i}" for i in range(len(bound.target.event_shape))] if keep else []
+            check_names(observables, (*declared(bound.target).numbers, *self.replicas, *axes))
         elif observables is not None:
             given = [observables] if isinstance(observables, str) else observables
             if not isinstance(given, Iterable):
@@ -93,7 +97,7 @@ class Recorder:
                 self._functions[name] = _named_observable(self.bound.target, name, ready)
 
     def measure(self, state: State) -> dict[str, np.ndarray]:
-        """Return the observables of every chain, shape (n_chains,) or (n_chains, n_replicas)."""
+        """Return the observables of every chain, (n_chains,), or with replicas or components."""
         names, functions = self._names, self._functions
         values: dict[str, np.ndarray] = {}
         if names is None or len(functions) < len(names):
@@ -101,14 +105,15 @@ class Recorder:
         if functions:
             x = self.bound.configurations(state)
             for name, function in functions.items():
-                value = np.asarray(function(x), dtype=np.float64)
-                if value.shape != x.shape[:1]:
-                    raise InputError(
-                        f"observable {name!r} must return one number a chain, shape "
-                        f"{x.shape[:1]}, got shape {value.shape}"
-                    )
-                values[name] = value
+                values[name] = self._value(name, function, x)
         return values if names is None else {name: values[name] for name in names}
+
+    def _value(self, name: str, function: Callable[[Any], Any], x: np.ndarray) -> np.ndarray:
+        """Return one observable; functions of the user's get types that cannot overflow."""
+        own = declared(self.bound.target).observables.get(name)
+        if own is not None and function in (own, own.function):
+            return checked_values(name, function(x), len(x))
+        return values_of(name, function, x, self.bound.target.support.kind)
 
     def configurations(self, state: State) -> np.ndarray:
         """Return the configurations as they are kept, shape (n_chains, ...)."""
@@ -130,7 +135,9 @@ class Recorder:
         variables = {}
         for name, a in arrays.items():
             if name != KEPT:
-                variables[name] = (dims[: a.ndim], a, _labels(target, name))
+                lead = dims[:2] if name in self._functions else dims[: a.ndim]
+                parts = (*lead, *component_dims(name, a.shape[len(lead) :]))
+                variables[name] = (parts, a, _labels(target, name))
             elif target.support.kind == "spins":
                 attrs = {"packing": "bits, first site lowest, spin = 2 bit - 1"}
                 variables[name] = (("chain", "draw", "byte"), a, attrs)

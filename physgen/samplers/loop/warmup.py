@@ -26,12 +26,13 @@ from physgen.analysis.autocorrelation import MANY_CHAINS, tau_int
 from physgen.analysis.convergence import r_hat
 from physgen.core.chains import BoundSampler, State, Tunable, traits
 from physgen.core.checks import check_positive, check_positive_int
-from physgen.core.errors import ChainTooShortError, InputError
+from physgen.core.errors import ChainTooShortError, InputError, UnboundedTargetError
 from physgen.core.random import Stream
 from physgen.samplers.loop.agreement import chains_apart, drift_p, even_observables, hot_cold_p
 from physgen.samplers.loop.checkpoint import add_info
 from physgen.samplers.loop.diagnostics import MIN_LENGTH, stuck_chains
 from physgen.samplers.loop.recording import check_finite_values, locating
+from physgen.samplers.loop.runaway import SNAPSHOTS, Watch
 
 __all__ = ["AutoWarmup", "WarmupLook", "warm_up"]
 
@@ -129,21 +130,27 @@ def warm_up(
     ------
     ChainTooShortError
         If the chains do not agree within ``settings.max_steps``.
+    UnboundedTargetError
+        If the chains run away, or no move is accepted (:mod:`physgen.samplers.loop.runaway`).
     NonFiniteActionError
         If a measured value is not finite.
     """
     if isinstance(settings, int):
-        yield from _fixed(bound, state, rng, settings, measure, resume, report)
+        yield from _fixed(bound, state, rng, settings, measure, resume, report, quiet)
         return
     now = resume or WarmupLook(bound, state, 0, False, {"steps": 0, "tuned": 0})
     while not now.done:
         bound, state, k = now.bound, now.state, now.look
         tuned, steps = int(now.record["tuned"]), int(now.record["steps"])
+        if k == 0 and (reason := Watch(bound, measure).at_start(state)):
+            yield _given_up(now, reason, quiet)
+            return
         if isinstance(bound, Tunable) and tuned == 0:
             with locating("in warm-up", -1, state):
                 bound, state = bound.tune(rng.child("tune", 0), state, TUNE_STEPS)
             tuned = 1
         n = FIRST_LOOK if k == 0 else steps
+        watch = Watch(bound, measure)
         points = _POINTS_MANY if len(starts) >= MANY_CHAINS else _POINTS_FEW
         stride = max(1, n // points)
         n_points = n // stride
@@ -159,6 +166,8 @@ def warm_up(
             sums = add_info(sums, info)
             for name, value in even_observables(values, symmetries).items():
                 series.setdefault(name, np.empty((n_points, *value.shape)))[i] = value
+            if i % max(1, n_points // SNAPSHOTS) == 0 or i == n_points - 1:
+                watch.see(state)
             report(steps + (i + 1) * stride, settings.max_steps)
         steps += n_points * stride
         complaints, tau = _judge(_chains_first(bound, series), starts, settings.false_alarm)
@@ -166,6 +175,15 @@ def warm_up(
             stuck = stuck_chains(sums["accepted"] / n_points, n_points * stride)
             if len(stuck):
                 complaints.append(f"chain {stuck[0]} never moved")
+        reason, weak = watch.judge(state, steps, settings.max_steps)
+        complaints += weak
+        still = "accepted" in sums and watch.stuck(sums["accepted"], n_points * stride)
+        if still and not quiet:
+            raise ChainTooShortError(still, math.nan, 2 * steps)
+        if reason or still:
+            seen = {"mode": "auto", "steps": steps, "tuned": tuned}
+            yield _given_up(WarmupLook(bound, state, k, False, seen), reason or str(still), quiet)
+            return
         passed = not complaints
         if (
             passed
@@ -197,6 +215,21 @@ def warm_up(
         yield now
 
 
+def _given_up(now: WarmupLook, reason: str, quiet: bool) -> WarmupLook:
+    """Return the last look of chains that cannot converge, or say so."""
+    if not quiet:
+        raise UnboundedTargetError(reason)
+    tuned = int(now.record["tuned"])
+    record = {
+        **now.record,
+        "mode": "auto",
+        "tuning_steps": TUNE_STEPS * tuned,
+        "converged": False,
+        "complaints": [reason],
+    }
+    return WarmupLook(now.bound, now.state, now.look + 1, True, record)
+
+
 def _fixed(
     bound: BoundSampler,
     state: State,
@@ -205,8 +238,14 @@ def _fixed(
     measure: Callable[[State], Mapping[str, np.ndarray]],
     resume: WarmupLook | None,
     report: Callable[[int, int], None],
+    quiet: bool,
 ) -> Iterator[WarmupLook]:
     """Tune over the first half of the steps, then run the rest in looks of 256 steps."""
+    if resume is None and (reason := Watch(bound, measure).at_start(state)):
+        yield _given_up(
+            WarmupLook(bound, state, 0, False, {"steps": 0, "tuned": 0}), reason, quiet
+        )
+        return
     if resume is not None:
         bound, state = resume.bound, resume.state
     k = resume.look if resume else 0

@@ -47,7 +47,7 @@ def draw(context: Context, point: Annealed) -> None:
         point.target,
         n_particles=point.n_particles,
         n_islands=point.n_islands,
-        rng=context.stream("sample").child(point.group),
+        rng=context.stream("sample").child(point.stream),
         on_stage=staged,
         checkpoint=begun,
     )

@@ -78,7 +78,7 @@ def draw(context: Context, point: Chains, index: int, meter: Meter) -> None:
         n_draws=sampler.n_draws,
         thin=sampler.thin,
         warmup=sampler.warmup,
-        rng=context.stream("sample").child(point.group),
+        rng=context.stream("sample").child(point.stream),
         keep=KEPT if context.config.model else None,  # models are trained and judged on them
         quiet=True,  # one bad point must not end a scan: it is flagged instead
         progress=told,

@@ -97,7 +97,7 @@ def _prepared(context: Context, point: Learned) -> Any:
     from physgen.samplers.weighted_draws import WeightedDraws
 
     kind = UnweightedDraws if isinstance(point.target, Configurations) else WeightedDraws
-    stream, n = context.stream("draw").child(point.group), context.config.importance.n_draws
+    stream, n = context.stream("draw").child(point.stream), context.config.importance.n_draws
     try:
         return kind.prepare(load(context, point), point.target, n, stream)
     except InputError as error:
@@ -109,7 +109,7 @@ def _compared(context: Context, point: Learned, draws: xr.Dataset) -> xr.Dataset
 
     So models are compared configuration by configuration.
     """
-    objective = point.objective(None, context.stream("draw").child(point.group))
+    objective = point.objective(None, context.stream("draw").child(point.stream))
     loss = objective.evaluate(load(context, point))
     return draws.assign({HELD_OUT: ("held_out", loss, {"units": "nat/site"})})
 

@@ -40,6 +40,8 @@ class Place:
         Its part of the names of groups, e.g. ("L16", "kappa0.25").
     text : str
         The place in words.
+    stream : tuple of str
+        Its part of the names of random streams: all couplings, e.g. ("L16", "kappa0.25", "lam1").
     """
 
     at: tuple[int, int]
@@ -48,6 +50,7 @@ class Place:
     value: float | None
     path: tuple[str, ...]
     text: str
+    stream: tuple[str, ...] = ()
 
     @cached_property
     def target(self) -> Any:
@@ -83,6 +86,12 @@ class Generator:
     def target(self) -> Any:
         """What it draws from: a Target, or Configurations."""
         return self.place.target
+
+    @property
+    def stream(self) -> str:
+        """The name of its random stream: of its group, but the same whatever is scanned."""
+        kind = self.group.split("/")[: -len(self.place.path) or None]
+        return "/".join([*kind, *self.place.stream])
 
 
 @dataclass(frozen=True)

@@ -72,12 +72,12 @@ def _bytes(point: Chains, kept: bool) -> int:
 
 
 def check_own(target: Any) -> None:
-    """Compare the force of a target of the user, if it has one, with its action."""
-    if not hasattr(target, "force"):
-        return
-    from physgen.targets import check_force
+    """Check the action of a target of the user, its symmetries, and its force if it has one."""
+    from physgen.targets import check_force, checked_target
 
     try:
-        check_force(target)
+        whole = checked_target(target)
+        if hasattr(whole, "force"):
+            check_force(whole)
     except InputError as error:
         raise InputError(f"[target] {error}") from None

@@ -28,7 +28,7 @@ def train(context: Context, point: Learned, source: Chains | None) -> None:
     from physgen import models
     from physgen.models import families
 
-    stream = context.stream("train").child(point.group)
+    stream = context.stream("train").child(point.stream)
     context.reporter.update("train", point.text)
     context.store.cite(*families.family(point.family).cites)
 
@@ -57,7 +57,7 @@ def load(context: Context, point: Learned) -> Any:
     """Return the trained model of a point."""
     from physgen import models
 
-    model = point.model(context.stream("train").child(point.group, "init"))
+    model = point.model(context.stream("train").child(point.stream, "init"))
     stored = models.from_dataset(context.store.read(f"{point.group}/model"))
     models.learned(model).load_state_dict(stored.state_dict())
     return model

@@ -1,8 +1,8 @@
 r"""The points of a scan: extents x couplings, and at each of them every generator of draws.
 
-The group of a generator at a point, ``chains/<label>/L16/kappa0.25`` or ``models/<label>/...``, is
-also the name of its random stream, so its numbers depend on the seed and on itself alone, not on
-what else is scanned.
+The group of a generator at a point is ``chains/<label>/L16/kappa0.25`` or ``models/<label>/...``,
+with the coupling that is scanned.  Its random stream is named by all couplings, so its numbers
+depend on the seed and on itself alone, not on what is scanned.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ class Scan(Axes):
             for j, value in enumerate(self.values):
                 text = ", ".join(self.words(L, value))
                 path = tuple(self.place(L, value))
-                yield Place((i, j), partial(self.target, L, value), L, value, path, text)
+                stream, make = tuple(self.stream(L, value)), partial(self.target, L, value)
+                yield Place((i, j), make, L, value, path, text, stream)
 
     def generators(self, place: Place) -> Iterator[Generator]:
         """Yield every generator at a place, in the order of the tables."""

@@ -115,6 +115,23 @@ class Axes(ABC):
         parts = [f"L{L}"] if L is not None else []
         return parts + ([f"{self.coupling}{value:.12g}"] if value is not None else [])
 
+    def stream(self, L: int | None, value: float | None) -> list[str]:
+        """Return the parts of a random stream's name that stand for a point.
+
+        All couplings, whichever of them is scanned, so a point has the same random numbers in
+        every run; those at their defaults go without saying.
+        """
+        system = self.section.system
+        couplings = dict(self.fixed) | ({self.coupling: value} if value is not None else {})
+        if system is None:
+            usual, order = {}, sorted(couplings)
+        else:
+            usual = {name: p.default for name, p in system.parameters.items()}
+            order = [name for name in system.parameters if name in couplings]
+        told = [name for name in order if couplings[name] != usual.get(name)]
+        parts = [f"L{L}"] if L is not None else []
+        return parts + [f"{name}{couplings[name] + 0.0:.12g}" for name in told]
+
     def words(self, L: int | None, value: float | None) -> list[str]:
         """Return a point in words."""
         parts = [f"L = {L}"] if L is not None else []

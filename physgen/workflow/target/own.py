@@ -1,9 +1,10 @@
 """The action of a user: an object of a Python file that a config names.
 
 ``[target] file = "my_action.py"``, ``object = "target"`` names either a target (anything with
-``event_shape``, ``support``, ``action`` and, for HMC, ``force``; ``physgen.as_target`` makes one
-of plain functions), or a function or class that returns one, called with the keyword L, if the
-config has it, and those in ``[target] parameters``.  The file runs with all rights of the user.
+``event_shape``, ``action`` and, for HMC, a ``force`` or an action in torch; ``physgen.as_target``
+makes one of plain functions), or a function or class that returns one, called with the keyword L,
+if the config has it, and those in ``[target] parameters``.  The file runs with all rights of the
+user.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 
 from physgen.core.errors import InputError, PhysgenError
 from physgen.core.protocols import Target
+from physgen.targets import whole_target
 from physgen.workflow.files import check_digest
 
 __all__ = ["load"]
@@ -46,7 +48,7 @@ def load(file: str, name: str, sha256: str | None, arguments: Mapping[str, float
         found = _called(file, name, found, arguments)
         if not _is_target(found):
             raise InputError(
-                f"[target] object {name!r} must return a target (with event_shape, support and "
+                f"[target] object {name!r} must return a target (with event_shape, and "
                 f"action), got a {type(found).__name__}; physgen.as_target makes one of functions"
             )
     elif arguments:
@@ -54,11 +56,13 @@ def load(file: str, name: str, sha256: str | None, arguments: Mapping[str, float
             f"[target] object {name!r} is a target already, so {', '.join(arguments)} must be "
             "left out; name a function of them to scan"
         )
-    return found
+    return found if isinstance(found, Target) else whole_target(found)
 
 
 def _is_target(found: Any) -> bool:
-    return isinstance(found, Target) and not isinstance(found, type)
+    """Whether something has an action and a shape, which is enough."""
+    is_made = not isinstance(found, type)
+    return is_made and hasattr(found, "action") and hasattr(found, "event_shape")
 
 
 def _called(file: str, name: str, function: Any, arguments: Mapping[str, Any]) -> Any:

@@ -67,7 +67,7 @@ def test_a_family_is_trained_stored_and_drawn(family, support, L, decimate, tmp_
     assert stored.config["family"] == family
     # An odd extent has no checkerboard: the model is then of all sites.
     assert stored.event_shape == ((8,) if decimate and L == 4 else (L, L))
-    fresh = models.learned(point.model(Stream(2).child("train").child(point.group, "init")))
+    fresh = models.learned(point.model(Stream(2).child("train").child(point.stream, "init")))
     pairs = zip(fresh.parameters(), stored.parameters(), strict=True)
     moved = torch.cat([(a - b).detach().abs().flatten() for a, b in pairs])
     assert 1e-4 < float(moved.max()) < 0.1
