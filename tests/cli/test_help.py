@@ -124,8 +124,11 @@ def test_a_workflow_is_copied_once(tmp_path, capsys):
     assert sorted(p.name for p in target.iterdir()) == [
         "README.md",
         "Snakefile",
+        "calibration.json",
         "config.toml",
+        "counts.json",
         "lab.toml",
+        "shots.txt",
     ]
     assert "physgen run" in capsys.readouterr().out
     (target / "config.toml").write_text("mine")
