@@ -43,12 +43,15 @@ bench: install .venv/.bench  ## the fast figures, written to workflows/benchmark
 	$(BIN)/python workflows/benchmarks/quantum.py --fast
 	$(BIN)/python workflows/benchmarks/mcmc.py --fast
 	$(BIN)/python workflows/benchmarks/neural_samplers.py --fast
+	$(BIN)/python workflows/benchmarks/strangers.py --fast
 
 bench-train: install .venv/.bench  ## the slow figures (tens of minutes), kept until their sources change
 	$(BIN)/python workflows/benchmarks/quantum.py --train
 	$(BIN)/python workflows/benchmarks/reconstruction.py --train
 	$(BIN)/python workflows/benchmarks/mcmc.py --train
 	$(BIN)/python workflows/benchmarks/neural_samplers.py --train
+	$(BIN)/python workflows/benchmarks/strangers.py --train
+	$(BIN)/python workflows/benchmarks/strangers_targets.py --train
 
 .venv/.bench: .venv/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'

@@ -13,8 +13,7 @@ from physgen.models.configurations import ConfigurationModel
 from physgen.models.decimated import Decimated, learned, reduced
 from physgen.models.families import FAMILIES, names
 from physgen.models.flip_mixture import FlipMixture
-from physgen.targets.checked import checked_target
-from physgen.targets.own import whole_target
+from physgen.targets.checked import checked_source, whole_source
 
 __all__ = ["default_family", "for_target"]
 
@@ -30,7 +29,7 @@ def default_family(target: Any) -> str:
     InputError
         If the configurations are neither spins nor real fields.
     """
-    target = whole_target(target)
+    target = whole_source(target)
     kind = target.support.kind
     if kind == "spins":
         return "coloured-net"
@@ -86,7 +85,7 @@ def for_target(
     >>> for_target(Phi4.from_unhalved(L=4, m2=-4.0, lam=8.0)).config["family"]
     'equivariant-cnf'
     """
-    target = checked_target(target)
+    target = checked_source(target)
     if begin_from is not None:
         given = [*(["family"] if family != "auto" else []), *(["mixture"] if mixture else [])]
         if given := [*given, *options]:

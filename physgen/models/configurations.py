@@ -24,8 +24,8 @@ from physgen.lattice.hypercubic import Hypercubic
 from physgen.models.base import DensityModel
 from physgen.models.decimated import Decimated, reduced
 from physgen.samplers.plain import first_configurations
+from physgen.targets.checked import whole_source
 from physgen.targets.even import EvenTarget
-from physgen.targets.own import whole_target
 
 __all__ = ["ConfigurationModel", "as_tensor", "field_size", "normal", "normal_log_prob"]
 
@@ -123,7 +123,7 @@ class ConfigurationModel(DensityModel):
         InputError
             If the target does not suit the family, or an argument is out of range.
         """
-        stream, target = as_stream(rng), whole_target(target)
+        stream, target = as_stream(rng), whole_source(target)
         even = reduced(target) if decimate else None
         if even is not None and not cls.can_halve(target.lattice):
             even = None

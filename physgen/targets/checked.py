@@ -9,11 +9,12 @@ import numpy as np
 from physgen.core.arrays import to_numpy
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
+from physgen.targets.configurations import Configurations
 from physgen.targets.normalization import require_normalizable
 from physgen.targets.own import is_own, whole_target
 from physgen.targets.symmetry_check import check_symmetries
 
-__all__ = ["checked_target"]
+__all__ = ["checked_source", "checked_target", "whole_source"]
 
 _AT_START = 4
 
@@ -50,3 +51,13 @@ def checked_target(target: Any, *, bounded: bool = True) -> Any:
     if bounded:
         require_normalizable(target)
     return target
+
+
+def checked_source(source: Any) -> Any:
+    """Return what a model is made for: configurations as they are, a target after its checks."""
+    return source if isinstance(source, Configurations) else checked_target(source)
+
+
+def whole_source(source: Any) -> Any:
+    """Return what a model is made for: configurations as they are, a target complete."""
+    return source if isinstance(source, Configurations) else whole_target(source)

@@ -1,6 +1,5 @@
 # What this package exports, and from where; read when a name is first used.
 from .family_kl import FamilyKL as FamilyKL
-from .fitting import FitResult as FitResult
 from .fitting import Schedule as Schedule
 from .fitting import fit as fit
 from .forward_kl import ForwardKL as ForwardKL
@@ -9,6 +8,7 @@ from .likelihood import MaximumLikelihood as MaximumLikelihood
 from .objectives import NegativeLogLikelihood as NegativeLogLikelihood
 from .progress import Progress as Progress
 from .recipes import recipe as recipe
+from .result import FitResult as FitResult
 from .reverse_kl import ReverseKL as ReverseKL
 from .settings import FitSettings as FitSettings
 from .transport_kl import TransportKL as TransportKL

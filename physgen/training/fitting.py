@@ -5,16 +5,14 @@ One step, with gradient g of the objective on a mini-batch:
 .. math:: g \leftarrow g \min(1, c / |g|), \qquad \theta \leftarrow \mathrm{Adam}(\theta, g,
           \eta_t), \qquad \bar\theta \leftarrow \bar\theta + (1 - d)(\theta - \bar\theta)
 
-with clip norm c, learning rate :math:`\eta_t` of the schedule and averaging decay d.  The averaged
-weights are validated every epoch.  The result is the latest average with a validation loss within
-one standard error of the lowest (the error of the *difference*, item by item).  The plain minimum
-over noisy validations would often pick weights from the middle of the schedule: for strings of 50
-sites, 500 of them held out, this costs up to a third of the KL divergence (docs/recipe.md).
+with clip norm c, learning rate :math:`\eta_t` of the schedule and averaging decay d.  The result is
+the latest average with a validation loss within one standard error of the lowest (of the
+*difference*, item by item): the plain minimum over noisy validations would often pick weights from
+the middle of the schedule (docs/recipe.md).
 
-The objective orders epoch e by ``rng.child("shuffle").at(e)`` and step t hands it
-``rng.child("loss").at(t)``; no random state is stored.  What the objective has to keep it
-*carries* from step to step (:mod:`physgen.core.learning`), in the state of the fit.  So a fit that
-is stopped and resumed repeats the uninterrupted one bit for bit on a CPU.
+The objective orders epoch e by ``rng.child("shuffle").at(e)``, and step t hands it
+``rng.child("loss").at(t)``: no random state is stored.  What it has to keep it *carries* from step
+to step, in the state of the fit.  So a resumed fit repeats the uninterrupted one bit for bit.
 """
 
 from __future__ import annotations
@@ -24,7 +22,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,11 +35,12 @@ from physgen.core.random import Stream, as_stream
 from physgen.training.budget import affordable_steps, too_few_steps
 from physgen.training.default_settings import default_settings
 from physgen.training.progress import Progress, Reporter
+from physgen.training.result import FitResult
 from physgen.training.settings import FitSettings, parse_seconds
 from physgen.training.state import FitState
 from physgen.training.stepped import resolve
 
-__all__ = ["FitResult", "Schedule", "fit"]
+__all__ = ["Schedule", "fit"]
 
 TOLERANCE = 1.0  # standard errors by which the kept validation loss may exceed the lowest
 
@@ -59,35 +58,6 @@ class Schedule(NamedTuple):
 
     n_steps: int
     keep_step: int
-
-
-@dataclass(frozen=True)
-class FitResult:
-    """Outcome of a fit.
-
-    Attributes
-    ----------
-    model : module
-        The model that was passed in, holding the averaged weights that validation kept.
-    history : xarray.Dataset
-        Dimension ``evaluation``: step, epoch, the loss in training and in validation with its
-        standard error (per site; e.g. train_nll), learning_rate, merits of the objective, and
-        the means of its metrics over the steps since the row before.
-    best_step : int
-        Step of the weights that were kept.
-    stopped_by : {"schedule", "patience"}
-    cpu_seconds : float
-        CPU time of this call.
-    warnings : str
-        What speaks against the result; also in ``history.attrs``.
-    """
-
-    model: Any
-    history: xr.Dataset
-    best_step: int
-    stopped_by: str
-    cpu_seconds: float
-    warnings: str = ""
 
 
 def fit(

@@ -62,7 +62,7 @@ frequencies = 4
 times = 3
 steps = 4
 [train]
-n_epochs = 2
+n_epochs = 3
 draws_per_epoch = 2560
 n_validation = 256
 [importance]

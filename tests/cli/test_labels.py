@@ -103,4 +103,4 @@ def test_a_job_explains_no_group_that_is_never_written(finished, imported, scann
 def test_the_report_tells_of_every_group(finished):
     page = (finished / "report.html").read_text()
     for name in ("data", "model", "training", "validation/exact", "observables/exact"):
-        assert f'<td class="name">{name}</td>' in page
+        assert f'data-head="group">{name}</th>' in page

@@ -74,10 +74,17 @@ def test_a_gaussian_is_learnt_to_its_entropy():
 
     assert divergence()[0] > 0.5
     settings = FitSettings(n_epochs=6, batch_size=256, learning_rate=1e-2)
-    history = fit(model, MaximumLikelihood(data), settings, rng=1).history
+    result = fit(model, MaximumLikelihood(data), settings, rng=1)
+    history = result.history
     kl, error = divergence()
     assert -3 * error < kl < 0.05
     assert history["validation_nll"].attrs["units"] == "nat/site"
+    # What is shown of it at a prompt.
+    first, losses, end = repr(result).splitlines()
+    assert first.startswith("FitResult of CouplingFlow, ")
+    kept = history["validation_nll"].values[history["step"].values == result.best_step][0]
+    assert f"validation_nll {kept:.5g}" in losses
+    assert f"kept at step {result.best_step}" in end
 
 
 def test_what_it_cannot_learn_is_refused():

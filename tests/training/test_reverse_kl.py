@@ -214,7 +214,7 @@ def test_weights_that_were_good_are_kept_when_the_loss_is_not_finite():
 @pytest.mark.parametrize(
     ("target", "options", "says"),
     [
-        (object(), {}, "must have an action"),
+        (object(), {}, "must be an object with action"),
         (Ising(L=4, beta=0.3), {"gradient": "path"}, "needs real fields"),
         (as_target(lambda x: (x**2).sum(1), (3,)), {"gradient": "path"}, "target with a force"),
         (PHI4, {"anneal": 1.0}, "share of the steps"),

@@ -33,9 +33,9 @@ AREAS = {
     "neural_samplers": "neural samplers",
     "gpu": "kernels on a GPU",
     "gpu_models": "models on a GPU",
-    "strangers": "what strangers meet",
+    "strangers": "what strangers meet: measurement files",
+    "strangers_targets": "what strangers meet: own actions, and models that lose a mode",
     "house": "the house itself",
-    "strangers_targets": "own actions, and models that lose a mode",
 }
 
 
