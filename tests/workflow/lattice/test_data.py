@@ -9,6 +9,7 @@ from physgen import HeatBath, Ising, run
 from physgen.core.errors import InputError
 from physgen.results import open_run, write_dataset
 from physgen.samplers import unpack_configurations
+from physgen.workflow.lattice.job import JOB as LATTICE
 from physgen.workflow.loading import config_from_dict, load_config
 from physgen.workflow.report import write_report
 from physgen.workflow.reporting import Reporter
@@ -61,6 +62,10 @@ def done(folder):
 
 def test_a_model_that_learns_agrees_with_the_data_and_one_that_does_not_is_told(done):
     tree = open_run(done)
+    assert {node.path.split("/")[1] for node in tree.subtree if node.has_data} <= set(
+        LATTICE.groups
+    ) | {"models"}
+    assert tree["data"].sizes["chain"] == 64
     grid = tree["estimates"].to_dataset()
     assert list(grid["generator"].values) == ["data", "coloured-net", "wrong"]
     pulls = tree["agreement"]["pull"].isel(L=0, point=0)
