@@ -5,10 +5,10 @@ One step, with gradient g of the objective on a mini-batch:
 .. math:: g \leftarrow g \min(1, c / |g|), \qquad \theta \leftarrow \mathrm{Adam}(\theta, g,
           \eta_t), \qquad \bar\theta \leftarrow \bar\theta + (1 - d)(\theta - \bar\theta)
 
-with clip norm c, learning rate :math:`\eta_t` of the schedule and averaging decay d.  The result is
-the latest average with a validation loss within one standard error of the lowest (of the
-*difference*, item by item): the plain minimum over noisy validations would often pick weights from
-the middle of the schedule (docs/recipe.md).
+with clip norm c, learning rate :math:`\eta_t` of the schedule and averaging decay d.  The result
+is the latest average with a validation loss within one standard error of the lowest (of the
+*difference*, item by item): the plain minimum over noisy validations would often pick weights
+from the middle of the schedule (docs/recipe.md).
 
 The objective orders epoch e by ``rng.child("shuffle").at(e)``, and step t hands it
 ``rng.child("loss").at(t)``: no random state is stored.  What it has to keep it *carries* from step
