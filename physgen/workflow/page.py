@@ -80,9 +80,8 @@ def _width(
     """Return the least width of a table in rem, rounded up to a step."""
     total = 0.0
     for k in kept:
-        longest = _CHARACTER * max(
-            *(len(row[k]) for row in rows), *(len(word) for word in head[k].split())
-        )
+        words = [*(row[k] for row in rows), *head[k].split()]
+        longest = _CHARACTER * max(map(len, words), default=0)
         total += _PADDING + (min(longest, _TEXT) if "text" in classes[k] else longest)
     return min(_MOST, _STEP * (int(total / _STEP) + 1))
 

@@ -27,7 +27,7 @@ from physgen.quantum.importing.columns import is_known_name
 from physgen.quantum.importing.marks import LETTERS, LOST_CHARACTERS, LOST_WORDS, PAIRS
 from physgen.quantum.importing.opening import bad_line, open_text
 
-__all__ = ["Form", "cells_of", "first_lines", "form_of"]
+__all__ = ["Form", "cells_of", "first_lines", "form_of", "is_number"]
 
 SAMPLE_LINES = 200  # lines that determine the form of a file
 LONGEST = 8 << 20  # bytes of a line
@@ -191,7 +191,7 @@ def _kinds(tokens: list[str]) -> list[str]:
         halves = [all(c in LETTERS for c in token) for token in tokens]
         if len(tokens) == 2 and sum(halves) == 1:
             found.append("columns")
-    if all(_is_number(token) or token.lower() in LOST_WORDS for token in tokens):
+    if all(is_number(token) or token.lower() in LOST_WORDS for token in tokens):
         found.append("numbers")
     return found
 
@@ -209,7 +209,7 @@ def _readable(text: str) -> bool:
     """Whether a line can be a shot: words that are numbers or letters X, Y, Z."""
     tokens = _tokens(text)
     return bool(tokens) and (
-        "pairs" in _kinds(tokens) or all(_is_number(t) or _is_bases(t) for t in tokens)
+        "pairs" in _kinds(tokens) or all(is_number(t) or _is_bases(t) for t in tokens)
     )
 
 
@@ -217,7 +217,8 @@ def _is_bases(token: str) -> bool:
     return all(character in LETTERS for character in token)
 
 
-def _is_number(token: str) -> bool:
+def is_number(token: str) -> bool:
+    """Whether a word of a text is a number."""
     try:
         float(token)
     except ValueError:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from physgen.core.errors import InputError
-from physgen.quantum.importing.form import Form, first_lines
+from physgen.quantum.importing.form import Form, first_lines, is_number
 from physgen.quantum.importing.lost import REMEDY, LostQubits
 from physgen.quantum.importing.marks import LETTERS, LOST, LOST_CHARACTERS, LOST_WORDS, BadRow
 from physgen.quantum.importing.opening import bad_line, line_of, open_text
@@ -179,7 +179,7 @@ def _numbers(whole: bytes, path: Path, form: Form, line: int, width: int | None)
         width = len(texts[full[0]].split()) if width is None else width
         for k in full:
             words = texts[k].decode(errors="replace").split()
-            good = [_is_number(w) or (form.lost and w.lower() in LOST_WORDS) for w in words]
+            good = [is_number(w) or (form.lost and w.lower() in LOST_WORDS) for w in words]
             if len(words) != width or not all(good):
                 marked = all(g or w.lower() in LOST_WORDS for g, w in zip(good, words))
                 rule = f"every line must hold {width} numbers like most"
@@ -218,11 +218,3 @@ def _bad_byte(whole: bytes, path: Path, line: int, place: int, rule: str) -> Inp
     start = whole.rfind(b"\n", 0, place) + 1
     text = whole[start : whole.index(b"\n", place)].decode(errors="replace")
     return bad_line(path, line + whole.count(b"\n", 0, place), text, rule)
-
-
-def _is_number(token: str) -> bool:
-    try:
-        float(token)
-    except ValueError:
-        return False
-    return True

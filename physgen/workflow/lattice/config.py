@@ -188,7 +188,22 @@ class Config(JobConfig):
                         f"[train] {key} = {value!r} needs an action, and [data] holds "
                         f"configurations without one; remove {key}"
                     )
+            self._no_idle_keys(model)
         return self
+
+    def _no_idle_keys(self, model: ModelSection) -> None:
+        """Refuse keys that mean nothing without an action, and so would do nothing."""
+        for name, section, keys in (
+            ("train", model.train, ("gradient", "anneal", "draws_per_epoch", "n_validation")),
+            ("importance", self.importance, ("ess_floor",)),
+            ("model", model, ("decimate",)),
+        ):
+            for key in keys:
+                if getattr(section, key) != type(section).model_fields[key].default:
+                    raise ValueError(
+                        f"[{name}] {key} means nothing without an action, and [data] holds "
+                        f"configurations without one; remove {key}"
+                    )
 
     @model_validator(mode="after")
     def _something_draws(self) -> Config:

@@ -69,7 +69,7 @@ def draw(
         kept = [store.read(group)] if store.has(group) else []
         drawn = xr.concat([*kept, *parts], "sample", combine_attrs="drop")
         if isinstance(point.target, Configurations):
-            return _compared(context, point, work.result(drawn))
+            return _compared(context, point, work.model, work.result(drawn))
         samples = None if source is None else chains.configurations(context, source.group)
         floor = context.config.importance.ess_floor
         try:
@@ -104,13 +104,13 @@ def _prepared(context: Context, point: Learned) -> Any:
         raise InputError(f"{point.text}: {error}") from None
 
 
-def _compared(context: Context, point: Learned, draws: xr.Dataset) -> xr.Dataset:
+def _compared(context: Context, point: Learned, model: Any, draws: xr.Dataset) -> xr.Dataset:
     """Return draws with the loss of every configuration that was held out.
 
     So models are compared configuration by configuration.
     """
     objective = point.objective(None, context.stream("draw").child(point.stream))
-    loss = objective.evaluate(load(context, point))
+    loss = objective.evaluate(model)
     return draws.assign({HELD_OUT: ("held_out", loss, {"units": "nat/site"})})
 
 

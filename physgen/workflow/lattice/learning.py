@@ -71,8 +71,8 @@ def share(history: xr.Dataset) -> float:
 
 def held_out(history: xr.Dataset) -> tuple[float, float]:
     """Return the held-out loss per site of the weights that are kept, and its error."""
-    best = int(np.argmin(history["validation_nll"].values))
-    return float(history["validation_nll"][best]), float(history["validation_nll_error"][best])
+    row = int(np.flatnonzero(history["step"].values == history.attrs["best_step"])[-1])
+    return float(history["validation_nll"][row]), float(history["validation_nll_error"][row])
 
 
 def _curve(history: xr.Dataset, point: Learned) -> xr.Dataset:
