@@ -20,6 +20,7 @@ __all__ = [
     "is_list",
     "is_list_or_tuple",
     "is_mapping",
+    "key_remedy",
 ]
 
 
@@ -57,6 +58,13 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> str:
             f"{name} must be one of {listed}, got {value!r}{did_you_mean(value, choices)}"
         )
     return str(value)
+
+
+def key_remedy(key: str, known: Iterable[str]) -> str:
+    """Return what to do about a key that is not known: the close one, or all that are."""
+    listed = list(known)
+    close = difflib.get_close_matches(key, listed, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"valid: {', '.join(listed)}"
 
 
 def did_you_mean(value: object, choices: Iterable[str]) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from physgen.core.checks import key_remedy
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
 from physgen.targets.configurations import Configurations
@@ -162,8 +162,7 @@ class Learned(Generator):
         fits = row.support == self.target.support.kind  # else the family is what is wrong
         for key in options:
             if fits and key not in known:
-                close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-                remedy = f"did you mean {close[0]!r}?" if close else f"valid: {', '.join(known)}"
+                remedy = key_remedy(key, known)
                 raise InputError(f"[model] {key} is not a known key of {self.family!r}; {remedy}")
 
     def objective(self, configurations: Any, rng: Stream) -> Any:

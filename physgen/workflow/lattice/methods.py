@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from physgen.core.checks import key_remedy
 from physgen.core.declared import declared
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
@@ -47,9 +48,9 @@ def checked_settings(values: Mapping[str, Any], reserved: Sequence[str]) -> dict
     for key in given:
         if key not in defaults:
             known = [*(k for k in reserved if k != "name"), *defaults]
-            close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-            remedy = f"did you mean {close[0]!r}?" if close else f"valid: {', '.join(known)}"
-            raise ValueError(f"[sampler] {key} is not a known key of {name!r}; {remedy}")
+            raise ValueError(
+                f"[sampler] {key} is not a known key of {name!r}; {key_remedy(key, known)}"
+            )
     settings = defaults | given
     try:
         cls(**settings)

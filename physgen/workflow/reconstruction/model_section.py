@@ -6,13 +6,11 @@ values of another; a key that a family does not have is refused.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, field_validator, model_validator
 
-from physgen.core.checks import is_list
+from physgen.core.checks import is_list, key_remedy
 from physgen.models.default import FAMILY
 from physgen.models.families import Family, family, names
 from physgen.workflow.sections import Count, Flag, Section, Text, one_of, rule
@@ -107,7 +105,7 @@ class ModelSection(Section):
             if key not in known:
                 owners = ", ".join(f for f, keys in FAMILY_KEYS.items() if key in keys)
                 if not owners:
-                    raise ValueError(f"[model] {key} is not a known key; {_meant(key, known)}")
+                    raise ValueError(f"[model] {key} is not a known key; {key_remedy(key, known)}")
                 raise ValueError(
                     f"[model] {key} must stand with a family that has it ({owners}), got family "
                     f"{self.family!r}; remove it, or use one of {', '.join(known)}"
@@ -138,8 +136,3 @@ class ModelSection(Section):
         A state knows its measurement.
         """
         return "povm" in self.row.arguments
-
-
-def _meant(key: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"valid: {', '.join(known)}"
