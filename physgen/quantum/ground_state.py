@@ -156,10 +156,10 @@ def _dmrg(
         "lanczos_params": {"N_min": 2, "N_max": 12},
     }
     engine = TwoSiteDMRGEngine(psi, model, options)
-    # Small bonds are diagonalised instead, and leave these options unused; TeNPy reports unused
-    # options as misspelt when the engine is collected.
-    engine.lanczos_params.touch(*options["lanczos_params"])
-    engine.options.touch("max_trunc_err")  # read after the last sweep; `progress` may raise before
+    # TeNPy reports options that were not read as misspelt when the engine is collected: small
+    # bonds are diagonalised without those of Lanczos, and a signal may end a sweep early.
+    for part in (engine.options, engine.lanczos_params, engine.trunc_params):
+        part.touch(*part.keys())
     energies = [np.nan]
 
     def report(algorithm: Any) -> None:
