@@ -119,6 +119,9 @@ from .samplers import (
     Wolff as Wolff,
 )
 from .samplers import (
+    correlators as correlators,
+)
+from .samplers import (
     draws_of as draws_of,
 )
 from .samplers import (

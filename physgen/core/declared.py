@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Declared", "declared"]
+__all__ = ["Declared", "declared", "site_shape"]
 
 _NAMES = ("beta", "J", "h", "kappa", "lam", "m2")
 
@@ -64,6 +64,17 @@ def declared(target: Any) -> Declared:
         couplings=couplings,
         numbers=numbers,
     )
+
+
+def site_shape(target: Any) -> tuple[int, ...]:
+    """Return the axes of a configuration that count sites; those behind them are components.
+
+    They are the axes of the lattice, where the target declares one that is the beginning of its
+    event shape; else every number is a site.
+    """
+    shape = tuple(int(n) for n in target.event_shape)
+    extents = tuple(getattr(getattr(target, "lattice", None), "shape", None) or shape)
+    return extents if shape[: len(extents)] == extents else shape
 
 
 def _is_number(value: Any) -> bool:

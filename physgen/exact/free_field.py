@@ -28,6 +28,8 @@ from physgen.core.checks import check_positive
 from physgen.core.errors import InputError
 from physgen.exact.labels import labelled, moment_values
 from physgen.lattice.hypercubic import Hypercubic
+from physgen.observables.effective_mass import effective_mass
+from physgen.observables.moments import second_moment_correlation_length
 
 __all__ = ["free_field_observables", "mode_eigenvalues", "ula_observables"]
 
@@ -45,7 +47,9 @@ def free_field_observables(target: Any) -> xr.Dataset:
     xarray.Dataset
         ``log_z``, ``free_energy``, ``action_per_site``, ``phi2``, ``phi4``, ``magnetization``
         (0), ``abs_magnetization``, ``m2``, ``m4``, ``susceptibility``, ``chi_abs``, ``binder``
-        (0); on periodic lattices also ``two_point`` G(r), one dim an axis, r = 0..L-1.
+        (0); on periodic lattices also ``two_point`` G(r), one dim an axis, r = 0..L-1, and along
+        the longest axes ``correlator``, ``propagator``, ``effective_mass``, and
+        ``correlation_length``.
     """
     eigenvalues = mode_eigenvalues(target)
     return _gaussian(target, eigenvalues, "Gaussian modes")
@@ -143,4 +147,24 @@ def _gaussian(target: Any, precision: np.ndarray, method: str) -> xr.Dataset:
         dims = tuple(f"r{axis}" for axis in range(lattice.dim))
         G = np.fft.ifftn(1 / precision).real
         ds["two_point"] = (dims, G, {"units": "1", "long_name": "G(r) = <phi_x phi_{x+r}>"})
+        if max(lattice.shape) > 1:
+            ds = ds.assign(_along_axes(1 / precision))
     return ds
+
+
+def _along_axes(G: np.ndarray) -> dict[str, Any]:
+    """Return what follows from G~(k) along the longest axes, under the names of the estimates."""
+    T = max(G.shape)
+    longest = [axis for axis, n in enumerate(G.shape) if n == T]
+    lines = [np.moveaxis(G, axis, -1)[(0,) * (G.ndim - 1)] for axis in longest]
+    p = np.mean(lines, axis=0)
+    t = np.fft.ifft(p).real[: T // 2 + 1]
+    masses = [effective_mass(t[k], t[k + 1], k, T) for k in range(T // 2)]
+    xi = second_moment_correlation_length(p[0], p[1], T)
+    inverse = "1 / lattice spacing"
+    return {
+        "correlator": ("distance", t, {"units": "1", "long_name": "G(t), zero momentum"}),
+        "propagator": ("momentum", p[: T // 2 + 1], {"units": "1", "long_name": "G(p)"}),
+        "effective_mass": ("pair", masses, {"units": inverse, "long_name": "m_eff(t)"}),
+        "correlation_length": ((), xi, {"units": "lattice spacing", "long_name": "xi"}),
+    }

@@ -17,6 +17,13 @@ from .configurations import (
 from .configurations import (
     two_point as two_point,
 )
+from .correlators import (
+    correlator as correlator,
+)
+from .correlators import (
+    propagator as propagator,
+)
+from .effective_mass import effective_mass as effective_mass
 from .moments import (
     binder as binder,
 )
@@ -36,3 +43,4 @@ from .moments import (
     susceptibility as susceptibility,
 )
 from .observable import Observable as Observable
+from .shelf import shelf_observables as shelf_observables

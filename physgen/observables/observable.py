@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 __all__ = ["Observable"]
+
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 class Observable(NamedTuple):
@@ -16,17 +19,21 @@ class Observable(NamedTuple):
     name : str
         Name of the variable in results, e.g. ``energy``.
     function : callable
-        Takes configurations x (..., *event_shape), returns values of shape (...).
+        Takes configurations x (..., *event_shape), returns values of shape (...), or
+        (..., *components).
     unit : str
         "1" for pure numbers, "J" for energies.
     description : str
         One line, with the formula.
+    coords : mapping of str to array
+        The dims of the components, in order, and where each component is; e.g. ``distance``.
     """
 
     name: str
     function: Callable[[Any], Any]
     unit: str = "1"
     description: str = ""
+    coords: Mapping[str, Any] = _NONE
 
     def __call__(self, x: Any) -> Any:
         """Return the values on configurations x."""

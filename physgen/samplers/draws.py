@@ -19,7 +19,7 @@ Weights of a chain are known up to a constant factor, which cancels in self-norm
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ from physgen.core.errors import InputError
 from physgen.core.protocols import Density, JointDensity, Simulator, Target
 from physgen.core.random import Stream, as_stream
 from physgen.observables.evaluate import check_names
+from physgen.observables.shelf import functions_of
 from physgen.samplers.found_start import default_move
 from physgen.samplers.importance_sampling import ESS_FLOOR, importance
 from physgen.samplers.loop.recording import named, target_attrs
@@ -67,7 +68,7 @@ def draws_of(
     n: int = 100_000,
     rng: Stream | int = 0,
     *,
-    observables: Observables | None = None,
+    observables: Observables | Iterable[str] | None = None,
     ess_floor: float = ESS_FLOOR,
     samples: Any = None,
     log_z: tuple[float, float] | None = None,
@@ -89,9 +90,9 @@ def draws_of(
     n : int
         Draws in all, >= 128; rounded up to a multiple of 64, or of `n_chains`.
     rng : Stream or int
-    observables : mapping of name to callable, optional
+    observables : mapping of name to callable, or names, optional
         Functions of configurations (n, *event_shape), spins as float64 and outcomes as int64,
-        returning (n,) or (n, ...); the target's own if not given.
+        returning (n,) or (n, ...), or names that `run` takes; the target's own if not given.
     ess_floor : float
         Effective draws below which weights are refused.
     samples, log_z
@@ -125,6 +126,7 @@ def draws_of(
     ('asymptotic', 'the target', True)
     """
     check_positive_int("n", n, 2 * _CHAINS)
+    observables = functions_of(model if target is None else target, observables)
     if isinstance(target, Configurations):
         ds = draws_of(
             model, None, n, rng, observables=observables or target.observables, sampler=sampler,

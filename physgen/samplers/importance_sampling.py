@@ -14,7 +14,7 @@ was, is in the attr ``forward_check``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,7 +44,7 @@ def importance(
     exact: Mapping[str, float | tuple[float, float]] | xr.Dataset | None = None,
     ess_floor: float = ESS_FLOOR,
     keep: str | None = None,
-    observables: Mapping[str, Callable[[Any], Any]] | None = None,
+    observables: Mapping[str, Callable[[Any], Any]] | Iterable[str] | None = None,
     forward_check: bool = True,
 ) -> xr.Dataset:
     """Return the target's observables, log Z and the quality of the weights.
@@ -68,9 +68,9 @@ def importance(
     keep : {None, "draws"}
         "draws": the observables and ``log_weight`` of every draw, dims (chain, draw), instead of
         the table, and ``sample_log_weight`` of `samples`; `estimates` takes it.
-    observables : mapping of name to callable, optional
+    observables : mapping of name to callable, or names, optional
         Functions of configurations, instead of the target's own; spins come as float64.  They
-        return (n,) or (n, ...).
+        return (n,) or (n, ...).  Names are those that `run` takes.
     forward_check : bool
         Anneal a few particles to the target where neither `samples` nor `log_z` are given.  It
         takes about a second on lattices of 100 sites, and is given up after 20 s of CPU time.

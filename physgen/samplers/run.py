@@ -74,10 +74,11 @@ def run(sampler: Sampler, target: Target, **how: Unpack[RunKeywords]) -> xr.Data
     seed, rng : int, Stream
         One of the two.
     observables : None, names, or mapping of name to callable
-        None: the target's own.  Names: of the target, or magnetization, mean_square and
-        structure_factor_kmin of `physgen.observables`.  Callables take configurations
-        (n_chains, *event_shape), spins as float64 and outcomes as int64, and return (n_chains,),
-        or (n_chains, ...): a correlator.
+        None: the target's own.  Names: of the target, or magnetization, mean_square,
+        structure_factor_kmin, correlator and propagator of `physgen.observables`; `estimates`
+        makes correlation length and effective mass of the last ones.  Callables take
+        configurations (n_chains, *event_shape), spins as float64 and outcomes as int64, and return
+        (n_chains,), or (n_chains, ...).
     keep : None or "configurations"
         Keep the configuration of every draw too, spins as bits (`unpack_configurations`).
     start : "hot/cold", "hot", "cold" or ndarray (n_chains, *event_shape)

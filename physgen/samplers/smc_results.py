@@ -173,7 +173,7 @@ def label(
         ]
         value, error = (np.reshape(column, parts) for column in zip(*found))
         labels = {"units": known[name].unit, "long_name": known[name].description} if known else {}
-        dims = component_dims(name, parts)
+        dims = component_dims(name, parts, known.get(name))
         data[name] = (dims, value, labels)
         data[f"{name}_error"] = (dims, error, {"long_name": f"error of {name}"})
     for name, values in islands.history.items():

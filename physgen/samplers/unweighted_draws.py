@@ -7,7 +7,7 @@ they come and continue after the last one to the same numbers, bit for bit.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,14 @@ from physgen.core.declared import declared
 from physgen.core.errors import InputError
 from physgen.core.protocols import Simulator
 from physgen.core.random import Stream, as_stream
-from physgen.observables.evaluate import check_names, checked_values, component_dims, values_of
+from physgen.observables.evaluate import (
+    check_names,
+    checked_values,
+    component_coords,
+    component_dims,
+    values_of,
+)
+from physgen.observables.shelf import functions_of
 from physgen.samplers.loop.diagnostics import check
 from physgen.samplers.loop.recording import named, target_attrs
 from physgen.targets.configurations import Configurations
@@ -74,9 +81,11 @@ class UnweightedDraws:
         source: Any,
         n: int,
         seed: Stream | int,
-        observables: Observables | None = None,
+        observables: Observables | Iterable[str] | None = None,
     ) -> UnweightedDraws:
         """Return the work of n draws, >= 128, rounded up to a multiple of 64.
+
+        Observables may be functions by name, or names.
 
         Raises
         ------
@@ -87,7 +96,8 @@ class UnweightedDraws:
         if not isinstance(model, Simulator):
             raise InputError(f"model must have sample, got {type(model).__name__}")
         check_positive_int("n", n, 2 * GROUPS)
-        found = observables or ({} if source is None else declared(source).observables)
+        given = functions_of(model if source is None else source, observables)
+        found = given or ({} if source is None else declared(source).observables)
         if not found:
             raise InputError(
                 "observables must be given where no target names any, got none; e.g. "
@@ -108,8 +118,12 @@ class UnweightedDraws:
             size = min(BLOCK, self.n - k * BLOCK)
             x = to_numpy(self.model.sample(size, self.rng.child("draw").at(k)))
             values = values_on(self.observables, x, self.source)
+            known = self.observables
             yield xr.Dataset(
-                {k: (("sample", *component_dims(k, v.shape[1:])), v) for k, v in values.items()}
+                {
+                    k: (("sample", *component_dims(k, v.shape[1:], known.get(k))), v)
+                    for k, v in values.items()
+                }
             )
 
     def result(self, draws: xr.Dataset) -> xr.Dataset:
@@ -132,7 +146,9 @@ class UnweightedDraws:
         return found.assign_attrs(event_shape=list(self.event_shape), seed=self.rng.seed, n=self.n)
 
 
-def measured(data: Configurations, observables: Observables | None = None) -> xr.Dataset:
+def measured(
+    data: Configurations, observables: Observables | Iterable[str] | None = None
+) -> xr.Dataset:
     """Return observables of given configurations with dims (chain, draw), as `run` does.
 
     What is suspicious about chains, such as drift or too few draws, is in ``attrs["warnings"]``.
@@ -140,10 +156,10 @@ def measured(data: Configurations, observables: Observables | None = None) -> xr
     Parameters
     ----------
     data : Configurations
-    observables : mapping of name to callable, optional
-        Instead of those of the configurations.
+    observables : mapping of name to callable, or names, optional
+        Instead of those of the configurations; names are those that `run` takes.
     """
-    found = dict(observables or data.observables)
+    found = dict(functions_of(data, observables) or data.observables)
     flat = data.x.reshape(-1, *data.event_shape)
     parts = [flat[first : first + AT_ONCE] for first in range(0, len(flat), AT_ONCE)]
     values = [values_on(found, x, data) for x in parts]
@@ -177,12 +193,13 @@ def labelled(
 
     data: dict[str, Any] = {
         name: (
-            ("chain", "draw", *component_dims(name, values.shape[2:])),
+            ("chain", "draw", *component_dims(name, values.shape[2:], observables.get(name))),
             values,
             units_of(name, observables),
         )
         for name, values in series.items()
     }
+    data |= component_coords(observables, {dim for dims, *_ in data.values() for dim in dims})
     own = {"target": "", "symmetries": ""} if source is None else target_attrs(source)
     coords = {} if source is None else dict(declared(source).numbers)
     return xr.Dataset(data, coords, {**own, "warnings": "", **attrs})

@@ -21,9 +21,10 @@ from physgen.core.checks import check_positive_int
 from physgen.core.declared import declared
 from physgen.core.errors import InputError
 from physgen.core.random import Stream, as_stream
-from physgen.observables.evaluate import check_names, component_dims
+from physgen.observables.evaluate import check_names, component_coords, component_dims
+from physgen.observables.shelf import functions_of
 from physgen.samplers.forward_check import NONE, ForwardCheck
-from physgen.samplers.loop.recording import named
+from physgen.samplers.loop.recording import target_attrs
 from physgen.samplers.plain import default_observables
 from physgen.samplers.weighing import Weighing
 from physgen.samplers.weight_alarms import Alarm, alarms
@@ -74,9 +75,11 @@ class WeightedDraws:
         target: Any,
         n: int,
         seed: Stream | int,
-        observables: Mapping[str, Callable[[Any], Any]] | None = None,
+        observables: Any = None,
     ) -> WeightedDraws:
         """Return the work of n draws, >= 128, rounded up to a multiple of 64.
+
+        Observables may be functions by name, or names.
 
         Raises
         ------
@@ -86,6 +89,7 @@ class WeightedDraws:
         """
         weighing = Weighing.of(density, target)
         check_positive_int("n", n, 2 * _GROUPS)
+        observables = functions_of(weighing.target, observables)
         check_names(observables or (), ("log_weight",))
         rng = as_stream(seed)
         n = _GROUPS * math.ceil(n / _GROUPS)
@@ -105,8 +109,12 @@ class WeightedDraws:
             whole = self.weighing.whole(x, self.rng.child("rest").at(k))
             data = dict(default_observables(target, whole, self.observables))
             data |= {"log_weight": log_w, WHOLE_ACTION: np.asarray(target.action(whole))}
+            known = self.observables or declared(target).observables
             yield xr.Dataset(
-                {k: (("sample", *component_dims(k, v.shape[1:])), v) for k, v in data.items()}
+                {
+                    k: (("sample", *component_dims(k, v.shape[1:], known.get(k))), v)
+                    for k, v in data.items()
+                }
             )
 
     def result(
@@ -159,6 +167,7 @@ class WeightedDraws:
         kept |= self._scalars(log_w, draws[WHOLE_ACTION].values, forward_w, contradicted)
         if forward_w is not None:
             kept["sample_log_weight"] = ("sample", forward_w)
+        kept |= component_coords(known, draws.dims)
         return _labelled(self, kept, found).assign_attrs(forward_check=checked.made)
 
     def _scalars(
@@ -218,11 +227,9 @@ def _labelled(work: WeightedDraws, data: dict[str, Any], found: list[Alarm]) -> 
     target = work.weighing.target
     about = declared(target)
     attrs = {
-        "event_shape": list(target.event_shape),
-        "target": named(target),
+        **target_attrs(target),
         "sampler": "importance sampling",
         "weights": "importance",
-        "symmetries": " ".join(about.symmetries),
         "exactness": "asymptotic",
         "exactness_for": "the target",
         "seed": work.rng.seed,

@@ -14,6 +14,7 @@ import numpy as np
 from physgen.analysis.autocorrelation import MANY_CHAINS, tau_int
 from physgen.analysis.convergence import r_hat
 from physgen.core.errors import ChainTooShortError
+from physgen.observables.evaluate import is_component
 from physgen.samplers.loop.agreement import ODD, drift_p, even_observables, hot_cold_p
 
 if TYPE_CHECKING:
@@ -139,7 +140,8 @@ def _slowest_part(
 
 def _complaints(ds: xr.Dataset, table: Mapping[str, Mapping[str, float]]) -> list[str]:
     lines = []
-    even = {k: v for k, v in table.items() if not ("z2" in _symmetries(ds) and k in ODD)}
+    z2 = "z2" in _symmetries(ds)
+    even = {k: v for k, v in table.items() if not (z2 and k.split("[")[0] in ODD)}
     threshold = FALSE_ALARM / (2 * max(len(even), 1))
     few = ds.sizes["chain"] < MANY_CHAINS or ds.attrs.get("chains") == "coupled"
     n_draws = ds.sizes["draw"]
@@ -194,7 +196,7 @@ def _series(ds: xr.Dataset) -> Iterator[tuple[str, np.ndarray]]:
         if {"chain", "draw"} - set(a.dims) or name == "configurations":
             continue
         stacked = a.transpose("chain", "draw", *extra).values.reshape(*a.shape[:2], -1)
-        labels = _replica_labels(ds, extra, stacked.shape[2], tuple(ds.sizes[d] for d in extra))
+        labels = _labels(str(name), ds, extra, stacked.shape[2], tuple(ds.sizes[d] for d in extra))
         for k, label in enumerate(labels):
             plain = {str(name): stacked[:, :, k]}
             for key, x in (plain | even_observables(plain, _symmetries(ds))).items():
@@ -202,10 +204,11 @@ def _series(ds: xr.Dataset) -> Iterator[tuple[str, np.ndarray]]:
                 yield key + label, x.mean(axis=0, keepdims=True) if coupled else x
 
 
-def _replica_labels(ds: xr.Dataset, extra: list, n: int, shape: tuple[int, ...]) -> list[str]:
+def _labels(name: str, ds: xr.Dataset, extra: list, n: int, shape: tuple[int, ...]) -> list[str]:
+    """Return what tells the components of an observable, or its replicas, apart."""
     if not extra:
         return [""]
-    if extra[0] not in ds.coords:  # components of an observable
+    if is_component(name, str(extra[0])):
         return [f"[{','.join(map(str, place))}]" for place in np.ndindex(shape)]
     values = ds[extra[0]].values if len(extra) == 1 else range(n)
     return [f"[{extra[0]}={v:g}]" for v in values]

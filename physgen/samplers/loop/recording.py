@@ -15,11 +15,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physgen.core.chains import BoundSampler, State, traits
-from physgen.core.declared import declared
+from physgen.core.declared import declared, site_shape
 from physgen.core.errors import InputError, NonFiniteActionError
 from physgen.core.protocols import Target
-from physgen.lattice.graph import Graph
-from physgen.observables.evaluate import check_names, checked_values, component_dims, values_of
+from physgen.observables.evaluate import (
+    check_names,
+    checked_values,
+    component_coords,
+    component_dims,
+    values_of,
+)
+from physgen.observables.shelf import CORRELATORS, check_connected, shelf_observable
 from physgen.samplers.loop.memory import configuration_bytes
 
 if TYPE_CHECKING:
@@ -30,8 +36,6 @@ __all__ = ["Recorder", "target_attrs", "unpack_configurations"]
 Observables = Iterable[str] | Mapping[str, Callable[[np.ndarray], np.ndarray]] | None
 
 KEPT = "configurations"
-# Of physgen.observables: functions of one configuration, with one value.
-_SHELF = ("magnetization", "mean_square", "structure_factor_kmin")
 
 
 class Recorder:
@@ -41,10 +45,10 @@ class Recorder:
     ----------
     bound : BoundSampler
     observables : None, names, or mapping of name to callable
-        None: what ``bound.measure`` returns.  Names: of those, of ``target.observables``, or
-        magnetization, mean_square or structure_factor_kmin of `physgen.observables`.  Callables
-        take configurations of shape (n_chains, *event_shape) and return (n_chains,) or
-        (n_chains, ...); spins come as float64, outcomes as int64.
+        None: what ``bound.measure`` returns.  Names: of those, of ``target.observables``, or of
+        :mod:`physgen.observables.shelf`.  Callables take configurations of shape
+        (n_chains, *event_shape) and return (n_chains,) or (n_chains, ...); spins come as float64,
+        outcomes as int64.
     keep : None or "configurations"
     """
 
@@ -72,14 +76,17 @@ class Recorder:
                     f"observables must be names, or a mapping of names to functions, got {given!r}"
                 )
             self._names = [str(name) for name in given]
+            check_connected(bound.target, self._names)
         if self._names == []:
             raise InputError("observables must be at least one, or None for the target's own")
 
     @property
     def n_observables(self) -> int:
-        """Number of observables, as far as it is known before measuring."""
-        named = self._names or declared(self.bound.target).observables or ["action"]
-        return len(named) * math.prod(len(c) for c in self.replicas.values())
+        """Number of observables, as far as it is known before measuring; components count."""
+        named = self._names or list(declared(self.bound.target).observables) or ["action"]
+        each = max(site_shape(self.bound.target)) // 2 + 1
+        numbers = sum(each if name in CORRELATORS else 1 for name in named)
+        return numbers * math.prod(len(c) for c in self.replicas.values())
 
     @property
     def bytes_per_draw(self) -> int:
@@ -94,7 +101,7 @@ class Recorder:
         ready = set(self.bound.measure(state)) | set(self._functions)
         for name in self._names:
             if name not in ready:
-                self._functions[name] = _named_observable(self.bound.target, name, ready)
+                self._functions[name] = shelf_observable(self.bound.target, name, ready)
 
     def measure(self, state: State) -> dict[str, np.ndarray]:
         """Return the observables of every chain, (n_chains,), or with replicas or components."""
@@ -136,8 +143,9 @@ class Recorder:
         for name, a in arrays.items():
             if name != KEPT:
                 lead = dims[:2] if name in self._functions else dims[: a.ndim]
-                parts = (*lead, *component_dims(name, a.shape[len(lead) :]))
-                variables[name] = (parts, a, _labels(target, name))
+                function = self._functions.get(name)
+                parts = (*lead, *component_dims(name, a.shape[len(lead) :], function))
+                variables[name] = (parts, a, _labels(target, name, function))
             elif target.support.kind == "spins":
                 attrs = {"packing": "bits, first site lowest, spin = 2 bit - 1"}
                 variables[name] = (("chain", "draw", "byte"), a, attrs)
@@ -150,6 +158,8 @@ class Recorder:
             "start": ("chain", starts, {"long_name": "how the chain began"}),
             **{name: values for name, values in self.replicas.items()},
         }
+        used = {dim for dims_, *_ in variables.values() for dim in dims_}
+        coords |= component_coords(self._functions, used)
         coords |= {k: v for k, v in declared(target).numbers.items() if k not in coords}
         return xr.Dataset(variables, coords, target_attrs(target))
 
@@ -184,6 +194,7 @@ def target_attrs(target: Any) -> dict[str, Any]:
     return {
         "target": named(target),
         "event_shape": [int(n) for n in target.event_shape],
+        "lattice_shape": list(site_shape(target)),
         "support": target.support.kind,
         "symmetries": " ".join(declared(target).symmetries),
     }
@@ -223,30 +234,7 @@ def locating(where: str, draw: int, before: State) -> Iterator[None]:
         raise NonFiniteActionError(message, error.chain, draw, before) from None
 
 
-def _named_observable(
-    target: Target, name: str, ready: set[str]
-) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the function of configurations that has this name."""
-    import physgen.observables as shelf
-
-    own = declared(target).observables
-    if name in own:
-        return own[name].function
-    if name not in _SHELF:
-        known = ", ".join(sorted(ready | set(own) | set(_SHELF)))
-        raise InputError(
-            f"observable must be one of {known}, got {name!r}; others can be given as functions "
-            "of configurations, observables={name: function}"
-        )
-    if isinstance(declared(target).lattice, Graph) and name == "structure_factor_kmin":
-        raise InputError(f"{name} needs a Hypercubic lattice, got {target!r}: a graph has no k")
-    function = getattr(shelf, name)
-    dim = len(target.event_shape)
-    return lambda x: function(x, dim)
-
-
-def _labels(target: Target, name: str) -> dict[str, str]:
-    known = declared(target).observables.get(name)
-    if known is None:
-        return {"units": "1", "long_name": name}
-    return {"units": known.unit, "long_name": known.description}
+def _labels(target: Target, name: str, function: Any = None) -> dict[str, str]:
+    known = declared(target).observables.get(name, function)
+    unit, text = getattr(known, "unit", "1"), getattr(known, "description", name)
+    return {"units": unit, "long_name": text}
