@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from physgen.plotting import plot_agreement, plot_binder, plot_scan, plot_tau_int, render
+from physgen.plotting import (
+    plot_agreement,
+    plot_binder,
+    plot_correlators,
+    plot_scan,
+    plot_tau_int,
+    render,
+)
 
 BETA = np.array([0.40, 0.42, 0.44, 0.46])
 L = [8, 16]
@@ -131,3 +138,44 @@ def test_agreement_shows_every_pull_and_their_spread():
 def test_the_same_scan_gives_the_same_bytes():
     first, second = (render(plot_binder(grid(), crossings())) for _ in range(2))
     assert first == second
+
+
+def correlated(exact=True):
+    t = np.arange(5)
+    G = np.exp(-0.5 * t)[None, None, None] * np.ones((2, 2, 8, 1))
+    dims = ("generator", "L", "beta", "distance")
+    ds = xr.Dataset(
+        {"correlator": (dims, G), "correlator_error": (dims, 0.01 * G + 0.02),
+         "effective_mass": (dims, 0.5 + 0 * G), "effective_mass_error": (dims, 0.02 + 0 * G)},
+        {"generator": ["a", "b"], "L": [4, 8], "beta": np.arange(8) / 10, "distance": t},
+    )  # fmt: skip
+    ds["effective_mass"][..., 4] = np.nan
+    if exact:
+        ds["correlator_exact"] = (dims[1:], 2 * G[0])
+    return ds
+
+
+def test_correlators_of_every_generator_and_size_and_of_six_couplings():
+    ds = correlated()
+    ds["correlator"][0, 0, 0, 3] = -0.1  # noise: no place on a logarithmic axis
+    ds["effective_mass_error"][0, 0, 0, 2] = 0.4  # resolves nothing
+    top, bottom = plot_correlators(ds).axes
+    bars = {c.get_label(): c for c in top.containers}
+    assert len(bars) == 2 * 2 * 6
+    assert top.get_yscale() == "log"
+    one = bars["L = 4, beta = 0, a"].lines[0]
+    np.testing.assert_array_equal(one.get_xdata(), [0, 1, 2, 4])
+    np.testing.assert_allclose(bars["L = 8, beta = 0.7, b"].lines[0].get_ydata()[0], 1)
+    masses = {c.get_label(): c.lines[0].get_ydata() for c in bottom.containers}
+    assert [len(masses[k]) for k in ("L = 4, beta = 0, a", "L = 4, beta = 0, b")] == [3, 4]
+    lines = [line.get_ydata() for line in top.lines]
+    assert sum(np.array_equal(y, ds["correlator_exact"].values[0, 0]) for y in lines) == 12
+
+
+def test_correlators_without_exact_values_generators_or_masses():
+    ds = correlated(exact=False).isel(generator=0, L=0, beta=0, drop=True)
+    top, _ = plot_correlators(ds).axes
+    assert len(top.containers) == 1
+    ds["effective_mass"][:] = np.nan
+    texts = [t.get_text() for t in plot_correlators(ds).axes[1].texts]
+    assert "no mass is resolved" in texts

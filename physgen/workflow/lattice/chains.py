@@ -22,6 +22,7 @@ from physgen.workflow.context import Context
 from physgen.workflow.labels import with_units
 from physgen.workflow.lattice.generators import Chains
 from physgen.workflow.lattice.packing import pack, unpack
+from physgen.workflow.lattice.points import Scan
 from physgen.workflow.lattice.progress import Meter
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def draw(context: Context, point: Chains, index: int, meter: Meter) -> None:
         context.reporter.sampled(meter.read(index, now))
 
     pending = _Pending(context, point)
+    observables = Scan(context.config).observables(point.target)
     work = blocks(
         point.make(),
         point.target,
@@ -79,6 +81,7 @@ def draw(context: Context, point: Chains, index: int, meter: Meter) -> None:
         thin=sampler.thin,
         warmup=sampler.warmup,
         rng=context.stream("sample").child(point.stream),
+        observables=None if observables is None else list(observables),
         keep=KEPT if context.config.model else None,  # models are trained and judged on them
         quiet=True,  # one bad point must not end a scan: it is flagged instead
         progress=told,

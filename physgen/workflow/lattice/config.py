@@ -271,7 +271,9 @@ class Config(JobConfig):
             if table[source] is None:
                 del table[source]
         if "target" in table:
-            table["target"] = {k: v for k, v in table["target"].items() if v not in (None, {})}
+            table["target"] = {k: v for k, v in table["target"].items() if v not in (None, {}, [])}
+        if "data" in table and not table["data"]["observables"]:
+            del table["data"]["observables"]
         # How often to checkpoint changes no number; what all models have is in each of them.
         del table["sample"], table["train"]
         for model in table["model"]:

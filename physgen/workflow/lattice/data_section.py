@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from physgen.catalogue import System
 from physgen.core.errors import InputError
+from physgen.observables.shelf import SHELF
 from physgen.targets.configurations import SYMMETRIES, Configurations
 from physgen.workflow.files import check_digest
 from physgen.workflow.sections import Flag, PathText, Section, Text, one_of, rule
@@ -45,6 +46,9 @@ class DataSection(Section):
         Boundary of the lattice, for all axes or each; left out: no lattice.
     symmetries
         Transformations that p is known to be invariant under.
+    observables
+        Measured beside magnetization, phi2 and bond_product: correlator and propagator give
+        effective masses and the correlation length.
     """
 
     holds: Annotated[Literal["configurations"], rule("'configurations' or 'outcomes'")]
@@ -55,6 +59,7 @@ class DataSection(Section):
     support: Kind | None = None
     boundary: Boundaries | None = None
     symmetries: list[Annotated[str, one_of(SYMMETRIES)]] = Field(default_factory=list[str])
+    observables: list[Annotated[str, one_of(SHELF)]] = Field(default_factory=list[str])
 
     @model_validator(mode="after")
     def _readable(self) -> DataSection:

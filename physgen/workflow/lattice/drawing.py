@@ -22,6 +22,7 @@ from physgen.workflow.labels import labelled, with_units
 from physgen.workflow.lattice import chains
 from physgen.workflow.lattice.generators import Chains, Learned
 from physgen.workflow.lattice.learning import load
+from physgen.workflow.lattice.points import Scan
 
 __all__ = ["HELD_OUT", "draw", "is_complete"]
 
@@ -98,8 +99,9 @@ def _prepared(context: Context, point: Learned) -> Any:
 
     kind = UnweightedDraws if isinstance(point.target, Configurations) else WeightedDraws
     stream, n = context.stream("draw").child(point.stream), context.config.importance.n_draws
+    observables = Scan(context.config).observables(point.target)
     try:
-        return kind.prepare(load(context, point), point.target, n, stream)
+        return kind.prepare(load(context, point), point.target, n, stream, observables)
     except InputError as error:
         raise InputError(f"{point.text}: {error}") from None
 

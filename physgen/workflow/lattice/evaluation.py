@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from physgen.core.declared import declared
+from physgen.core.declared import declared, site_shape
 from physgen.samplers import estimates
 from physgen.workflow.context import Context
 from physgen.workflow.lattice import chains
@@ -72,7 +72,7 @@ def with_absolute(target: Any, known: Mapping[str, float]) -> dict[str, float]:
     The free energy -log Z / (beta V) where the target has a beta, and the entropy
     (<S> + log Z) / V; errors stand for free energies alone.
     """
-    found, V = dict(known), math.prod(target.event_shape)
+    found, V = dict(known), math.prod(site_shape(target))
     if "log_z" not in known:
         return found
     log_z, beta = known["log_z"] / V, declared(target).numbers.get("beta")
@@ -104,7 +104,7 @@ def _of_weights(draws: xr.Dataset, target: Any) -> dict[str, float]:
     merits = {name: float(draws[name]) for name in MERITS if name in draws}
     if draws.attrs.get("refused"):
         return merits
-    V = math.prod(target.event_shape)
+    V = math.prod(site_shape(target))
     row = _row(_shown(draws)) | merits
     row |= {name: float(draws[name]) for name in ("log_z", "log_z_error")}
     row["entropy_per_site"] = float(draws["entropy"]) / V

@@ -56,6 +56,13 @@ def _binder(tree: xr.DataTree, config: Config) -> Drawing | None:
     return plot_binder(grid, dataset_of(tree, "crossings"), critical=known)
 
 
+def _correlators(tree: xr.DataTree, config: Config) -> Drawing | None:
+    from physgen.plotting import plot_correlators
+
+    found = needed(tree, "correlators")
+    return plot_correlators(found) if "correlator" in found else None
+
+
 def _tau_int(tree: xr.DataTree, config: Config) -> Drawing | None:
     from physgen.plotting import plot_tau_int
 
@@ -187,6 +194,19 @@ FIGURES = (
         _curve("chi_abs"),
         f"Susceptibility of |m|, which peaks near the transition. {_BARS}",
         _E,
+    ),
+    Figure(
+        "correlation_length",
+        _curve("correlation_length"),
+        f"Second-moment correlation length. {_BARS}",
+        _E,
+    ),
+    Figure(
+        "correlators",
+        _correlators,
+        "Connected correlator of slices at zero momentum, and its effective mass on the periodic "
+        f"axis. {_BARS} Lines, where they are known, are exact.",
+        ("correlators",),
     ),
     Figure("phi2", _curve("phi2"), f"Mean square of the field at one site. {_BARS}", _E),
     Figure(

@@ -6,6 +6,7 @@ from physgen.workflow.context import Context
 from physgen.workflow.labels import with_units
 from physgen.workflow.lattice.generators import Given
 from physgen.workflow.lattice.packing import pack
+from physgen.workflow.lattice.points import Scan
 
 __all__ = ["measure"]
 
@@ -15,5 +16,6 @@ def measure(context: Context, point: Given) -> None:
     from physgen.samplers import measured
 
     context.reporter.update("sample", f"{len(point.target):,} configurations")
-    ds = measured(point.target).assign_attrs(complete=1, label=point.label)
+    observables = Scan(context.config).observables(point.target)
+    ds = measured(point.target, observables).assign_attrs(complete=1, label=point.label)
     context.store.commit({point.group: with_units(pack(ds, point.target))})

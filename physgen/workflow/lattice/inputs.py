@@ -32,6 +32,7 @@ def check(config: Config) -> None:
     for place in scan.places():
         if scan.section.is_foreign and place.at == (0, 0):
             check_own(place.target)
+        scan.observables(place.target)
         for point in scan.chains(place):
             point.bind()
             section, kept = point.section, scan.sites(place.target) * bool(config.model)

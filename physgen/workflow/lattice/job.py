@@ -22,6 +22,7 @@ GROUPS = {
     "trained": "the models that are trained, and the time that each took",
     "drawn": "the models that were drawn from, and the time that each took",
     "estimates": "quantities with errors, from every generator at every point",
+    "correlators": "correlators, effective masses and propagators over distance and momentum",
     "exact": "exact values along a scan, as lines",
     "crossings": "where the Binder cumulants of two lattice sizes are equal",
     "agreement": "pulls of the other generators from the first",

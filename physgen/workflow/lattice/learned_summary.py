@@ -27,7 +27,7 @@ POOR = 0.1  # effective share below which a model is said to be poor
 TERMINAL_ROWS = 16
 MAIN = (
     "free_energy_per_site", "entropy_per_site", "energy_per_site", "action_per_site", "phi2",
-    "abs_magnetization",
+    "abs_magnetization", "correlation_length",
 )  # fmt: skip
 
 

@@ -3,7 +3,7 @@ r"""Series as a run file keeps them: small, and for spins exact.
 Energies of an Ising model with integer couplings and sums of spins are integers, kept as int16 or
 int32; the magnetization is ``spin_sum`` / n_sites.  Observables of a field are rounded to float32,
 :math:`6 \cdot 10^{-8}` of their value.  Everything a run reports is computed from what its file
-holds.
+holds.  So are correlators, of spins as well.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 
 from physgen.core.protocols import Target
+from physgen.observables.shelf import CORRELATORS
 from physgen.samplers.loop.recording import KEPT
 
 __all__ = ["pack", "unpack"]
@@ -28,7 +29,8 @@ def pack(ds: xr.Dataset, target: Target) -> xr.Dataset:
     n = math.prod(target.event_shape)
     if target.support.kind != "spins":
         return _rounded(ds)
-    ds = ds.copy()
+    curves = [name for name in CORRELATORS if name in ds]
+    ds = ds.assign({name: _as(np.float32, ds[name]) for name in curves})
     if "magnetization" in ds:
         long_name = f"sum of all spins; the magnetization is {SPIN_SUM} / {n}"
         attrs = ds["magnetization"].attrs | {"units": "1", "long_name": long_name, "n_sites": n}

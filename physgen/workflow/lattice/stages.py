@@ -22,7 +22,7 @@ from physgen.analysis.format import format_estimate
 from physgen.workflow.context import Context
 from physgen.workflow.job import Stage
 from physgen.workflow.labels import labelled
-from physgen.workflow.lattice import evaluation
+from physgen.workflow.lattice import correlations, evaluation
 from physgen.workflow.lattice.generators import Chains, Generator, Place
 from physgen.workflow.lattice.grid import agreement, assemble
 from physgen.workflow.lattice.points import Scan
@@ -118,6 +118,7 @@ def _validate(context: Context) -> str:
     store, scan = context.store, Scan(context.config)
     rows: dict[tuple[str, int, int], dict[str, float]] = {}
     exact: dict[tuple[int, int], dict[str, float]] = {}
+    curves: dict[tuple[str, int, int], xr.Dataset] = {}
     warnings: list[str] = []
     said: list[str] = []
     for number, place in enumerate(places := list(scan.places())):
@@ -125,7 +126,9 @@ def _validate(context: Context) -> str:
         exact[place.at] = evaluation.with_absolute(place.target, exact_of(place.target))
         for point in scan.generators(place):
             draws = evaluation.read(context, point)
-            rows[(point.label, *place.at)] = evaluation.estimate(point, draws)
+            row = evaluation.estimate(point, draws)
+            key = (point.label, *place.at)
+            rows[key], curves[key] = correlations.split(row, place.target)
             warnings += [f"{point.text}: {line}" for line in evaluation.warnings(draws)]
             said.append(str(draws.attrs.get("exactness", "")))
     grid = assemble(scan, rows, exact).assign_attrs(
@@ -136,9 +139,12 @@ def _validate(context: Context) -> str:
     )
     exactness = evaluation.least(said)
     groups = {"estimates": labelled(grid, exactness, "the target")}
-    curves = lines(scan)
-    if curves is not None:
-        groups["exact"] = labelled(curves, "exact", "the target")
+    known = lines(scan)
+    if known is not None:
+        groups["exact"] = labelled(known, "exact", "the target")
+    along = correlations.assemble(scan, curves)
+    if along is not None:
+        groups["correlators"] = labelled(along, exactness, "the target")
     if is_square_ising(scan):
         store.cite("kaufman", "onsager", "yang")
     side_by_side = agreement(grid)

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from physgen.analysis.format import format_estimate
+from physgen.workflow.lattice import correlations
 from physgen.workflow.lattice import fitted_summary as fitted
 from physgen.workflow.lattice import learned_summary as learned
 from physgen.workflow.lattice.config import Config
@@ -20,7 +21,7 @@ from physgen.workflow.target.quantities import QUANTITIES, head
 __all__ = ["summarize"]
 
 MANY_ROWS = 24  # more do not fit a terminal: then the middle and the ends of the scan are shown
-TERMINAL = ("energy_per_site", "phi2", "abs_magnetization", "binder")
+TERMINAL = ("energy_per_site", "phi2", "abs_magnetization", "binder", "correlation_length")
 ALARM = 1e-3  # probability below which a disagreement is told
 MANY_WARNINGS = 4
 MANY_CHECKS = 12
@@ -51,6 +52,8 @@ def summarize(tree: xr.DataTree, config: Config) -> Summary:
         figures = _figures(main[0], (len(scan.labels) > 1) + 1 + bool(scan.coupling))
     others = (*([crossings] if crossings else []), _check_table(checks))
     figures = figures | {row[0]: row[1] for table in others for row in table.rows}
+    if (curves := dataset_of(tree, "correlators")) is not None:
+        main = (*main, correlations.table(curves))
     # A terminal ends with what matters most.
     tables = (*main, *others) if not scan.config.model else (*others, *main)
     warned = (*learned.warnings(scan, estimates), *_warnings(scan, estimates, checks))

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from physgen.catalogue import System, target_systems
+from physgen.core.declared import declared, site_shape
+from physgen.core.errors import InputError
+from physgen.observables.shelf import shelf_observables
 
 __all__ = ["Axes", "Source"]
 
@@ -28,6 +31,11 @@ class Source(Protocol):
     @property
     def title(self) -> str:
         """What is sampled, in a word or two."""
+        ...
+
+    @property
+    def observables(self) -> list[str]:
+        """What is recorded beside the observables of the target."""
         ...
 
     @property
@@ -139,4 +147,21 @@ class Axes(ABC):
 
     def sites(self, target: Any) -> int:
         """Return the number of sites."""
-        return math.prod(target.event_shape)
+        return math.prod(site_shape(target))
+
+    def observables(self, target: Any) -> dict[str, Any] | None:
+        """Return the observables of a target with those that the config adds; None: its own.
+
+        Raises
+        ------
+        InputError
+            If one of them does not suit the target.
+        """
+        if not self.section.observables:
+            return None
+        own = declared(target).observables or {"action": target.action}
+        names = dict.fromkeys([*own, *self.section.observables])
+        try:
+            return dict(own) | shelf_observables(target, names)
+        except InputError as error:
+            raise InputError(f"[target] {error}") from None

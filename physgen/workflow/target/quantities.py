@@ -59,6 +59,19 @@ _ESTIMATES = (
     Quantity("susceptibility", "chi", r"$V \langle m^2 \rangle$", "susceptibility"),
     Quantity("binder", "U_L", "$U_L$", "Binder cumulant"),
     Quantity("magnetization", "<m>", r"$\langle m \rangle$", "magnetization with its sign"),
+    Quantity(
+        "correlation_length",
+        "xi",
+        r"$\xi$ (lattice spacings)",
+        "second-moment correlation length",
+        "lattice spacing",
+    ),
+    Quantity(
+        "structure_factor_kmin",
+        "S(k_min)",
+        r"$S(k_{\rm min})$",
+        "structure factor at the smallest momentum",
+    ),
     Quantity("bond_product", "<x x'>", r"$\langle x_a x_b \rangle$", "product over a bond"),
     Quantity("phi2", "<phi^2>", r"$\langle \phi^2 \rangle$", "field squared"),
 )

@@ -16,7 +16,8 @@ from physgen.catalogue import System, list_systems, load_system, target_systems
 from physgen.core.checks import is_mapping
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
-from physgen.workflow.sections import PathText, Section, Text, rule, unknown_key
+from physgen.observables.shelf import SHELF
+from physgen.workflow.sections import PathText, Section, Text, one_of, rule, unknown_key
 from physgen.workflow.target import own
 from physgen.workflow.target.values import extents, numbers
 
@@ -44,6 +45,9 @@ class TargetSection(Section):
         Name of the target in the file, or of a function that returns one.
     parameters
         Arguments of that function: numbers, lists, or one range {start, stop, n}.
+    observables
+        Recorded beside the target's own: correlator and propagator give effective masses and the
+        correlation length.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
@@ -55,6 +59,7 @@ class TargetSection(Section):
     sha256: Text | None = None
     object: Text | None = None
     parameters: dict[str, list[float]] = Field(default_factory=dict)
+    observables: list[Annotated[str, one_of(SHELF)]] = Field(default_factory=list[str])
 
     @model_validator(mode="before")
     @classmethod
@@ -129,7 +134,7 @@ def _is_own(values: Mapping[str, Any]) -> bool:
 
 def _own(values: dict[str, Any]) -> dict[str, Any]:
     """Return the values of an action of the user's own, with lists of numbers."""
-    keys = ["L", "file", "sha256", "object", "parameters"]
+    keys = ["L", "file", "sha256", "object", "parameters", "observables"]
     for key in sorted(values.keys() - keys):
         if any(key in system.parameters for system in target_systems().values()):
             raise InputError(f"{key} is no key of an own action; give it in parameters")
