@@ -35,6 +35,9 @@ class PairOrbits:
         Take the even sublattice only; all periodic extents must be even.
     point_group : bool
         Merge orbits related by permutations and reflections of the axes; extents must be equal.
+    components : bool
+        The last axis counts components of a field instead: its permutations are a symmetry, so a
+        pair of components is equal or different, and no other axis mixes with it.
 
     Attributes
     ----------
@@ -53,14 +56,26 @@ class PairOrbits:
         If an axis is open, or the extents do not allow `even` or `point_group`.
     """
 
-    def __init__(self, lattice: Hypercubic, even: bool = False, point_group: bool = True) -> None:
+    def __init__(
+        self,
+        lattice: Hypercubic,
+        even: bool = False,
+        point_group: bool = True,
+        components: bool = False,
+    ) -> None:
         if not lattice.is_periodic:
             raise InputError(
                 f"translations need a periodic lattice, got boundary {lattice.boundary!r}"
             )
-        if point_group and len(set(lattice.shape)) > 1:
+        if components and (even or lattice.dim < 2):
+            raise InputError(
+                f"components must be those of a whole lattice, got shape {lattice.shape}"
+                + ", and its even sites" * bool(even)
+            )
+        if point_group and len(set(lattice.shape[:-1] if components else lattice.shape)) > 1:
             raise InputError(f"the point group needs equal extents, got shape {lattice.shape}")
         self.lattice, self.even, self.point_group = lattice, bool(even), bool(point_group)
+        self.components = bool(components)
         self.sites = lattice.even_sites if even else np.arange(lattice.n_sites)
         self.coordinates = lattice.coordinates[self.sites]
         self.n = len(self.sites)
@@ -75,6 +90,9 @@ class PairOrbits:
         self.sizes = np.bincount(self.of_displacement)
 
     def _key(self, d: list[int]) -> tuple[int, ...]:
+        if self.components:
+            sites = sorted(map(abs, d[:-1]), reverse=True) if self.point_group else d[:-1]
+            return (*sites, int(d[-1] != 0))
         return tuple(sorted(map(abs, d), reverse=True)) if self.point_group else tuple(d)
 
     @cached_property

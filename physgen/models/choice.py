@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from physgen.core.declared import declared
+from physgen.core.declared import declared, site_shape
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
 from physgen.lattice.hypercubic import Hypercubic
@@ -22,7 +22,8 @@ def default_family(target: Any) -> str:
     """Return the family that makes most use of what a target declares.
 
     Spins: "coloured-net".  Real fields: "equivariant-cnf" with translations, "coupling-flow" on
-    other lattices with a checkerboard, "zuko-flow" where there is none, or no lattice at all.
+    other lattices with a checkerboard, "zuko-flow" where there is none, or no lattice at all; of
+    fields with components "equivariant-cnf" where they may be permuted, else "zuko-flow".
 
     Raises
     ------
@@ -35,9 +36,15 @@ def default_family(target: Any) -> str:
         return "coloured-net"
     if kind != "reals":
         raise InputError(f"a target must have spins or real fields, got {kind}")
-    if "translations" in declared(target).symmetries:
+    about = declared(target)
+    components = site_shape(target) != tuple(target.event_shape)
+    if components and "components" not in about.symmetries:
+        return "zuko-flow"
+    if "translations" in about.symmetries:
         return "equivariant-cnf"
-    lattice = declared(target).lattice
+    if components:
+        return "zuko-flow"
+    lattice = about.lattice
     checkerboard = isinstance(lattice, Hypercubic) and lattice.is_bipartite
     return "coupling-flow" if checkerboard else "zuko-flow"
 

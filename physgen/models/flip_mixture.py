@@ -50,6 +50,11 @@ class FlipMixture(ConfigurationModel):
         """Arguments of ``models.build``."""
         return {"family": "flip-mixture", "base": self.base.config}
 
+    @property
+    def passes(self) -> int:
+        """Passes through the networks of the base in its slower direction."""
+        return int(getattr(self.base, "passes", 1))
+
     def refined(self) -> FlipMixture | None:
         """Return the mixture of a finer base, or None if the base takes no steps."""
         finer = self.base.refined()

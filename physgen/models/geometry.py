@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from physgen.core.declared import declared
+from physgen.core.declared import declared, site_shape
 from physgen.core.errors import InputError
 from physgen.core.protocols import SPINS, Support
 from physgen.lattice.hypercubic import Hypercubic
@@ -77,10 +77,22 @@ class LatticeModel(ConfigurationModel):
 
     @classmethod
     def _lattice_arguments(
-        cls, target: Any, even: EvenTarget | None, support: Support
+        cls, target: Any, even: EvenTarget | None, support: Support, components: bool = False
     ) -> dict[str, Any]:
-        """Return shape, boundary, halved and odd, as a target declares them."""
+        """Return shape, boundary, halved and odd, as a target declares them.
+
+        Raises
+        ------
+        InputError
+            If it has no such lattice, or several numbers a site without `components`.
+        """
         lattice = lattice_of(target, support, cls.__name__)
+        if not components and site_shape(target) != tuple(target.event_shape):
+            raise InputError(
+                f"{cls.__name__} models one number a site, got configurations of shape "
+                f"{tuple(target.event_shape)} on {lattice.shape}; take 'zuko-flow', or "
+                "'equivariant-cnf' where components may be permuted"
+            )
         return {
             "shape": lattice.shape,
             "boundary": lattice.boundary,

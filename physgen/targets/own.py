@@ -33,7 +33,7 @@ from physgen.targets.function import DifferentiableFunctionTarget, FunctionTarge
 
 __all__ = ["as_target", "is_own", "whole_target"]
 
-SYMMETRIES = ("translations", "point_group", "z2")
+SYMMETRIES = ("translations", "point_group", "z2", "components")
 _KINDS = ("reals", "spins", "outcomes")
 # With one of these an object is more than an action, and is used as it is.
 _SPECIAL = ("kernel", "action_even", "log_prob", "parameters")
@@ -74,8 +74,10 @@ def as_target(
     lattice : Hypercubic or Graph, optional
         Models with symmetries and figures of two-point functions need it.  `event_shape` may have
         more axes: components of a field.
-    symmetries : collection of {"translations", "point_group", "z2"}, optional
-        Those that the action has; "z2" is S(-x) = S(x).  They are checked once, where a sampler or
+    symmetries : collection of {"translations", "point_group", "z2", "components"}, optional
+        Those that the action has; "z2" is S(-x) = S(x), and "components" S of a field whose
+        components are permuted, the axis of `event_shape` behind the lattice.  They are checked
+        once, where a sampler or
         a model takes the target (:func:`~physgen.targets.check_symmetries`).
     observables : mapping of name to callable, optional
         What chains record beside the action: functions of a batch, returning (n,), or (n, ...).
@@ -222,6 +224,11 @@ def _checked_symmetries(given: Any, source: Any, lattice: Any, shape: Any) -> fr
             f"lattice=Hypercubic({shape}), which must be the first axes of event_shape"
         )
     extents = getattr(lattice, "shape", None)
+    if "components" in names and (extents is None or len(shape) != len(extents) + 1):
+        raise InputError(
+            f"the symmetry 'components' needs one axis behind those of the lattice, got "
+            f"event_shape {shape} and lattice {lattice!r}"
+        )
     if names and extents is not None and shape[: len(extents)] != tuple(extents):
         raise InputError(
             f"lattice must be the first axes of event_shape {shape}, got one of shape "

@@ -5,8 +5,9 @@ For each of them a generator g is applied to a few random configurations, and
 .. math:: \Delta = S(g x) - S(x)
 
 has to vanish within rounding: :math:`g x = -x` for "z2", a shift by one site along each axis for
-"translations"; for "point_group" the reflection of each axis and the exchange of neighbouring axes
-of equal extent.  That is one action of n_chains configurations a generator.
+"translations", a cyclic shift and an exchange of the components for "components"; for
+"point_group" the reflection of each axis and the exchange of neighbouring axes of equal extent.
+That is one action of n_chains configurations a generator.
 """
 
 from __future__ import annotations
@@ -70,6 +71,11 @@ def _generators(about: Any, x: np.ndarray) -> Iterator[tuple[str, str, np.ndarra
     """Yield name, words and images of the configurations, for each generator."""
     if "z2" in about.symmetries:
         yield "z2", "x -> -x", -x
+    if "components" in about.symmetries:
+        yield "components", "a cyclic shift of the components", np.roll(x, 1, -1)
+        exchanged = x.copy()
+        exchanged[..., [0, -1]] = x[..., [-1, 0]]
+        yield "components", "an exchange of two components", exchanged
     lattice = about.lattice
     if not isinstance(lattice, Hypercubic):
         return

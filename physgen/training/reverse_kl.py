@@ -45,6 +45,7 @@ from physgen.training.problem import device_of, problem
 __all__ = ["ReverseKL"]
 
 GRADIENTS = ("path", "reparam", "reinforce")
+MANY_PASSES = 32  # of a flow that draws in one pass: 128 numbers took 20 s a step by paths
 STAGES = 20  # of couplings: the tables of a target are not rebuilt at every step
 
 
@@ -56,7 +57,8 @@ class ReverseKL:
     target : Target
         On the configurations of the model; for a decimated model, the whole target.
     gradient : {"path", "reparam", "reinforce"}, optional
-        By default "path" for real fields with a force, else "reinforce".
+        By default "path" for real fields with a force, else "reinforce"; "reparam" for flows that
+        draw in one pass and score in more than 32, which paths would need at every step.
     anneal : float
         Share of the steps over which the action grows to its full size, in [0, 1).
     start : float
@@ -93,6 +95,7 @@ class ReverseKL:
     ) -> None:
         target = checked_target(target)
         real = target.support.kind == "reals"
+        self.chosen = gradient is not None
         gradient = gradient or ("path" if real and _has_force(target) else "reinforce")
         self.gradient = check_choice("gradient", gradient, GRADIENTS)
         if gradient != "reinforce" and not real:
@@ -151,7 +154,7 @@ class ReverseKL:
         if self.gradient == "reinforce":
             return Loss(self._reinforce(q, target, n, rng))
         generator = rng.torch(device_of(model))
-        if self.gradient == "reparam":
+        if self.gradient == "reparam" or (not self.chosen and _is_slow_to_score(q)):
             x, log_q = q.draw(n, generator)
             return Loss((log_q + self.factor * target.action(x)).mean())
         x, log_q, score = _scored(q, n, generator)
@@ -187,6 +190,11 @@ class ReverseKL:
 
 def _has_force(target: Any) -> bool:
     return isinstance(target, Differentiable)
+
+
+def _is_slow_to_score(q: Any) -> bool:
+    """Whether a score of the draws, which a path gradient needs, takes many passes."""
+    return not isinstance(q, Scored) and getattr(q, "passes", 1) > MANY_PASSES
 
 
 def _scored(q: Any, n: int, generator: torch.Generator) -> tuple[Any, Any, Any]:

@@ -14,6 +14,7 @@ CASES = {
     "cnf, cube": CNF | {"shape": [2, 2, 2], "halved": True},
     "cnf, no point group": CNF | {"shape": [2, 4], "point_group": False},
     "cnf, not odd": CNF | {"shape": [4, 4], "halved": True, "odd": False},
+    "cnf, components": CNF | {"shape": [3, 3, 2], "components": True},
     "additive": COUPLING | {"shape": [4, 4], "kind": "additive", "site_bins": 5},
     "affine": COUPLING | {"shape": [4, 4], "point_group": True},
     "spline": COUPLING | {"shape": [4, 2], "kind": "spline"},

@@ -77,3 +77,32 @@ def test_small_displacements_are_the_same_orbits_on_a_larger_lattice():
 def test_lattices_without_them(lattice, even, says):
     with pytest.raises(InputError, match=says):
         _ = PairOrbits(lattice, even).index
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 2), (4, 4, 4), (5, 3)])
+def test_components_are_equal_or_different_and_mix_with_no_axis(shape):
+    """With n components in the last axis: M commutes with their permutations."""
+    orbits = PairOrbits(Hypercubic(shape), components=True)
+    a = np.random.default_rng(1).normal(size=orbits.n_orbits)
+    M, E = a[orbits.index], orbits.modes
+    np.testing.assert_array_equal(np.diag(orbits.index), 0)
+    x = np.arange(orbits.n).reshape(shape)
+    exchanged = x.copy()
+    exchanged[..., [0, 1]] = x[..., [1, 0]]
+    turned = np.swapaxes(x, 0, 1) if len(shape) > 2 else x[::-1]
+    for image in (exchanged, np.roll(x, 1, -1), np.roll(x, 1, 0), turned):
+        g = image.ravel()
+        np.testing.assert_array_equal(M[np.ix_(g, g)], M)
+    np.testing.assert_allclose(E @ np.diag(a @ orbits.characters) @ E.T, M, atol=1e-12)
+    alone = PairOrbits(Hypercubic(shape[:-1]))
+    assert orbits.n_orbits == 2 * alone.n_orbits
+    # saboteur: an axis of the same extent would be exchanged with the components
+    if len(set(shape)) == 1:
+        merged = PairOrbits(Hypercubic(shape))
+        assert merged.n_orbits < orbits.n_orbits
+
+
+def test_components_of_half_a_lattice_or_of_none():
+    for shape, even in (((4, 4, 2), True), ((4,), False)):
+        with pytest.raises(InputError, match="components must be those of a whole lattice"):
+            PairOrbits(Hypercubic(shape), even, components=True)

@@ -43,6 +43,46 @@ def test_every_family_is_made_for_a_target_and_scores_what_it_draws(target):
         np.testing.assert_allclose(model.log_prob(x.numpy()), log_q, atol=1e-3)
 
 
+def vector(symmetries):
+    def action(x):
+        square = (x**2).sum(-1)
+        bonds = sum(((torch.roll(x, -1, mu) - x) ** 2).sum((1, 2, 3)) for mu in (1, 2))
+        return bonds + (square + square**2).sum((1, 2))
+
+    lattice = Hypercubic((4, 4))
+    return as_target(action, (4, 4, 2), library="torch", lattice=lattice, symmetries=symmetries)
+
+
+def test_fields_with_components():
+    """A flow whose components may be permuted, or one that knows nothing of them; no third."""
+    whole = vector(["translations", "point_group", "z2", "components"])
+    q = for_target(whole, rng=1)
+    assert q.config["family"] == "equivariant-cnf"
+    assert q.event_shape == (4, 4, 2)
+    with torch.no_grad():
+        for p in q.parameters():
+            p.add_(0.1 * torch.randn(p.shape, generator=torch.Generator().manual_seed(1)))
+    x = q.sample(6, 1).numpy()
+    log_q = q.log_prob(x)
+    for moved in (x[..., ::-1], np.roll(x, 1, 1), np.swapaxes(x, 1, 2), -x):
+        np.testing.assert_allclose(q.log_prob(moved.copy()), log_q, atol=1e-4)
+    one = x * np.array([1.0, -1.0], dtype=x.dtype)  # saboteur: this is not imposed
+    assert np.abs(q.log_prob(one) - log_q).max() > 1e-2
+    larger = q.transferred((6, 6))
+    assert larger.event_shape == (6, 6, 2)
+    again = models.build(q.config, rng=2)
+    assert again.event_shape == q.event_shape
+    plain = vector(["translations", "z2"])
+    assert default_family(plain) == "zuko-flow"
+    assert for_target(plain, rng=1).event_shape == (4, 4, 2)
+    with pytest.raises(InputError, match="needs the symmetry 'components'"):
+        for_target(plain, "equivariant-cnf")
+    with pytest.raises(
+        InputError, match=r"CouplingFlow models one number a site, got .*\(4, 4, 2"
+    ):
+        for_target(whole, "coupling-flow")
+
+
 def test_a_mixture_is_even_whatever_is_mixed():
     model = for_target(PHI4, "zuko-flow", mixture=True, flow="realnvp", rng=1)
     assert isinstance(model.even, FlipMixture)

@@ -7,6 +7,7 @@ from helpers.statistics import within
 
 from physgen import Phi4, ReverseKL, as_target, fit, importance, models
 from physgen.core.errors import InputError
+from physgen.core.random import Stream
 from physgen.models import Decimated, ZukoFlow
 from physgen.training import FitSettings
 
@@ -61,3 +62,23 @@ def test_lattice_targets_are_decimated():
 def test_bad_input(options, says):
     with pytest.raises(InputError, match=says):
         models.build({"family": "zuko-flow", "shape": [4], **options})
+
+
+def test_large_flows_are_trained_without_scoring_their_draws(monkeypatch):
+    """A path gradient scores what it drew, in n passes: from 33 on the default is reparam."""
+    scored = []
+    monkeypatch.setattr(
+        ZukoFlow, "forward", lambda self, x: scored.append(len(x)) or (x * 0).flatten(1).sum(1)
+    )
+    for n, how, calls in ((32, {}, 1), (33, {}, 0), (33, {"flow": "realnvp"}, 1)):
+        target = as_target(lambda x: (x**2).sum(1), (n,), lambda x: -2 * x)
+        model = ZukoFlow.for_target(target, hidden=[4], layers=1, rng=1, **how)
+        assert model.passes == (1 if how else n)
+        loss = ReverseKL(target).loss(model, np.arange(8), Stream(1), {})
+        loss.value.backward()
+        assert torch.isfinite(loss.value)
+        assert len(scored) == calls
+        scored.clear()
+        ReverseKL(target, "path").loss(model, np.arange(8), Stream(1), {})  # as it was asked for
+        assert len(scored) == 1
+        scored.clear()

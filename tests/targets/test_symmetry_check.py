@@ -80,3 +80,38 @@ def test_the_doors_check():
     )
     with pytest.raises(InputError, match="symmetry 'z2'"):
         run(HMC(), wrong, n_chains=64, n_draws=1, seed=1)
+
+
+def vector(x, bias=(0.0, 0.0, 0.0)):
+    square = (x**2).sum(-1)
+    bonds = sum(((np.roll(x, -1, mu) - x) ** 2).sum((1, 2, 3)) for mu in (1, 2))
+    return bonds + (square + square**2).sum((1, 2)) + (x**2 @ np.array(bias)).sum((1, 2))
+
+
+def test_permuted_components():
+    def made(*bias):
+        return as_target(
+            lambda x: vector(x, bias), (4, 4, 3), lattice=SQUARE, symmetries=[*ALL, "components"]
+        )
+
+    check_symmetries(made(0.0, 0.0, 0.0))
+    for bias, how in (((1.0, 0.0, 0.0), "a cyclic shift"), ((0.0, 0.5, 0.0), "a cyclic shift")):
+        with pytest.raises(InputError, match=rf"symmetry 'components' must leave .* by {how}"):
+            check_symmetries(made(*bias))
+
+    def chiral(x):  # cyclic, but an exchange turns it around
+        a, b, c = np.moveaxis(x, -1, 0)
+        return vector(x) + 0.3 * (a * b**2 + b * c**2 + c * a**2).sum((1, 2))
+
+    wrong = as_target(chiral, (4, 4, 3), lattice=SQUARE, symmetries=["components"])
+    with pytest.raises(InputError, match="by an exchange of two components"):
+        check_symmetries(wrong)
+
+
+@pytest.mark.parametrize(
+    "how", [{"event_shape": (4, 4), "lattice": SQUARE}, {"event_shape": (4, 2)},
+            {"event_shape": (4, 4, 2, 2), "lattice": SQUARE}],
+)  # fmt: skip
+def test_components_need_an_axis_of_their_own(how):
+    with pytest.raises(InputError, match="'components' needs one axis behind those of the lat"):
+        as_target(vector, symmetries=["components"], **how)

@@ -31,7 +31,7 @@ import numpy as np
 import torch
 
 from physgen.core.checks import check_positive, check_positive_int
-from physgen.core.declared import declared
+from physgen.core.declared import declared, site_shape
 from physgen.core.errors import InputError
 from physgen.core.protocols import REALS
 from physgen.core.random import Stream, as_stream
@@ -72,6 +72,8 @@ class EquivariantCNF(LatticeModel):
         q(-phi) = q(phi), exactly.
     point_group : bool
         q is invariant under permutations and reflections of the axes as well as translations.
+    components : bool
+        The last extent counts components of a field, and q is invariant under their permutations.
     rng : Stream or int
 
     Raises
@@ -91,17 +93,18 @@ class EquivariantCNF(LatticeModel):
         scale: float = 1.0,
         odd: bool = True,
         point_group: bool = True,
+        components: bool = False,
         *,
         rng: Stream | int,
     ) -> None:
         geometry = Geometry.of(shape, halved=halved)
-        orbits = PairOrbits(geometry.lattice, halved, point_group)
+        orbits = PairOrbits(geometry.lattice, halved, point_group, components)
         super().__init__(geometry, REALS)
         self.features = check_positive_int("features", features)
         self.frequencies = check_positive_int("frequencies", frequencies)
         self.times = check_positive_int("times", times, 2)
         self.scale, self.odd = check_positive("scale", scale), bool(odd)
-        self.point_group = bool(point_group)
+        self.point_group, self.components = bool(point_group), bool(components)
         self.orbits, self.refine = orbits, 1.5
         self._steps = check_positive_int("steps", steps)
         self.base = SpectralGaussian(orbits, scale)
@@ -127,8 +130,17 @@ class EquivariantCNF(LatticeModel):
                 "'translations', 'point_group', 'z2': as_target(action, lattice=..., "
                 "symmetries=[...])"
             )
-        known = cls._lattice_arguments(target, even, REALS)
+        known = cls._lattice_arguments(target, even, REALS, components=True)
         del known["boundary"]  # the class takes periodic lattices only
+        shape, sites = tuple(target.event_shape), site_shape(target)
+        if shape != sites:
+            if "components" not in symmetries:
+                raise InputError(
+                    f"an equivariant flow of a field with components, shape {shape}, needs the "
+                    "symmetry 'components', S of permuted components; declare it if S has it, or "
+                    "take the family 'zuko-flow'"
+                )
+            known |= {"shape": shape, "components": True}
         return known | {
             "scale": field_size(target, rng),
             "point_group": "point_group" in symmetries,
@@ -149,13 +161,15 @@ class EquivariantCNF(LatticeModel):
         Parameters
         ----------
         shape : sequence of int
-            Extents, of as many axes.
+            Extents, of as many axes; components stay as they are.
 
         Raises
         ------
         InputError
             If the number of axes differs, or the lattice does not have the symmetries.
         """
+        if self.components and len(tuple(shape)) == self.orbits.lattice.dim - 1:
+            shape = (*shape, self.orbits.lattice.shape[-1])
         if len(tuple(shape)) != self.orbits.lattice.dim:
             raise InputError(
                 f"kernels transfer between lattices of {self.orbits.lattice.dim} axes, got shape "

@@ -182,6 +182,11 @@ class ZukoFlow(ConfigurationModel):
         return x, log_r - log_det.double() - self._log_scale
 
     @property
+    def passes(self) -> int:
+        """Passes through the networks in the slower direction."""
+        return 1 if self.flow in _NOT_INVERTED else self.n
+
+    @property
     def _log_scale(self) -> float:
         return self.n * math.log(self.scale)
 

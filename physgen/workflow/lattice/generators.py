@@ -18,7 +18,7 @@ from physgen.workflow.lattice.model_section import ModelSection
 __all__ = ["Annealed", "Chains", "Generator", "Given", "Learned", "Place"]
 
 # Arguments of a family's class that follow from the target, or are decided by other keys.
-_RESERVED = ("rng", "shape", "boundary", "halved", "net", "begin_from")
+_RESERVED = ("rng", "shape", "boundary", "halved", "net", "begin_from", "components")
 _ANNEAL, _DRAWS = {"spins": 0.3}, {"spins": 25_600}  # of the reverse divergence, where not given
 
 

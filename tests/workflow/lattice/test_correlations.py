@@ -24,19 +24,19 @@ m2 = [0.5]
 observables = ["correlator", "propagator"]
 [[sampler]]
 name = "hmc"
-n_draws = 200
-thin = 4
+n_draws = 120
+thin = 3
 [[model]]
 family = "equivariant-cnf"
 features = 1
 frequencies = 1
 [train]
-n_epochs = 6
+n_epochs = 3
 batch_size = 256
 draws_per_epoch = 2560
 n_validation = 1024
 [importance]
-n_draws = 6400
+n_draws = 3200
 [smc]
 n_particles = 0
 """
