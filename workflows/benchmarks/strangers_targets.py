@@ -101,12 +101,12 @@ def own(action: Callable[[Any], Any], lattice: tuple[int, ...], budget: str,
         components: int | None = None, log_z: float | None = None) -> Row:  # fmt: skip
     """ESS of a flow for an own action; log Z against SMC, or an exact value."""
     shape = (*lattice, *([] if components is None else [components]))
+    symmetries = ["translations", "point_group", "z2"]
     target = pg.as_target(
         action, shape, library="torch", lattice=Hypercubic(lattice),
-        symmetries=["translations", "point_group", "z2"],
+        symmetries=symmetries + ["components"] * (components is not None),
     )  # fmt: skip
-    # Families with the symmetries of a lattice model one number a site.
-    q = pg.for_target(target, "auto" if components is None else "zuko-flow", rng=1)
+    q = pg.for_target(target, rng=1)
     start = time.process_time()
     fitted = pg.fit(q, pg.ReverseKL(target, rng=1), budget=budget, rng=1)
     seconds = time.process_time() - start
