@@ -40,7 +40,7 @@ __all__ = [
 
 CORRELATORS = ("correlator", "propagator")
 SHELF = ("magnetization", "mean_square", "structure_factor_kmin", *CORRELATORS)
-_FUNCTIONS: dict[str, tuple[Callable[[Any, int], Any], str]] = {
+_FUNCTIONS: dict[str, tuple[Callable[..., Any], str]] = {
     "magnetization": (magnetization, "m = (1/V) sum_x phi_x"),
     "mean_square": (mean_square, "(1/V) sum_x phi_x^2"),
     "structure_factor_kmin": (structure_factor_kmin, "S at |k| = 2 pi / L"),
@@ -156,7 +156,7 @@ def _check_lattice(lattice: Any, target: Any, name: str) -> None:
 
 
 def _of_components(
-    function: Callable[[Any, int], Any], dim: int, n_components: int, summed: bool, x: Any
+    function: Callable[..., Any], dim: int, n_components: int, summed: bool, x: Any
 ) -> Any:
     """Return a function of a field with components, which are the last axes of x."""
     xp = array_namespace(x)

@@ -78,7 +78,7 @@ def _magnetic(of: Ensemble) -> Iterator[Quantity]:
     """Yield the quantities that follow from the magnetization per site."""
     V, L, m = of.V, max(of.shape), of.parts("magnetization")
     one = len(m) == 1
-    m2 = sum(a**2 for a in m)
+    m2 = np.sum([a**2 for a in m], axis=0)
     abs_m = np.abs(m[0]) if one else np.sqrt(m2)
     for k, a in enumerate(m):
         name, text = ("magnetization", "<m>") if one else (f"magnetization[{k}]", f"<m_{k}>")

@@ -50,6 +50,7 @@ def done(tmp_path_factory):
     return config, run_job(config, folder / "out")
 
 
+@pytest.mark.slow
 def test_every_curve_of_every_generator_is_right(done):
     tree = open_run(done[1])
     found = tree["correlators"].to_dataset()
@@ -81,6 +82,7 @@ def test_every_curve_of_every_generator_is_right(done):
         assert read["distance"].attrs["units"] == "lattice spacing"
 
 
+@pytest.mark.slow
 def test_the_table_and_the_page(done):
     config, out = done
     tree = open_run(out)
