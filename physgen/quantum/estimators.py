@@ -29,6 +29,9 @@ import xarray as xr
 from physgen.core.checks import check_choice, check_positive_int
 from physgen.core.errors import InputError
 from physgen.quantum.duals import cross_fitted_weights
+from physgen.quantum.energies import energy_floor, missing_letters, products, sum_of
+from physgen.quantum.hamiltonians import Hamiltonian
+from physgen.quantum.pauli_sum import PauliSum
 from physgen.quantum.povm import POVM
 from physgen.quantum.shots import ShotFile
 from physgen.quantum.site_povm import SitePOVM, of_outcomes
@@ -57,7 +60,7 @@ _LONG_NAMES = {
 def estimate_observables(
     outcomes: MeasurementData | Any,
     povm: POVM | SitePOVM | None = None,
-    tfim: TFIM | None = None,
+    tfim: Hamiltonian | None = None,
     *,
     batch_size: int = 16384,
     error: str = "strata",
@@ -71,9 +74,9 @@ def estimate_observables(
         Shots, n >= 2.  Shots in an array are taken as independent.
     povm : POVM, optional
         The measurement of an array of outcomes; MeasurementData has its own.
-    tfim : TFIM, optional
-        The Hamiltonian for the energy (default: the one in the MeasurementData); without one
-        there is no energy.
+    tfim : Hamiltonian, optional
+        The Hamiltonian for the energy (default: the one in the MeasurementData), a TFIM or any
+        other; without one there is no energy.
     batch_size : int
         Shots handled at a time; it affects the memory, not the result.
     error : {"strata", "cluster"}
@@ -104,7 +107,7 @@ def estimate_observables(
     settings = None
     if isinstance(outcomes, MeasurementData):
         data = outcomes if povm is None else outcomes.require(povm)
-        povm, tfim, settings = data.povm, tfim or data.tfim, data.setting_table
+        povm, tfim, settings = data.povm, tfim or data.hamiltonian, data.setting_table
         outcomes = data.outcomes
     if povm is None:
         raise InputError("povm must be given with an array of outcomes, got none")
@@ -153,7 +156,7 @@ def estimate_observables(
 def _sample_means(
     x: np.ndarray,
     povm: POVM | SitePOVM,
-    tfim: TFIM | None,
+    tfim: Hamiltonian | None,
     batch_size: int,
     weights: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -190,21 +193,33 @@ def _batches(
                 yield rows, weights[parity]
 
 
-def _unseen(povm: POVM | SitePOVM, tfim: TFIM | None) -> str:
+def _unseen(povm: POVM | SitePOVM, tfim: Hamiltonian | None) -> str:
     """Return the observables that a POVM does not determine, in one line, or an empty text."""
     blind = [pauli for pauli in "XZ" if not povm.sees(pauli)]
     lost = [f"{p.lower()}, {p.lower()}_mean" for p in blind] + ["zz"] * ("Z" in blind)
-    lost += ["energy"] * (tfim is not None and bool(blind))
+    operator = sum_of(tfim)
+    if operator is not None:
+        of_h = missing_letters(operator, _seen(povm))
+        blind += [letter for letter in of_h if letter not in blind]
+        lost += ["energy"] * bool(of_h)
+    else:
+        lost += ["energy"] * (tfim is not None and bool(blind))
     listed = ", ".join(lost)
     return f"{listed}: {povm.name} does not see {' or '.join(blind)}" if blind else ""
 
 
-def _add_error(ds: xr.Dataset, name: str, error: np.ndarray, tfim: TFIM | None) -> None:
+def _seen(povm: POVM | SitePOVM) -> str:
+    return "".join(pauli for pauli in "XYZ" if povm.sees(pauli))
+
+
+def _add_error(ds: xr.Dataset, name: str, error: np.ndarray, tfim: Hamiltonian | None) -> None:
     """Add the standard error of an observable, and the flags of unphysical values."""
     dims, value = _DIMS[name], ds[name].to_numpy()
-    ds[f"{name}_error"] = (dims, error, _named(f"standard error of {name}", name))
+    about = {"long_name": f"standard error of {name}", "units": ds[name].attrs["units"]}
+    ds[f"{name}_error"] = (dims, error, about)
     if name == "energy" and tfim is not None:
-        outside, rule = tfim.ground_state_energy() - value, "below the ground-state energy"
+        floor, rule = energy_floor(tfim)
+        outside = floor - value
     else:
         outside, rule = np.abs(value) - 1.0, "outside [-1, 1]"
     z = NormalDist().inv_cdf(1 - FALSE_ALARM / value.size)
@@ -218,7 +233,7 @@ def _add_error(ds: xr.Dataset, name: str, error: np.ndarray, tfim: TFIM | None) 
 def shot_values(
     outcomes: np.ndarray,
     povm: POVM | SitePOVM,
-    tfim: TFIM | None = None,
+    tfim: Hamiltonian | None = None,
     weights: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     """Return the one-shot estimate of every observable that the POVM determines, shape (n, ...).
@@ -227,7 +242,7 @@ def shot_values(
     ----------
     outcomes : ndarray of int, shape (n, L)
     povm : POVM
-    tfim : TFIM, optional
+    tfim : Hamiltonian, optional
     weights : ndarray, shape (L, K, 4), optional
         Weights of duals other than the canonical ones, P in the order I, X, Y, Z.
 
@@ -252,7 +267,10 @@ def shot_values(
         values |= {"z": wz, "z_mean": wz.mean(axis=1)}
         if len(i):  # a single site has no pair
             values["zz"] = wz[:, i] * wz[:, i + r]
-    if tfim is None or wx is None or wz is None:
+    operator = sum_of(tfim)
+    if operator is not None and not missing_letters(operator, _seen(povm)):
+        return {"energy": _energies(outcomes, povm, operator, weights)} | values
+    if not isinstance(tfim, TFIM) or wx is None or wz is None:
         return values
     coupling = np.einsum("ni,ni->n", wz[:, :-1], wz[:, 1:])
     if tfim.boundary == "periodic":
@@ -260,8 +278,26 @@ def shot_values(
     return {"energy": -tfim.J * coupling - tfim.h * wx.sum(axis=1)} | values
 
 
+def _energies(
+    outcomes: np.ndarray,
+    povm: POVM | SitePOVM,
+    operator: PauliSum,
+    weights: np.ndarray | None,
+) -> np.ndarray:
+    """Return the one-shot energy of any Hamiltonian, shape (n,)."""
+    strings = {string: c for string, c in operator if string}
+    if not strings:
+        return np.full(len(outcomes), operator.constant)
+    if weights is None:
+        factors = {p: of_outcomes(povm.weights(p), outcomes) for p in operator.letters}
+    else:
+        of_shot = weights[np.arange(len(weights)), outcomes]
+        factors = {p: of_shot[..., "IXYZ".index(p)] for p in operator.letters}
+    return operator.constant + products(factors, list(strings)) @ np.array([*strings.values()])
+
+
 def observables_dataset(
-    tfim: TFIM | None,
+    tfim: Hamiltonian | None,
     *,
     energy: float | None,
     x: np.ndarray | None,
@@ -283,7 +319,7 @@ def observables_dataset(
     given = {"energy": energy, "x": x, "z": z, "zz": zz}
     given |= {"x_mean": _mean(x), "z_mean": _mean(z)}
     hamiltonian = {} if tfim is None else tfim.attrs()
-    return xr.Dataset(
+    ds = xr.Dataset(
         {
             name: (_DIMS[name], value, _named(_LONG_NAMES[name], name))
             for name, value in given.items()
@@ -296,6 +332,9 @@ def observables_dataset(
         },
         attrs=hamiltonian | {"estimator": estimator, "exactness": exactness},
     )
+    if "energy" in ds and "energy_units" in hamiltonian:
+        ds["energy"].attrs["units"] = hamiltonian["energy_units"]
+    return ds
 
 
 def _mean(profile: np.ndarray | None) -> float | None:
