@@ -35,7 +35,7 @@ from physgen.quantum.mps import MPS
 from physgen.quantum.pauli_sum import PauliSum
 from physgen.quantum.spectrum import MAX_SITES, LowLevels, low_levels, sector_vector
 
-__all__ = ["MAX_TRUNCATION", "Effort", "dmrg", "general_ground_state"]
+__all__ = ["MAX_TRUNCATION", "Effort", "dmrg", "general_ground_state", "unique_levels"]
 
 MAX_TRUNCATION = 1e-4
 _SHORT = {"chi_max": 8, "max_sweeps": 2}  # of the runs that choose a sector and a start
@@ -66,13 +66,7 @@ def general_ground_state(
             "a Hamiltonian must have a term beside the identity for a ground state, got none: "
             "every state is one; give a state of your own"
         )
-    known = low_levels(operator) if operator.L <= MAX_SITES else None
-    if known is not None and known.degeneracy_in_sector > 1:
-        raise InputError(
-            f"a ground state must be unique in its sector, got {known.degeneracy_in_sector} of "
-            f"the energy {known.energy:.10g} with {known.sector}; add a small term that tells "
-            "them apart, or give a state of your own"
-        )
+    known = unique_levels(operator)
     dense = None if known is None else _dense(operator, known.sector, svd_min)
     fits = dense is not None and (operator.L <= 2 or dense.max_bond <= chi_max)
     if dense is not None and known is not None and fits:
@@ -101,6 +95,24 @@ def general_ground_state(
         **about,
     }
     return state
+
+
+def unique_levels(operator: PauliSum) -> LowLevels | None:
+    """Return the lowest levels, or None on more than 12 sites, where they are not known.
+
+    Raises
+    ------
+    InputError
+        If several ground states share a sector: DMRG would pick one of them at random.
+    """
+    known = low_levels(operator) if operator.L <= MAX_SITES else None
+    if known is not None and known.degeneracy_in_sector > 1:
+        raise InputError(
+            f"a ground state must be unique in its sector, got {known.degeneracy_in_sector} of "
+            f"the energy {known.energy:.10g} with {known.sector}; add a small term that tells "
+            "them apart, or give a state of your own"
+        )
+    return known
 
 
 _EXACTLY = {

@@ -9,11 +9,9 @@ an iteration on the whole space may miss.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import sparse
-from scipy.sparse.linalg import eigsh
 
 from physgen.core.errors import InputError
 from physgen.quantum.conserved import Sector, Symmetry, hadamard_of, is_real, symmetry_of
@@ -81,6 +79,8 @@ def sector_vector(operator: PauliSum, sector: Sector) -> np.ndarray:
 
 def sector_levels(operator: PauliSum, sector: Sector) -> tuple[np.ndarray, np.ndarray]:
     """Return the lowest energies of a sector, at most 4, and their vectors in its basis."""
+    from scipy.sparse.linalg import eigsh
+
     if operator.L > MAX_SITES:
         raise InputError(
             f"L must be at most {MAX_SITES} for exact diagonalisation, got {operator.L}"
@@ -109,8 +109,10 @@ def _states(L: int, sector: Sector) -> np.ndarray:
     return states[found == value]
 
 
-def _matrix(operator: PauliSum, states: np.ndarray) -> sparse.csr_array:
-    """Return H between the states of a sector, which are sorted."""
+def _matrix(operator: PauliSum, states: np.ndarray) -> Any:
+    """Return H between the states of a sector, which are sorted, as a sparse matrix."""
+    from scipy import sparse
+
     n, real = len(states), is_real(operator)
     H = sparse.csr_array((n, n), dtype=float if real else complex)
     for mask, values in _by_flips(operator, states).items():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
@@ -50,6 +53,9 @@ def summarize(tree: xr.DataTree, config: Config) -> Summary:
 def _notes(sources: dict[str, xr.Dataset], refitted: bool) -> tuple[str, ...]:
     of = sources["exact"].attrs.get("exactness_for") if "exact" in sources else None
     note = _REFITTED_NOTE if refitted else _SAMPLED_NOTE
+    if of == "the ground state" and sources["exact"].attrs["exactness"] == "approximate":
+        found = str(sources["exact"].attrs["estimator"])
+        return (note, f"The exact column is a {found}, a level of H within its root.")
     return (note, _STATE_NOTE) if of == "the state" else (note,)
 
 
@@ -99,6 +105,8 @@ def _title(tree: xr.DataTree) -> str:
     streamed = "outcomes" not in data
     n, L = (attrs["n_shots"], attrs["n_sites"]) if streamed else data["outcomes"].shape
     shots = f"{n:,} {attrs.get('povm', '')} shots"
+    if "terms" in attrs:
+        return f"{_named(attrs)}; {shots}"
     if "h" not in attrs:
         return f"{L} site{'s' * (L != 1)}, {shots}"
     coupling = f"J = {attrs['J']:g}, h = {attrs['h']:g}, {attrs['boundary']}"
@@ -106,6 +114,23 @@ def _title(tree: xr.DataTree) -> str:
     if state.startswith("from "):  # it need not have to do with H
         return f"state {state}, L = {L}; H of {coupling}; {shots}"
     return f"TFIM chain, L = {L}, {coupling}; {shots}"
+
+
+def _named(attrs: Mapping[Any, Any]) -> str:
+    """Return a Hamiltonian of any system, with its parameters, in words."""
+    from physgen.catalogue import hamiltonian_systems
+
+    system = hamiltonian_systems().get(str(attrs["system"]))
+    if system is None:  # of another installation: its terms are known
+        return f"{attrs['system']}, L = {attrs['L']}, H = {attrs['terms']:.60}"
+    told = [
+        f"{key} = {attrs[key]:g}" if p.type == "number" else f"{key} = {attrs[key]}"
+        for key, p in system.parameters.items()
+        if key in attrs
+    ]
+    state = str(attrs.get("state", ""))
+    lead = f"state {state}; H of the " if state.startswith("from ") else ""
+    return f"{lead}{system.label}, {', '.join(told)}"
 
 
 def rows_of(tree: xr.DataTree) -> list[Row]:
