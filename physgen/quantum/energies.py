@@ -14,10 +14,19 @@ import numpy as np
 
 from physgen.quantum.hamiltonians import Hamiltonian
 from physgen.quantum.pauli_sum import PauliString, PauliSum
+from physgen.quantum.povm import POVM
+from physgen.quantum.site_povm import SitePOVM, of_outcomes
 from physgen.quantum.spectrum import MAX_SITES, low_levels
 from physgen.quantum.tfim import TFIM
 
-__all__ = ["energy_floor", "missing_letters", "products", "seen_products", "sum_of"]
+__all__ = [
+    "energy_floor",
+    "products",
+    "seen_products",
+    "shot_energies",
+    "sum_of",
+    "unseen_observables",
+]
 
 
 def sum_of(hamiltonian: Hamiltonian | None) -> PauliSum | None:
@@ -50,9 +59,46 @@ def seen_products(seen: Mapping[str, np.ndarray], strings: Sequence[PauliString]
     return np.stack(found, axis=1)
 
 
-def missing_letters(operator: PauliSum, seen: str) -> list[str]:
-    """Return the Pauli matrices of an operator that a measurement does not see."""
-    return [letter for letter in operator.letters if letter not in seen]
+def shot_energies(
+    outcomes: np.ndarray,
+    povm: POVM | SitePOVM,
+    operator: PauliSum,
+    weights: np.ndarray | None = None,
+) -> np.ndarray | None:
+    """Return the one-shot energy, shape (n,), or None if the POVM does not see all of it.
+
+    Parameters
+    ----------
+    outcomes : ndarray of int, shape (n, L)
+    povm : POVM
+    operator : PauliSum
+    weights : ndarray, shape (L, K, 4), optional
+        Weights of duals other than the canonical ones, P in the order I, X, Y, Z.
+    """
+    if not all(povm.sees(letter) for letter in operator.letters):
+        return None
+    strings = {string: c for string, c in operator if string}
+    if not strings:
+        return np.full(len(outcomes), operator.constant)
+    if weights is None:
+        factors = {p: of_outcomes(povm.weights(p), outcomes) for p in operator.letters}
+    else:
+        of_shot = weights[np.arange(len(weights)), outcomes]
+        factors = {p: of_shot[..., "IXYZ".index(p)] for p in operator.letters}
+    return operator.constant + products(factors, list(strings)) @ np.array([*strings.values()])
+
+
+def unseen_observables(povm: POVM | SitePOVM, hamiltonian: Hamiltonian | None) -> str:
+    """Return the observables that a POVM does not determine, in one line, or an empty text."""
+    blind = [pauli for pauli in "XZ" if not povm.sees(pauli)]
+    lost = [f"{p.lower()}, {p.lower()}_mean" for p in blind] + ["zz"] * ("Z" in blind)
+    operator = sum_of(hamiltonian)
+    letters = "XZ" if operator is None else operator.letters
+    of_energy = [p for p in letters if not povm.sees(p)] if hamiltonian is not None else []
+    lost += ["energy"] * bool(of_energy)
+    blind += [letter for letter in of_energy if letter not in blind]
+    listed = ", ".join(lost)
+    return f"{listed}: {povm.name} does not see {' or '.join(blind)}" if blind else ""
 
 
 def energy_floor(hamiltonian: Hamiltonian) -> tuple[float, str]:

@@ -29,9 +29,8 @@ import xarray as xr
 from physgen.core.checks import check_choice, check_positive_int
 from physgen.core.errors import InputError
 from physgen.quantum.duals import cross_fitted_weights
-from physgen.quantum.energies import energy_floor, missing_letters, products, sum_of
+from physgen.quantum.energies import energy_floor, shot_energies, sum_of, unseen_observables
 from physgen.quantum.hamiltonians import Hamiltonian
-from physgen.quantum.pauli_sum import PauliSum
 from physgen.quantum.povm import POVM
 from physgen.quantum.shots import ShotFile
 from physgen.quantum.site_povm import SitePOVM, of_outcomes
@@ -46,7 +45,6 @@ FALSE_ALARM = 1e-3  # probability for one observable, all its values together
 
 _DIMS = {"energy": (), "x": ("site",), "z": ("site",), "zz": ("pair",)}
 _DIMS |= {"x_mean": (), "z_mean": ()}
-_UNITS = {"energy": "unit of J and h"}  # all others are pure numbers
 _LONG_NAMES = {
     "energy": "total energy <H>",
     "x": "<X_i>",
@@ -133,7 +131,7 @@ def estimate_observables(
     else:
         weights = cross_fitted_weights(x, povm, batch_size) if duals == "optimised" else None
         mean, errors = _sample_means(x, povm, tfim, batch_size, weights)
-        missing = _unseen(povm, tfim)
+        missing = unseen_observables(povm, tfim)
         frame = "dual frame" if weights is None else "optimised duals, cross-fitted"
         estimator = f"{frame}, mean over shots; error = std / sqrt(n), independent shots"
     ds = observables_dataset(
@@ -193,30 +191,11 @@ def _batches(
                 yield rows, weights[parity]
 
 
-def _unseen(povm: POVM | SitePOVM, tfim: Hamiltonian | None) -> str:
-    """Return the observables that a POVM does not determine, in one line, or an empty text."""
-    blind = [pauli for pauli in "XZ" if not povm.sees(pauli)]
-    lost = [f"{p.lower()}, {p.lower()}_mean" for p in blind] + ["zz"] * ("Z" in blind)
-    operator = sum_of(tfim)
-    if operator is not None:
-        of_h = missing_letters(operator, _seen(povm))
-        blind += [letter for letter in of_h if letter not in blind]
-        lost += ["energy"] * bool(of_h)
-    else:
-        lost += ["energy"] * (tfim is not None and bool(blind))
-    listed = ", ".join(lost)
-    return f"{listed}: {povm.name} does not see {' or '.join(blind)}" if blind else ""
-
-
-def _seen(povm: POVM | SitePOVM) -> str:
-    return "".join(pauli for pauli in "XYZ" if povm.sees(pauli))
-
-
 def _add_error(ds: xr.Dataset, name: str, error: np.ndarray, tfim: Hamiltonian | None) -> None:
     """Add the standard error of an observable, and the flags of unphysical values."""
     dims, value = _DIMS[name], ds[name].to_numpy()
-    about = {"long_name": f"standard error of {name}", "units": ds[name].attrs["units"]}
-    ds[f"{name}_error"] = (dims, error, about)
+    units = ds[name].attrs["units"]
+    ds[f"{name}_error"] = (dims, error, _named(f"standard error of {name}", units))
     if name == "energy" and tfim is not None:
         floor, rule = energy_floor(tfim)
         outside = floor - value
@@ -267,33 +246,15 @@ def shot_values(
         values |= {"z": wz, "z_mean": wz.mean(axis=1)}
         if len(i):  # a single site has no pair
             values["zz"] = wz[:, i] * wz[:, i + r]
-    operator = sum_of(tfim)
-    if operator is not None and not missing_letters(operator, _seen(povm)):
-        return {"energy": _energies(outcomes, povm, operator, weights)} | values
+    if (operator := sum_of(tfim)) is not None:
+        energy = shot_energies(outcomes, povm, operator, weights)
+        return values if energy is None else {"energy": energy} | values
     if not isinstance(tfim, TFIM) or wx is None or wz is None:
         return values
     coupling = np.einsum("ni,ni->n", wz[:, :-1], wz[:, 1:])
     if tfim.boundary == "periodic":
         coupling += wz[:, -1] * wz[:, 0]
     return {"energy": -tfim.J * coupling - tfim.h * wx.sum(axis=1)} | values
-
-
-def _energies(
-    outcomes: np.ndarray,
-    povm: POVM | SitePOVM,
-    operator: PauliSum,
-    weights: np.ndarray | None,
-) -> np.ndarray:
-    """Return the one-shot energy of any Hamiltonian, shape (n,)."""
-    strings = {string: c for string, c in operator if string}
-    if not strings:
-        return np.full(len(outcomes), operator.constant)
-    if weights is None:
-        factors = {p: of_outcomes(povm.weights(p), outcomes) for p in operator.letters}
-    else:
-        of_shot = weights[np.arange(len(weights)), outcomes]
-        factors = {p: of_shot[..., "IXYZ".index(p)] for p in operator.letters}
-    return operator.constant + products(factors, list(strings)) @ np.array([*strings.values()])
 
 
 def observables_dataset(
@@ -319,9 +280,10 @@ def observables_dataset(
     given = {"energy": energy, "x": x, "z": z, "zz": zz}
     given |= {"x_mean": _mean(x), "z_mean": _mean(z)}
     hamiltonian = {} if tfim is None else tfim.attrs()
-    ds = xr.Dataset(
+    units = {"energy": hamiltonian.get("energy_units", "unit of J and h")}  # others: 1
+    return xr.Dataset(
         {
-            name: (_DIMS[name], value, _named(_LONG_NAMES[name], name))
+            name: (_DIMS[name], value, _named(_LONG_NAMES[name], units.get(name, "1")))
             for name, value in given.items()
             if value is not None
         },
@@ -332,9 +294,6 @@ def observables_dataset(
         },
         attrs=hamiltonian | {"estimator": estimator, "exactness": exactness},
     )
-    if "energy" in ds and "energy_units" in hamiltonian:
-        ds["energy"].attrs["units"] = hamiltonian["energy_units"]
-    return ds
 
 
 def _mean(profile: np.ndarray | None) -> float | None:
@@ -342,5 +301,5 @@ def _mean(profile: np.ndarray | None) -> float | None:
     return None if np.isnan(mean) else mean
 
 
-def _named(long_name: str, quantity: str) -> dict[str, str]:
-    return {"long_name": long_name, "units": _UNITS.get(quantity, "1")}
+def _named(long_name: str, units: str) -> dict[str, str]:
+    return {"long_name": long_name, "units": units}

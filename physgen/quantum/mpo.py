@@ -17,7 +17,7 @@ import numpy as np
 
 from physgen.quantum.pauli_sum import PauliSum
 
-__all__ = ["FACTORS", "Factors", "matrix_product", "mean_and_variance"]
+__all__ = ["FACTORS", "Factors", "matrix_product", "mean", "mean_and_variance", "real_factors"]
 
 FACTORS: dict[str, np.ndarray] = {
     "I": np.eye(2),
@@ -86,20 +86,20 @@ def matrix_product(
     return tensors, bonds
 
 
-def mean_and_variance(
-    tensors: Sequence[np.ndarray], operator: PauliSum, *, variance: bool = True
-) -> tuple[float, float]:
-    """Return <O> and <O^2> - <O>^2 in a right-canonical state; the variance is NaN if not wanted.
+def mean(tensors: Sequence[np.ndarray], operator: PauliSum) -> float:
+    """Return <O> in a right-canonical state."""
+    return _contracted(tensors, matrix_product(real_factors(operator), operator.L)[0])
+
+
+def mean_and_variance(tensors: Sequence[np.ndarray], operator: PauliSum) -> tuple[float, float]:
+    """Return <O> and <O^2> - <O>^2 in a right-canonical state.
 
     The mean is subtracted from O before it is squared, so that a variance far below <O>^2 is not
     lost in rounding.
     """
-    L, products = operator.L, real_factors(operator)
-    mean = _contracted(tensors, matrix_product(products, L)[0])
-    if not variance:
-        return mean, float("nan")
-    shifted = products | {(): products.get((), 0.0) - mean}
-    return mean, max(_squared(tensors, matrix_product(shifted, L)[0]), 0.0)
+    middle, products = mean(tensors, operator), real_factors(operator)
+    shifted = products | {(): products.get((), 0.0) - middle}
+    return middle, max(_squared(tensors, matrix_product(shifted, operator.L)[0]), 0.0)
 
 
 def _contracted(tensors: Sequence[np.ndarray], Ws: Sequence[np.ndarray]) -> float:

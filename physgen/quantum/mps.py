@@ -23,7 +23,7 @@ from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 from physgen.quantum.arrays import read_arrays
 from physgen.quantum.hamiltonians import Hamiltonian
-from physgen.quantum.mpo import mean_and_variance
+from physgen.quantum.mpo import mean
 from physgen.quantum.povm import PAULI
 from physgen.quantum.tfim import TFIM
 
@@ -82,7 +82,7 @@ class MPS:
     ) -> MPS:
         """Split a state vector of length 2**L (site 0 most significant); L <= 20.
 
-        Singular values below `svd_min` of the largest one are dropped.
+        Singular values at most `svd_min` of the largest one are dropped.
         """
         psi = np.asarray(vector)
         L = int(psi.size).bit_length() - 1
@@ -192,12 +192,10 @@ class MPS:
 
     def energy(self, hamiltonian: Hamiltonian) -> float:
         """Return <H>, by contraction with the operator's own transfer matrices."""
-        tfim = hamiltonian
-        if tfim.L != self.L:
+        if (tfim := hamiltonian).L != self.L:
             raise InputError(f"the Hamiltonian must have L = {self.L}, got {tfim.L}")
         if not isinstance(tfim, TFIM):
-            tensors = self.right_canonical().tensors
-            return mean_and_variance(tensors, tfim.pauli_sum(), variance=False)[0]
+            return mean(self.right_canonical().tensors, tfim.pauli_sum())
         X, Z = PAULI["X"], PAULI["Z"]
         one = np.ones((1, 1))
         total = last_z = first_z = np.zeros((1, 1))  # H so far; Z on the last, the first site
@@ -210,12 +208,6 @@ class MPS:
             first_z = last_z if i == 0 else _transfer(first_z, A)
             one = _transfer(one, A)
         return float((total[0, 0] / one[0, 0]).real)
-
-    def energy_variance(self, hamiltonian: Hamiltonian) -> float:
-        """Return <H^2> - <H>^2: a level of H lies within its root of the energy."""
-        if hamiltonian.L != self.L:
-            raise InputError(f"the Hamiltonian must have L = {self.L}, got {hamiltonian.L}")
-        return mean_and_variance(self.right_canonical().tensors, hamiltonian.pauli_sum())[1]
 
     def to_dataset(self) -> xr.Dataset:
         """Return the tensors as named variables ``tensor_000`` ...; see :meth:`from_dataset`."""
