@@ -17,7 +17,7 @@ from physgen.plotting.style import COLOR, MARKERS, figure, sequence
 
 __all__ = ["plot_scan"]
 
-FILLS = ("none", "full", "left", "top")  # of the generators
+FILLS = ("empty", "full", "left", "top")  # of the markers of each generator
 
 
 def plot_scan(
@@ -60,7 +60,7 @@ def plot_scan(
             error = series[f"{quantity}_error"]
             ax.errorbar(x, series[quantity], error, **{**style, **guide})
             if lower is not None:
-                dots = {k: style[k] for k in ("color", "marker", "fillstyle", "mfcalt")}
+                dots = {k: style[k] for k in ("color", "marker", "mfc", "mfcalt", "fillstyle")}
                 lower.plot(x, series[pull], ls="", ms=3.6, mew=0.9, **dots)
         _lines(ax, quantity, estimates, exact)
         if critical is not None:
@@ -93,13 +93,15 @@ def series_of(estimates: xr.Dataset) -> Iterator[tuple[dict, xr.Dataset]]:
     for i, L in enumerate(extents):
         for j, name in enumerate(generators):
             label = f"L = {L}" if len(generators) == 1 else f"L = {L}, {name}"
+            fill = FILLS[j % len(FILLS)]
             style = {
                 "fmt": "",
                 "ls": "",
                 "marker": MARKERS[i % len(MARKERS)],
                 "color": colors[i],
-                "fillstyle": FILLS[j % len(FILLS)],
+                "mfc": "white" if fill == "empty" else colors[i],
                 "mfcalt": "white",
+                "fillstyle": "full" if fill == "empty" else fill,
                 "ms": 4.6,
                 "mew": 1.1,
                 "elinewidth": 1.1,

@@ -78,5 +78,5 @@ def test_a_faint_line_would_be_noticed():
 
 def test_sizes_and_generators_differ_without_colour():
     styles = [style for style, _ in series_of(scan(len(MARKERS), 4))]
-    looks = [(style["marker"], style["fillstyle"]) for style in styles]
+    looks = [(style["marker"], style["fillstyle"], style["mfc"] == "white") for style in styles]
     assert len(set(looks)) == len(looks) == 4 * len(MARKERS)

@@ -122,7 +122,9 @@ def test_agreement_shows_every_pull_and_their_spread():
         {"first": "a"},
     )
     left, right = plot_agreement(estimates, ds).axes
-    shown = np.concatenate([line.get_ydata() for line in left.lines if line.get_marker() not in ("", "None")])
+    shown = np.concatenate(
+        [line.get_ydata() for line in left.lines if line.get_marker() not in ("", "None")]
+    )
     np.testing.assert_array_equal(np.sort(shown), np.sort(pulls.ravel()))
     assert "Agreement of a and b" in left.get_title(loc="left")
     assert f"rms {np.sqrt(np.mean(pulls**2)):.2f}" in right.texts[0].get_text()
