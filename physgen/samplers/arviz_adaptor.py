@@ -1,8 +1,8 @@
 """Chains as ArviZ takes them: for its plots and its tables, beside our own numbers.
 
-ArviZ wants floats of dims (chain, draw, ...) in a group ``posterior``; what is known of a chain and
-not of a draw, such as acceptance rates, goes into ``sample_stats``.  Its ess and R-hat agree with
-ours.  Its intervals are of the distribution of one draw, ours of the mean.
+ArviZ wants floats of dims (chain, draw, ...) in a group ``posterior``.  What is known of a chain
+and not of a draw, such as acceptance rates, goes into ``sample_stats``.  Its ess and R-hat agree
+with ours.  Its intervals are of the distribution of one draw, ours of the mean.
 """
 
 from __future__ import annotations
