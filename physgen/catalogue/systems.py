@@ -229,7 +229,7 @@ class System:
         if unknown := sorted(parameters.keys() - self.parameters.keys()):
             raise InputError(f"parameters of {self.name} are {known}; got {unknown[0]!r}")
         wanted = self.takes(parameters.get("convention"))
-        arguments = {k: p.default for k, p in wanted.items()} | parameters
+        arguments = {k: p.default for k, p in wanted.items()} | dict(parameters)
         if missing := [k for k in wanted if arguments[k] is None]:
             raise InputError(f"{self.name} must be given {missing[0]}, got {parameters}")
         if others := sorted(parameters.keys() - wanted.keys()):

@@ -38,7 +38,6 @@ from physgen.quantum.spectrum import MAX_SITES, LowLevels, low_levels, sector_ve
 __all__ = ["MAX_TRUNCATION", "Effort", "dmrg", "general_ground_state", "unique_levels"]
 
 MAX_TRUNCATION = 1e-4
-_SHORT = {"chi_max": 8, "max_sweeps": 2}  # of the runs that choose a sector and a start
 _MIXER = {"amplitude": 1e-4, "decay": 3.0, "disable_after": 8}
 Progress = Callable[[int, float, float], None]
 
@@ -50,6 +49,9 @@ class Effort:
     chi_max: int
     svd_min: float
     max_sweeps: int
+
+
+_SHORT = Effort(8, 1e-6, 2)  # of the runs that choose a sector and a start
 
 
 def general_ground_state(
@@ -165,17 +167,12 @@ def _best_charge(search: _Search, operator: PauliSum) -> int:
     `operator` conserves the charge along Z; its extreme sectors hold one product state each.
     """
     L = operator.L
-    up, down = (
-        sum(
-            c * sign ** len(string)
-            for string, c in operator
-            if all(letter == "Z" for _, letter in string)
-        )
-        for sign in (1, -1)
-    )
-    energy = {L: up, -L: down}
+    diagonal = {s: c for s, c in operator if all(letter == "Z" for _, letter in s)}
+    energy: dict[int, float] = {
+        sign * L: sum(c * sign ** len(s) for s, c in diagonal.items()) for sign in (1, -1)
+    }
     if commutes_with_parity(operator, "X"):  # charges of either sign have the same energy
-        sides, energy = (1,), {L: up}
+        sides, energy = (1,), {L: energy[L]}
     else:
         sides = (1, -1)
 
@@ -228,10 +225,9 @@ class _Search:
         self, value: int, progress: Progress | None
     ) -> tuple[list[np.ndarray], dict[str, Any]]:
         """Return the tensors of the lowest state of a sector, and how the run ended."""
-        short = [self._dmrg(psi, 1e-6, **_SHORT) for psi in self._starts(value)]
+        short = [self._dmrg(psi, _SHORT) for psi in self._starts(value)]
         engine = min(short, key=_energy)
-        e = self.effort
-        engine = self._dmrg(engine.psi, e.svd_min, e.chi_max, e.max_sweeps, progress)
+        engine = self._dmrg(engine.psi, self.effort, progress)
         psi = engine.psi
         tensors = [psi.get_B(i).to_ndarray()[:, self.order, :] for i in range(self.L)]
         return tensors, {
@@ -243,14 +239,14 @@ class _Search:
 
     def short_energy(self, value: int) -> float:
         """Return the energy that a short run reaches in a sector."""
-        return _energy(self._dmrg(self._starts(value)[0], 1e-6, **_SHORT))
+        return _energy(self._dmrg(self._starts(value)[0], _SHORT))
 
     def _starts(self, value: int) -> list[Any]:
         """Return product states of a sector: down spins spread evenly, and shuffled."""
         from tenpy.networks.mps import MPS as TenpyMPS
 
         rng = np.random.Generator(np.random.Philox(key=1))
-        sites, dtype = self.model.lat.mps_sites(), float if self.real else complex
+        sites, dtype = self.model.lat.mps_sites(), np.float64 if self.real else np.complex128
         if self.kind == "none":
             angles = rng.uniform(0, np.pi, (2, self.L))
             states: list[Any] = [
@@ -268,23 +264,17 @@ class _Search:
             states = [
                 ["down" if d else "up" for d in row] for row in (down, rng.permutation(down))
             ]
-        return [TenpyMPS.from_product_state(sites, s, bc="finite", dtype=dtype) for s in states]
+        made: Any = TenpyMPS.from_product_state  # typed for real states alone
+        return [made(sites, s, bc="finite", dtype=dtype) for s in states]
 
-    def _dmrg(
-        self,
-        psi: Any,
-        svd_min: float,
-        chi_max: int,
-        max_sweeps: int,
-        progress: Progress | None = None,
-    ) -> Any:
+    def _dmrg(self, psi: Any, effort: Effort, progress: Progress | None = None) -> Any:
         from tenpy.algorithms.dmrg import TwoSiteDMRGEngine
 
         options: dict[str, Any] = {
-            "trunc_params": {"chi_max": chi_max, "svd_min": svd_min},
+            "trunc_params": {"chi_max": effort.chi_max, "svd_min": effort.svd_min},
             "mixer": self.far,
             **({"mixer_params": _MIXER} if self.far else {}),
-            "max_sweeps": max_sweeps - 1,  # TeNPy makes one more
+            "max_sweeps": effort.max_sweeps - 1,  # TeNPy makes one more
             "max_E_err": 1e-13 * max(self.scale, 1.0),
             "max_trunc_err": None,  # the caller decides
             "lanczos_params": {"N_min": 2, "N_max": 12},

@@ -120,7 +120,7 @@ def _matrix(operator: PauliSum, states: np.ndarray) -> Any:
         rows = np.minimum(rows, n - 1)
         inside = states[rows] == states ^ mask  # what leaves the sector cancels
         columns = np.flatnonzero(inside)
-        part = values[inside].real if real else values[inside]
+        part = np.real(values[inside]) if real else values[inside]
         H = H + sparse.csr_array((part, (rows[inside], columns)), shape=(n, n))
     return H
 

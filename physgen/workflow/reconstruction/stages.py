@@ -70,17 +70,18 @@ def _labelled(state: MPS, tfim: Hamiltonian) -> xr.Dataset:
         found = {name: state.attrs[name] for name in names if name in state.attrs}
         variance = state.attrs["energy_variance"]
         return ds.assign_attrs(
-            exactness="approximate",
+            exactness="approximate" if state.attrs["n_sweeps"] else "exact",
             exactness_for="the ground state",
             estimator=f"{state.attrs['method']}; <H^2> - <H>^2 = {variance:.1e}",
             energy_units=state.attrs["energy_units"],
             converged=int(state.attrs["converged"]),
             **found,
         )
-    if "energy_error" not in state.attrs:
+    exact = tfim.ground_state_energy()
+    if "energy_error" not in state.attrs or exact is None:
         return ds.assign_attrs(exactness="exact", exactness_for="the state, as given in a file")
     energy = state.energy(tfim)
-    excess = energy - tfim.ground_state_energy()
+    excess = energy - exact
     return ds.assign_attrs(
         exactness="approximate",
         exactness_for="the ground state",

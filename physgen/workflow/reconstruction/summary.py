@@ -54,8 +54,8 @@ def _notes(sources: dict[str, xr.Dataset], refitted: bool) -> tuple[str, ...]:
     of = sources["exact"].attrs.get("exactness_for") if "exact" in sources else None
     note = _REFITTED_NOTE if refitted else _SAMPLED_NOTE
     if of == "the ground state" and sources["exact"].attrs["exactness"] == "approximate":
-        found = str(sources["exact"].attrs["estimator"])
-        return (note, f"The exact column is a {found}, a level of H within its root.")
+        spread = float(sources["exact"].attrs["energy_variance"])
+        return (note, _VARIANCE_NOTE.format(f"{spread:.1e}"))
     return (note, _STATE_NOTE) if of == "the state" else (note,)
 
 
@@ -66,6 +66,10 @@ _SAMPLED_NOTE = (
 _REFITTED_NOTE = (
     "Errors are one standard error.  Those of the model are from refits to resampled shots: they "
     "contain the error of the fit, and the bias that refits show is removed."
+)
+_VARIANCE_NOTE = (
+    "The exact column holds the values of the ground state as DMRG found it, with <H^2> - <H>^2 = "
+    "{}: a level of H lies within the root of this of the energy."
 )
 _STATE_NOTE = (
     "The exact column holds the values of the given state itself, not of the ground state of H."
@@ -165,7 +169,7 @@ def _row(quantity: str, sources: dict[str, xr.Dataset], name: str, at: dict[str,
     sources = {source: ds for source, ds in sources.items() if name in ds}
     exact = float(sources["exact"][name].isel(at)) if "exact" in sources else None
     if exact is not None:
-        cells["exact"] = f"{exact:.6f}"
+        cells["exact"] = f"{exact:z.6f}"
     for source in ("data", "model"):
         if source not in sources:
             continue

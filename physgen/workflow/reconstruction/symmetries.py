@@ -37,15 +37,15 @@ def check_symmetries(models: Sequence[ModelSection], hamiltonian: Hamiltonian) -
     )
 
     H = hamiltonian.pauli_sum()
-    tests = {
-        "reflection": is_reflected,
-        "translation": is_translated,
-        "y-flip": is_real,
-        "z2": lambda operator: commutes_with_parity(operator, "X"),
+    has = {
+        "reflection": is_reflected(H),
+        "translation": is_translated(H),
+        "y-flip": is_real(H),
+        "z2": commutes_with_parity(H, "X"),
     }
     for model in models:
         for name in model.symmetries:
-            if not tests[name](H):
+            if not has[name]:
                 raise InputError(
                     f"[model] symmetries must be those of the Hamiltonian, got {name!r}, but "
                     f"{_REASONS[name]}; remove it"

@@ -207,11 +207,25 @@ def test_a_run_from_end_to_end(tmp_path):
     told = JOB.summarize(tree, config_from_dict(RUN))
     assert told.title.startswith("XXZ chain, L = 6, J = 1, Delta = 1, h = 0, boundary = open; 3,")
     assert not [w for w in told.warnings if "ground" in w]
-    assert any("contraction of the ground state (exact diagon" in note for note in told.notes)
+    assert tree["observables/exact"].attrs["exactness"] == tree["state"].attrs["exactness"]
+    assert tree["state"].attrs["exactness"] == "exact"  # diagonalised
+    assert not any("DMRG" in note for note in told.notes)
     again = MeasurementData.load(out / "run.h5")
     assert again.hamiltonian.pauli_sum() == XXZ(6).pauli_sum()
     assert "XXZ chain" in (out / "report.html").read_text()
     assert "free-fermions" not in str(tree.attrs)
+
+
+def test_a_state_of_dmrg_says_how_far_it_may_be(tmp_path):
+    out = tmp_path / "run"
+    table = RUN | {"state": {"chi_max": 7}, "data": {"n_shots": 100}, "model": {"family": "mps"}}
+    run_job(config_from_dict(table), out, until="generate")
+    state = open_run(out)["state"].to_dataset()
+    assert (state.attrs["exactness"], state.attrs["converged"]) == ("approximate", 1)
+    assert 0 < state.attrs["energy_error"] < state.attrs["energy_variance"] ** 0.5 < 0.1
+    told = JOB.summarize(open_run(out), config_from_dict(table))
+    assert any("not quite a ground state: <H^2> - <H>^2 = " in line for line in told.warnings)
+    assert "dmrg" in str(open_run(out).attrs)
 
 
 def test_a_level_of_two_states_is_told(tmp_path):
