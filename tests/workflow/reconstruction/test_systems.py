@@ -222,7 +222,7 @@ def test_a_state_of_dmrg_says_how_far_it_may_be(tmp_path):
     run_job(config_from_dict(table), out, until="generate")
     state = open_run(out)["state"].to_dataset()
     assert (state.attrs["exactness"], state.attrs["converged"]) == ("approximate", 1)
-    assert 0 < state.attrs["energy_error"] < state.attrs["energy_variance"] ** 0.5 < 0.1
+    assert 0 < state.attrs["energy_error"] < state.attrs["energy_variance"] ** 0.5 < 0.2
     told = JOB.summarize(open_run(out), config_from_dict(table))
     assert any("not quite a ground state: <H^2> - <H>^2 = " in line for line in told.warnings)
     assert "dmrg" in str(open_run(out).attrs)
