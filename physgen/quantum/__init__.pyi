@@ -31,6 +31,7 @@ from .noise import (
     misread as misread,
 )
 from .outcome_orders import outcome_table as outcome_table
+from .pauli_sum import PauliSum as PauliSum
 from .povm import POVM as POVM
 from .povm import merge_map as merge_map
 from .povm import povm as povm
