@@ -170,7 +170,7 @@ def add_operators(
     ds: xr.Dataset,
     operators: Mapping[str, PauliSum],
     mean: Mapping[str, np.ndarray | float],
-    error: Mapping[str, np.ndarray | float],
+    error: Mapping[str, np.ndarray | float] | None = None,
     level: float | None = None,
 ) -> xr.Dataset:
     """Add the operators that have a mean, their errors, and with a level also their flags.
@@ -181,7 +181,7 @@ def add_operators(
         The observables.
     operators : mapping of str to PauliSum
     mean, error : mapping of str to float
-        Operators without a mean are left out.
+        Operators without a mean are left out; exact values have no error.
     level : float, optional
         Probability of a false alarm of ``*_unphysical``.
     """
@@ -189,9 +189,12 @@ def add_operators(
     for name, operator in operators.items():
         if name not in mean:
             continue
-        value, sigma, text = float(mean[name]), float(error[name]), str(operator)
+        value, text = float(mean[name]), str(operator)
         about = {"operator": text if len(text) <= 1000 else f"{text[:1000]} ..."}
         variables[name] = ((), value, {"long_name": f"<{name}>", "units": "1"} | about)
+        if error is None:
+            continue
+        sigma = float(error[name])
         told = {"long_name": f"standard error of {name}", "units": "1"}
         variables[f"{name}_error"] = ((), sigma, told)
         if level is None:

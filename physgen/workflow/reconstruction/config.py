@@ -15,6 +15,7 @@ from physgen.workflow.reconstruction.model_section import ModelSection
 from physgen.workflow.reconstruction.sections import (
     DataSection,
     ErrorsSection,
+    ObservablesSection,
     SampleSection,
     StateSection,
     SystemSection,
@@ -44,6 +45,7 @@ class Config(JobConfig):
         ModelSection(),
     )
     train: TrainSection = TrainSection()
+    observables: ObservablesSection = ObservablesSection()
     errors: ErrorsSection = ErrorsSection()
     tomography: TomographySection = TomographySection()
     sample: SampleSection = SampleSection()
@@ -116,4 +118,6 @@ class Config(JobConfig):
         del table["data"]["holds"]  # as every run of this kind
         if self.data.file is not None:
             del table["state"]
+        if not table["observables"]:  # as runs without any always were
+            del table["observables"]
         return table

@@ -18,7 +18,15 @@ from physgen.workflow.reconstruction.sections import SystemSection
 if TYPE_CHECKING:
     import xarray as xr
 
-    from physgen.quantum import MPS, POVM, TFIM, DensityMatrix, MeasurementData, SitePOVM
+    from physgen.quantum import (
+        MPS,
+        POVM,
+        TFIM,
+        DensityMatrix,
+        MeasurementData,
+        PauliSum,
+        SitePOVM,
+    )
 
 __all__ = [
     "check",
@@ -27,6 +35,7 @@ __all__ = [
     "load_state",
     "load_target",
     "measurement_of",
+    "operators_of",
     "system_of",
 ]
 
@@ -41,6 +50,17 @@ def system_of(config: Config) -> TFIM | None:
     if system is None:
         return None
     return TFIM(L=system.L, J=system.J, h=system.h, boundary=system.boundary)
+
+
+def operators_of(config: Config, L: int) -> dict[str, PauliSum]:
+    """Return the operators of [observables], on the ring that [system] may be."""
+    from physgen.quantum.operators import as_operators
+
+    ring = config.system is not None and config.system.boundary == "periodic"
+    try:
+        return as_operators(config.observables.texts(), L, "periodic" if ring else "open")
+    except InputError as error:
+        raise InputError(f"[observables] {error}") from None
 
 
 def load_state(config: Config) -> MPS | None:
@@ -137,10 +157,12 @@ def check(config: Config) -> None:
     tfim = system_of(config)
     if config.data.file is not None:
         data = load_measurements(config)
+        operators_of(config, data.L)
         check_models(fittable(config, data), data.L, data.povm)
         load_target(config, data.L)
         return
     if tfim is not None:
+        operators_of(config, tfim.L)
         check_models(config.model, tfim.L, measurement_of(config))
         load_target(config, tfim.L)
     if load_state(config) is None and tfim is not None:
