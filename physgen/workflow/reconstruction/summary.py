@@ -9,6 +9,7 @@ from physgen.analysis.format import format_estimate, is_zero_error, pull
 from physgen.workflow.reconstruction.config import Config
 from physgen.workflow.reconstruction.findings import (
     Place,
+    blocks_table,
     intervals_table,
     matrices_table,
     models_table,
@@ -36,6 +37,7 @@ def summarize(tree: xr.DataTree, config: Config) -> Summary:
         observed,
         intervals_table(errors, _places(sources)),
         matrices_table(_matrices(tree), _fitted_numbers(errors)),
+        blocks_table(_blocks(tree)),
         models_table(dataset_of(tree, "selection")),
         *distant,
     )
@@ -88,6 +90,11 @@ def _refitted(tree: xr.DataTree) -> xr.Dataset | None:
 
 def _matrices(tree: xr.DataTree) -> dict[str, xr.Dataset]:
     found = {name: dataset_of(tree, f"tomography/{name}") for name in TOMOGRAPHY}
+    return {name: ds for name, ds in found.items() if ds is not None}
+
+
+def _blocks(tree: xr.DataTree) -> dict[str, xr.Dataset]:
+    found = {name: dataset_of(tree, f"blocks/{name}") for name in ("data", "model", "exact")}
     return {name: ds for name, ds in found.items() if ds is not None}
 
 
