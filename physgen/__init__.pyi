@@ -54,6 +54,9 @@ from .quantum import (
     MeasurementData as MeasurementData,
 )
 from .quantum import (
+    PauliSum as PauliSum,
+)
+from .quantum import (
     bit_flipped as bit_flipped,
 )
 from .quantum import (

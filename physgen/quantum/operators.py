@@ -97,7 +97,7 @@ def unseen(
             found[name] = f"{name}: {povm.name} does not see {' or '.join(blind)}"
         elif n is not None and len(operator):
             share, string = min((_share(string, carried), string) for string in operator.terms)
-            if n * share < FEWEST:
+            if n * share < FEWEST * (1 - 1e-9):
                 found[name] = (
                     f"{name}: {shown(string)} takes {_count(FEWEST / share)} shots of "
                     f"{povm.name}, got {n:,}"
@@ -189,6 +189,8 @@ def add_operators(
     for name, operator in operators.items():
         if name not in mean:
             continue
+        if name in ds.variables:
+            raise InputError(f"the name of an observable must be free, got {name!r}; take another")
         value, text = float(mean[name]), str(operator)
         about = {"operator": text if len(text) <= 1000 else f"{text[:1000]} ..."}
         variables[name] = ((), value, {"long_name": f"<{name}>", "units": "1"} | about)

@@ -18,7 +18,7 @@ from physgen.quantum.pauli_sum import PauliString, PauliSum
 
 __all__ = ["operator_range", "string_entries"]
 
-EXACT = 12  # sites whose extreme eigenvalues are found exactly: 4,096 rows, up to a second
+EXACT = 10  # sites whose extreme eigenvalues are found exactly: 1,024 rows, a tenth of a second
 BLOCK = 6  # sites of the parts of a larger operator
 
 

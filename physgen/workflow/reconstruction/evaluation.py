@@ -59,9 +59,10 @@ def observables(context: ReconstructionContext) -> dict[str, xr.Dataset]:
     found["model"] = model_observables(context, model, samples=store.read("samples"))
     if tfim is not None and (state := context.state()) is not None:
         exact = _exact(tfim, state, from_file=context.config.state.file is not None)
-        found["exact"] = add_operators(
-            exact, own, {n: state.expectation(o) for n, o in own.items()}
-        )
+        values = {name: state.expectation(operator) for name, operator in own.items()}
+        found["exact"] = add_operators(exact, own, values)
+        for name in own:  # of a ground state, too: there is no closed form
+            found["exact"][name].attrs["estimator"] = "contraction of the measured state"
     return {f"observables/{name}": ds for name, ds in found.items()}
 
 
