@@ -202,3 +202,30 @@ def test_flags_hold_the_extreme_eigenvalues():
 def test_operators_that_are_refused(operators, message):
     with pytest.raises(InputError, match=message):
         estimate_observables(np.zeros((5, 4), int), povm("pauli-6"), operators=operators)
+
+
+@pytest.mark.parametrize("error", ["strata", "cluster"])
+def test_errors_in_settings_by_hand(error):
+    """pauli-rebit (X+, X-, Z+, Z-): 12 settings of X Z and 12 of Z Z, one to five shots each."""
+    rng = np.random.default_rng(4)
+    rows, labels = [], []
+    for label in range(24):
+        m = 1 + label % 5
+        x = np.stack([rng.integers(2, size=m), 2 + rng.integers(2, size=m)], axis=1)
+        rows.append(x + np.array([2 * (label >= 12), 0]))
+        labels += [label] * m
+    x, labels = np.concatenate(rows), np.array(labels)
+    data = MeasurementData(x, "pauli-rebit", settings=labels)
+    ds = estimate_observables(data, operators={"own": "1 + 2 X0 Z1 - Z1"}, error=error)
+    z1, first = 1.0 - 2 * (x[:, 1] - 2), labels < 12
+    xz = np.where(first, (1.0 - 2 * x[:, 0]) * z1, 0.0)
+    n, m = len(x), first.sum()
+    mean = xz.sum() / m
+    off = np.where(first, xz - mean, 0.0), z1 - z1.mean()
+    if error == "strata":
+        residual = 2 * off[0] / np.sqrt(m * (m - 1)) - off[1] / np.sqrt(n * (n - 1))
+    else:
+        residual = 2 * off[0] / m * np.sqrt(12 / 11) - off[1] / n * np.sqrt(24 / 23)
+        residual = np.bincount(labels, residual)
+    assert float(ds.own) == pytest.approx(1 + 2 * mean - z1.mean())
+    assert float(ds.own_error) == pytest.approx(np.sqrt((residual**2).sum()))
