@@ -20,6 +20,7 @@ from physgen.workflow.reconstruction import models
 from physgen.workflow.reconstruction.context import ReconstructionContext
 from physgen.workflow.reconstruction.evaluation import OBSERVABLES, model_observables
 from physgen.workflow.reconstruction.fitting import chosen_section, fit_model
+from physgen.workflow.reconstruction.labels import operators_in
 from physgen.workflow.reconstruction.tomography import NUMBERS, model_numbers, reason_against
 from physgen.workflow.reporting import eta
 
@@ -89,7 +90,8 @@ def _left(begun_at: list[float], n_left: int) -> str:
 def _row(context: ReconstructionContext, model: Any) -> xr.Dataset:
     n = context.config.errors.n_samples
     ds = model_observables(context, model, n=n, rng=context.stream("refit").child("samples"))
-    ds = ds[[name for name in ds.data_vars if str(name).removesuffix("_error") in OBSERVABLES]]
+    kept = (*OBSERVABLES, *operators_in(ds))
+    ds = ds[[name for name in ds.data_vars if str(name).removesuffix("_error") in kept]]
     if not reason_against(context):
         numbers = model_numbers(context, model)
         ds = ds.assign({name: numbers[name] for name in NUMBERS if name in numbers})
@@ -105,7 +107,7 @@ def _errors(context: ReconstructionContext, rows: xr.Dataset) -> xr.Dataset:
     model = families.from_dataset(context.store.read("model"))
     found = model_observables(context, model, samples=context.store.read("samples"))
     variables: dict[str, Any] = {}
-    for name in (*OBSERVABLES, *NUMBERS):
+    for name in (*OBSERVABLES, *operators_in(rows), *NUMBERS):
         if name not in rows:
             continue
         fit, refits = rows[name].values[0], rows[name].values[1:]
@@ -115,6 +117,7 @@ def _errors(context: ReconstructionContext, rows: xr.Dataset) -> xr.Dataset:
         # The fit and its refits were sampled alike; what that shows is moved to the full sample.
         numbers = refit_errors(value, refits - fit + value, sigma, theirs)
         dims, about = rows[name].dims[1:], dict(rows[name].attrs)
+        operator = {"operator": about.pop("operator")} if "operator" in about else {}
         parts = {
             "": numbers.estimate,
             "_error": numbers.error,
@@ -124,6 +127,7 @@ def _errors(context: ReconstructionContext, rows: xr.Dataset) -> xr.Dataset:
         }
         for suffix, values in parts.items():
             variables[f"{name}{suffix}"] = (dims, values, about | {"long_name": _LONG[suffix]})
+        variables[name][2].update(operator)  # marks the value alone
         variables[f"{name}_interval"] = (
             (*dims, "level", "bound"),
             numbers.interval,

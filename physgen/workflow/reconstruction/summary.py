@@ -12,10 +12,12 @@ from physgen.analysis.format import format_estimate, is_zero_error, pull
 from physgen.workflow.reconstruction.config import Config
 from physgen.workflow.reconstruction.findings import (
     Place,
+    blocks_table,
     intervals_table,
     matrices_table,
     models_table,
 )
+from physgen.workflow.reconstruction.labels import operators_in
 from physgen.workflow.reconstruction.tables import Distance, Row, figures_of, tables_of
 from physgen.workflow.reconstruction.warnings import warnings_of
 from physgen.workflow.summary import Summary, dataset_of
@@ -28,16 +30,17 @@ NUMBERS = ("fidelity_squared", "purity", "renyi2")
 
 def summarize(tree: xr.DataTree, config: Config) -> Summary:
     """Summarise an open run, as far as it has come."""
-    del config  # the groups say all that is shown
     sources = observables_of(tree)
     rows, distances = rows_of(tree), distances_of(tree)
     errors = _refitted(tree)
-    notes = _notes(sources, errors is not None) if rows else ()
+    own = config.observables.texts()
+    notes = (*_notes(sources, errors is not None), *_operators_note(own)) if rows else ()
     observed, *distant = tables_of(rows, distances, notes) or (None,)
     found = (
         observed,
         intervals_table(errors, _places(sources)),
         matrices_table(_matrices(tree), _fitted_numbers(errors)),
+        blocks_table(_blocks(tree)),
         models_table(dataset_of(tree, "selection")),
         *distant,
     )
@@ -57,6 +60,11 @@ def _notes(sources: dict[str, xr.Dataset], refitted: bool) -> tuple[str, ...]:
         spread = float(sources["exact"].attrs["energy_variance"])
         return (note, _VARIANCE_NOTE.format(f"{spread:.1e}"))
     return (note, _STATE_NOTE) if of == "the state" else (note,)
+
+
+def _operators_note(texts: dict[str, str]) -> tuple[str, ...]:
+    listed = "; ".join(f"{name} = {text}" for name, text in texts.items())
+    return (f"Operators of your own: {listed}.",) if listed else ()
 
 
 _SAMPLED_NOTE = (
@@ -92,6 +100,11 @@ def _refitted(tree: xr.DataTree) -> xr.Dataset | None:
 
 def _matrices(tree: xr.DataTree) -> dict[str, xr.Dataset]:
     found = {name: dataset_of(tree, f"tomography/{name}") for name in TOMOGRAPHY}
+    return {name: ds for name, ds in found.items() if ds is not None}
+
+
+def _blocks(tree: xr.DataTree) -> dict[str, xr.Dataset]:
+    found = {name: dataset_of(tree, f"blocks/{name}") for name in ("data", "model", "exact")}
     return {name: ds for name, ds in found.items() if ds is not None}
 
 
@@ -148,6 +161,8 @@ def _places(sources: dict[str, xr.Dataset]) -> list[Place]:
     measured = {str(name) for ds in sources.values() for name in ds.data_vars}
     names = {"energy": "energy <H>", "x_mean": "mean <X>", "z_mean": "mean <Z>"}
     places: list[Place] = [(text, name, {}) for name, text in names.items() if name in measured]
+    own = dict.fromkeys(name for ds in sources.values() for name in operators_in(ds))
+    places += [(name, name, {}) for name in own]
     if "zz" in measured:
         first = next(iter(sources.values()))
         for index in _few(first["r"].values):
