@@ -92,7 +92,7 @@ def test_labelled_settings_estimate_each_term_from_the_shots_that_see_it():
     with pytest.raises(InputError, match=r"x needs settings of X on site 0, 1, 2; .* 10 settings"):
         estimate_observables(data, error="cluster")  # 9 settings see X0, 10 are needed
     field = estimate_observables(data.take(bases.max(axis=1) == 0), tfim=hamiltonian)
-    assert "energy needs settings of X0 Y1, X1 Y2, X0 Z1 Z2 (" in field.attrs["missing"]
+    assert "energy needs settings that see X0 Y1, X1 Y2, X0 Z1 Z2 (" in field.attrs["missing"]
     assert "energy" not in field
 
 
