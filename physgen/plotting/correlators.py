@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from physgen.plotting.scan import MARKERS
-from physgen.plotting.style import COLOR, figure, note, sequence
+from physgen.plotting.scan import FILLS
+from physgen.plotting.style import COLOR, MARKERS, figure, note, sequence
 
 __all__ = ["plot_correlators"]
 
@@ -43,13 +43,15 @@ def plot_correlators(found: xr.Dataset) -> Figure:
     with figure(6.4, 5.6) as fig:
         upper, lower = fig.subplots(2, 1, sharex=True)
         shifts = np.linspace(-0.1, 0.1, len(places)) if len(places) > 1 else [0.0]
-        for color, shift, (i, j) in zip(colors, shifts, places):
+        for p, (color, shift, (i, j)) in enumerate(zip(colors, shifts, places)):
             at = grid.isel({"L": i, coupling: j})
             for k in range(grid.sizes["generator"]):
                 one = at.isel(generator=k)
                 label = _label(one, order, coupling)
-                style = {"marker": MARKERS[k % len(MARKERS)], "color": color, "ls": "",
-                         "ms": 4.6, "mew": 1.1, "mfc": "white" if k % 2 == 0 else color,
+                fill = FILLS[k % len(FILLS)]
+                style = {"marker": MARKERS[p % len(MARKERS)], "color": color, "ls": "",
+                         "mfc": "white" if fill == "empty" else color, "mfcalt": "white",
+                         "fillstyle": "full" if fill == "empty" else fill, "ms": 4.6, "mew": 1.1,
                          "elinewidth": 1.1, "label": label, "zorder": 3 + k}  # fmt: skip
                 _points(upper, one, "correlator", style, 1.0, 0.0)
                 _points(lower, one, "effective_mass", style, 0.5, shift)

@@ -8,10 +8,9 @@ stand beside the measured ones, dims (L, coupling, ...).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from physgen.analysis.format import format_estimate
 from physgen.core.declared import site_shape
@@ -19,6 +18,9 @@ from physgen.core.errors import InputError
 from physgen.samplers.correlators import CURVES, curves_of
 from physgen.workflow.lattice.points import Scan
 from physgen.workflow.summary import Column, Table
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["assemble", "split", "table"]
 
@@ -42,6 +44,8 @@ def assemble(scan: Scan, curves: Mapping[tuple[str, int, int], xr.Dataset]) -> x
     curves : mapping of (label, place) to Dataset
         Of every generator at every place.
     """
+    import xarray as xr
+
     if not any(ds.data_vars for ds in curves.values()):
         return None
     order = {label: k for k, label in enumerate(scan.labels)}

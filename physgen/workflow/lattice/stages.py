@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from physgen.analysis.format import format_estimate
 from physgen.workflow.context import Context
@@ -118,7 +117,7 @@ def _validate(context: Context) -> str:
     store, scan = context.store, Scan(context.config)
     rows: dict[tuple[str, int, int], dict[str, float]] = {}
     exact: dict[tuple[int, int], dict[str, float]] = {}
-    curves: dict[tuple[str, int, int], xr.Dataset] = {}
+    curves: dict[tuple[str, int, int], Any] = {}
     warnings: list[str] = []
     said: list[str] = []
     for number, place in enumerate(places := list(scan.places())):
@@ -191,6 +190,8 @@ def _close(
     context: Context, name: str, points: Sequence[Generator], seconds: list[float], of: str
 ) -> None:
     """Commit the record of a stage: what each point took."""
+    import xarray as xr
+
     from physgen.workflow.lattice.chains import CHECKPOINT
 
     record = xr.Dataset(
