@@ -5,7 +5,7 @@ import pytest
 
 from physgen.core.errors import UnboundedTargetError
 from physgen.targets import Ising, Phi4, as_target, checked_target
-from physgen.targets.normalization import require_normalizable
+from physgen.targets.normalization import directions, require_normalizable
 
 
 def gradients(x):
@@ -71,3 +71,16 @@ def test_targets_of_physgen_pass_and_spins_have_no_far_away():
     require_normalizable(Ising(L=4, beta=0.3))
     massive = field(lambda x: gradients(x) + 1e-6 * (x**2).sum((1, 2)), (4, 4))
     require_normalizable(massive)
+
+
+@pytest.mark.parametrize("shape", [(4, 12, 3), (5, 2), (6,)])
+def test_lines_have_length_one_and_reach_every_component_and_site(shape):
+    found = [(words, v) for words, part in directions(shape) for v in part]
+    assert all(np.sum(v**2) == pytest.approx(1) for _, v in found)
+    components = [v for words, v in found if words.startswith("in component")]
+    assert len(components) == (shape[-1] if len(shape) > 1 else 0)
+    for k, v in enumerate(components):
+        assert np.ptp(v[..., k]) == 0
+        assert np.count_nonzero(v) == np.prod(shape[:-1])
+    alone = [v for _, v in found if np.count_nonzero(v) == 1]
+    assert np.all(np.sum(alone, axis=0) == 1)
