@@ -20,6 +20,7 @@ from physgen.workflow.reconstruction.context import ReconstructionContext
 from physgen.workflow.reconstruction.evaluation import OBSERVABLES, model_observables
 from physgen.workflow.reconstruction.fitting import chosen_section, fit_model
 from physgen.workflow.reconstruction.tomography import NUMBERS, model_numbers, reason_against
+from physgen.workflow.reconstruction.witness import WITNESSED, model_witness
 
 __all__ = ["refit"]
 
@@ -78,7 +79,9 @@ def refit(context: ReconstructionContext) -> str:
 def _row(context: ReconstructionContext, model: Any) -> xr.Dataset:
     n = context.config.errors.n_samples
     ds = model_observables(context, model, n=n, rng=context.stream("refit").child("samples"))
-    ds = ds[[name for name in ds.data_vars if str(name).removesuffix("_error") in OBSERVABLES]]
+    ds = ds.assign(model_witness(context, model, ds))
+    kept = (*OBSERVABLES, *WITNESSED)
+    ds = ds[[name for name in ds.data_vars if str(name).removesuffix("_error") in kept]]
     if not reason_against(context):
         numbers = model_numbers(context, model)
         ds = ds.assign({name: numbers[name] for name in NUMBERS if name in numbers})
@@ -93,8 +96,9 @@ def _errors(context: ReconstructionContext, rows: xr.Dataset) -> xr.Dataset:
 
     model = families.from_dataset(context.store.read("model"))
     found = model_observables(context, model, samples=context.store.read("samples"))
+    found = found.assign(model_witness(context, model, found))
     variables: dict[str, Any] = {}
-    for name in (*OBSERVABLES, *NUMBERS):
+    for name in (*OBSERVABLES, *NUMBERS, *WITNESSED):
         if name not in rows:
             continue
         fit, refits = rows[name].values[0], rows[name].values[1:]

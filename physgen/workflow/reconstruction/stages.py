@@ -123,6 +123,7 @@ def _validate(context: ReconstructionContext) -> str:
     from physgen import models
     from physgen.workflow.reconstruction.evaluation import distances, observables, physicality
     from physgen.workflow.reconstruction.likelihood import held_out_likelihood
+    from physgen.workflow.reconstruction.witness import witnesses
 
     model = models.from_dataset(context.store.read("model"))
     truth, n = context.truth(), context.config.validate_.n_samples
@@ -137,7 +138,7 @@ def _validate(context: ReconstructionContext) -> str:
     context.store.cite("dual-frame-estimators")
     if context.hamiltonian() is not None:
         context.store.cite("free-fermions")
-    groups |= observables(context) | physicality(context)
+    groups |= observables(context) | physicality(context) | witnesses(context)
     context.store.commit({name: with_units(ds) for name, ds in groups.items()})
     return text
 

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from physgen.analysis.format import format_estimate, is_zero_error, pull
+from physgen.workflow.reconstruction.coherence import coherence_figures, coherence_table
 from physgen.workflow.reconstruction.config import Config
 from physgen.workflow.reconstruction.findings import (
     Place,
@@ -17,7 +18,15 @@ from physgen.workflow.reconstruction.tables import Distance, Row, figures_of, ta
 from physgen.workflow.reconstruction.warnings import warnings_of
 from physgen.workflow.summary import Summary, dataset_of
 
-__all__ = ["Distance", "Row", "distances_of", "observables_of", "rows_of", "summarize"]
+__all__ = [
+    "Distance",
+    "Row",
+    "distances_of",
+    "observables_of",
+    "rows_of",
+    "summarize",
+    "witnesses_of",
+]
 
 TOMOGRAPHY = ("direct", "likelihood", "model")  # groups in /tomography
 NUMBERS = ("fidelity_squared", "purity", "renyi2")
@@ -31,10 +40,13 @@ def summarize(tree: xr.DataTree, config: Config) -> Summary:
     errors = _refitted(tree)
     notes = _notes(sources, errors is not None) if rows else ()
     observed, *distant = tables_of(rows, distances, notes) or (None,)
+    witnesses = witnesses_of(tree)
+    coherent, told = coherence_table(witnesses)
     found = (
         observed,
         intervals_table(errors, _places(sources)),
         matrices_table(_matrices(tree), _fitted_numbers(errors)),
+        coherent,
         models_table(dataset_of(tree, "selection")),
         *distant,
     )
@@ -42,8 +54,8 @@ def summarize(tree: xr.DataTree, config: Config) -> Summary:
         title=_title(tree),
         tables=tuple(table for table in found if table is not None),
         warnings=warnings_of(tree, sources),
-        notes=notes,
-        figures=figures_of(rows, distances),
+        notes=(*notes, *told),
+        figures=figures_of(rows, distances) | coherence_figures(witnesses),
     )
 
 
@@ -82,6 +94,12 @@ def _refitted(tree: xr.DataTree) -> xr.Dataset | None:
 
 def _matrices(tree: xr.DataTree) -> dict[str, xr.Dataset]:
     found = {name: dataset_of(tree, f"tomography/{name}") for name in TOMOGRAPHY}
+    return {name: ds for name, ds in found.items() if ds is not None}
+
+
+def witnesses_of(tree: xr.DataTree) -> dict[str, xr.Dataset]:
+    """Return the groups in /witness by source."""
+    found = {name: dataset_of(tree, f"witness/{name}") for name in ("data", "model", "exact")}
     return {name: ds for name, ds in found.items() if ds is not None}
 
 

@@ -1,0 +1,138 @@
+r"""Linear functions of a state from shots, with all that a one-sided bound takes.
+
+*Sums of Pauli strings.*  Shots without labels are independent, each with the value
+:math:`\sum_P c_P \prod_i w_{P_i}(a_i)` of the dual frame.  In labelled settings a string is the
+mean over the shots that see it (:mod:`physgen.quantum.pooled`), with the share of a shot in the
+error
+
+.. math:: r_s = \sum_{P \text{ seen by } s} \frac{c_P}{\sqrt{m_P (m_P - 1)}} (o_{P,s} - \bar o_P) .
+
+Shots that all say the same do not make a string certain.  So each string also has the share of one
+more shot that says the worst, against the sign of :math:`c_P`: it enters the error, not the mean.
+
+*Products of site operators* need every string: independent shots of a POVM that is complete for
+them, or all settings, each with two shots and the weight that makes it one of that POVM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from physgen.analysis.one_sided import SkewedMean
+from physgen.core.errors import InputError
+from physgen.quantum.bases import pair_values
+from physgen.quantum.settings import label_settings
+from physgen.quantum.site_povm import of_outcomes
+
+if TYPE_CHECKING:
+    from physgen.quantum import MeasurementData
+    from physgen.quantum.pauli_sum import PauliSum
+
+__all__ = ["mean_of_shots", "mean_of_sum", "unseen_strings"]
+
+BLOCK = 1 << 14  # shots handled at a time
+
+
+def mean_of_sum(data: MeasurementData, operator: PauliSum) -> SkewedMean:
+    """Return the expectation value of a sum of Pauli strings.
+
+    Raises
+    ------
+    InputError
+        If the shots do not determine it, or are so equal that they leave no error.
+    """
+    if data.L != operator.L:
+        raise InputError(f"the operator must act on the {data.L} sites of data, not {operator.L}")
+    if data.settings is not None:
+        return _pooled(data, operator)
+    weights = {letter: data.povm.weights(letter) for letter in operator.letters}
+    values = np.empty(data.n)
+    for rows, x in _blocks(data):
+        of_site = {letter: of_outcomes(w, x) for letter, w in weights.items()}
+        values[rows] = sum(
+            c * np.prod([of_site[p][:, i] for i, p in string], axis=0) for string, c in operator
+        )
+    return mean_of_shots(data, values)
+
+
+def mean_of_shots(data: MeasurementData, values: np.ndarray) -> SkewedMean:
+    """Return the mean of one value a shot, shape (n,), over all settings of the POVM.
+
+    Raises
+    ------
+    InputError
+        If a setting is missing or has one shot, or the shots leave no error.
+    """
+    n, table = len(values), data.setting_table
+    if n < 2:
+        raise InputError(f"data must have at least 2 shots for an error, got {n}")
+    if table is None:
+        mean = float(values.mean())
+        found = SkewedMean.from_residuals(mean, (values - mean) / np.sqrt(n * (n - 1.0)))
+    else:
+        share = table.weights() / n
+        group = label_settings(table.bases)[table.index]
+        shots = np.bincount(group)
+        if shots.min() < 2:
+            raise InputError("every setting must have at least 2 shots for an error, got 1")
+        deviation = values - (np.bincount(group, values) / shots)[group]
+        residuals = share * deviation * np.sqrt(shots / (shots - 1.0))[group]
+        found = SkewedMean.from_residuals(float(share @ values), residuals)
+    if found.error <= 1e-12 * max(1.0, abs(found.value)):
+        raise InputError("shots must differ for an error, got the same value from all of them")
+    return found
+
+
+def unseen_strings(data: MeasurementData, operator: PauliSum) -> str:
+    """Return what the shots do not determine of a sum of Pauli strings, in one line, or ""."""
+    table = data.setting_table
+    if table is None:
+        blind = [p for p in operator.letters if not data.povm.sees(p)]
+        return f"{data.povm.name} does not see {' or '.join(blind)}" if blind else ""
+    for string, _ in operator:
+        shots = int(table.counts[table.seeing(dict(string))].sum())
+        if shots < 2:
+            named = " ".join(f"{p}{i}" for i, p in string)
+            return f"the settings see {named} in {shots} shots, and 2 are the least"
+    return ""
+
+
+def _pooled(data: MeasurementData, operator: PauliSum) -> SkewedMean:
+    missing = unseen_strings(data, operator)
+    if missing:
+        raise InputError(f"the operator must be seen by the settings: {missing}")
+    frame, strings = data.setting_table.frame, [(s, c) for s, c in operator if s]  # type: ignore[union-attr]
+    table = {p: pair_values(data.povm.pauli_coefficients, frame, p) for p in operator.letters}
+    largest = {p: np.nanmax(np.abs(v)) for p, v in table.items()}
+    total, shots = np.zeros(len(strings)), np.zeros(len(strings))
+    for _, x in _blocks(data):
+        for k, values in enumerate(_values(x, table, strings)):
+            seen = ~np.isnan(values)
+            total[k] += values[seen].sum()
+            shots[k] += seen.sum()
+    mean = total / shots
+    scale = np.array([c for _, c in strings]) / np.sqrt(shots * (shots - 1))
+    residuals = np.zeros(data.n + len(strings))
+    for rows, x in _blocks(data):
+        for k, values in enumerate(_values(x, table, strings)):
+            residuals[rows] += np.nan_to_num((values - mean[k]) * scale[k])
+    worst = np.array([-np.sign(c) * np.prod([largest[p] for _, p in s]) for s, c in strings])
+    residuals[data.n :] = (worst - mean) * scale
+    value = operator.constant + float(mean @ [c for _, c in strings])
+    return SkewedMean.from_residuals(value, residuals)
+
+
+def _values(x: np.ndarray, table: dict, strings: list) -> Iterator[np.ndarray]:
+    """Yield the values of each string in a block of shots; NaN where a shot does not see it."""
+    of_site = {p: of_outcomes(values, x) for p, values in table.items()}
+    for string, _ in strings:
+        yield np.prod([of_site[p][:, i] for i, p in string], axis=0)
+
+
+def _blocks(data: MeasurementData) -> Iterator[tuple[slice, np.ndarray]]:
+    for start in range(0, data.n, BLOCK):
+        rows = slice(start, min(start + BLOCK, data.n))
+        yield rows, np.asarray(data.outcomes[rows])
