@@ -1,14 +1,14 @@
 r"""One-sided lower bounds of a mean whose distribution may be skewed.
 
-Let an estimate be a sum over shots, and let :math:`r_s` be the share of each shot in its error,
+Let an estimate be a sum over shots, with the share :math:`r_s` of each in its error,
 :math:`\sigma^2 = \sum_s r_s^2`.  The studentised estimate :math:`T = (\hat\theta - \theta) /
 \sigma` has the upper quantile (first Edgeworth term, z the normal quantile)
 
 .. math:: x = z - \frac{g}{6} (2 z^2 + 1), \qquad g = \sum_s r_s^3 / \sigma^3 ,
 
 so a negative skewness g, rare shots far below the others, lowers the bound
-:math:`\theta \ge \hat\theta - x \sigma`.  A positive one would raise it, and is not used: few shots
-see too little of a tail.  For z we take Student's t with the degrees of freedom of
+:math:`\theta \ge \hat\theta - x \sigma`.  A positive one would raise it, and is not used: few
+shots see too little of a tail.  For z we take Student's t with the degrees of freedom of
 :math:`\sigma^2`,
 
 .. math:: \nu = 2 \Big( \sum_s r_s^2 \Big)^2 \Big/ \sum_s r_s^4 ,
@@ -98,9 +98,9 @@ def lower_bound(
     >>> round(lower_bound(0.9, 0.1, 0.95, skewness=-0.5), 4)
     0.682
     """
-    from scipy import stats
+    from scipy import special
 
     check_finite("value", value)
     z = NormalDist().inv_cdf(level)
-    t = z if dof == np.inf else float(stats.t(dof).ppf(level))
+    t = z if dof == np.inf else float(special.stdtrit(dof, level))
     return value - error * (t + max(-skewness, 0.0) * (2 * z**2 + 1) / 6)

@@ -1,6 +1,7 @@
 r"""The fidelity with a GHZ state, and what it certifies.
 
-With :math:`|G_\phi\rangle = (|0 \dots 0\rangle + e^{i\phi} |1 \dots 1\rangle)/\sqrt 2` on N qubits,
+On N qubits, with :math:`|G_\phi\rangle = (|0 \dots 0\rangle + e^{i\phi} |1 \dots 1\rangle) /
+\sqrt 2`,
 
 .. math:: F = \langle G_\phi|\rho|G_\phi\rangle = \tfrac12 (P_0 + P_1 + C), \qquad
           C = 2 \, \mathrm{Re} \, e^{i\phi} \langle 0 \dots 0|\rho|1 \dots 1\rangle ,
@@ -50,7 +51,6 @@ from physgen.validation.witness import bounds_of, parity_string
 __all__ = ["MAX_SITES", "GHZNumbers", "ghz_fidelity", "ghz_numbers"]
 
 MAX_SITES = 12  # of the dual-frame estimate: the error of a shot is (3/2)^(N/2) at least
-BLOCK = 1 << 14
 _STABILISER = 1e-12
 
 CERTIFIES = (
@@ -204,18 +204,20 @@ def _against_duals(data: MeasurementData) -> str:
 
 def _by_duals(data: MeasurementData, phase: float) -> dict[str, SkewedMean]:
     w = {p: data.povm.weights(p) for p in "XYZ"}
-    populations, turned = np.empty(data.n), np.empty(data.n, complex)
-    for start in range(0, data.n, BLOCK):
-        x = np.asarray(data.outcomes[start : start + BLOCK])
-        rows, z = slice(start, start + len(x)), of_outcomes(w["Z"], x)
-        populations[rows] = ((1 + z) / 2).prod(axis=1) + ((1 - z) / 2).prod(axis=1)
-        turned[rows] = (of_outcomes((w["X"] - 1j * w["Y"]) / 2, x)).prod(axis=1)
-    turned *= 2 * np.exp(1j * phase)
+    turn = 2 * np.exp(1j * phase)
+
+    def populations(x: np.ndarray) -> np.ndarray:
+        z = of_outcomes(w["Z"], x)
+        return ((1 + z) / 2).prod(axis=1) + ((1 - z) / 2).prod(axis=1)
+
+    def turned(x: np.ndarray) -> np.ndarray:
+        return turn * of_outcomes((w["X"] - 1j * w["Y"]) / 2, x).prod(axis=1)
+
     values = {
         "populations": populations,
-        "coherence": turned.real,
-        "coherence_quadrature": turned.imag,
-        "fidelity_squared": (populations + turned.real) / 2,
+        "coherence": lambda x: turned(x).real,
+        "coherence_quadrature": lambda x: turned(x).imag,
+        "fidelity_squared": lambda x: (populations(x) + turned(x).real) / 2,
     }
     return {name: mean_of_shots(data, value) for name, value in values.items()}
 

@@ -11,12 +11,14 @@ Shots that all say the same do not make a string certain.  So each string also h
 more shot that says the worst, against the sign of :math:`c_P`: it enters the error, not the mean.
 
 *Products of site operators* need every string: independent shots of a POVM that is complete for
-them, or all settings, each with two shots and the weight that makes it one of that POVM.
+them, or all settings, each with two shots and the weight that makes it one of that POVM.  A
+setting whose shots all give the same value has the share of one more shot, with the site flipped
+that lowers the value most.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,41 +51,71 @@ def mean_of_sum(data: MeasurementData, operator: PauliSum) -> SkewedMean:
     if data.settings is not None:
         return _pooled(data, operator)
     weights = {letter: data.povm.weights(letter) for letter in operator.letters}
-    values = np.empty(data.n)
-    for rows, x in _blocks(data):
+
+    def value(x: np.ndarray) -> np.ndarray:
         of_site = {letter: of_outcomes(w, x) for letter, w in weights.items()}
-        values[rows] = sum(
-            c * np.prod([of_site[p][:, i] for i, p in string], axis=0) for string, c in operator
-        )
-    return mean_of_shots(data, values)
+        total = np.zeros(len(x))
+        for string, c in operator:
+            total += c * np.prod([of_site[p][:, i] for i, p in string], axis=0)
+        return total
+
+    return mean_of_shots(data, value)
 
 
-def mean_of_shots(data: MeasurementData, values: np.ndarray) -> SkewedMean:
-    """Return the mean of one value a shot, shape (n,), over all settings of the POVM.
+def mean_of_shots(data: MeasurementData, value: Callable[[np.ndarray], np.ndarray]) -> SkewedMean:
+    """Return the mean of one value a shot over all settings of the POVM.
+
+    Parameters
+    ----------
+    data : MeasurementData
+    value : callable
+        Values (m,) of outcomes (m, L).
 
     Raises
     ------
     InputError
         If a setting is missing or has one shot, or the shots leave no error.
     """
-    n, table = len(values), data.setting_table
+    n, table = data.n, data.setting_table
     if n < 2:
         raise InputError(f"data must have at least 2 shots for an error, got {n}")
+    values = np.concatenate([value(x) for _, x in _blocks(data)])
     if table is None:
         mean = float(values.mean())
         found = SkewedMean.from_residuals(mean, (values - mean) / np.sqrt(n * (n - 1.0)))
     else:
-        share = table.weights() / n
-        group = label_settings(table.bases)[table.index]
+        share, group = table.weights() / n, label_settings(table.bases)[table.index]
         shots = np.bincount(group)
         if shots.min() < 2:
             raise InputError("every setting must have at least 2 shots for an error, got 1")
-        deviation = values - (np.bincount(group, values) / shots)[group]
-        residuals = share * deviation * np.sqrt(shots / (shots - 1.0))[group]
+        of_group = np.bincount(group, values) / shots
+        scale = share * np.sqrt(shots / (shots - 1.0))[group]
+        residuals = scale * (values - of_group[group])
+        first = np.unique(group, return_index=True)[1]
+        spread = np.bincount(group, (values - of_group[group]) ** 2)
+        equal = first[spread <= 1e-20 * np.maximum(of_group**2, 1.0) * shots]
+        flipped = _worst_flip(data, equal, value) - values[equal]
+        residuals = np.append(residuals, scale[equal] * np.minimum(flipped, 0.0))
         found = SkewedMean.from_residuals(float(share @ values), residuals)
     if found.error <= 1e-12 * max(1.0, abs(found.value)):
         raise InputError("shots must differ for an error, got the same value from all of them")
     return found
+
+
+def _worst_flip(
+    data: MeasurementData, rows: np.ndarray, value: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """Return the lowest value that some shots have with one site flipped in its basis."""
+    bases = data.setting_table.frame  # type: ignore[union-attr]
+    other = np.empty(len(bases.of), np.uint8)
+    other[list(bases.plus)], other[list(bases.minus)] = bases.minus, bases.plus
+    lowest = np.full(len(rows), np.inf)
+    x = np.asarray(data.outcomes[rows]) if len(rows) else np.empty((0, data.L), np.uint8)
+    for site in range(data.L):
+        y = x.copy()
+        y[:, site] = other[x[:, site]]
+        lowest = np.minimum(lowest, value(y))
+    return lowest
 
 
 def unseen_strings(data: MeasurementData, operator: PauliSum) -> str:

@@ -18,8 +18,8 @@ the other one at :math:`E_0 + \delta`, :math:`0 \le \delta \le \Delta_p`,
 .. math:: F \ge W_p = 1 - \frac{E - E_0}{\Delta_p}
           - \frac{1 - p \langle P \rangle}{2} \Big( 1 - \frac{\delta}{\Delta_p} \Big) .
 
-*Proof.*  :math:`W_p` is an operator that commutes with H and P.  It is 1 in the state, at most 0 in
-its sector above, and :math:`1 - (E_n - E_0)/\Delta_p - 1 + \delta/\Delta_p \le 0` in the other
+*Proof.*  As an operator :math:`W_p` commutes with H and P.  It is 1 in the state, at most 0 in its
+sector above, and :math:`1 - (E_n - E_0)/\Delta_p - 1 + \delta/\Delta_p \le 0` in the other
 sector.  P must be measured: an assumed parity certifies nothing.
 
 W is linear in rho.  From shots it is unbiased, with the one-sided bounds of
@@ -116,7 +116,7 @@ def witness_of(hamiltonian: Gapped, *, parity_known: bool, sector: bool | None =
     E0 = ground.levels[0]
     within = ground.levels[1] - E0
     if sector is None:
-        sector = gap < NEAR * within
+        sector = gap < max(NEAR * within, UNIQUE * scale)
     if not sector:
         if gap <= UNIQUE * scale:
             raise InputError(

@@ -1,4 +1,4 @@
-"""The table of what tells coherence: bounds on the quantum fidelity, by source, and their meaning."""
+"""The table of what tells coherence: bounds on the quantum fidelity, by source."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ _MODEL_NOTE = (
 )
 _GROUND_NOTE = (
     "W bounds the quantum fidelity <0|rho|0> with the ground state from below: weight outside of "
-    "it costs at least the gap. From data it certifies this for any state, pure or mixed; where it "
-    "is near 0 it says nothing, which is no sign of a bad state."
+    "it costs at least the gap. From data it certifies this for any state, pure or mixed; where "
+    "it is near 0 it says nothing, which is no sign of a bad state."
 )
 _GHZ_NOTE = (
     "C is the coherence of the GHZ state, 0 if it is dephased. A fidelity above 1/2 certifies "
