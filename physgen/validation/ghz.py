@@ -12,7 +12,9 @@ removes the coherence C: F = 1/2.
 *From independent shots*, or all settings, both are products of site operators,
 :math:`|1 \dots 1\rangle\langle 0 \dots 0| = \prod_i (X_i - i Y_i)/2`, which the dual frame
 estimates without bias.  The variance of one shot is exponential in N: :math:`2 (3/2)^N` for C in
-pauli-6 (23 at N = 6, 115 at N = 10), and more in pauli-4.
+pauli-6 (23 at N = 6, 115 at N = 10), and more in pauli-4.  In measurements made of bases only
+shots with X or Y on all sites tell C, a share :math:`(2/3)^N`; with fewer than 10 of them there is
+no estimate.
 
 *From two settings*, Z on all sites and a string S of X and Y on all sites with
 :math:`S |G_\phi\rangle = s |G_\phi\rangle` (all X: phase 0; k times Y: :math:`s = \cos(k \pi/2 -
@@ -48,9 +50,11 @@ from physgen.quantum.site_povm import of_outcomes
 from physgen.validation.shot_means import mean_of_shots, mean_of_sum, unseen_strings
 from physgen.validation.witness import bounds_of, parity_string
 
-__all__ = ["MAX_SITES", "GHZNumbers", "ghz_fidelity", "ghz_numbers"]
+__all__ = ["MAX_SITES", "GHZNumbers", "few_coherent_shots", "ghz_fidelity", "ghz_numbers"]
 
 MAX_SITES = 12  # of the dual-frame estimate: the error of a shot is (3/2)^(N/2) at least
+FEW = 10  # shots that tell the coherence, at least
+BLOCK = 1 << 16
 _STABILISER = 1e-12
 
 CERTIFIES = (
@@ -150,7 +154,7 @@ def ghz_fidelity(data: MeasurementData, phase: float = 0.0) -> xr.Dataset:
             f"{reasons['witness']}; measure all sites in Z, and all in X"
         )
     parity = parity_string(data.L)
-    if not unseen_strings(data, parity) and (data.settings is not None or data.L <= MAX_SITES):
+    if not unseen_strings(data, parity):
         numbers["parity"] = mean_of_sum(data, parity)
     best = numbers.get("fidelity_squared", numbers.get("witness"))
     assert best is not None
@@ -199,7 +203,25 @@ def _against_duals(data: MeasurementData) -> str:
         return f"{data.povm.name} is not informationally complete"
     if table is not None and table.n_missing:
         return f"settings are missing, {table.describe_missing()}"
-    return ""
+    return few_coherent_shots(data)
+
+
+def few_coherent_shots(data: MeasurementData) -> str:
+    """Return why the shots tell nothing of the coherence of all sites, or an empty text.
+
+    Every Pauli string in it has X or Y on all sites.
+    """
+    bases = data.povm.bases
+    if bases is None:
+        return ""
+    across = np.isin(np.array(bases.names), ["X", "Y"])[bases.of]
+    n = sum(
+        int(across[np.asarray(data.outcomes[start : start + BLOCK])].all(axis=1).sum())
+        for start in range(0, data.n, BLOCK)
+    )
+    if n >= FEW:
+        return ""
+    return f"{n} shots have X or Y on all {data.L} sites, and only they tell it ({FEW} at least)"
 
 
 def _by_duals(data: MeasurementData, phase: float) -> dict[str, SkewedMean]:

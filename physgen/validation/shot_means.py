@@ -31,7 +31,7 @@ from physgen.quantum.site_povm import of_outcomes
 
 if TYPE_CHECKING:
     from physgen.quantum import MeasurementData
-    from physgen.quantum.pauli_sum import PauliSum
+    from physgen.quantum.pauli_sum import PauliString, PauliSum
 
 __all__ = ["mean_of_shots", "mean_of_sum", "unseen_strings"]
 
@@ -48,6 +48,10 @@ def mean_of_sum(data: MeasurementData, operator: PauliSum) -> SkewedMean:
     """
     if data.L != operator.L:
         raise InputError(f"the operator must act on the {data.L} sites of data, not {operator.L}")
+    _check_shots(data)
+    missing = unseen_strings(data, operator)
+    if missing:
+        raise InputError(f"the operator must be seen by the shots: {missing}")
     if data.settings is not None:
         return _pooled(data, operator)
     weights = {letter: data.povm.weights(letter) for letter in operator.letters}
@@ -76,9 +80,8 @@ def mean_of_shots(data: MeasurementData, value: Callable[[np.ndarray], np.ndarra
     InputError
         If a setting is missing or has one shot, or the shots leave no error.
     """
+    _check_shots(data)
     n, table = data.n, data.setting_table
-    if n < 2:
-        raise InputError(f"data must have at least 2 shots for an error, got {n}")
     values = np.concatenate([value(x) for _, x in _blocks(data)])
     if table is None:
         mean = float(values.mean())
@@ -102,6 +105,11 @@ def mean_of_shots(data: MeasurementData, value: Callable[[np.ndarray], np.ndarra
     return found
 
 
+def _check_shots(data: MeasurementData) -> None:
+    if data.n < 2:
+        raise InputError(f"data must have at least 2 shots for an error, got {data.n}")
+
+
 def _worst_flip(
     data: MeasurementData, rows: np.ndarray, value: Callable[[np.ndarray], np.ndarray]
 ) -> np.ndarray:
@@ -123,19 +131,38 @@ def unseen_strings(data: MeasurementData, operator: PauliSum) -> str:
     table = data.setting_table
     if table is None:
         blind = [p for p in operator.letters if not data.povm.sees(p)]
-        return f"{data.povm.name} does not see {' or '.join(blind)}" if blind else ""
+        if blind:
+            return f"{data.povm.name} does not see {' or '.join(blind)}"
+        unseen = _never_seen(data, [string for string, _ in operator if string])
+        return f"no shot sees {_named(unseen[0])}" if unseen else ""
     for string, _ in operator:
         shots = int(table.counts[table.seeing(dict(string))].sum())
         if shots < 2:
-            named = " ".join(f"{p}{i}" for i, p in string)
-            return f"the settings see {named} in {shots} shots, and 2 are the least"
+            return f"the settings see {_named(string)} in {shots} shots, and 2 are the least"
     return ""
 
 
+def _named(string: PauliString) -> str:
+    return " ".join(f"{p}{i}" for i, p in string)
+
+
+def _never_seen(data: MeasurementData, strings: list[PauliString]) -> list[PauliString]:
+    """Return the strings that no shot sees, whose value would be 0 without an error."""
+    frame = data.povm.bases
+    if frame is None:
+        return []
+    table = {p: pair_values(data.povm.pauli_coefficients, frame, p) for p in "XYZ"}
+    if any(np.isnan(values).all() for values in table.values()):
+        return []  # bases that are not along the axes
+    for _, x in _blocks(data):
+        values = _values(x, table, [(string, 1.0) for string in strings])
+        strings = [string for string, v in zip(strings, values) if np.isnan(v).all()]
+        if not strings:
+            break
+    return strings
+
+
 def _pooled(data: MeasurementData, operator: PauliSum) -> SkewedMean:
-    missing = unseen_strings(data, operator)
-    if missing:
-        raise InputError(f"the operator must be seen by the settings: {missing}")
     frame, strings = data.setting_table.frame, [(s, c) for s, c in operator if s]  # type: ignore[union-attr]
     table = {p: pair_values(data.povm.pauli_coefficients, frame, p) for p in operator.letters}
     largest = {p: np.nanmax(np.abs(v)) for p, v in table.items()}
@@ -157,7 +184,9 @@ def _pooled(data: MeasurementData, operator: PauliSum) -> SkewedMean:
     return SkewedMean.from_residuals(value, residuals)
 
 
-def _values(x: np.ndarray, table: dict, strings: list) -> Iterator[np.ndarray]:
+def _values(
+    x: np.ndarray, table: dict[str, np.ndarray], strings: list[tuple[PauliString, float]]
+) -> Iterator[np.ndarray]:
     """Yield the values of each string in a block of shots; NaN where a shot does not see it."""
     of_site = {p: of_outcomes(values, x) for p, values in table.items()}
     for string, _ in strings:

@@ -240,8 +240,10 @@ def test_a_known_readout_error_is_undone():
     ("data", "message"),
     [
         (MeasurementData([[0], [1]], "pauli-6"), "at least 2 sites"),
+        (MeasurementData([[0, 1]], "pauli-4"), "at least 2 shots"),
         (MeasurementData([[0, 1]] * 4, "trine"), "trine is not informationally complete"),
         (MeasurementData([[0] * 13] * 4, "pauli-6"), "more than 12 sites drowns"),
+        (MeasurementData([[1, 1]] * 9 + [[0, 1]] * 9, "pauli-6"), "9 shots have X or Y on all 2"),
         (MeasurementData([[0, 0]] * 4, "pauli-6", settings=[0] * 4), "no setting of X and Y"),
         (MeasurementData([[1, 1]] * 4, "pauli-6", settings=[0] * 4), "see Z0 Z1 in 0 shots"),
     ],
@@ -249,6 +251,13 @@ def test_a_known_readout_error_is_undone():
 def test_what_tells_no_coherence_is_refused_in_one_line(data, message):
     with pytest.raises(InputError, match=message):
         ghz_fidelity(data)
+
+
+def test_a_string_that_no_shot_sees_has_no_value():
+    x = Born(ghz_state(6), "pauli-6").sample(300, 1)
+    found = ghz_fidelity(MeasurementData(x[~(x % 3 == 1).all(axis=1)], "pauli-6"))
+    assert "ghz_parity" not in found
+    assert float(found.ghz_coherence_error) > 0.1
 
 
 def test_a_phase_that_no_string_stabilises_needs_all_settings():

@@ -26,8 +26,6 @@ __all__ = ["BOUNDED", "WITNESSED", "model_witness", "phase_of", "witnesses"]
 BOUNDED = {"witness": "fidelity_squared", "ghz_fidelity_squared": "ghz_fidelity_squared"}
 WITNESSED = (*BOUNDED, "ghz_populations", "ghz_coherence", "ghz_parity")
 OF_THE_MODEL = "the model; approximate for the state"
-FEW = 10  # shots with X or Y on all sites, below which no model knows of a coherence
-BLOCK = 1 << 16
 _GHZ = 1e-9  # largest 1 - overlap^2 of a measured state that is called a GHZ state
 
 
@@ -161,23 +159,15 @@ def _of_state(
 
 
 def _untold(context: ReconstructionContext) -> str:
-    """Return why the shots have told a model nothing of the coherence, or an empty text.
+    """Return why the shots have told a model nothing of the coherence, or an empty text."""
+    from physgen.validation.ghz import few_coherent_shots
 
-    Every Pauli string in it has X or Y on all sites.
-    """
     data = context.data()
     blind = [pauli for pauli in "XZ" if not data.povm.sees(pauli)]
     if blind:
         return f"{_OF_GHZ}: {data.povm.name} does not see {' or '.join(blind)}"
-    if data.povm.bases is None:
-        return ""
-    across = np.isin(np.array(data.povm.bases.names), ["X", "Y"])[data.povm.bases.of]
-    n = sum(
-        int(across[np.asarray(data.outcomes[start : start + BLOCK])].all(axis=1).sum())
-        for start in range(0, data.n, BLOCK)
-    )
-    few = f"only {n} shots have X or Y on all {data.L} sites, and no others tell its coherence"
-    return f"{_OF_GHZ}: {few}" if n < FEW else ""
+    few = few_coherent_shots(data)
+    return f"{_OF_GHZ}: {few}" if few else ""
 
 
 def _of_model(context: ReconstructionContext) -> xr.Dataset:
