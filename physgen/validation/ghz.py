@@ -35,7 +35,7 @@ Guehne 2005).  A value below 1/2 certifies nothing: the phase may be another one
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -158,7 +158,7 @@ def ghz_fidelity(data: MeasurementData, phase: float = 0.0) -> xr.Dataset:
         numbers["parity"] = mean_of_sum(data, parity)
     best = numbers.get("fidelity_squared", numbers.get("witness"))
     assert best is not None
-    variables: dict[str, tuple] = {}
+    variables: dict[str, Any] = {}
     for name, mean in numbers.items():
         variables[f"ghz_{name}"] = ((), mean.value, {"units": "1", "long_name": _LONG[name]})
         about = {"units": "1", "long_name": f"standard error of ghz_{name}"}
@@ -233,13 +233,13 @@ def _by_duals(data: MeasurementData, phase: float) -> dict[str, SkewedMean]:
         return ((1 + z) / 2).prod(axis=1) + ((1 - z) / 2).prod(axis=1)
 
     def turned(x: np.ndarray) -> np.ndarray:
-        return turn * of_outcomes((w["X"] - 1j * w["Y"]) / 2, x).prod(axis=1)
+        return np.asarray(turn * of_outcomes((w["X"] - 1j * w["Y"]) / 2, x).prod(axis=1))
 
     values = {
         "populations": populations,
-        "coherence": lambda x: turned(x).real,
-        "coherence_quadrature": lambda x: turned(x).imag,
-        "fidelity_squared": lambda x: (populations(x) + turned(x).real) / 2,
+        "coherence": lambda x: np.real(turned(x)),
+        "coherence_quadrature": lambda x: np.imag(turned(x)),
+        "fidelity_squared": lambda x: (populations(x) + np.real(turned(x))) / 2,
     }
     return {name: mean_of_shots(data, value) for name, value in values.items()}
 

@@ -28,7 +28,7 @@ W is linear in rho.  From shots it is unbiased, with the one-sided bounds of
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import xarray as xr
@@ -54,12 +54,19 @@ CERTIFIES = (
 
 
 class Gapped(Protocol):
-    """A Hamiltonian whose lowest levels are known."""
+    """A Hamiltonian whose two lowest levels are known; None: they are not."""
 
     @property
     def L(self) -> int: ...
-    def ground_state_energy(self) -> float: ...
-    def gap(self) -> float: ...
+    def ground_state_energy(self) -> float | None: ...
+    def gap(self) -> float | None: ...
+
+
+@runtime_checkable
+class Summed(Protocol):
+    """A Hamiltonian that is known as a sum of Pauli strings."""
+
+    def pauli_sum(self) -> PauliSum: ...
 
 
 class Witness(NamedTuple):
@@ -103,6 +110,11 @@ def witness_of(hamiltonian: Gapped, *, parity_known: bool, sector: bool | None =
         If no gap separates the ground state, or only that of a sector whose parity is not known.
     """
     E0, gap = hamiltonian.ground_state_energy(), hamiltonian.gap()
+    if E0 is None or gap is None:
+        raise InputError(
+            "the lowest energy and the gap of H must be known for a bound, got none for "
+            f"{type(hamiltonian).__name__}"
+        )
     scale = abs(E0) / hamiltonian.L
     if not isinstance(hamiltonian, TFIM):
         if sector:
@@ -254,10 +266,12 @@ def _from_shots(data: MeasurementData, hamiltonian: Gapped, sector: bool | None)
 
 
 def _energy(hamiltonian: Gapped) -> PauliSum:
+    if isinstance(hamiltonian, Summed):
+        return hamiltonian.pauli_sum()
     if not isinstance(hamiltonian, TFIM):
         raise InputError(
-            f"hamiltonian must be a TFIM with shots, got {type(hamiltonian).__name__}; give a "
-            "Dataset with its energy and energy_error instead"
+            "hamiltonian must be a sum of Pauli strings for a bound from shots, got "
+            f"{type(hamiltonian).__name__}; give a Dataset with energy and energy_error instead"
         )
     terms: dict[PauliString, float] = {
         ((a, "Z"), (b, "Z")): -hamiltonian.J for a, b in hamiltonian.bonds
@@ -288,7 +302,7 @@ def _labelled(mean: SkewedMean, witness: Witness) -> xr.Dataset:
 _LEVEL = {"level": ("level", list(LEVELS), {"long_name": "one-sided confidence level"})}
 
 
-def bounds_of(name: str, mean: SkewedMean) -> dict[str, tuple]:
+def bounds_of(name: str, mean: SkewedMean) -> dict[str, tuple[str, np.ndarray, dict[str, str]]]:
     """Return the variables ``<name>_lower`` in [0, 1] and ``<name>_lower_raw``, by level."""
     raw = np.array([mean.lower(level) for level in LEVELS])
     return {

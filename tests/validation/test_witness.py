@@ -155,9 +155,11 @@ def test_any_hamiltonian_with_a_gap_will_do():
     assert low.fidelity_squared_lower_raw.values.tolist() == [-7, -7]
     with pytest.raises(InputError, match="must be unique"):
         fidelity_witness(ds, TwoLevels(0.0))
+    with pytest.raises(InputError, match="must be known for a bound, got none for TwoLevels"):
+        fidelity_witness(ds, TwoLevels(None))
     with pytest.raises(InputError, match="sector must be False"):
         fidelity_witness(ds, TwoLevels(0.5), sector=True)
-    with pytest.raises(InputError, match="must be a TFIM with shots"):
+    with pytest.raises(InputError, match="sum of Pauli strings for a bound from shots"):
         fidelity_witness(MeasurementData([[0, 1], [1, 2]], "pauli-6"), TwoLevels(0.5))
 
 

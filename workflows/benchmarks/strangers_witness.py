@@ -1,7 +1,7 @@
 """How often lower bounds on a quantum fidelity lie below the truth, state by state.
 
-Each case draws 400 data sets (2,000 for two settings) from a state whose fidelity F, and whose own quantity W <= F of the
-bound, are known exactly; W is the stricter of the two to stay below.
+Each case draws 400 data sets (2,000 for two settings) from a state whose fidelity F, and whose own
+quantity W <= F of the bound, are known exactly; W is the stricter of the two to stay below.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import xarray as xr
 
 from physgen.analysis.format import format_estimate
@@ -103,7 +104,8 @@ def _cell(ds: xr.Dataset | None, name: str, bound: bool) -> str:
     if ds is None or name not in ds:
         return ""
     if bound:
-        return f">= {float(ds[name].sel(level=LEVEL)):.3f}"
+        (at,) = np.flatnonzero(ds["level"].values == LEVEL)
+        return f">= {float(ds[name].values[at]):.3f}"
     error = float(ds[f"{name}_error"]) if f"{name}_error" in ds else None
     value = float(ds[name])
     return f"{value:.6f}" if error is None else format_estimate(value, error)

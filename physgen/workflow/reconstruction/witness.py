@@ -88,7 +88,10 @@ def _of_data(context: ReconstructionContext, phase: float | None) -> xr.Dataset:
         about |= part.attrs | joined
     if reasons:
         about["left_out"] = "; ".join(reasons)
-    return xr.merge(parts, combine_attrs="drop").assign_attrs(about)
+    found = xr.Dataset(attrs=about)
+    for part in parts:
+        found = found.assign({**part.coords, **part.data_vars})
+    return found
 
 
 _BY_ENERGY, _OF_GHZ = "no bound by the energy", "no GHZ fidelity"
@@ -173,6 +176,7 @@ def _untold(context: ReconstructionContext) -> str:
 def _of_model(context: ReconstructionContext) -> xr.Dataset:
     """Return the numbers of the model, with the error of its fit where refits were made."""
     from physgen import models
+    from physgen.validation.witness import bounds_of
 
     store = context.store
     model = models.from_dataset(store.read("model"))
@@ -187,10 +191,8 @@ def _of_model(context: ReconstructionContext) -> xr.Dataset:
         if name in ds and f"{name}_error" in ds:
             value, error = float(ds[name]), float(ds[f"{name}_error"])
             mean = SkewedMean(value, error, dof=refits - 1 if refits else np.inf)
-            raw = ("level", np.array([mean.lower(level) for level in LEVELS]))
-            ds = ds.assign_coords(level=list(LEVELS)).assign(
-                {f"{of}_lower": ("level", raw[1].clip(0, 1)), f"{of}_lower_raw": raw}
-            )
+            ds = ds.assign(bounds_of(of, mean))
+            ds["level"] = ("level", list(LEVELS))
     certifies = (
         f"bounds from {refits} refits hold for the state only as far as the model can express it"
         if refits
