@@ -67,7 +67,11 @@ def coherence_table(groups: Mapping[str, xr.Dataset]) -> tuple[Table | None, tup
     ]
     rows = [row for row in rows if any(row[1:])]
     data = groups.get("data", xr.Dataset())
-    told = [f"From the data: {data.attrs['left_out']}."] if "left_out" in data.attrs else []
+    blurred = _blurred(groups)
+    if blurred:
+        rows = [row for row in rows if row[0].startswith("GHZ")]
+    told = [blurred] if blurred else []
+    told += [f"From the data: {data.attrs['left_out']}."] if "left_out" in data.attrs else []
     if data.attrs.get("entangled"):
         told.append(
             "The data certify genuine entanglement of all qubits: F > 1/2 with 95 % confidence."
@@ -75,12 +79,25 @@ def coherence_table(groups: Mapping[str, xr.Dataset]) -> tuple[Table | None, tup
     if not rows:
         return None, tuple(told)
     shown = {name for ds in groups.values() for name in ds.data_vars}
-    notes = [_GROUND_NOTE] if "witness" in shown else []
+    notes = [_GROUND_NOTE] if "witness" in shown and not blurred else []
     notes += [_GHZ_NOTE] if any(str(name).startswith("ghz_") for name in shown) else []
     notes += [_MODEL_NOTE] if "model" in groups else []
     model = groups.get("model", xr.Dataset())
     notes += [f"From the model: {model.attrs['left_out']}."] if "left_out" in model.attrs else []
     return Table("Coherence", _COLUMNS, tuple(rows), (*notes, *told)), tuple(told)
+
+
+def _blurred(groups: Mapping[str, xr.Dataset]) -> str:
+    """Return that no source knows the energy to within the gap, or an empty text."""
+    found = [ds for name, ds in groups.items() if name != "exact" and "witness_error" in ds]
+    if not found or any(float(ds["witness_error"]) < 1 for ds in found):
+        return ""
+    gap = float(found[0].attrs["gap"])
+    error = min(float(ds["witness_error"]) for ds in found) * gap
+    return (
+        f"No bound on the quantum fidelity by the energy: its error of {error:.2g} is more than "
+        f"the gap of {gap:.2g}."
+    )
 
 
 def coherence_figures(groups: Mapping[str, xr.Dataset]) -> dict[str, str]:

@@ -113,6 +113,17 @@ def test_the_table_shows_what_there_is():
     assert coherence_figures(groups)["fidelity with ground state, 95 %, data"] == ">= 0.810"
 
 
+def test_an_energy_that_is_not_known_to_the_gap_is_said_to_bound_nothing():
+    data = of_source(witness=3.0, witness_error=7.4, fidelity_squared_lower=[0.0, 0.0])
+    groups = {"data": data.assign_attrs(gap=0.061), "exact": of_source(witness=1.0)}
+    told = "by the energy: its error of 0.45 is more than the gap of 0.061."
+    assert coherence_table(groups) == (None, (f"No bound on the quantum fidelity {told}",))
+    model = of_source(witness=0.7, witness_error=0.2, fidelity_squared_lower=[0.6, 0.4])
+    table, told = coherence_table(groups | {"model": model.assign_attrs(gap=0.061)})
+    assert not told
+    assert [row[2] for row in table.rows] == ["0.70(20)", ">= 0.400"]
+
+
 def test_nothing_is_shown_where_there_is_nothing():
     assert coherence_table({}) == (None, ())
     only_a_reason = {"data": xr.Dataset(attrs={"left_out": "no"})}
