@@ -136,6 +136,9 @@ from .samplers import (
 from .samplers import (
     stochastic_flow as stochastic_flow,
 )
+from .samplers import (
+    to_arviz as to_arviz,
+)
 from .targets import Configurations as Configurations
 from .targets import FreeField as FreeField
 from .targets import Ising as Ising

@@ -75,10 +75,11 @@ class Config(JobConfig):
                     f"[[model]] label must differ from the others, got {name!r} twice; give each "
                     "model a label, or name one model: --set 'model={family = \"mps\"}'"
                 )
-        if len(names) > 1 and self.train.validation_fraction == 0:
+        held_out = self.train.selection_fraction or self.train.validation_fraction
+        if len(names) > 1 and held_out == 0:
             raise ValueError(
                 "[train] validation_fraction must be positive where several models are compared "
-                "on held-out shots, got 0"
+                "on held-out shots, got 0; or give selection_fraction"
             )
         return self
 
@@ -114,6 +115,8 @@ class Config(JobConfig):
         """Return the JSON-able form that identifies the run; outcomes of a file have no state."""
         table = super().canonical()
         del table["data"]["holds"]  # as every run of this kind
+        if self.train.selection_fraction is None:
+            del table["train"]["selection_fraction"]  # so that older runs keep their identity
         if self.data.file is not None:
             del table["state"]
         return table

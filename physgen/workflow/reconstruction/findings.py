@@ -24,6 +24,10 @@ _MODELS_NOTE = (
     "the differences are shot by shot. The lowest is chosen, but a mixed state (lpdo) rather "
     "than a pure one (mps) that is better by less than an error."
 )
+_SELECTION_NOTE = (
+    "Each model was fitted to {rest:.0%} of the shots and compared on the other {n:,}; the chosen "
+    "one was then fitted to all."
+)
 _MATRIX_ROWS = (
     ("fidelity_squared", "fidelity <psi|rho|psi>"),
     ("purity", "purity Tr rho^2"),
@@ -91,7 +95,11 @@ def models_table(selection: xr.Dataset | None) -> Table | None:
         Column("behind\nthe best"),
         Column("parameters"),
     )
-    return Table("Models", columns, tuple(rows), (_MODELS_NOTE,))
+    share = selection.attrs.get("selection_fraction")
+    notes = [_MODELS_NOTE]
+    if share is not None:
+        notes.append(_SELECTION_NOTE.format(rest=1 - share, n=int(selection.attrs["n"])))
+    return Table("Models", columns, tuple(rows), tuple(notes))
 
 
 def matrices_table(

@@ -9,6 +9,7 @@ from the model and from every refit.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import xarray as xr
@@ -21,6 +22,7 @@ from physgen.workflow.reconstruction.evaluation import OBSERVABLES, model_observ
 from physgen.workflow.reconstruction.fitting import chosen_section, fit_model
 from physgen.workflow.reconstruction.tomography import NUMBERS, model_numbers, reason_against
 from physgen.workflow.reconstruction.witness import WITNESSED, model_witness
+from physgen.workflow.reporting import eta
 
 __all__ = ["refit"]
 
@@ -44,9 +46,12 @@ def refit(context: ReconstructionContext) -> str:
     if not store.has("refits"):
         fitted = families.from_dataset(store.read("model"))
         store.commit({"refits": _row(context, fitted)})  # row 0: the fit to the data themselves
+    begun_at: list[float] = []  # when each refit of this process began
     while (done := store.read("refits").sizes["refit"]) <= n:
         context.check_stop()
-        context.reporter.update("refit", f"{done} of {n}")
+        begun_at.append(time.monotonic())
+        told = (f"{done} of {n}", _left(begun_at, n + 1 - done))
+        context.reporter.update("refit", ", ".join(filter(None, told)))
         stream = context.stream("refit").child(done)
         resampled = objective.resampled(
             stream.child("resample"),
@@ -74,6 +79,12 @@ def refit(context: ReconstructionContext) -> str:
     store.commit({"errors": _errors(context, store.read("refits"))})
     store.cite("bootstrap")
     return f"{n} refits to resampled shots"
+
+
+def _left(begun_at: list[float], n_left: int) -> str:
+    """Return the time that the refits left will take, once two are done."""
+    done = len(begun_at) - 1
+    return eta((begun_at[-1] - begun_at[0]) / done * n_left) if done >= 2 else ""
 
 
 def _row(context: ReconstructionContext, model: Any) -> xr.Dataset:

@@ -205,6 +205,9 @@ class TrainSection(Section):
         Where networks are trained.
     validation_fraction
         Share of the shots held out: it chooses weights and models.
+    selection_fraction
+        Share of the shots on which several models are compared, each fitted to the rest; the best
+        is then fitted anew to all shots. Left out: compared on the held-out shots.
     stream
         Leave the shots in their HDF5 file, for more than memory holds.
     n_epochs
@@ -239,6 +242,7 @@ class TrainSection(Section):
 
     device: Device = "cpu"
     validation_fraction: Fraction = 0.05
+    selection_fraction: Annotated[float, rule("a share in (0, 1)", gt=0, lt=1)] | None = None
     stream: Flag = False
     n_epochs: Count | None = None
     epochs_scale: Positive | None = None
@@ -259,7 +263,7 @@ class TrainSection(Section):
 
     def settings(self) -> dict[str, Any]:
         """Return what is said of the fit: arguments of `physgen.training.FitSettings`."""
-        apart = ("device", "validation_fraction", "stream")
+        apart = ("device", "validation_fraction", "selection_fraction", "stream")
         return {k: v for k, v in self.model_dump().items() if v is not None and k not in apart}
 
     @model_validator(mode="after")

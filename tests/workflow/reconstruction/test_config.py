@@ -173,8 +173,8 @@ def test_training_keys_are_the_settings_of_the_fit_and_leave_them_to_the_recipe(
     from physgen.training import FitSettings
 
     ours = {k: v.default for k, v in TrainSection.model_fields.items()}
-    apart = [ours.pop(k) for k in ("validation_fraction", "device", "stream")]
-    assert apart == [0.05, "cpu", False]
+    names = ("validation_fraction", "selection_fraction", "device", "stream")
+    assert [ours.pop(k) for k in names] == [0.05, None, "cpu", False]
     assert set(ours) == {f.name for f in dataclasses.fields(FitSettings)}
     assert set(ours.values()) == {None}
     assert TrainSection().settings() == {}
