@@ -29,6 +29,8 @@ import xarray as xr
 from physgen.core.checks import check_choice, check_positive_int
 from physgen.core.errors import InputError
 from physgen.quantum.duals import cross_fitted_weights
+from physgen.quantum.energies import energy_floor, shot_energies, sum_of, unseen_observables
+from physgen.quantum.hamiltonians import Hamiltonian
 from physgen.quantum.povm import POVM
 from physgen.quantum.shots import ShotFile
 from physgen.quantum.site_povm import SitePOVM, of_outcomes
@@ -43,7 +45,6 @@ FALSE_ALARM = 1e-3  # probability for one observable, all its values together
 
 _DIMS = {"energy": (), "x": ("site",), "z": ("site",), "zz": ("pair",)}
 _DIMS |= {"x_mean": (), "z_mean": ()}
-_UNITS = {"energy": "unit of J and h"}  # all others are pure numbers
 _LONG_NAMES = {
     "energy": "total energy <H>",
     "x": "<X_i>",
@@ -57,7 +58,7 @@ _LONG_NAMES = {
 def estimate_observables(
     outcomes: MeasurementData | Any,
     povm: POVM | SitePOVM | None = None,
-    tfim: TFIM | None = None,
+    tfim: Hamiltonian | None = None,
     *,
     batch_size: int = 16384,
     error: str = "strata",
@@ -71,9 +72,9 @@ def estimate_observables(
         Shots, n >= 2.  Shots in an array are taken as independent.
     povm : POVM, optional
         The measurement of an array of outcomes; MeasurementData has its own.
-    tfim : TFIM, optional
-        The Hamiltonian for the energy (default: the one in the MeasurementData); without one
-        there is no energy.
+    tfim : Hamiltonian, optional
+        The Hamiltonian for the energy (default: the one in the MeasurementData), a TFIM or any
+        other; without one there is no energy.
     batch_size : int
         Shots handled at a time; it affects the memory, not the result.
     error : {"strata", "cluster"}
@@ -104,7 +105,7 @@ def estimate_observables(
     settings = None
     if isinstance(outcomes, MeasurementData):
         data = outcomes if povm is None else outcomes.require(povm)
-        povm, tfim, settings = data.povm, tfim or data.tfim, data.setting_table
+        povm, tfim, settings = data.povm, tfim or data.hamiltonian, data.setting_table
         outcomes = data.outcomes
     if povm is None:
         raise InputError("povm must be given with an array of outcomes, got none")
@@ -130,7 +131,7 @@ def estimate_observables(
     else:
         weights = cross_fitted_weights(x, povm, batch_size) if duals == "optimised" else None
         mean, errors = _sample_means(x, povm, tfim, batch_size, weights)
-        missing = _unseen(povm, tfim)
+        missing = unseen_observables(povm, tfim)
         frame = "dual frame" if weights is None else "optimised duals, cross-fitted"
         estimator = f"{frame}, mean over shots; error = std / sqrt(n), independent shots"
     ds = observables_dataset(
@@ -153,7 +154,7 @@ def estimate_observables(
 def _sample_means(
     x: np.ndarray,
     povm: POVM | SitePOVM,
-    tfim: TFIM | None,
+    tfim: Hamiltonian | None,
     batch_size: int,
     weights: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -190,21 +191,14 @@ def _batches(
                 yield rows, weights[parity]
 
 
-def _unseen(povm: POVM | SitePOVM, tfim: TFIM | None) -> str:
-    """Return the observables that a POVM does not determine, in one line, or an empty text."""
-    blind = [pauli for pauli in "XZ" if not povm.sees(pauli)]
-    lost = [f"{p.lower()}, {p.lower()}_mean" for p in blind] + ["zz"] * ("Z" in blind)
-    lost += ["energy"] * (tfim is not None and bool(blind))
-    listed = ", ".join(lost)
-    return f"{listed}: {povm.name} does not see {' or '.join(blind)}" if blind else ""
-
-
-def _add_error(ds: xr.Dataset, name: str, error: np.ndarray, tfim: TFIM | None) -> None:
+def _add_error(ds: xr.Dataset, name: str, error: np.ndarray, tfim: Hamiltonian | None) -> None:
     """Add the standard error of an observable, and the flags of unphysical values."""
     dims, value = _DIMS[name], ds[name].to_numpy()
-    ds[f"{name}_error"] = (dims, error, _named(f"standard error of {name}", name))
+    units = ds[name].attrs["units"]
+    ds[f"{name}_error"] = (dims, error, _named(f"standard error of {name}", units))
     if name == "energy" and tfim is not None:
-        outside, rule = tfim.ground_state_energy() - value, "below the ground-state energy"
+        floor, rule = energy_floor(tfim)
+        outside = floor - value
     else:
         outside, rule = np.abs(value) - 1.0, "outside [-1, 1]"
     z = NormalDist().inv_cdf(1 - FALSE_ALARM / value.size)
@@ -218,7 +212,7 @@ def _add_error(ds: xr.Dataset, name: str, error: np.ndarray, tfim: TFIM | None) 
 def shot_values(
     outcomes: np.ndarray,
     povm: POVM | SitePOVM,
-    tfim: TFIM | None = None,
+    tfim: Hamiltonian | None = None,
     weights: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     """Return the one-shot estimate of every observable that the POVM determines, shape (n, ...).
@@ -227,7 +221,7 @@ def shot_values(
     ----------
     outcomes : ndarray of int, shape (n, L)
     povm : POVM
-    tfim : TFIM, optional
+    tfim : Hamiltonian, optional
     weights : ndarray, shape (L, K, 4), optional
         Weights of duals other than the canonical ones, P in the order I, X, Y, Z.
 
@@ -252,7 +246,10 @@ def shot_values(
         values |= {"z": wz, "z_mean": wz.mean(axis=1)}
         if len(i):  # a single site has no pair
             values["zz"] = wz[:, i] * wz[:, i + r]
-    if tfim is None or wx is None or wz is None:
+    if (operator := sum_of(tfim)) is not None:
+        energy = shot_energies(outcomes, povm, operator, weights)
+        return values if energy is None else {"energy": energy} | values
+    if not isinstance(tfim, TFIM) or wx is None or wz is None:
         return values
     coupling = np.einsum("ni,ni->n", wz[:, :-1], wz[:, 1:])
     if tfim.boundary == "periodic":
@@ -261,7 +258,7 @@ def shot_values(
 
 
 def observables_dataset(
-    tfim: TFIM | None,
+    tfim: Hamiltonian | None,
     *,
     energy: float | None,
     x: np.ndarray | None,
@@ -283,9 +280,10 @@ def observables_dataset(
     given = {"energy": energy, "x": x, "z": z, "zz": zz}
     given |= {"x_mean": _mean(x), "z_mean": _mean(z)}
     hamiltonian = {} if tfim is None else tfim.attrs()
+    units = {"energy": hamiltonian.get("energy_units", "unit of J and h")}  # others: 1
     return xr.Dataset(
         {
-            name: (_DIMS[name], value, _named(_LONG_NAMES[name], name))
+            name: (_DIMS[name], value, _named(_LONG_NAMES[name], units.get(name, "1")))
             for name, value in given.items()
             if value is not None
         },
@@ -303,5 +301,5 @@ def _mean(profile: np.ndarray | None) -> float | None:
     return None if np.isnan(mean) else mean
 
 
-def _named(long_name: str, quantity: str) -> dict[str, str]:
-    return {"long_name": long_name, "units": _UNITS.get(quantity, "1")}
+def _named(long_name: str, units: str) -> dict[str, str]:
+    return {"long_name": long_name, "units": units}

@@ -30,7 +30,7 @@ with a relative uncertainty of about :math:`1 / \sqrt{2 G}`.  A string seen by f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -38,6 +38,9 @@ import numpy as np
 
 from physgen.core.errors import InputError
 from physgen.quantum.bases import Bases, pair_values
+from physgen.quantum.energies import products, seen_products, sum_of
+from physgen.quantum.hamiltonians import Hamiltonian
+from physgen.quantum.pauli_sum import PauliString
 from physgen.quantum.povm import POVM
 from physgen.quantum.povm import povm as named_povm
 from physgen.quantum.settings import Settings
@@ -77,7 +80,7 @@ class _Strings:
 def pooled_estimates(
     outcomes: np.ndarray,
     settings: Settings,
-    tfim: TFIM | None,
+    tfim: Hamiltonian | None,
     batch_size: int = 16384,
     error: str = "strata",
     povm: POVM | SitePOVM | None = None,
@@ -89,8 +92,9 @@ def pooled_estimates(
     outcomes : ndarray or ShotFile, shape (n, L)
     settings : Settings
         The settings of these shots.
-    tfim : TFIM, optional
-        The Hamiltonian for the energy.
+    tfim : Hamiltonian, optional
+        The Hamiltonian for the energy: a TFIM by its bonds and its field, any other string by
+        string.
     batch_size : int
         Shots handled at a time.
     error : {"strata", "cluster"}
@@ -103,14 +107,18 @@ def pooled_estimates(
         If no setting sees any of these observables.
     """
     frame = povm or named_povm("pauli-6")
-    pairs, table = _pairs(settings.L, tfim), {p: _values(frame, settings.frame, p) for p in "XZ"}
-    total = {name: [0.0, 0] for name in ("x", "z", "zz", "bond")}
-    for _, batch in _batches(outcomes, table, pairs, batch_size):
-        for name, strings in batch.items():
-            total[name][0] = total[name][0] + strings.signs.sum(axis=0)
-            total[name][1] = total[name][1] + strings.seen.sum(axis=0)
+    operator = sum_of(tfim)
+    strings = [] if operator is None else [string for string, _ in operator if string]
+    letters = "XZ" if operator is None or "Y" not in operator.letters else "XYZ"
+    pairs = _pairs(settings.L, tfim)
+    table = {p: _values(frame, settings.frame, p) for p in letters}
+    total = {name: [0.0, 0] for name in ("x", "z", "zz", "bond", *(["terms"] if strings else []))}
+    for _, batch in _batches(outcomes, table, pairs, batch_size, strings):
+        for name, family in batch.items():
+            total[name][0] = total[name][0] + family.signs.sum(axis=0)
+            total[name][1] = total[name][1] + family.seen.sum(axis=0)
     shots = {name: np.asarray(m) for name, (_, m) in total.items()}
-    clusters = {name: _settings_seeing(settings, table, pairs, name) for name in total}
+    clusters = {name: _settings_seeing(settings, table, pairs, name, strings) for name in total}
     enough = {
         name: (m >= 2) if error == "strata" else clusters[name] >= MIN_CLUSTERS
         for name, m in shots.items()
@@ -133,7 +141,7 @@ def pooled_estimates(
     square = {name: np.zeros(np.shape(value)) for name, value in kept.items()}
     n_sums = len(settings) if error == "cluster" else 0
     sums = {name: np.zeros((n_sums, *np.shape(value))) for name, value in kept.items()}
-    for start, batch in _batches(outcomes, table, pairs, batch_size):
+    for start, batch in _batches(outcomes, table, pairs, batch_size, strings):
         residual = {
             name: np.where(s.seen, (s.signs - mean[name]) * scale[name], 0.0)
             for name, s in batch.items()
@@ -149,13 +157,15 @@ def pooled_estimates(
         square = {name: (s**2).sum(axis=0) for name, s in sums.items()}
     nan = {name: np.where(np.isnan(kept[name]), np.nan, s) for name, s in square.items()}
     errors = {name: np.sqrt(s) for name, s in nan.items()}
+    if operator is not None and "energy" in kept:
+        kept["energy"] = kept["energy"] + operator.constant
     return Pooled(kept, errors, missing, _ESTIMATORS[error])
 
 
-def _pairs(L: int, tfim: TFIM | None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _pairs(L: int, tfim: Hamiltonian | None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return the pairs of sites for ZZ: for the correlations, and for the energy."""
     i, r = central_pairs(L)
-    bonds = np.array([] if tfim is None else tfim.bonds, dtype=int).reshape(-1, 2)
+    bonds = np.array(tfim.bonds if isinstance(tfim, TFIM) else [], dtype=int).reshape(-1, 2)
     return {"zz": (i, i + r), "bond": (bonds[:, 0], bonds[:, 1])}
 
 
@@ -173,23 +183,32 @@ def _batches(
     table: Table,
     pairs: dict[str, tuple[np.ndarray, np.ndarray]],
     batch_size: int,
+    strings: Sequence[PauliString] = (),
 ) -> Iterator[tuple[int, dict[str, _Strings]]]:
     """Yield the first shot of every batch and its Pauli strings."""
     for start in range(0, len(outcomes), batch_size):
         batch = outcomes[start : start + batch_size]
-        x, z = (of_outcomes(table[p][0], batch) for p in "XZ")
-        seen_x, seen_z = (of_outcomes(table[p][2], batch) for p in "XZ")
+        value = {p: of_outcomes(rows[0], batch) for p, rows in table.items()}
+        seen = {p: of_outcomes(rows[2], batch) for p, rows in table.items()}
+        x, z, seen_x, seen_z = value["X"], value["Z"], seen["X"], seen["Z"]
         found = {"x": _Strings(x, seen_x), "z": _Strings(z, seen_z)}
         for name, (a, b) in pairs.items():
             found[name] = _Strings(z[:, a] * z[:, b], seen_z[:, a] & seen_z[:, b])
+        if strings:
+            found["terms"] = _Strings(products(value, strings), seen_products(seen, strings))
         yield start, found
 
 
-def _observables(strings: dict[str, np.ndarray], tfim: TFIM | None) -> dict[str, np.ndarray]:
+def _observables(
+    strings: dict[str, np.ndarray], tfim: Hamiltonian | None
+) -> dict[str, np.ndarray]:
     """Combine the values of Pauli strings, shape (..., strings), into observables."""
     found = {name: strings[name] for name in ("x", "z", "zz")}
     found |= {f"{name}_mean": strings[name].mean(axis=-1) for name in ("x", "z")}
-    if tfim is None:
+    operator = sum_of(tfim)
+    if operator is not None and "terms" in strings:  # but for the constant
+        return {"energy": strings["terms"] @ np.array([c for s, c in operator if s])} | found
+    if not isinstance(tfim, TFIM):
         return found
     coupling, field = strings["bond"].sum(axis=-1), strings["x"].sum(axis=-1)
     # A term absent from H needs no setting that sees it.
@@ -198,7 +217,11 @@ def _observables(strings: dict[str, np.ndarray], tfim: TFIM | None) -> dict[str,
 
 
 def _settings_seeing(
-    settings: Settings, table: Table, pairs: dict[str, tuple[np.ndarray, np.ndarray]], name: str
+    settings: Settings,
+    table: Table,
+    pairs: dict[str, tuple[np.ndarray, np.ndarray]],
+    name: str,
+    strings: Sequence[PauliString],
 ) -> np.ndarray:
     """Return how many settings see each string of a family."""
     seen_z = of_outcomes(table["Z"][1], settings.bases)
@@ -206,6 +229,9 @@ def _settings_seeing(
         return of_outcomes(table["X"][1], settings.bases).sum(axis=0)
     if name == "z":
         return seen_z.sum(axis=0)
+    if name == "terms":
+        seen = {p: of_outcomes(rows[1], settings.bases) for p, rows in table.items()}
+        return seen_products(seen, strings).sum(axis=0)
     a, b = pairs[name]
     return (seen_z[:, a] & seen_z[:, b]).sum(axis=0)
 
@@ -213,7 +239,7 @@ def _settings_seeing(
 def _missing(
     settings: Settings,
     enough: dict[str, np.ndarray],
-    tfim: TFIM | None,
+    tfim: Hamiltonian | None,
     pairs: dict[str, tuple[np.ndarray, np.ndarray]],
     error: str,
 ) -> str:
@@ -229,7 +255,13 @@ def _missing(
         lost = np.flatnonzero(~enough["zz"])
         listed = ", ".join(f"{a[k]} and {b[k]}" for k in lost[:4])
         told.append(f"zz needs settings of Z on sites {listed}{', ...' if len(lost) > 4 else ''}")
-    if tfim is not None:
+    operator = sum_of(tfim)
+    if operator is not None and "terms" in enough and not enough["terms"].all():
+        unseen = [s for s, ok in zip((s for s, _ in operator if s), enough["terms"]) if not ok]
+        named = [" ".join(f"{p}{i}" for i, p in string) for string in unseen[:4]]
+        more = ", ..." if len(unseen) > 4 else ""
+        told.append(f"energy needs settings of {', '.join(named)}{more}")
+    if isinstance(tfim, TFIM):
         lost = [
             name
             for name, c, family in (("Z Z on every bond", tfim.J, "bond"), ("X", tfim.h, "x"))

@@ -36,7 +36,9 @@ import xarray as xr
 from physgen.analysis.one_sided import LEVELS, SkewedMean
 from physgen.core.errors import InputError
 from physgen.quantum import TFIM, MeasurementData
-from physgen.quantum.pauli_sum import PauliString, PauliSum
+from physgen.quantum.hamiltonians import Hamiltonian, hamiltonian_of
+from physgen.quantum.pauli_sum import PauliSum
+from physgen.quantum.spectrum import MAX_SITES, low_levels
 from physgen.validation.shot_means import mean_of_sum, unseen_strings
 
 if TYPE_CHECKING:
@@ -99,6 +101,7 @@ def witness_of(hamiltonian: Gapped, *, parity_known: bool, sector: bool | None =
     Parameters
     ----------
     hamiltonian : TFIM, or any with L, ground_state_energy() and gap()
+        Levels that have no closed form are found by diagonalisation, up to 12 sites.
     parity_known : bool
         Whether <prod X> is measured.
     sector : bool, optional
@@ -109,12 +112,7 @@ def witness_of(hamiltonian: Gapped, *, parity_known: bool, sector: bool | None =
     InputError
         If no gap separates the ground state, or only that of a sector whose parity is not known.
     """
-    E0, gap = hamiltonian.ground_state_energy(), hamiltonian.gap()
-    if E0 is None or gap is None:
-        raise InputError(
-            "the lowest energy and the gap of H must be known for a bound, got none for "
-            f"{type(hamiltonian).__name__}"
-        )
+    E0, gap = _levels(hamiltonian)
     scale = abs(E0) / hamiltonian.L
     if not isinstance(hamiltonian, TFIM):
         if sector:
@@ -157,6 +155,21 @@ def witness_of(hamiltonian: Gapped, *, parity_known: bool, sector: bool | None =
     )
 
 
+def _levels(hamiltonian: Gapped) -> tuple[float, float]:
+    """Return E0 and the gap, in closed form or, of few sites, by diagonalisation."""
+    E0, gap = hamiltonian.ground_state_energy(), hamiltonian.gap()
+    if E0 is not None and gap is not None:
+        return E0, gap
+    if isinstance(hamiltonian, Summed) and hamiltonian.L <= MAX_SITES:
+        low = low_levels(hamiltonian.pauli_sum())
+        return low.energy, low.gap
+    raise InputError(
+        f"the lowest energy and the gap of H must be known for a bound, got none for "
+        f"{type(hamiltonian).__name__} of {hamiltonian.L} sites; up to {MAX_SITES} sites they are "
+        "found by diagonalisation"
+    )
+
+
 def _plain(E0: float, gap: float) -> Witness:
     return Witness(1 + E0 / gap, -1 / gap, 0.0, E0, gap, 0)
 
@@ -175,7 +188,7 @@ def fidelity_witness(
         Shots; or a Dataset with ``energy``, and ``energy_error`` (0 if absent) such as
         :func:`~physgen.quantum.estimate_observables` or a run gives, and ``parity`` = <prod X>
         where it is needed.
-    hamiltonian : TFIM
+    hamiltonian : TFIM, or another Hamiltonian
         H with a unique ground state (default: the one that the data name).
     sector : bool, optional
         Whether to take the gap in the parity sector; default: only where the gap to the other
@@ -235,14 +248,11 @@ def fidelity_witness(
     return _labelled(SkewedMean(value, error, dof=dof), witness).assign_attrs(exactness=exactness)
 
 
-def _named(data: MeasurementData | xr.Dataset) -> TFIM:
-    if isinstance(data, MeasurementData):
-        tfim = data.tfim
-    else:
-        tfim = TFIM.from_attrs(data.attrs) if "hamiltonian" in data.attrs else None
-    if tfim is None:
+def _named(data: MeasurementData | xr.Dataset) -> Hamiltonian:
+    found = data.hamiltonian if isinstance(data, MeasurementData) else hamiltonian_of(data.attrs)
+    if found is None:
         raise InputError("hamiltonian must be given where the data name none")
-    return tfim
+    return found
 
 
 def _from_shots(data: MeasurementData, hamiltonian: Gapped, sector: bool | None) -> xr.Dataset:
@@ -266,18 +276,12 @@ def _from_shots(data: MeasurementData, hamiltonian: Gapped, sector: bool | None)
 
 
 def _energy(hamiltonian: Gapped) -> PauliSum:
-    if isinstance(hamiltonian, Summed):
-        return hamiltonian.pauli_sum()
-    if not isinstance(hamiltonian, TFIM):
+    if not isinstance(hamiltonian, Summed):
         raise InputError(
             "hamiltonian must be a sum of Pauli strings for a bound from shots, got "
             f"{type(hamiltonian).__name__}; give a Dataset with energy and energy_error instead"
         )
-    terms: dict[PauliString, float] = {
-        ((a, "Z"), (b, "Z")): -hamiltonian.J for a, b in hamiltonian.bonds
-    }
-    terms |= {((i, "X"),): -hamiltonian.h for i in range(hamiltonian.L)}
-    return PauliSum(terms, hamiltonian.L)
+    return hamiltonian.pauli_sum()
 
 
 def parity_string(L: int) -> PauliSum:

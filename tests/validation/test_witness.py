@@ -15,6 +15,7 @@ from physgen.quantum import (
     BornMixed,
     DensityMatrix,
     MeasurementData,
+    PauliHamiltonian,
     estimate_observables,
     read_out,
 )
@@ -161,6 +162,21 @@ def test_any_hamiltonian_with_a_gap_will_do():
         fidelity_witness(ds, TwoLevels(0.5), sector=True)
     with pytest.raises(InputError, match="sum of Pauli strings for a bound from shots"):
         fidelity_witness(MeasurementData([[0, 1], [1, 2]], "pauli-6"), TwoLevels(0.5))
+
+
+def test_levels_without_a_closed_form_are_diagonalised():
+    H = PauliHamiltonian("sum XX + YY + ZZ", L=4)
+    energy, vectors = np.linalg.eigh(matrix(H.pauli_sum()))
+    psi = vectors[:, 0]
+    found = fidelity_witness(xr.Dataset({"energy": energy[0]}), H)
+    assert float(found.witness) == pytest.approx(1)
+    assert found.attrs["gap"] == pytest.approx(energy[1] - energy[0])
+    x = BornMixed(DensityMatrix(np.outer(psi, psi.conj())), "pauli-6").sample(4000, 1)
+    data = MeasurementData(x, "pauli-6", H.attrs())
+    found = fidelity_witness(data)
+    assert abs(float(found.witness) - 1) < 4 * float(found.witness_error) < 0.4
+    with pytest.raises(InputError, match="must be unique"):  # the ends of an odd chain are free
+        fidelity_witness(xr.Dataset({"energy": 0.0}), PauliHamiltonian("sum XX + YY + ZZ", L=3))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
@@ -62,6 +65,9 @@ def summarize(tree: xr.DataTree, config: Config) -> Summary:
 def _notes(sources: dict[str, xr.Dataset], refitted: bool) -> tuple[str, ...]:
     of = sources["exact"].attrs.get("exactness_for") if "exact" in sources else None
     note = _REFITTED_NOTE if refitted else _SAMPLED_NOTE
+    if of == "the ground state" and sources["exact"].attrs["exactness"] == "approximate":
+        spread = float(sources["exact"].attrs["energy_variance"])
+        return (note, _VARIANCE_NOTE.format(f"{spread:.1e}"))
     return (note, _STATE_NOTE) if of == "the state" else (note,)
 
 
@@ -72,6 +78,10 @@ _SAMPLED_NOTE = (
 _REFITTED_NOTE = (
     "Errors are one standard error.  Those of the model are from refits to resampled shots: they "
     "contain the error of the fit, and the bias that refits show is removed."
+)
+_VARIANCE_NOTE = (
+    "The exact column holds the values of the ground state as DMRG found it, with <H^2> - <H>^2 = "
+    "{}: a level of H lies within the root of this of the energy."
 )
 _STATE_NOTE = (
     "The exact column holds the values of the given state itself, not of the ground state of H."
@@ -117,6 +127,8 @@ def _title(tree: xr.DataTree) -> str:
     streamed = "outcomes" not in data
     n, L = (attrs["n_shots"], attrs["n_sites"]) if streamed else data["outcomes"].shape
     shots = f"{n:,} {attrs.get('povm', '')} shots"
+    if "terms" in attrs:
+        return f"{_named(attrs)}; {shots}"
     if "h" not in attrs:
         return f"{L} site{'s' * (L != 1)}, {shots}"
     coupling = f"J = {attrs['J']:g}, h = {attrs['h']:g}, {attrs['boundary']}"
@@ -124,6 +136,23 @@ def _title(tree: xr.DataTree) -> str:
     if state.startswith("from "):  # it need not have to do with H
         return f"state {state}, L = {L}; H of {coupling}; {shots}"
     return f"TFIM chain, L = {L}, {coupling}; {shots}"
+
+
+def _named(attrs: Mapping[Any, Any]) -> str:
+    """Return a Hamiltonian of any system, with its parameters, in words."""
+    from physgen.catalogue import hamiltonian_systems
+
+    system = hamiltonian_systems().get(str(attrs["system"]))
+    if system is None:  # of another installation: its terms are known
+        return f"{attrs['system']}, L = {attrs['L']}, H = {attrs['terms']:.60}"
+    told = [
+        f"{key} = {attrs[key]:g}" if p.type == "number" else f"{key} = {attrs[key]}"
+        for key, p in system.parameters.items()
+        if key in attrs
+    ]
+    state = str(attrs.get("state", ""))
+    lead = f"state {state}; H of the " if state.startswith("from ") else ""
+    return f"{lead}{system.label}, {', '.join(told)}"
 
 
 def rows_of(tree: xr.DataTree) -> list[Row]:
@@ -158,7 +187,7 @@ def _row(quantity: str, sources: dict[str, xr.Dataset], name: str, at: dict[str,
     sources = {source: ds for source, ds in sources.items() if name in ds}
     exact = float(sources["exact"][name].isel(at)) if "exact" in sources else None
     if exact is not None:
-        cells["exact"] = f"{exact:.6f}"
+        cells["exact"] = f"{exact:z.6f}"
     for source in ("data", "model"):
         if source not in sources:
             continue
