@@ -45,13 +45,25 @@ from .quantum import (
     TFIM as TFIM,
 )
 from .quantum import (
+    XXZ as XXZ,
+)
+from .quantum import (
     Born as Born,
 )
 from .quantum import (
     DensityMatrix as DensityMatrix,
 )
 from .quantum import (
+    IsingLadder as IsingLadder,
+)
+from .quantum import (
+    IsingStrip as IsingStrip,
+)
+from .quantum import (
     MeasurementData as MeasurementData,
+)
+from .quantum import (
+    PauliHamiltonian as PauliHamiltonian,
 )
 from .quantum import (
     PauliSum as PauliSum,
@@ -174,6 +186,14 @@ from .training import (
 from .training import (
     recipe as recipe,
 )
-from .validation import validate as validate
+from .validation import (
+    fidelity_witness as fidelity_witness,
+)
+from .validation import (
+    ghz_fidelity as ghz_fidelity,
+)
+from .validation import (
+    validate as validate,
+)
 
 __version__: str

@@ -59,6 +59,7 @@ def _print_section(console: Console, name: str, info: FieldInfo, cls: type[BaseM
 
 
 _OTHERS = {
+    "system": "the parameters of the system (`physgen systems NAME`)",
     "target": "the couplings of the system (`physgen systems NAME`)",
     "sampler": "the settings of the algorithm",
     "model": "the arguments of the family's class",

@@ -29,6 +29,8 @@ import xarray as xr
 from physgen.core.checks import check_choice, check_positive_int
 from physgen.core.errors import InputError
 from physgen.quantum.duals import cross_fitted_weights
+from physgen.quantum.energies import energy_floor, sum_of
+from physgen.quantum.hamiltonians import Hamiltonian
 from physgen.quantum.operators import add_operators, as_operators, operator_values, unseen
 from physgen.quantum.pauli_sum import PauliSum
 from physgen.quantum.povm import POVM
@@ -45,7 +47,6 @@ FALSE_ALARM = 1e-3  # probability for one observable, all its values together
 
 _DIMS = {"energy": (), "x": ("site",), "z": ("site",), "zz": ("pair",)}
 _DIMS |= {"x_mean": (), "z_mean": ()}
-_UNITS = {"energy": "unit of J and h"}  # all others are pure numbers
 _LONG_NAMES = {
     "energy": "total energy <H>",
     "x": "<X_i>",
@@ -59,7 +60,7 @@ _LONG_NAMES = {
 def estimate_observables(
     outcomes: MeasurementData | Any,
     povm: POVM | SitePOVM | None = None,
-    tfim: TFIM | None = None,
+    tfim: Hamiltonian | None = None,
     *,
     batch_size: int = 16384,
     error: str = "strata",
@@ -74,9 +75,9 @@ def estimate_observables(
         Shots, n >= 2.  Shots in an array are taken as independent.
     povm : POVM, optional
         The measurement of an array of outcomes; MeasurementData has its own.
-    tfim : TFIM, optional
-        The Hamiltonian for the energy (default: the one in the MeasurementData); without one
-        there is no energy.
+    tfim : Hamiltonian, optional
+        The Hamiltonian for the energy (default: the one in the MeasurementData), a TFIM or any
+        other; without one there is no energy.
     batch_size : int
         Shots handled at a time; it affects the memory, not the result.
     error : {"strata", "cluster"}
@@ -110,7 +111,7 @@ def estimate_observables(
     settings = None
     if isinstance(outcomes, MeasurementData):
         data = outcomes if povm is None else outcomes.require(povm)
-        povm, tfim, settings = data.povm, tfim or data.tfim, data.setting_table
+        povm, tfim, settings = data.povm, tfim or data.hamiltonian, data.setting_table
         outcomes = data.outcomes
     if povm is None:
         raise InputError("povm must be given with an array of outcomes, got none")
@@ -124,6 +125,10 @@ def estimate_observables(
         raise InputError(f"outcomes must have shape (n, {L}), got {x.shape}")
     ring = tfim is not None and tfim.boundary == "periodic"
     own = as_operators(operators, x.shape[1], "periodic" if ring else "open")
+    # A TFIM has sums of its own for the energy; that of any other Hamiltonian is an operator.
+    chain = tfim if isinstance(tfim, TFIM) else None
+    terms = sum_of(tfim)
+    wanted = own if terms is None else own | {"energy": terms}
     if settings is not None and duals == "optimised":
         raise InputError(
             "duals must be 'canonical' for labelled settings, whose estimates use none, "
@@ -134,16 +139,20 @@ def estimate_observables(
         from physgen.quantum.pooled_operators import pooled_operators
 
         mean, errors, missing, estimator = pooled_estimates(
-            x, settings, tfim, batch_size, error, povm
+            x, settings, chain, batch_size, error, povm
         )
-        means, own_errors, lost = pooled_operators(x, settings, own, povm, batch_size, error)
+        means, own_errors, lost = pooled_operators(x, settings, wanted, povm, batch_size, error)
+        if "energy" in means:
+            mean["energy"], errors["energy"] = map(
+                np.array, (means["energy"], own_errors["energy"])
+            )
     else:
         weights = cross_fitted_weights(x, povm, batch_size) if duals == "optimised" else None
-        lost = unseen(own, povm, len(x))
-        seen = {name: operator for name, operator in own.items() if name not in lost}
-        mean, errors = _sample_means(x, povm, tfim, batch_size, weights, seen)
+        lost = unseen(wanted, povm, len(x))
+        seen = {name: operator for name, operator in wanted.items() if name not in lost}
+        mean, errors = _sample_means(x, povm, chain, batch_size, weights, seen)
         means, own_errors = mean, errors
-        missing = _unseen(povm, tfim)
+        missing = _unseen(povm, chain)
         frame = "dual frame" if weights is None else "optimised duals, cross-fitted"
         estimator = f"{frame}, mean over shots; error = std / sqrt(n), independent shots"
     ds = observables_dataset(
@@ -216,12 +225,14 @@ def _unseen(povm: POVM | SitePOVM, tfim: TFIM | None) -> str:
     return f"{listed}: {povm.name} does not see {' or '.join(blind)}" if blind else ""
 
 
-def _add_error(ds: xr.Dataset, name: str, error: np.ndarray, tfim: TFIM | None) -> None:
+def _add_error(ds: xr.Dataset, name: str, error: np.ndarray, tfim: Hamiltonian | None) -> None:
     """Add the standard error of an observable, and the flags of unphysical values."""
     dims, value = _DIMS[name], ds[name].to_numpy()
-    ds[f"{name}_error"] = (dims, error, _named(f"standard error of {name}", name))
+    units = ds[name].attrs["units"]
+    ds[f"{name}_error"] = (dims, error, _named(f"standard error of {name}", units))
     if name == "energy" and tfim is not None:
-        outside, rule = tfim.ground_state_energy() - value, "below the ground-state energy"
+        floor, rule = energy_floor(tfim)
+        outside = floor - value
     else:
         outside, rule = np.abs(value) - 1.0, "outside [-1, 1]"
     z = NormalDist().inv_cdf(1 - FALSE_ALARM / value.size)
@@ -278,7 +289,7 @@ def shot_values(
 
 
 def observables_dataset(
-    tfim: TFIM | None,
+    tfim: Hamiltonian | None,
     *,
     energy: float | None,
     x: np.ndarray | None,
@@ -300,9 +311,10 @@ def observables_dataset(
     given = {"energy": energy, "x": x, "z": z, "zz": zz}
     given |= {"x_mean": _mean(x), "z_mean": _mean(z)}
     hamiltonian = {} if tfim is None else tfim.attrs()
+    units = {"energy": hamiltonian.get("energy_units", "unit of J and h")}  # others: 1
     return xr.Dataset(
         {
-            name: (_DIMS[name], value, _named(_LONG_NAMES[name], name))
+            name: (_DIMS[name], value, _named(_LONG_NAMES[name], units.get(name, "1")))
             for name, value in given.items()
             if value is not None
         },
@@ -320,5 +332,5 @@ def _mean(profile: np.ndarray | None) -> float | None:
     return None if np.isnan(mean) else mean
 
 
-def _named(long_name: str, quantity: str) -> dict[str, str]:
-    return {"long_name": long_name, "units": _UNITS.get(quantity, "1")}
+def _named(long_name: str, units: str) -> dict[str, str]:
+    return {"long_name": long_name, "units": units}

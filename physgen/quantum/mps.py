@@ -23,6 +23,7 @@ from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 from physgen.quantum.arrays import read_arrays
 from physgen.quantum.environments import expectation_of_strings, transfer
+from physgen.quantum.hamiltonians import Hamiltonian
 from physgen.quantum.pauli_sum import PauliSum, pauli_strings
 from physgen.quantum.povm import PAULI
 from physgen.quantum.tfim import TFIM
@@ -77,8 +78,13 @@ class MPS:
         return not any(np.iscomplexobj(A) for A in self.tensors)
 
     @classmethod
-    def from_dense(cls, vector: Any, attrs: Mapping[str, Any] | None = None) -> MPS:
-        """Split a state vector of length 2**L (site 0 most significant); L <= 20."""
+    def from_dense(
+        cls, vector: Any, attrs: Mapping[str, Any] | None = None, *, svd_min: float = 1e-14
+    ) -> MPS:
+        """Split a state vector of length 2**L (site 0 most significant); L <= 20.
+
+        Singular values at most `svd_min` of the largest one are dropped.
+        """
         psi = np.asarray(vector)
         L = int(psi.size).bit_length() - 1
         if psi.ndim != 1 or psi.size != 2**L or not 1 <= L <= 20:
@@ -87,7 +93,7 @@ class MPS:
         for _ in range(L - 1):
             left = len(rest)
             U, S, Vh = np.linalg.svd(rest.reshape(left * 2, -1), full_matrices=False)
-            keep = max(1, int(np.count_nonzero(S / S[0] > 1e-14)))
+            keep = max(1, int(np.count_nonzero(S / S[0] > svd_min)))
             tensors.append(U[:, :keep].reshape(left, 2, keep))
             rest = S[:keep, None] * Vh[:keep]
         return cls([*tensors, rest.reshape(-1, 2, 1)], attrs)
@@ -175,10 +181,12 @@ class MPS:
             left = transfer(left, A)
         return np.array(values)
 
-    def energy(self, tfim: TFIM) -> float:
+    def energy(self, hamiltonian: Hamiltonian) -> float:
         """Return <H>, by contraction with the operator's own transfer matrices."""
-        if tfim.L != self.L:
+        if (tfim := hamiltonian).L != self.L:
             raise InputError(f"the Hamiltonian must have L = {self.L}, got {tfim.L}")
+        if not isinstance(tfim, TFIM):
+            return self.expectation(tfim.pauli_sum())
         X, Z = PAULI["X"], PAULI["Z"]
         one = np.ones((1, 1))
         total = last_z = first_z = np.zeros((1, 1))  # H so far; Z on the last, the first site

@@ -18,11 +18,11 @@ from physgen.workflow.reconstruction.sections import (
     ObservablesSection,
     SampleSection,
     StateSection,
-    SystemSection,
     TomographySection,
     TrainSection,
     ValidateSection,
 )
+from physgen.workflow.reconstruction.system_section import SystemSection
 from physgen.workflow.sections import JobConfig, rule
 
 __all__ = ["DEFAULT_POVM", "DEFAULT_SHOTS", "Config"]
@@ -104,7 +104,7 @@ class Config(JobConfig):
                 return self
             raise ValueError(
                 "[system] must be given, got a config without it; add a [system] section with "
-                "name, L, J, h, or name a measurement file as [data] file"
+                "a name and its parameters, or name a measurement file as [data] file"
             )
         return self
 

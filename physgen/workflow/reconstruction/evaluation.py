@@ -11,7 +11,7 @@ from physgen.core.arrays import to_numpy
 from physgen.core.protocols import Density
 from physgen.core.random import Stream
 from physgen.exact import exact_observables
-from physgen.quantum import MPS, TFIM, MeasurementData, estimate_observables
+from physgen.quantum import MPS, TFIM, Hamiltonian, MeasurementData, estimate_observables
 from physgen.quantum.estimators import observables_dataset
 from physgen.quantum.operators import add_operators, unseen
 from physgen.quantum.tfim import central_pairs
@@ -128,7 +128,7 @@ def model_observables(
     return ds.assign_attrs(exactness_for="the model; approximate for the state")
 
 
-def _contracted(tfim: TFIM | None, model: MatrixProduct) -> xr.Dataset:
+def _contracted(tfim: Hamiltonian | None, model: MatrixProduct) -> xr.Dataset:
     """Return the observables of a state, pure or purified, by contraction."""
     L, state, step = model.L, model.purification(), model.sites_per_qubit
     x, z = (state.profile(p)[::step] for p in "XZ")
@@ -138,7 +138,9 @@ def _contracted(tfim: TFIM | None, model: MatrixProduct) -> xr.Dataset:
 
     i, r = central_pairs(L)
     energy = None
-    if tfim is not None:
+    if tfim is not None and not isinstance(tfim, TFIM):
+        energy = sum(c * model.expectation(dict(string)) for string, c in tfim.pauli_sum())
+    elif tfim is not None:
         energy = -tfim.J * sum(zz(a, b) for a, b in tfim.bonds) - tfim.h * float(x.sum())
     ds = observables_dataset(
         tfim,
@@ -153,17 +155,27 @@ def _contracted(tfim: TFIM | None, model: MatrixProduct) -> xr.Dataset:
     return ds.assign(zero)
 
 
-def _exact(tfim: TFIM, state: MPS, from_file: bool) -> xr.Dataset:
-    """Return the values in the ground state, in closed form, or in the state of a file."""
-    if not from_file:
+def _exact(tfim: Hamiltonian, state: MPS, from_file: bool) -> xr.Dataset:
+    """Return the values in the ground state, in closed form, or in the state that is there."""
+    if not from_file and isinstance(tfim, TFIM):
         return exact_observables(tfim).assign_attrs(exactness_for="the ground state")
     i, r = central_pairs(tfim.L)
-    return observables_dataset(
+    closed = None if from_file else tfim.ground_state_energy()
+    ds = observables_dataset(
         tfim,
-        energy=state.energy(tfim),
+        energy=state.energy(tfim) if closed is None else closed,
         x=state.profile("X"),
         z=state.profile("Z"),
         zz=np.array([state.expectation({int(a): "Z", int(a + s): "Z"}) for a, s in zip(i, r)]),
         estimator="contraction of the matrix product state",
         exactness="exact",
-    ).assign_attrs(exactness_for="the state")
+    )
+    if from_file:
+        return ds.assign_attrs(exactness_for="the state")
+    by_sweeps = state.attrs["n_sweeps"] > 0  # of DMRG; others are diagonalised
+    return ds.assign_attrs(
+        estimator=f"contraction of the ground state ({state.attrs['method']})",
+        exactness="approximate" if by_sweeps else "exact",
+        exactness_for="the ground state",
+        energy_variance=state.attrs["energy_variance"],
+    )

@@ -12,7 +12,6 @@ from physgen.training.settings import parse_seconds
 from physgen.workflow.devices import Device
 from physgen.workflow.sections import (
     Count,
-    Coupling,
     Draws,
     Flag,
     Fraction,
@@ -29,41 +28,10 @@ __all__ = [
     "ObservablesSection",
     "SampleSection",
     "StateSection",
-    "SystemSection",
     "TomographySection",
     "TrainSection",
     "ValidateSection",
 ]
-
-
-class SystemSection(Section):
-    """The Hamiltonian H = -J sum Z_i Z_{i+1} - h sum X_i (Pauli matrices).
-
-    Attributes
-    ----------
-    name
-        System of the catalogue (`physgen systems`).
-    L
-        Number of sites.
-    J
-        Coupling of neighbours; positive: ferromagnetic.
-    h
-        Transverse field; h = J is critical.
-    boundary
-        Ends of the chain.
-    """
-
-    name: Annotated[Literal["tfim-1d"], rule("'tfim-1d'")] = "tfim-1d"
-    L: Annotated[int, rule("an integer >= 2 (the number of sites)", ge=2)]
-    J: Coupling = 1.0
-    h: Coupling = 1.0
-    boundary: Annotated[Literal["open", "periodic"], rule("'open' or 'periodic'")] = "open"
-
-    @model_validator(mode="after")
-    def _some_coupling(self) -> SystemSection:
-        if self.J == 0 and self.h == 0:
-            raise ValueError("[system] J and h must not both be 0; every state is a ground state")
-        return self
 
 
 class StateSection(Section):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
 from physgen.analysis.format import format_estimate, is_zero_error, pull
+from physgen.workflow.reconstruction.coherence import coherence_figures, coherence_table
 from physgen.workflow.reconstruction.config import Config
 from physgen.workflow.reconstruction.findings import (
     Place,
@@ -19,8 +23,16 @@ from physgen.workflow.reconstruction.tables import Distance, Row, figures_of, ta
 from physgen.workflow.reconstruction.warnings import warnings_of
 from physgen.workflow.summary import Summary, dataset_of
 
-__all__ = ["Distance", "Row", "distances_of", "observables_of", "rows_of", "summarize"]
+__all__ = [
+    "Distance",
+    "Row",
+    "distances_of",
+    "observables_of",
+    "rows_of",
+    "summarize",
+]
 
+SOURCES = ("data", "model", "exact")
 TOMOGRAPHY = ("direct", "likelihood", "model")  # groups in /tomography
 NUMBERS = ("fidelity_squared", "purity", "renyi2")
 
@@ -33,11 +45,14 @@ def summarize(tree: xr.DataTree, config: Config) -> Summary:
     own = config.observables.texts()
     notes = (*_notes(sources, errors is not None), *_operators_note(own)) if rows else ()
     observed, *distant = tables_of(rows, distances, notes) or (None,)
+    witnesses = _by_source(tree, "witness")
+    coherent, told = coherence_table(witnesses)
     found = (
         observed,
         intervals_table(errors, _places(sources)),
-        matrices_table(_matrices(tree), _fitted_numbers(errors)),
-        blocks_table(_blocks(tree)),
+        matrices_table(_by_source(tree, "tomography", TOMOGRAPHY), _fitted_numbers(errors)),
+        blocks_table(_by_source(tree, "blocks")),
+        coherent,
         models_table(dataset_of(tree, "selection")),
         *distant,
     )
@@ -45,14 +60,17 @@ def summarize(tree: xr.DataTree, config: Config) -> Summary:
         title=_title(tree),
         tables=tuple(table for table in found if table is not None),
         warnings=warnings_of(tree, sources),
-        notes=notes,
-        figures=figures_of(rows, distances),
+        notes=(*notes, *told),
+        figures=figures_of(rows, distances) | coherence_figures(witnesses),
     )
 
 
 def _notes(sources: dict[str, xr.Dataset], refitted: bool) -> tuple[str, ...]:
     of = sources["exact"].attrs.get("exactness_for") if "exact" in sources else None
     note = _REFITTED_NOTE if refitted else _SAMPLED_NOTE
+    if of == "the ground state" and sources["exact"].attrs["exactness"] == "approximate":
+        spread = float(sources["exact"].attrs["energy_variance"])
+        return (note, _VARIANCE_NOTE.format(f"{spread:.1e}"))
     return (note, _STATE_NOTE) if of == "the state" else (note,)
 
 
@@ -69,6 +87,10 @@ _REFITTED_NOTE = (
     "Errors are one standard error.  Those of the model are from refits to resampled shots: they "
     "contain the error of the fit, and the bias that refits show is removed."
 )
+_VARIANCE_NOTE = (
+    "The exact column holds the values of the ground state as DMRG found it, with <H^2> - <H>^2 = "
+    "{}: a level of H lies within the root of this of the energy."
+)
 _STATE_NOTE = (
     "The exact column holds the values of the given state itself, not of the ground state of H."
 )
@@ -76,10 +98,10 @@ _STATE_NOTE = (
 
 def observables_of(tree: xr.DataTree) -> dict[str, xr.Dataset]:
     """Return the observables by source: data, model and, if the state is known, exact."""
-    found = {name: dataset_of(tree, f"observables/{name}") for name in ("data", "model", "exact")}
-    if found["model"] is not None and (errors := _refitted(tree)) is not None:
+    found = _by_source(tree, "observables")
+    if "model" in found and (errors := _refitted(tree)) is not None:
         found["model"] = found["model"].assign(errors.drop_dims(["level", "bound"]))
-    return {name: ds for name, ds in found.items() if ds is not None}
+    return found
 
 
 def _refitted(tree: xr.DataTree) -> xr.Dataset | None:
@@ -88,13 +110,11 @@ def _refitted(tree: xr.DataTree) -> xr.Dataset | None:
     return errors if errors is not None and errors.attrs["refits"] else None
 
 
-def _matrices(tree: xr.DataTree) -> dict[str, xr.Dataset]:
-    found = {name: dataset_of(tree, f"tomography/{name}") for name in TOMOGRAPHY}
-    return {name: ds for name, ds in found.items() if ds is not None}
-
-
-def _blocks(tree: xr.DataTree) -> dict[str, xr.Dataset]:
-    found = {name: dataset_of(tree, f"blocks/{name}") for name in ("data", "model", "exact")}
+def _by_source(
+    tree: xr.DataTree, room: str, names: Iterable[str] = SOURCES
+) -> dict[str, xr.Dataset]:
+    """Return the groups of /room that the run has."""
+    found = {name: dataset_of(tree, f"{room}/{name}") for name in names}
     return {name: ds for name, ds in found.items() if ds is not None}
 
 
@@ -112,6 +132,8 @@ def _title(tree: xr.DataTree) -> str:
     streamed = "outcomes" not in data
     n, L = (attrs["n_shots"], attrs["n_sites"]) if streamed else data["outcomes"].shape
     shots = f"{n:,} {attrs.get('povm', '')} shots"
+    if "terms" in attrs:
+        return f"{_named(attrs)}; {shots}"
     if "h" not in attrs:
         return f"{L} site{'s' * (L != 1)}, {shots}"
     coupling = f"J = {attrs['J']:g}, h = {attrs['h']:g}, {attrs['boundary']}"
@@ -119,6 +141,23 @@ def _title(tree: xr.DataTree) -> str:
     if state.startswith("from "):  # it need not have to do with H
         return f"state {state}, L = {L}; H of {coupling}; {shots}"
     return f"TFIM chain, L = {L}, {coupling}; {shots}"
+
+
+def _named(attrs: Mapping[Any, Any]) -> str:
+    """Return a Hamiltonian of any system, with its parameters, in words."""
+    from physgen.catalogue import hamiltonian_systems
+
+    system = hamiltonian_systems().get(str(attrs["system"]))
+    if system is None:  # of another installation: its terms are known
+        return f"{attrs['system']}, L = {attrs['L']}, H = {attrs['terms']:.60}"
+    told = [
+        f"{key} = {attrs[key]:g}" if p.type == "number" else f"{key} = {attrs[key]}"
+        for key, p in system.parameters.items()
+        if key in attrs
+    ]
+    state = str(attrs.get("state", ""))
+    lead = f"state {state}; H of the " if state.startswith("from ") else ""
+    return f"{lead}{system.label}, {', '.join(told)}"
 
 
 def rows_of(tree: xr.DataTree) -> list[Row]:
@@ -155,7 +194,7 @@ def _row(quantity: str, sources: dict[str, xr.Dataset], name: str, at: dict[str,
     sources = {source: ds for source, ds in sources.items() if name in ds}
     exact = float(sources["exact"][name].isel(at)) if "exact" in sources else None
     if exact is not None:
-        cells["exact"] = f"{exact:.6f}"
+        cells["exact"] = f"{exact:z.6f}"
     for source in ("data", "model"):
         if source not in sources:
             continue

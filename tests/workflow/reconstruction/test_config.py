@@ -35,7 +35,11 @@ BAD = [
     ("system.L=1", "[system] L must be an integer >= 2 (the number of sites), got 1"),
     ("system.h=nan", "[system] h must be a finite number, got nan"),
     ("system.boundary=closed", "[system] boundary must be 'open' or 'periodic', got 'closed'"),
-    ("system.name=xxz", "[system] name must be 'tfim-1d', got 'xxz'"),
+    (
+        "system.name=xxz",
+        "[system] name must be one of 'ising-ladder', 'pauli', 'tfim-1d', 'tfim-2d', "
+        "'xxz-1d', got 'xxz'; did you mean 'xxz-1d'?",
+    ),
     ("data.povm=pauli4", "[data] povm must be one of"),
     ("data.n_shots=0", "[data] n_shots must be an integer >= 2, got 0"),
     ("data.n_shots=1e4", "[data] n_shots must be an integer >= 2, got 10000.0"),
