@@ -63,6 +63,7 @@ _OTHERS = {
     "target": "the couplings of the system (`physgen systems NAME`)",
     "sampler": "the settings of the algorithm",
     "model": "the arguments of the family's class",
+    "observables": 'operators by names of your own: NAME = "sum XX + YY + ZZ" or "X0 Z3 Y7"',
 }
 
 

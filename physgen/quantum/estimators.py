@@ -19,7 +19,7 @@ that a false alarm among all values of one observable (Bonferroni) has probabili
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +29,10 @@ import xarray as xr
 from physgen.core.checks import check_choice, check_positive_int
 from physgen.core.errors import InputError
 from physgen.quantum.duals import cross_fitted_weights
-from physgen.quantum.energies import energy_floor, shot_energies, sum_of, unseen_observables
+from physgen.quantum.energies import energy_floor, sum_of
 from physgen.quantum.hamiltonians import Hamiltonian
+from physgen.quantum.operators import add_operators, as_operators, operator_values, unseen
+from physgen.quantum.pauli_sum import PauliSum
 from physgen.quantum.povm import POVM
 from physgen.quantum.shots import ShotFile
 from physgen.quantum.site_povm import SitePOVM, of_outcomes
@@ -63,8 +65,9 @@ def estimate_observables(
     batch_size: int = 16384,
     error: str = "strata",
     duals: str = "canonical",
+    operators: Mapping[str, PauliSum | str] | None = None,
 ) -> xr.Dataset:
-    """Estimate energy, <X_i>, <Z_i> and <Z_c Z_{c+r}> with standard errors.
+    """Estimate energy, <X_i>, <Z_i>, <Z_c Z_{c+r}> and operators of your own, with errors.
 
     Parameters
     ----------
@@ -82,14 +85,17 @@ def estimate_observables(
     duals : {"canonical", "optimised"}
         Optimised duals are adapted to the state of each site (:mod:`physgen.quantum.duals`): a
         smaller error of <X_i> and <Z_i>, and mostly of the rest.  Only for shots without labels.
+    operators : mapping of str to PauliSum or str, optional
+        Hermitian operators by name, such as ``{"heisenberg": "sum XX + YY + ZZ"}``; ``sum`` goes
+        around where the Hamiltonian is periodic (:mod:`physgen.quantum.operators`).
 
     Returns
     -------
     xarray.Dataset
         ``energy``, ``x`` and ``z`` (site), ``zz`` (pair, with coords i and r), ``x_mean``,
-        ``z_mean``; each with ``*_error`` and an int8 flag ``*_unphysical``.  The flags of all
-        values of one observable together raise a false alarm with probability at most
-        ``attrs["unphysical_level"]``.  Observables that the measurement does not determine are
+        ``z_mean``, and the operators; each with ``*_error`` and an int8 flag ``*_unphysical``.
+        The flags of all values of one observable together raise a false alarm with probability
+        at most ``attrs["unphysical_level"]``.  What the measurement does not determine is
         absent (for labelled settings: NaN on those sites) and named in ``attrs["missing"]``.
 
     Raises
@@ -117,6 +123,12 @@ def estimate_observables(
         raise InputError(f"outcomes must be at least 2 shots of shape (n, L), got {x.shape}")
     if L is not None and x.shape[1] != L:
         raise InputError(f"outcomes must have shape (n, {L}), got {x.shape}")
+    ring = tfim is not None and tfim.boundary == "periodic"
+    own = as_operators(operators, x.shape[1], "periodic" if ring else "open")
+    # A TFIM has sums of its own for the energy; that of any other Hamiltonian is an operator.
+    chain = tfim if isinstance(tfim, TFIM) else None
+    terms = sum_of(tfim)
+    wanted = own if terms is None else own | {"energy": terms}
     if settings is not None and duals == "optimised":
         raise InputError(
             "duals must be 'canonical' for labelled settings, whose estimates use none, "
@@ -124,14 +136,23 @@ def estimate_observables(
         )
     if settings is not None:
         from physgen.quantum.pooled import pooled_estimates
+        from physgen.quantum.pooled_operators import pooled_operators
 
         mean, errors, missing, estimator = pooled_estimates(
-            x, settings, tfim, batch_size, error, povm
+            x, settings, chain, batch_size, error, povm
         )
+        means, own_errors, lost = pooled_operators(x, settings, wanted, povm, batch_size, error)
+        if "energy" in means:
+            mean["energy"], errors["energy"] = map(
+                np.array, (means["energy"], own_errors["energy"])
+            )
     else:
         weights = cross_fitted_weights(x, povm, batch_size) if duals == "optimised" else None
-        mean, errors = _sample_means(x, povm, tfim, batch_size, weights)
-        missing = unseen_observables(povm, tfim)
+        lost = unseen(wanted, povm, len(x))
+        seen = {name: operator for name, operator in wanted.items() if name not in lost}
+        mean, errors = _sample_means(x, povm, chain, batch_size, weights, seen)
+        means, own_errors = mean, errors
+        missing = _unseen(povm, chain)
         frame = "dual frame" if weights is None else "optimised duals, cross-fitted"
         estimator = f"{frame}, mean over shots; error = std / sqrt(n), independent shots"
     ds = observables_dataset(
@@ -145,6 +166,8 @@ def estimate_observables(
     )
     for name in [name for name in errors if name in ds]:
         _add_error(ds, name, errors[name], tfim)
+    ds = add_operators(ds, own, means, own_errors, FALSE_ALARM)
+    missing = "; ".join([*filter(None, [missing]), *lost.values()])
     ds.attrs |= {"n": len(x), "povm": povm.name, "unphysical_level": FALSE_ALARM}
     if missing:
         ds.attrs["missing"] = missing
@@ -154,9 +177,10 @@ def estimate_observables(
 def _sample_means(
     x: np.ndarray,
     povm: POVM | SitePOVM,
-    tfim: Hamiltonian | None,
+    tfim: TFIM | None,
     batch_size: int,
-    weights: tuple[np.ndarray, np.ndarray] | None = None,
+    weights: tuple[np.ndarray, np.ndarray] | None,
+    operators: Mapping[str, PauliSum],
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Return the mean over shots of every observable, and its standard error."""
     n = 0
@@ -164,7 +188,8 @@ def _sample_means(
     scatter: dict[str, np.ndarray] = {}  # sum of squared deviations from the mean
     for batch, w in _batches(x, batch_size, weights):
         m, n = len(batch), n + len(batch)
-        for name, value in shot_values(batch, povm, tfim, w).items():
+        found = shot_values(batch, povm, tfim, w) | operator_values(batch, povm, operators, w)
+        for name, value in found.items():
             batch_mean = value.mean(axis=0)
             batch_scatter = ((value - batch_mean) ** 2).sum(axis=0)
             if name not in mean:
@@ -191,6 +216,15 @@ def _batches(
                 yield rows, weights[parity]
 
 
+def _unseen(povm: POVM | SitePOVM, tfim: TFIM | None) -> str:
+    """Return the observables that a POVM does not determine, in one line, or an empty text."""
+    blind = [pauli for pauli in "XZ" if not povm.sees(pauli)]
+    lost = [f"{p.lower()}, {p.lower()}_mean" for p in blind] + ["zz"] * ("Z" in blind)
+    lost += ["energy"] * (tfim is not None and bool(blind))
+    listed = ", ".join(lost)
+    return f"{listed}: {povm.name} does not see {' or '.join(blind)}" if blind else ""
+
+
 def _add_error(ds: xr.Dataset, name: str, error: np.ndarray, tfim: Hamiltonian | None) -> None:
     """Add the standard error of an observable, and the flags of unphysical values."""
     dims, value = _DIMS[name], ds[name].to_numpy()
@@ -212,7 +246,7 @@ def _add_error(ds: xr.Dataset, name: str, error: np.ndarray, tfim: Hamiltonian |
 def shot_values(
     outcomes: np.ndarray,
     povm: POVM | SitePOVM,
-    tfim: Hamiltonian | None = None,
+    tfim: TFIM | None = None,
     weights: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     """Return the one-shot estimate of every observable that the POVM determines, shape (n, ...).
@@ -221,7 +255,7 @@ def shot_values(
     ----------
     outcomes : ndarray of int, shape (n, L)
     povm : POVM
-    tfim : Hamiltonian, optional
+    tfim : TFIM, optional
     weights : ndarray, shape (L, K, 4), optional
         Weights of duals other than the canonical ones, P in the order I, X, Y, Z.
 
@@ -246,10 +280,7 @@ def shot_values(
         values |= {"z": wz, "z_mean": wz.mean(axis=1)}
         if len(i):  # a single site has no pair
             values["zz"] = wz[:, i] * wz[:, i + r]
-    if (operator := sum_of(tfim)) is not None:
-        energy = shot_energies(outcomes, povm, operator, weights)
-        return values if energy is None else {"energy": energy} | values
-    if not isinstance(tfim, TFIM) or wx is None or wz is None:
+    if tfim is None or wx is None or wz is None:
         return values
     coupling = np.einsum("ni,ni->n", wz[:, :-1], wz[:, 1:])
     if tfim.boundary == "periodic":

@@ -30,7 +30,7 @@ with a relative uncertainty of about :math:`1 / \sqrt{2 G}`.  A string seen by f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -38,19 +38,16 @@ import numpy as np
 
 from physgen.core.errors import InputError
 from physgen.quantum.bases import Bases, pair_values
-from physgen.quantum.energies import products, seen_products, sum_of
-from physgen.quantum.hamiltonians import Hamiltonian
-from physgen.quantum.pauli_sum import PauliString
 from physgen.quantum.povm import POVM
 from physgen.quantum.povm import povm as named_povm
 from physgen.quantum.settings import Settings
 from physgen.quantum.site_povm import SitePOVM, of_outcomes
 from physgen.quantum.tfim import TFIM, central_pairs
 
-__all__ = ["MIN_CLUSTERS", "Pooled", "pooled_estimates"]
+__all__ = ["MIN_CLUSTERS", "Pooled", "basis_values", "pooled_estimates"]
 
 MIN_CLUSTERS = 10
-Table = dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]  # by Pauli matrix, see _values
+Table = dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]  # by Pauli matrix, see basis_values
 
 _ESTIMATORS = {
     "strata": "mean over the shots whose setting sees a Pauli string; error: shots independent "
@@ -80,7 +77,7 @@ class _Strings:
 def pooled_estimates(
     outcomes: np.ndarray,
     settings: Settings,
-    tfim: Hamiltonian | None,
+    tfim: TFIM | None,
     batch_size: int = 16384,
     error: str = "strata",
     povm: POVM | SitePOVM | None = None,
@@ -92,9 +89,8 @@ def pooled_estimates(
     outcomes : ndarray or ShotFile, shape (n, L)
     settings : Settings
         The settings of these shots.
-    tfim : Hamiltonian, optional
-        The Hamiltonian for the energy: a TFIM by its bonds and its field, any other string by
-        string.
+    tfim : TFIM, optional
+        The Hamiltonian for the energy.
     batch_size : int
         Shots handled at a time.
     error : {"strata", "cluster"}
@@ -107,18 +103,17 @@ def pooled_estimates(
         If no setting sees any of these observables.
     """
     frame = povm or named_povm("pauli-6")
-    operator = sum_of(tfim)
-    strings = [] if operator is None else [string for string, _ in operator if string]
-    letters = "XZ" if operator is None or "Y" not in operator.letters else "XYZ"
-    pairs = _pairs(settings.L, tfim)
-    table = {p: _values(frame, settings.frame, p) for p in letters}
-    total = {name: [0.0, 0] for name in ("x", "z", "zz", "bond", *(["terms"] if strings else []))}
-    for _, batch in _batches(outcomes, table, pairs, batch_size, strings):
-        for name, family in batch.items():
-            total[name][0] = total[name][0] + family.signs.sum(axis=0)
-            total[name][1] = total[name][1] + family.seen.sum(axis=0)
+    pairs, table = (
+        _pairs(settings.L, tfim),
+        {p: basis_values(frame, settings.frame, p) for p in "XZ"},
+    )
+    total = {name: [0.0, 0] for name in ("x", "z", "zz", "bond")}
+    for _, batch in _batches(outcomes, table, pairs, batch_size):
+        for name, strings in batch.items():
+            total[name][0] = total[name][0] + strings.signs.sum(axis=0)
+            total[name][1] = total[name][1] + strings.seen.sum(axis=0)
     shots = {name: np.asarray(m) for name, (_, m) in total.items()}
-    clusters = {name: _settings_seeing(settings, table, pairs, name, strings) for name in total}
+    clusters = {name: _settings_seeing(settings, table, pairs, name) for name in total}
     enough = {
         name: (m >= 2) if error == "strata" else clusters[name] >= MIN_CLUSTERS
         for name, m in shots.items()
@@ -141,7 +136,7 @@ def pooled_estimates(
     square = {name: np.zeros(np.shape(value)) for name, value in kept.items()}
     n_sums = len(settings) if error == "cluster" else 0
     sums = {name: np.zeros((n_sums, *np.shape(value))) for name, value in kept.items()}
-    for start, batch in _batches(outcomes, table, pairs, batch_size, strings):
+    for start, batch in _batches(outcomes, table, pairs, batch_size):
         residual = {
             name: np.where(s.seen, (s.signs - mean[name]) * scale[name], 0.0)
             for name, s in batch.items()
@@ -157,19 +152,17 @@ def pooled_estimates(
         square = {name: (s**2).sum(axis=0) for name, s in sums.items()}
     nan = {name: np.where(np.isnan(kept[name]), np.nan, s) for name, s in square.items()}
     errors = {name: np.sqrt(s) for name, s in nan.items()}
-    if operator is not None and "energy" in kept:
-        kept["energy"] = kept["energy"] + operator.constant
     return Pooled(kept, errors, missing, _ESTIMATORS[error])
 
 
-def _pairs(L: int, tfim: Hamiltonian | None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _pairs(L: int, tfim: TFIM | None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return the pairs of sites for ZZ: for the correlations, and for the energy."""
     i, r = central_pairs(L)
-    bonds = np.array(tfim.bonds if isinstance(tfim, TFIM) else [], dtype=int).reshape(-1, 2)
+    bonds = np.array([] if tfim is None else tfim.bonds, dtype=int).reshape(-1, 2)
     return {"zz": (i, i + r), "bond": (bonds[:, 0], bonds[:, 1])}
 
 
-def _values(
+def basis_values(
     povm: POVM | SitePOVM, bases: Bases, pauli: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the values of outcomes for one Pauli matrix, which bases see it, which outcomes."""
@@ -183,32 +176,23 @@ def _batches(
     table: Table,
     pairs: dict[str, tuple[np.ndarray, np.ndarray]],
     batch_size: int,
-    strings: Sequence[PauliString] = (),
 ) -> Iterator[tuple[int, dict[str, _Strings]]]:
     """Yield the first shot of every batch and its Pauli strings."""
     for start in range(0, len(outcomes), batch_size):
         batch = outcomes[start : start + batch_size]
-        value = {p: of_outcomes(rows[0], batch) for p, rows in table.items()}
-        seen = {p: of_outcomes(rows[2], batch) for p, rows in table.items()}
-        x, z, seen_x, seen_z = value["X"], value["Z"], seen["X"], seen["Z"]
+        x, z = (of_outcomes(table[p][0], batch) for p in "XZ")
+        seen_x, seen_z = (of_outcomes(table[p][2], batch) for p in "XZ")
         found = {"x": _Strings(x, seen_x), "z": _Strings(z, seen_z)}
         for name, (a, b) in pairs.items():
             found[name] = _Strings(z[:, a] * z[:, b], seen_z[:, a] & seen_z[:, b])
-        if strings:
-            found["terms"] = _Strings(products(value, strings), seen_products(seen, strings))
         yield start, found
 
 
-def _observables(
-    strings: dict[str, np.ndarray], tfim: Hamiltonian | None
-) -> dict[str, np.ndarray]:
+def _observables(strings: dict[str, np.ndarray], tfim: TFIM | None) -> dict[str, np.ndarray]:
     """Combine the values of Pauli strings, shape (..., strings), into observables."""
     found = {name: strings[name] for name in ("x", "z", "zz")}
     found |= {f"{name}_mean": strings[name].mean(axis=-1) for name in ("x", "z")}
-    operator = sum_of(tfim)
-    if operator is not None and "terms" in strings:  # but for the constant
-        return {"energy": strings["terms"] @ np.array([c for s, c in operator if s])} | found
-    if not isinstance(tfim, TFIM):
+    if tfim is None:
         return found
     coupling, field = strings["bond"].sum(axis=-1), strings["x"].sum(axis=-1)
     # A term absent from H needs no setting that sees it.
@@ -217,11 +201,7 @@ def _observables(
 
 
 def _settings_seeing(
-    settings: Settings,
-    table: Table,
-    pairs: dict[str, tuple[np.ndarray, np.ndarray]],
-    name: str,
-    strings: Sequence[PauliString],
+    settings: Settings, table: Table, pairs: dict[str, tuple[np.ndarray, np.ndarray]], name: str
 ) -> np.ndarray:
     """Return how many settings see each string of a family."""
     seen_z = of_outcomes(table["Z"][1], settings.bases)
@@ -229,9 +209,6 @@ def _settings_seeing(
         return of_outcomes(table["X"][1], settings.bases).sum(axis=0)
     if name == "z":
         return seen_z.sum(axis=0)
-    if name == "terms":
-        seen = {p: of_outcomes(rows[1], settings.bases) for p, rows in table.items()}
-        return seen_products(seen, strings).sum(axis=0)
     a, b = pairs[name]
     return (seen_z[:, a] & seen_z[:, b]).sum(axis=0)
 
@@ -239,7 +216,7 @@ def _settings_seeing(
 def _missing(
     settings: Settings,
     enough: dict[str, np.ndarray],
-    tfim: Hamiltonian | None,
+    tfim: TFIM | None,
     pairs: dict[str, tuple[np.ndarray, np.ndarray]],
     error: str,
 ) -> str:
@@ -255,13 +232,7 @@ def _missing(
         lost = np.flatnonzero(~enough["zz"])
         listed = ", ".join(f"{a[k]} and {b[k]}" for k in lost[:4])
         told.append(f"zz needs settings of Z on sites {listed}{', ...' if len(lost) > 4 else ''}")
-    operator = sum_of(tfim)
-    if operator is not None and "terms" in enough and not enough["terms"].all():
-        unseen = [s for s, ok in zip((s for s, _ in operator if s), enough["terms"]) if not ok]
-        named = [" ".join(f"{p}{i}" for i, p in string) for string in unseen[:4]]
-        more = ", ..." if len(unseen) > 4 else ""
-        told.append(f"energy needs settings of {', '.join(named)}{more}")
-    if isinstance(tfim, TFIM):
+    if tfim is not None:
         lost = [
             name
             for name, c, family in (("Z Z on every bond", tfim.J, "bond"), ("X", tfim.h, "x"))

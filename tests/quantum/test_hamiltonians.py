@@ -186,6 +186,12 @@ def test_iterated_levels_agree_with_free_fermions_and_find_doublets():
         sector_levels(TFIM(13).pauli_sum(), found.sector)
 
 
+def test_couplings_of_zero_leave_no_term():
+    for nothing in (XXZ(4, J=0), IsingLadder(2, 0, 0, 0), IsingStrip(2, 2, 0, 0)):
+        assert nothing.pauli_sum().terms == {}
+    assert XXZ(3, J=0, h=2).pauli_sum() == PauliSum.parse("sum 1 Z", 3) * -2
+
+
 def test_text_keeps_every_digit():
     for c in (1 / 3, -1e-7, 2.5e300):
         assert PauliSum.parse(signed_sum([(c, "XX")], "sum"), 2).terms[(0, "X"), (1, "X")] == c

@@ -15,6 +15,7 @@ from physgen.workflow.reconstruction.model_section import ModelSection
 from physgen.workflow.reconstruction.sections import (
     DataSection,
     ErrorsSection,
+    ObservablesSection,
     SampleSection,
     StateSection,
     TomographySection,
@@ -44,6 +45,7 @@ class Config(JobConfig):
         ModelSection(),
     )
     train: TrainSection = TrainSection()
+    observables: ObservablesSection = ObservablesSection()
     errors: ErrorsSection = ErrorsSection()
     tomography: TomographySection = TomographySection()
     sample: SampleSection = SampleSection()
@@ -119,4 +121,6 @@ class Config(JobConfig):
             del table["train"]["selection_fraction"]  # so that older runs keep their identity
         if self.data.file is not None:
             del table["state"]
+        if not table["observables"]:  # as runs without any always were
+            del table["observables"]
         return table

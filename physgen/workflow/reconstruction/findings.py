@@ -10,7 +10,7 @@ import xarray as xr
 from physgen.analysis.format import format_estimate
 from physgen.workflow.summary import Column, Table
 
-__all__ = ["Place", "intervals_table", "matrices_table", "models_table"]
+__all__ = ["Place", "blocks_table", "intervals_table", "matrices_table", "models_table"]
 
 Place = tuple[str, str, dict[str, int]]  # how a quantity is called, its variable, where it stands
 
@@ -72,6 +72,37 @@ _PARTS = ("_error", "_error_of_fit", "_error_of_sampling", "_bias", "_interval")
 def _digits(error: float) -> int:
     """Return the decimals that show two digits of an error."""
     return 6 if not error > 0 else int(np.clip(1 - np.floor(np.log10(error)), 0, 8))
+
+
+def blocks_table(groups: dict[str, xr.Dataset]) -> Table | None:
+    """Return the Renyi-2 entropies of blocks, by source: ``data``, ``model``, ``exact``."""
+    if "data" not in groups:
+        return None
+    heads = {"data": "from data", "model": "from model", "exact": "exact"}
+    sources = [source for source in heads if source in groups]
+    rows: list[tuple[str, ...]] = []
+    for k, name in enumerate(groups["data"]["block"].values):
+        sites = str(name).split(",")
+        text = f"sites {sites[0]}-{sites[-1]}" if len(sites) > 1 else f"site {sites[0]}"
+        rows.append((text, *(_entropy(groups[source].isel(block=k)) for source in sources)))
+    columns = (Column("S_2 of a block, nat", "name"), *(Column(heads[s]) for s in sources))
+    return Table("Entropies of blocks", columns, tuple(rows), (_BLOCKS_NOTE,))
+
+
+_BLOCKS_NOTE = (
+    "Renyi-2 entropies -log Tr rho^2. From data: by pairs of shots, or, where noise buries the "
+    "purity, only the bound from below that holds at 95 %. From model: of the fit itself, without "
+    "the error of the fit. Purities are in run.h5, group blocks."
+)
+
+
+def _entropy(ds: xr.Dataset) -> str:
+    value = float(ds["block_renyi2"])
+    if "block_renyi2_determined" not in ds:
+        return f"{value:.6f}"
+    if ds["block_renyi2_determined"]:
+        return format_estimate(value, float(ds["block_renyi2_error"]))
+    return f">= {float(ds['block_renyi2_at_least']):.3f}"
 
 
 def models_table(selection: xr.Dataset | None) -> Table | None:

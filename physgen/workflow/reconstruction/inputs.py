@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         DensityMatrix,
         Hamiltonian,
         MeasurementData,
+        PauliSum,
         SitePOVM,
     )
 
@@ -35,6 +36,7 @@ __all__ = [
     "load_state",
     "load_target",
     "measurement_of",
+    "operators_of",
     "system_of",
 ]
 
@@ -44,6 +46,18 @@ BLOCK = 1 << 16  # shots of a file looked at together
 def system_of(config: Config) -> Hamiltonian | None:
     """Return the Hamiltonian that the config names, or None for outcomes of unknown origin."""
     return None if config.system is None else config.system.hamiltonian()
+
+
+def operators_of(config: Config, L: int) -> dict[str, PauliSum]:
+    """Return the operators of [observables], on the ring that [system] may be."""
+    from physgen.quantum.operators import as_operators
+
+    hamiltonian = system_of(config)
+    ring = hamiltonian is not None and hamiltonian.boundary == "periodic"
+    try:
+        return as_operators(config.observables.texts(), L, "periodic" if ring else "open")
+    except InputError as error:
+        raise InputError(f"[observables] {error}") from None
 
 
 def load_state(config: Config) -> MPS | None:
@@ -139,10 +153,12 @@ def check(config: Config) -> None:
     hamiltonian = system_of(config)
     if config.data.file is not None:
         data = load_measurements(config)
+        operators_of(config, data.L)
         check_models(fittable(config, data), data.L, data.povm)
         load_target(config, data.L)
         return
     if hamiltonian is not None:
+        operators_of(config, hamiltonian.L)
         check_models(config.model, hamiltonian.L, measurement_of(config))
         load_target(config, hamiltonian.L)
     if load_state(config) is None and hamiltonian is not None:

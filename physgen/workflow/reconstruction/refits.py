@@ -20,6 +20,7 @@ from physgen.workflow.reconstruction import models
 from physgen.workflow.reconstruction.context import ReconstructionContext
 from physgen.workflow.reconstruction.evaluation import OBSERVABLES, model_observables
 from physgen.workflow.reconstruction.fitting import chosen_section, fit_model
+from physgen.workflow.reconstruction.labels import operators_in
 from physgen.workflow.reconstruction.tomography import NUMBERS, model_numbers, reason_against
 from physgen.workflow.reconstruction.witness import WITNESSED, model_witness
 from physgen.workflow.reporting import eta
@@ -91,7 +92,7 @@ def _row(context: ReconstructionContext, model: Any) -> xr.Dataset:
     n = context.config.errors.n_samples
     ds = model_observables(context, model, n=n, rng=context.stream("refit").child("samples"))
     ds = ds.assign(model_witness(context, model, ds))
-    kept = (*OBSERVABLES, *WITNESSED)
+    kept = (*OBSERVABLES, *operators_in(ds), *WITNESSED)
     ds = ds[[name for name in ds.data_vars if str(name).removesuffix("_error") in kept]]
     if not reason_against(context):
         numbers = model_numbers(context, model)
@@ -109,7 +110,7 @@ def _errors(context: ReconstructionContext, rows: xr.Dataset) -> xr.Dataset:
     found = model_observables(context, model, samples=context.store.read("samples"))
     found = found.assign(model_witness(context, model, found))
     variables: dict[str, Any] = {}
-    for name in (*OBSERVABLES, *NUMBERS, *WITNESSED):
+    for name in (*OBSERVABLES, *operators_in(rows), *NUMBERS, *WITNESSED):
         if name not in rows:
             continue
         fit, refits = rows[name].values[0], rows[name].values[1:]
@@ -119,6 +120,7 @@ def _errors(context: ReconstructionContext, rows: xr.Dataset) -> xr.Dataset:
         # The fit and its refits were sampled alike; what that shows is moved to the full sample.
         numbers = refit_errors(value, refits - fit + value, sigma, theirs)
         dims, about = rows[name].dims[1:], dict(rows[name].attrs)
+        operator = {"operator": about.pop("operator")} if "operator" in about else {}
         parts = {
             "": numbers.estimate,
             "_error": numbers.error,
@@ -128,6 +130,7 @@ def _errors(context: ReconstructionContext, rows: xr.Dataset) -> xr.Dataset:
         }
         for suffix, values in parts.items():
             variables[f"{name}{suffix}"] = (dims, values, about | {"long_name": _LONG[suffix]})
+        variables[name][2].update(operator)  # marks the value alone
         variables[f"{name}_interval"] = (
             (*dims, "level", "bound"),
             numbers.interval,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import field_validator, model_validator
+from pydantic import ConfigDict, field_validator, model_validator
 
+from physgen.core.checks import is_mapping
 from physgen.core.errors import InputError
 from physgen.training.settings import parse_seconds
 from physgen.workflow.devices import Device
@@ -24,6 +25,7 @@ from physgen.workflow.sections import (
 __all__ = [
     "DataSection",
     "ErrorsSection",
+    "ObservablesSection",
     "SampleSection",
     "StateSection",
     "TomographySection",
@@ -84,6 +86,33 @@ class DataSection(Section):
     file: PathText | None = None
     sha256: Text | None = None
     holds: Annotated[Literal["outcomes"], rule("'outcomes' or 'configurations'")] = "outcomes"
+
+
+class ObservablesSection(Section):
+    """Operators of your own, in data, model and state; sites from 0, `sum` at every place."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_and_texts(cls, values: Any) -> Any:
+        from physgen.quantum.operators import check_name
+
+        for name, text in values.items() if is_mapping(values) else ():
+            try:
+                check_name(str(name))
+            except InputError as error:
+                raise ValueError(f"[observables] {error}") from None
+            if not isinstance(text, str):
+                raise ValueError(
+                    f"[observables] {name} must be an operator as text, such as 'X0 Z3 Y7' or "
+                    f"'sum XX + YY + ZZ', got {text!r}"
+                )
+        return values
+
+    def texts(self) -> dict[str, str]:
+        """Return the operators by name, as they were written."""
+        return dict(self.model_extra or {})
 
 
 class SampleSection(Section):

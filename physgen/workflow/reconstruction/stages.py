@@ -137,6 +137,7 @@ def _sample(context: ReconstructionContext) -> str:
 def _validate(context: ReconstructionContext) -> str:
     from physgen import models
     from physgen.quantum import TFIM
+    from physgen.workflow.reconstruction.blocks import blocks
     from physgen.workflow.reconstruction.evaluation import distances, observables, physicality
     from physgen.workflow.reconstruction.likelihood import held_out_likelihood
     from physgen.workflow.reconstruction.witness import witnesses
@@ -154,7 +155,8 @@ def _validate(context: ReconstructionContext) -> str:
     context.store.cite("dual-frame-estimators")
     if isinstance(context.hamiltonian(), TFIM):
         context.store.cite("free-fermions")
-    groups |= observables(context) | physicality(context) | witnesses(context)
+    groups |= observables(context) | physicality(context)
+    groups |= blocks(context) | witnesses(context)
     context.store.commit({name: with_units(ds) for name, ds in groups.items()})
     return text
 

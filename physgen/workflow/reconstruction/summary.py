@@ -13,10 +13,12 @@ from physgen.workflow.reconstruction.coherence import coherence_figures, coheren
 from physgen.workflow.reconstruction.config import Config
 from physgen.workflow.reconstruction.findings import (
     Place,
+    blocks_table,
     intervals_table,
     matrices_table,
     models_table,
 )
+from physgen.workflow.reconstruction.labels import operators_in
 from physgen.workflow.reconstruction.tables import Distance, Row, figures_of, tables_of
 from physgen.workflow.reconstruction.warnings import warnings_of
 from physgen.workflow.summary import Summary, dataset_of
@@ -37,11 +39,11 @@ NUMBERS = ("fidelity_squared", "purity", "renyi2")
 
 def summarize(tree: xr.DataTree, config: Config) -> Summary:
     """Summarise an open run, as far as it has come."""
-    del config  # the groups say all that is shown
     sources = observables_of(tree)
     rows, distances = rows_of(tree), distances_of(tree)
     errors = _refitted(tree)
-    notes = _notes(sources, errors is not None) if rows else ()
+    own = config.observables.texts()
+    notes = (*_notes(sources, errors is not None), *_operators_note(own)) if rows else ()
     observed, *distant = tables_of(rows, distances, notes) or (None,)
     witnesses = witnesses_of(tree)
     coherent, told = coherence_table(witnesses)
@@ -49,6 +51,7 @@ def summarize(tree: xr.DataTree, config: Config) -> Summary:
         observed,
         intervals_table(errors, _places(sources)),
         matrices_table(_matrices(tree), _fitted_numbers(errors)),
+        blocks_table(_blocks(tree)),
         coherent,
         models_table(dataset_of(tree, "selection")),
         *distant,
@@ -69,6 +72,11 @@ def _notes(sources: dict[str, xr.Dataset], refitted: bool) -> tuple[str, ...]:
         spread = float(sources["exact"].attrs["energy_variance"])
         return (note, _VARIANCE_NOTE.format(f"{spread:.1e}"))
     return (note, _STATE_NOTE) if of == "the state" else (note,)
+
+
+def _operators_note(texts: dict[str, str]) -> tuple[str, ...]:
+    listed = "; ".join(f"{name} = {text}" for name, text in texts.items())
+    return (f"Operators of your own: {listed}.",) if listed else ()
 
 
 _SAMPLED_NOTE = (
@@ -110,6 +118,11 @@ def _matrices(tree: xr.DataTree) -> dict[str, xr.Dataset]:
 def witnesses_of(tree: xr.DataTree) -> dict[str, xr.Dataset]:
     """Return the groups in /witness by source."""
     found = {name: dataset_of(tree, f"witness/{name}") for name in ("data", "model", "exact")}
+    return {name: ds for name, ds in found.items() if ds is not None}
+
+
+def _blocks(tree: xr.DataTree) -> dict[str, xr.Dataset]:
+    found = {name: dataset_of(tree, f"blocks/{name}") for name in ("data", "model", "exact")}
     return {name: ds for name, ds in found.items() if ds is not None}
 
 
@@ -166,6 +179,8 @@ def _places(sources: dict[str, xr.Dataset]) -> list[Place]:
     measured = {str(name) for ds in sources.values() for name in ds.data_vars}
     names = {"energy": "energy <H>", "x_mean": "mean <X>", "z_mean": "mean <Z>"}
     places: list[Place] = [(text, name, {}) for name, text in names.items() if name in measured]
+    own = dict.fromkeys(name for ds in sources.values() for name in operators_in(ds))
+    places += [(name, name, {}) for name in own]
     if "zz" in measured:
         first = next(iter(sources.values()))
         for index in _few(first["r"].values):

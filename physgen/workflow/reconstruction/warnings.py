@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from physgen.analysis.format import is_zero_error
+from physgen.workflow.reconstruction.labels import operators_in
 from physgen.workflow.summary import dataset_of
 
 __all__ = ["warnings_of"]
@@ -102,7 +103,7 @@ def _disagreement_warnings(sources: dict[str, xr.Dataset]) -> list[str]:
         return []
     data, model = sources["data"], sources["model"]
     found: list[str] = []
-    for name in ("energy", "x_mean", "z_mean", "x", "z", "zz"):
+    for name in ("energy", "x_mean", "z_mean", "x", "z", "zz", *operators_in(data)):
         if f"{name}_error" in data and f"{name}_error" in model:
             spread = np.hypot(data[f"{name}_error"], model[f"{name}_error"])
             # Shots that all say the same have no error to compare with.

@@ -232,6 +232,8 @@ def test_the_shipped_config_is_valid_and_its_remarks_tell_the_defaults():
             section = line.strip("[]")
         if not line.startswith("# ") or " = " not in line or "file" in line:
             continue
+        if section == "observables":  # has examples and no defaults
+            continue
         try:
             ((key, value),) = tomllib.loads(line[2:]).items()
         except (tomllib.TOMLDecodeError, ValueError):
