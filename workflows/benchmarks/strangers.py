@@ -128,5 +128,5 @@ if __name__ == "__main__":
         "strangers",
         FIGURES,
         ["physgen", "numpy", "h5py"],
-        ["quantum", "cli", "models/matrix_product", "training", "analysis", "validation"],
+        ["quantum", "cli", "validation", "models/matrix_product", "training", "analysis"],
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -30,9 +30,9 @@ __all__ = [
     "observables_of",
     "rows_of",
     "summarize",
-    "witnesses_of",
 ]
 
+SOURCES = ("data", "model", "exact")
 TOMOGRAPHY = ("direct", "likelihood", "model")  # groups in /tomography
 NUMBERS = ("fidelity_squared", "purity", "renyi2")
 
@@ -45,13 +45,13 @@ def summarize(tree: xr.DataTree, config: Config) -> Summary:
     own = config.observables.texts()
     notes = (*_notes(sources, errors is not None), *_operators_note(own)) if rows else ()
     observed, *distant = tables_of(rows, distances, notes) or (None,)
-    witnesses = witnesses_of(tree)
+    witnesses = _by_source(tree, "witness")
     coherent, told = coherence_table(witnesses)
     found = (
         observed,
         intervals_table(errors, _places(sources)),
-        matrices_table(_matrices(tree), _fitted_numbers(errors)),
-        blocks_table(_blocks(tree)),
+        matrices_table(_by_source(tree, "tomography", TOMOGRAPHY), _fitted_numbers(errors)),
+        blocks_table(_by_source(tree, "blocks")),
         coherent,
         models_table(dataset_of(tree, "selection")),
         *distant,
@@ -98,10 +98,10 @@ _STATE_NOTE = (
 
 def observables_of(tree: xr.DataTree) -> dict[str, xr.Dataset]:
     """Return the observables by source: data, model and, if the state is known, exact."""
-    found = {name: dataset_of(tree, f"observables/{name}") for name in ("data", "model", "exact")}
-    if found["model"] is not None and (errors := _refitted(tree)) is not None:
+    found = _by_source(tree, "observables")
+    if "model" in found and (errors := _refitted(tree)) is not None:
         found["model"] = found["model"].assign(errors.drop_dims(["level", "bound"]))
-    return {name: ds for name, ds in found.items() if ds is not None}
+    return found
 
 
 def _refitted(tree: xr.DataTree) -> xr.Dataset | None:
@@ -110,19 +110,11 @@ def _refitted(tree: xr.DataTree) -> xr.Dataset | None:
     return errors if errors is not None and errors.attrs["refits"] else None
 
 
-def _matrices(tree: xr.DataTree) -> dict[str, xr.Dataset]:
-    found = {name: dataset_of(tree, f"tomography/{name}") for name in TOMOGRAPHY}
-    return {name: ds for name, ds in found.items() if ds is not None}
-
-
-def witnesses_of(tree: xr.DataTree) -> dict[str, xr.Dataset]:
-    """Return the groups in /witness by source."""
-    found = {name: dataset_of(tree, f"witness/{name}") for name in ("data", "model", "exact")}
-    return {name: ds for name, ds in found.items() if ds is not None}
-
-
-def _blocks(tree: xr.DataTree) -> dict[str, xr.Dataset]:
-    found = {name: dataset_of(tree, f"blocks/{name}") for name in ("data", "model", "exact")}
+def _by_source(
+    tree: xr.DataTree, room: str, names: Iterable[str] = SOURCES
+) -> dict[str, xr.Dataset]:
+    """Return the groups of /room that the run has."""
+    found = {name: dataset_of(tree, f"{room}/{name}") for name in names}
     return {name: ds for name, ds in found.items() if ds is not None}
 
 
