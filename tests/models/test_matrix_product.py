@@ -230,7 +230,9 @@ def test_one_povm_a_site_is_in_the_likelihood(name):
     weights = double.tensors.weights
     double(shots).mean().backward()
     with torch.no_grad():
-        at = tuple(int(i) for i in np.unravel_index(int(weights.grad.abs().argmax()), weights.shape))
+        at = tuple(
+            int(i) for i in np.unravel_index(int(weights.grad.abs().argmax()), weights.shape)
+        )
         values = []
         for step in (1e-5, -2e-5):
             weights[at] += step
