@@ -73,13 +73,17 @@ def test_files_that_cannot_be_found(tmp_path, capsys, name):
         ("a.npy", np.full((4, 3), 2.0**70), []),
         ("a.npy", np.full((4, 3), np.inf), ["--format", "bits"]),
         ("a.json", json.dumps({"bits": [[0, 1], [1]], "bases": [["X", "Z"], ["Z", "X"]]}), []),
+        ("a.csv", "shot,basis,bits\n1,XZY,010\r2\n", []),
+        ("a.json", '{"bits": [' + "1" * 5000 + "]}", []),
+        ("a.txt", "0 1 2\n", ["--povm", "words.npz"]),
         ("a.txt", "010\n", ["--format", "bits", "--readout", "1e400,0"]),
         ("a.txt", "010\n", ["--format", "bits", "--readout", "deep.json"]),
         ("a.txt", "010\n", ["--format", "bits", "--readout", "endless.json"]),
     ],
-    ids=["far", "infinite", "ragged", "readout", "deep readout", "endless readout"],
+    ids=["far", "infinite", "ragged", "return", "digits", "words", "readout", "deep readout", "endless readout"],
 )
 def test_measurement_files(tmp_path, name, content, more):
+    np.savez(tmp_path / "words.npz", elements=np.full((2, 2, 2), "x"))
     (tmp_path / "deep.json").write_text("[" * 50_000)
     (tmp_path / "endless.json").write_text('{"0": {"0": 1e400}, "1": {"1": 5}}')
     if isinstance(content, str):
