@@ -76,11 +76,25 @@ def test_files_that_cannot_be_found(tmp_path, capsys, name):
         ("a.csv", "shot,basis,bits\n1,XZY,010\r2\n", []),
         ("a.json", '{"bits": [' + "1" * 5000 + "]}", []),
         ("a.txt", "0 1 2\n", ["--povm", "words.npz"]),
+        ("a.npy", np.array([["X", "Z"]]), []),
+        ("a.txt", "XZ 01\nZZ 11\nZX 10\n", ["--J", "1e308"]),
         ("a.txt", "010\n", ["--format", "bits", "--readout", "1e400,0"]),
         ("a.txt", "010\n", ["--format", "bits", "--readout", "deep.json"]),
         ("a.txt", "010\n", ["--format", "bits", "--readout", "endless.json"]),
     ],
-    ids=["far", "infinite", "ragged", "return", "digits", "words", "readout", "deep readout", "endless readout"],
+    ids=[
+        "far",
+        "infinite",
+        "ragged",
+        "return",
+        "digits",
+        "words",
+        "no text",
+        "coupling",
+        "readout",
+        "deep readout",
+        "endless readout",
+    ],
 )
 def test_measurement_files(tmp_path, name, content, more):
     np.savez(tmp_path / "words.npz", elements=np.full((2, 2, 2), "x"))
@@ -90,6 +104,9 @@ def test_measurement_files(tmp_path, name, content, more):
         (tmp_path / name).write_text(content)
     else:
         np.save(tmp_path / name, content)
+        if content.dtype.kind == "U":  # a character that there is not
+            path = tmp_path / name
+            path.write_bytes(path.read_bytes().replace(b"X\x00\x00\x00", b"X\x00\x00\xff"))
     assert verdict(["import-data", name, "--out", "o.h5", *more], tmp_path) == ""
 
 

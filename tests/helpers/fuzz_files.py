@@ -66,7 +66,7 @@ def measurement_case(rng, folder):
 
 def side_files(rng, folder):
     """Write what options may point at: bases, calibration, a POVM."""
-    text = "XYZ\nZZX\nYXY\n".encode()
+    text = b"XYZ\nZZX\nYXY\n"
     (folder / "bases.txt").write_bytes(broken_bytes(rng, text) if rng.random() < 0.4 else text)
     cal = json.dumps({"000": {"000": 90, "111": 10}, "111": {"000": 5, "111": 95}}).encode()
     (folder / "cal.json").write_bytes(broken_bytes(rng, cal) if rng.random() < 0.5 else cal)

@@ -115,7 +115,9 @@ def test_log_z_shift_by_quadrature(lattice):
 
 def test_different_theories_have_no_shift():
     A = Phi4.from_unhalved(4, m2=-4, lam=8.0)
-    with pytest.raises(InputError, match=r"one theory in different units.*quartic terms do not agree"):
+    with pytest.raises(
+        InputError, match=r"one theory in different units.*quartic terms do not agree"
+    ):
         A.log_z_shift(Phi4.from_unhalved(4, m2=-4, lam=6.0))
     with pytest.raises(InputError, match="quad is 0 against 1"):
         A.log_z_shift(Phi4.from_unhalved(4, m2=-3, lam=8.0))
@@ -123,7 +125,9 @@ def test_different_theories_have_no_shift():
         A.log_z_shift(Phi4.from_unhalved(6, m2=-4, lam=8.0))
     with pytest.raises(InputError, match=r"one of 'hopping'.*got 'lattice'"):
         A.to("lattice")
-    with pytest.raises(InputError, match=r"hop > 0 to change conventions, got Phi4\(L=\d+, hop=-1"):
+    with pytest.raises(
+        InputError, match=r"hop > 0 to change conventions, got Phi4\(L=\d+, hop=-1"
+    ):
         Phi4(4, hop=-1.0, quad=1.0, quart=1.0).to("hopping")
 
 

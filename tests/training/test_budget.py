@@ -112,7 +112,9 @@ def test_what_was_decided_is_repeated_bit_for_bit(monkeypatch):
         assert_same_weights(first.model, resumed.model)
         assert resumed.cpu_seconds == pytest.approx(first.cpu_seconds)
     # Saboteur: the number at the end, from the first step on.
-    other = fit(small_model(), Timed(clock, cost), SETTINGS, rng=1, schedule=schedule._replace(plan=()))
+    other = fit(
+        small_model(), Timed(clock, cost), SETTINGS, rng=1, schedule=schedule._replace(plan=())
+    )
     with pytest.raises(AssertionError):
         assert_same_weights(first.model, other.model)
 

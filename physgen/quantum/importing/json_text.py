@@ -62,7 +62,9 @@ def json_columns(path: Path, ignore: Sequence[str] = ()) -> dict[str, Any]:
     except InputError:
         raise
     except ValueError:  # an integer of more digits than Python reads
-        raise InputError(f"{KINDS}, got {path.name} with a number of thousands of digits") from None
+        raise InputError(
+            f"{KINDS}, got {path.name} with a number of thousands of digits"
+        ) from None
     return _columns(found, path.name, ignore)
 
 
