@@ -1,4 +1,4 @@
-"""Measurement files of every kind that import-data reads, damaged, with options that may not fit."""
+"""Measurement files of every kind that import-data reads, damaged, and options that may fit."""
 
 import gzip
 import io
@@ -12,8 +12,8 @@ L = 3
 SUFFIX = [".txt", ".csv", ".json", ".npy", ".npz", ".h5", ".hdf5", ".gz", ".txt.gz", ".dat", "",
           ".TXT", ".xlsx"]  # fmt: skip
 OPTIONS = {
-    "--format": ["integers", "onehot", "bits", "bits+bases", "counts", "text", "csv", "json", "npy",
-                 "npz", "hdf5", "x", ""],
+    "--format": ["integers", "onehot", "bits", "bits+bases", "counts", "text", "csv", "json",
+                 "npy", "npz", "hdf5", "x", ""],
     "--bases": ["X", "XYZ", "xyz", "XYQ", "", "bases.txt", "no.txt", ".", "XYZXYZ" * 100, "☃"],
     "--bases-order": ["XYZ", "ZXY", "ZYX", "XY", "", "xyz", "XXY"],
     "--povm": ["pauli-6", "pauli-4", "tetrahedral", "computational", "x", "", "povm.npz", ".",
@@ -53,7 +53,8 @@ def measurement_case(rng, folder):
     side_files(rng, folder)
     argv = ["import-data", given, *(fitting if rng.random() < 0.9 else ())]
     out = "o.h5" if rng.random() < 0.9 else one_of(
-        rng, ["kept.h5", "kept", "no/o.h5", name, "", "o.txt", "ring", "kept/o.h5", "x" * 300 + ".h5"]
+        rng, ["kept.h5", "kept", "no/o.h5", name, "", "o.txt", "ring", "kept/o.h5",
+              "x" * 300 + ".h5"]
     )  # fmt: skip
     argv += ["--out", out]
     for _ in range(rng.integers(0, 4) if rng.random() < 0.6 else 0):
@@ -146,7 +147,8 @@ def _array(rng, x):
     kinds = [
         x, x.astype(float), x.astype(complex), x.astype(bool), x.astype("U1"), x.astype("S1"),
         x.astype(np.uint8), x.astype(np.int64) * 2**40, x - 5, x[:0], x[:, :0], x[0], x.T,
-        x[None], np.array(3), np.where(x == 1, np.nan, x), x.astype("datetime64[s]"), x.astype(object),
+        x[None], np.array(3), np.where(x == 1, np.nan, x), x.astype("datetime64[s]"),
+        x.astype(object),
         np.array([{"a": 1}], object), np.zeros(3, [("a", int), ("b", float)]), x.astype(">f4"),
         np.full((3, 3), np.inf), x.astype(np.uint64) + 2**63, np.array(["XZY 010"] * 3),
     ]  # fmt: skip

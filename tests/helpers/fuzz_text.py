@@ -9,8 +9,9 @@ for _ in range(300):
     DEEP = [DEEP]
 NASTY = [
     -1, 0, 1, 2, 3.5, -0.0, 1e308, -1e308, 1e-320, float("nan"), float("inf"), -float("inf"),
-    2**31, 2**63, -(2**63), HUGE, -HUGE, ENDLESS, DEEP, 10**6, 10**12, True, False, "", " ", "x", "nan", "1", "é☃",
-    "a\x00b", "\n", "60s", "1e400s", "-5s", "0s", "nans", "auto", "cuda", "cuda:99", "cpu",
+    2**31, 2**63, -(2**63), HUGE, -HUGE, ENDLESS, DEEP, 10**6, 10**12, True, False, "", " ",
+    "x", "nan", "1", "é☃", "a\x00b", "\n", "60s", "1e400s", "-5s", "0s", "nans", "auto",
+    "cuda", "cuda:99", "cpu",
     "x" * 5000, "../..", "/", "/proc/self/mem", "/dev/null", "~nobody/x", "own.py", "kept.h5",
     "kept", "ring", "shots.txt", [], [1], [[]], [[[1]]], [1, "a"], [float("nan")], [0.0, HUGE],
     ["a", "a"], [2, 2], [-1, 4], [3, 5], [True], {}, {"a": 1}, {"start": 0, "stop": 1, "n": 3},

@@ -213,7 +213,7 @@ def test_one_povm_for_all_sites_is_told_from_one_a_site():
     frame = read_out("pauli-6", MATRICES)
     with pytest.raises(InputError, match="must have one POVM for all sites"):
         outcome_symmetry(frame, "z2")
-    with pytest.raises(InputError, match="povm must be of 4 sites, got .* of 3"):
+    with pytest.raises(InputError, match=r"povm must be of 4 sites, got .* of 3"):
         Born(ghz_state(4), frame)
     same = SitePOVM("x", [povm("pauli-6")] * 3)
     assert Born(ghz_state(3), same).povm is MatrixProduct(3, same).povm is povm("pauli-6")

@@ -230,15 +230,18 @@ class OneWell:
         self.at, self.width = at, width
 
     def log_prob(self, x: Any) -> Any:
+        """Return log q."""
         z = (np.asarray(x, float) - self.at) / self.width
         return -0.5 * (z**2).sum(-1) - 2 * math.log(self.width * math.sqrt(2 * math.pi))
 
     def sample(self, n: int, rng: Any) -> np.ndarray:
+        """Draw n points."""
         from physgen.core.random import as_stream
 
         return self.at + self.width * as_stream(rng).numpy().standard_normal((n, 2))
 
     def sample_and_log_prob(self, n: int, rng: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Draw n points, with their log q."""
         x = self.sample(n, rng)
         return x, self.log_prob(x)
 

@@ -4,8 +4,9 @@ r"""A matrix product state as a normalised distribution of measurement outcomes.
           \rho = \sum_k |\psi_k\rangle \langle\psi_k|, \quad
           \langle s | \psi_k \rangle = A_1^{k_1 s_1} A_2^{k_2 s_2} \cdots A_L^{k_L s_L}
 
-with the measurement M that gave the data, one for all sites or one for each.  With one Kraus index rho is pure; with more it is a
-locally purified density operator: a mixed state, positive by construction.  Fitted by maximum
+with the measurement M that gave the data, one for all sites or one for each.  With one Kraus index
+rho is pure; with more it is a locally purified density operator: a mixed state, positive by
+construction.  Fitted by maximum
 likelihood it is the tomography that other models are compared with [1]_ [2]_.  All its states are
 physical: the energy is never below the ground state's, so a fit to finite data lies above the true
 energy on average.

@@ -11,9 +11,9 @@ chains; and, where a target of the user has a force, of the smallest curvature
 
 .. math:: \min_v \; v \cdot \langle \partial^2 S \rangle v, \qquad |v| = 1
 
-among the first `KRYLOV` vectors of Lanczos from there: chains in many dimensions know the direction
-of their largest spread only roughly, and S is level along a flat direction alone.  The chains run
-away if, all at once,
+among the first `KRYLOV` vectors of Lanczos from there: in many dimensions a few chains know the
+direction of their largest spread only roughly, and S is level along a flat direction alone.  The
+chains run away if, all at once,
 
 * the spread along it grew by 15 % within the look, the second half of all steps,
 * the pull is significantly below the share of all steps allowed that have been made, and 0.1,
