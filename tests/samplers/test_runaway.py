@@ -59,7 +59,7 @@ OBLIQUE_FAR = {
 }
 
 
-@pytest.mark.parametrize("name", OBLIQUE_FAR)
+@pytest.mark.parametrize("name", ["one of many", *map(slow, list(OBLIQUE_FAR)[1:])])
 def test_an_oblique_flat_direction_of_a_hundred(name):
     with pytest.raises(UnboundedTargetError, match="does not pull back"):
         run(HMC(), OBLIQUE_FAR[name](), seed=1, **SHORT)
@@ -73,8 +73,9 @@ def test_the_flattest_direction_is_found_where_the_widest_is_not():
     x = np.random.default_rng(2).standard_normal((64, N)) / np.sqrt([0.02, *spectrum[1:]]) @ q.T
     v = widest_direction(x)
     (flat,) = flattest_direction(target, x, v)
-    assert abs(flat @ q[:, 0]) > 1 - 1e-6
-    assert abs(v @ q[:, 0]) < 0.99
+    # How S rises at n spreads, over n^2: a twentieth is what passes for level.
+    rises = [0.5 * (x @ u).var() * np.sum(spectrum * (q.T @ u) ** 2) for u in (flat, v)]
+    assert rises[0] < 0.01 < 0.05 < rises[1]
 
 
 @pytest.mark.parametrize("seed", [1, *(slow(seed) for seed in range(2, 12))])
