@@ -45,13 +45,28 @@ from .quantum import (
     TFIM as TFIM,
 )
 from .quantum import (
+    XXZ as XXZ,
+)
+from .quantum import (
     Born as Born,
 )
 from .quantum import (
     DensityMatrix as DensityMatrix,
 )
 from .quantum import (
+    IsingLadder as IsingLadder,
+)
+from .quantum import (
+    IsingStrip as IsingStrip,
+)
+from .quantum import (
     MeasurementData as MeasurementData,
+)
+from .quantum import (
+    PauliHamiltonian as PauliHamiltonian,
+)
+from .quantum import (
+    PauliSum as PauliSum,
 )
 from .quantum import (
     bit_flipped as bit_flipped,
@@ -135,6 +150,9 @@ from .samplers import (
 )
 from .samplers import (
     stochastic_flow as stochastic_flow,
+)
+from .samplers import (
+    to_arviz as to_arviz,
 )
 from .targets import Configurations as Configurations
 from .targets import FreeField as FreeField

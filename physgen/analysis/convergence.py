@@ -24,7 +24,7 @@ import numpy as np
 
 from physgen.analysis.autocorrelation import as_series, is_constant
 
-__all__ = ["r_hat", "tail_shape"]
+__all__ = ["load_arviz", "r_hat", "tail_shape"]
 
 _MAX_CHAINS = 256  # more chains hardly sharpen R-hat, and ranks of 1e6 numbers take a second
 
@@ -52,7 +52,7 @@ def r_hat(x: Any) -> float:
         return math.inf
     with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
         warnings.simplefilter("ignore")
-        return float(_arviz().rhat(np.ascontiguousarray(x), method="rank"))
+        return float(load_arviz().rhat(np.ascontiguousarray(x), method="rank"))
 
 
 def tail_shape(log_weight: np.ndarray) -> float:
@@ -62,12 +62,12 @@ def tail_shape(log_weight: np.ndarray) -> float:
     """
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        _, k = _arviz().psislw(log_weight)
+        _, k = load_arviz().psislw(log_weight)
     return float(k)
 
 
 @functools.cache
-def _arviz() -> Any:
+def load_arviz() -> Any:
     """Return ArviZ without the FutureWarning about its own refactoring."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

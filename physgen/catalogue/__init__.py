@@ -4,9 +4,18 @@ from physgen.catalogue.parameters import Parameter
 from physgen.catalogue.systems import (
     Reference,
     System,
+    hamiltonian_systems,
     list_systems,
     load_system,
     target_systems,
 )
 
-__all__ = ["Parameter", "Reference", "System", "list_systems", "load_system", "target_systems"]
+__all__ = [
+    "Parameter",
+    "Reference",
+    "System",
+    "hamiltonian_systems",
+    "list_systems",
+    "load_system",
+    "target_systems",
+]

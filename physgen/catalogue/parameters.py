@@ -2,13 +2,14 @@ r"""The parameters of a catalogued system, as defined in ``system.toml``.
 
     [parameters.kappa]
     meaning = "hopping parameter"
-    type = "number"              # or "integer", or "choice" with choices = [...]
+    type = "number"              # "integer", "text", or "choice" with choices = [...]
     symbol = '$\kappa$'          # on the axes of figures; the name if left out
     default = 0.25               # a parameter without one must be given
     minimum = 0                  # smallest allowed value
     conventions = ["hopping"]    # conventions that have it; all of them if left out
 
-``L``, an extent or a shape, is not a coupling; neither is a choice, such as the convention.
+``L``, an extent or a shape, is not a coupling; neither is a choice, such as the convention, nor a
+text.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from physgen.core.errors import InputError
 
 __all__ = ["Parameter"]
 
-_TYPES = ("number", "integer", "choice")
+_TYPES = ("number", "integer", "choice", "text")
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Parameter:
     Attributes
     ----------
     name, meaning : str
-    type : {"number", "integer", "choice"}
+    type : {"number", "integer", "choice", "text"}
     default : float, int, str or None
         None: the parameter must be given.
     minimum : float or None
@@ -69,7 +70,7 @@ class Parameter:
     @property
     def is_coupling(self) -> bool:
         """Whether the parameter is a number that can be scanned."""
-        return self.type != "choice" and self.name != "L"
+        return self.type not in ("choice", "text") and self.name != "L"
 
     def belongs_to(self, convention: str | None) -> bool:
         """Whether the convention has this parameter."""
@@ -79,6 +80,10 @@ class Parameter:
         """Return `value` as the parameter's type; raise :class:`InputError` if not allowed."""
         if self.type == "choice":
             return check_choice(self.name, value, self.choices)
+        if self.type == "text":
+            if not isinstance(value, str):
+                raise InputError(f"{self.name} must be a text, got {value!r}")
+            return value
         if self.name == "L" and is_list_or_tuple(value):
             return tuple(self.checked(each) for each in value)
         found = self._integer(value) if self.type == "integer" else check_finite(self.name, value)

@@ -1,34 +1,46 @@
 """Read the catalogue of systems: one folder each, of data and no code.
 
-    systems/<name>/system.toml      title, description, parameters, conventions; target, label
+    systems/<name>/system.toml      title, description, parameters, conventions;
+                                    target or hamiltonian, label
                    reference.toml   quantity, parameters, value, error, kind, source
                    README.md  references.bib
 
 ``target = "package.module:Class"`` names the class of an action, or a function that returns an
 action, in physgen or in any importable module; it is called with the parameters by name.  A name
-in braces, as in ``"...:Phi4.from_{convention}"``, is replaced by the value of that choice.  A
-system without a target is a quantum state, which is measured.  A checkout reads these folders
-directly; an installed wheel has a copy.
+in braces, as in ``"...:Phi4.from_{convention}"``, is replaced by the value of that choice.
+``hamiltonian = "package.module:Class"`` names the class of a Hamiltonian in the same way: the
+system is its ground state, which is measured.  A checkout reads these folders directly; an
+installed wheel has a copy.
 """
 
 from __future__ import annotations
 
 import functools
-import string
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from physgen.catalogue.making import Kind, made
 from physgen.catalogue.parameters import Parameter
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
 
-__all__ = ["KINDS", "Reference", "System", "list_systems", "load_system", "target_systems"]
+if TYPE_CHECKING:
+    from physgen.quantum.hamiltonians import Hamiltonian
+
+__all__ = [
+    "KINDS",
+    "Reference",
+    "System",
+    "hamiltonian_systems",
+    "list_systems",
+    "load_system",
+    "target_systems",
+]
 
 KINDS = ("exact", "published", "computed")
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -69,8 +81,8 @@ class System:
     name, title, description : str
     label : str
         Name in tables and figures, in a word or two.
-    path : str or None
-        Path of the class of its target; None for a quantum state.
+    path, hamiltonian_path : str or None
+        Path of the class of its target, or of its Hamiltonian; a system has one of them.
     parameters : mapping of str to Parameter
         If no coupling has several values, the first one counts as the scanned coupling.
     conventions : mapping of str to str
@@ -82,6 +94,7 @@ class System:
     label: str
     description: str
     path: str | None
+    hamiltonian_path: str | None
     parameters: Mapping[str, Parameter]
     conventions: Mapping[str, str]
     folder: Path
@@ -181,11 +194,42 @@ class System:
                 f"a target must be a system with an action, {self.name} is a quantum state; "
                 "see physgen.quantum"
             )
+        kind = Kind("target", "an action", Target)
+        return made(self.name, self.path, kind, self._arguments(parameters))
+
+    def hamiltonian(self, **parameters: Any) -> Hamiltonian:
+        """Return the Hamiltonian of this system at these parameters.
+
+        Parameters that are not given have their defaults.
+
+        Raises
+        ------
+        InputError
+            If the system has no Hamiltonian, a parameter is unknown or missing, or the Hamiltonian
+            refuses its value.
+
+        Examples
+        --------
+        >>> load_system("xxz-1d").hamiltonian(L=6)
+        XXZ(L=6, J=1.0, Delta=1.0, h=0.0, boundary='open')
+        """
+        from physgen.quantum.hamiltonians import Hamiltonian
+
+        if self.hamiltonian_path is None:
+            raise InputError(
+                f"a Hamiltonian must be a system with one, {self.name} has an action; "
+                "see System.target"
+            )
+        kind = Kind("hamiltonian", "a Hamiltonian", Hamiltonian)
+        return made(self.name, self.hamiltonian_path, kind, self._arguments(parameters))
+
+    def _arguments(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the checked arguments of the class, with the defaults."""
         known = ", ".join(self.parameters)
         if unknown := sorted(parameters.keys() - self.parameters.keys()):
             raise InputError(f"parameters of {self.name} are {known}; got {unknown[0]!r}")
         wanted = self.takes(parameters.get("convention"))
-        arguments = {k: p.default for k, p in wanted.items()} | parameters
+        arguments = {k: p.default for k, p in wanted.items()} | dict(parameters)
         if missing := [k for k in wanted if arguments[k] is None]:
             raise InputError(f"{self.name} must be given {missing[0]}, got {parameters}")
         if others := sorted(parameters.keys() - wanted.keys()):
@@ -193,26 +237,7 @@ class System:
                 f"{self.name} in the convention {arguments['convention']!r} takes "
                 f"{', '.join(wanted)}; got {others[0]!r}"
             )
-        return self._made({k: p.checked(arguments[k]) for k, p in wanted.items()})
-
-    def _made(self, arguments: Mapping[str, Any]) -> Any:
-        """Return the object that the callable at `path` makes from the arguments."""
-        placed = {name for _, name, _, _ in string.Formatter().parse(str(self.path)) if name}
-        path = str(self.path).format_map(arguments)
-        others = {k: v for k, v in arguments.items() if k not in placed}
-        rule = f"target of {self.name} must be the class of an action, 'package.module:Class'"
-        module, _, names = path.partition(":")
-        try:
-            maker: Any = functools.reduce(getattr, names.split("."), import_module(module))
-        except Exception as error:  # a foreign module may raise anything
-            raise InputError(f"{rule}, got {path!r} ({type(error).__name__}: {error})") from error
-        try:
-            made = maker(**others)
-        except TypeError as error:
-            raise InputError(f"{rule} that takes {', '.join(others)}, got {error}") from error
-        if not isinstance(made, Target):
-            raise InputError(f"{rule}, got {path!r}, which makes a {type(made).__name__}")
-        return made
+        return {k: p.checked(arguments[k]) for k, p in wanted.items()}
 
 
 def list_systems() -> list[str]:
@@ -233,6 +258,12 @@ def target_systems() -> dict[str, System]:
     return {system.name: system for system in systems if system.path is not None}
 
 
+def hamiltonian_systems() -> dict[str, System]:
+    """Return the systems with a Hamiltonian, by name; [system] may name these."""
+    systems = (load_system(name) for name in list_systems())
+    return {system.name: system for system in systems if system.hamiltonian_path is not None}
+
+
 @functools.cache
 def _load(folder: Path) -> System:
     """Read the one file that configs need; the others are read on demand."""
@@ -240,14 +271,19 @@ def _load(folder: Path) -> System:
     required = {"title", "description", "parameters", "conventions"}
     if missing := required - about.keys():
         raise InputError(f"{where} must contain {', '.join(sorted(missing))}")
-    if unknown := sorted(about.keys() - required - {"target", "label"}):
-        raise InputError(f"{where} may also contain target and label, got {unknown[0]!r}")
+    if unknown := sorted(about.keys() - required - {"target", "hamiltonian", "label"}):
+        raise InputError(
+            f"{where} may also contain target, hamiltonian and label, got {unknown[0]!r}"
+        )
+    if "target" in about and "hamiltonian" in about:
+        raise InputError(f"{where} must name a target or a hamiltonian, got both")
     return System(
         name=folder.name,
         title=about["title"],
         label=about.get("label", about["title"]),
         description=about["description"].strip(),
         path=about.get("target"),
+        hamiltonian_path=about.get("hamiltonian"),
         parameters={
             name: Parameter.from_table(name, table, where)
             for name, table in about["parameters"].items()

@@ -100,6 +100,8 @@ def _origin(data: MeasurementData) -> list[str]:
         t = data.tfim
         couplings = f"J = {t.J:g}, h = {t.h:g}, {t.boundary}"
         lines.append(f"Hamiltonian     {attrs['hamiltonian']}; {couplings}")
+    elif data.hamiltonian is not None:
+        lines.append(f"Hamiltonian     {attrs['hamiltonian']}")
     return lines
 
 

@@ -59,9 +59,11 @@ def _print_section(console: Console, name: str, info: FieldInfo, cls: type[BaseM
 
 
 _OTHERS = {
+    "system": "the parameters of the system (`physgen systems NAME`)",
     "target": "the couplings of the system (`physgen systems NAME`)",
     "sampler": "the settings of the algorithm",
     "model": "the arguments of the family's class",
+    "observables": 'operators by names of your own: NAME = "sum XX + YY + ZZ" or "X0 Z3 Y7"',
 }
 
 

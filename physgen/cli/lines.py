@@ -10,24 +10,15 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from physgen.workflow.reporting import Reporter
+from physgen.workflow.reporting import Reporter, eta
 
 if TYPE_CHECKING:
     from physgen.training import Progress as FitProgress
     from physgen.workflow.reporting import ScanProgress
 
-__all__ = ["LineReporter", "drawn", "duration", "figures_of_merit", "mixing", "updates"]
+__all__ = ["LineReporter", "drawn", "figures_of_merit", "mixing", "updates"]
 
 LINE_EVERY_S = 10.0  # between lines about a fit where there is no terminal
-
-
-def duration(seconds: float) -> str:
-    """Return a time as a clock shows it."""
-    if not seconds < 1e7:  # also catches NaN
-        return "?"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def figures_of_merit(p: FitProgress, held_out_floor: float | None) -> str:
@@ -86,10 +77,10 @@ class LineReporter(Reporter):
         p = progress
         if not self._is_time() and p.step < p.n_steps:
             return
+        rate = f"{p.samples_per_second:,.0f} {p.item}/s"
         self._say(
             f"train     epoch {p.epoch}/{p.n_epochs}, step {p.step}/{p.n_steps}, "
-            f"{figures_of_merit(p, held_out_floor)}, "
-            f"{p.samples_per_second:,.0f} {p.item}/s, ETA {duration(p.eta_s)}"
+            + ", ".join(filter(None, (figures_of_merit(p, held_out_floor), rate, eta(p.eta_s))))
         )
 
     def sampled(self, progress: ScanProgress) -> None:
@@ -97,10 +88,8 @@ class LineReporter(Reporter):
         if not self._is_time():
             return
         told = [drawn(p), updates(p.updates_per_second), mixing(p)]
-        self._say(
-            f"sample    {p.number}/{p.n_points} {p.point}: {', '.join(filter(None, told))}; "
-            f"ETA {duration(p.eta_s)}"
-        )
+        line = f"sample    {p.number}/{p.n_points} {p.point}: {', '.join(filter(None, told))}"
+        self._say("; ".join(filter(None, (line, eta(p.eta_s)))))
 
     def update(self, stage: str, text: str) -> None:
         if self._is_time():

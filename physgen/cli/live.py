@@ -13,8 +13,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.status import Status
 from rich.text import Text
 
-from physgen.cli.lines import drawn, duration, figures_of_merit, mixing, updates
-from physgen.workflow.reporting import Reporter
+from physgen.cli.lines import drawn, figures_of_merit, mixing, updates
+from physgen.workflow.reporting import Reporter, eta
 
 if TYPE_CHECKING:
     from physgen.training import Progress as FitProgress
@@ -34,7 +34,7 @@ class _Eta(ProgressColumn):
     """The time left, as estimated by the work itself."""
 
     def render(self, task: Task) -> Text:
-        return Text(f"ETA {duration(task.fields.get('eta', math.inf))}", style="dim")
+        return Text(eta(task.fields.get("eta", math.inf)), style="dim")
 
 
 class RichReporter(Reporter):

@@ -12,7 +12,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from physgen.plotting.scan import coupling_label
-from physgen.plotting.style import COLOR, OUTCOME_COLORS, figure, note
+from physgen.plotting.style import COLOR, MARKERS, OUTCOME_COLORS, figure, note
 
 __all__ = ["plot_agreement"]
 
@@ -38,7 +38,7 @@ def plot_agreement(estimates: xr.Dataset, agreement: xr.Dataset) -> Figure:
             label = estimates[name_of].attrs.get("long_name", name_of)
             pulls = agreement["pull"].isel(quantity=q).values.reshape(-1, len(x))
             at = np.broadcast_to(x + shifts[q] * step, pulls.shape)
-            left.plot(at.ravel(), pulls.ravel(), "o", ms=3.4, mew=0, alpha=0.8,
+            left.plot(at.ravel(), pulls.ravel(), MARKERS[q % len(MARKERS)], ms=3.6, mew=0,
                       color=OUTCOME_COLORS[q % len(OUTCOME_COLORS)], label=label)  # fmt: skip
         left.axhspan(-1, 1, color="#E6E8EB", zorder=0)
         left.axhline(0, color=COLOR["exact"], lw=0.8)
@@ -49,7 +49,7 @@ def plot_agreement(estimates: xr.Dataset, agreement: xr.Dataset) -> Figure:
         values = values[np.isfinite(values)]
         bins = np.linspace(-5, 5, 41)
         right.hist(np.clip(values, -5, 5), bins=bins, orientation="horizontal",
-                   color=COLOR["data"], alpha=0.7)  # fmt: skip
+                   color=COLOR["data"])  # fmt: skip
         y = np.linspace(-5, 5, 201)
         normal = np.exp(-(y**2) / 2) / np.sqrt(2 * np.pi)
         right.plot(len(values) * (bins[1] - bins[0]) * normal, y, color=COLOR["exact"], lw=1.2)

@@ -58,12 +58,14 @@ def plot_binder(
         left.set(ylabel="$U_L$", title="Binder cumulant")
         left.legend(loc="best")
         right.set_title("where the curves cross")
-        _zoom(right, one, crossings)
+        _zoom(right, one, crossings, critical or {})
     return fig
 
 
-def _zoom(ax: Axes, one: xr.Dataset, crossings: xr.Dataset | None) -> None:
-    """Show the crossings, and the curves through the points of the scan next to them."""
+def _zoom(
+    ax: Axes, one: xr.Dataset, crossings: xr.Dataset | None, critical: Mapping[str, float]
+) -> None:
+    """Show the crossings with their whole error bars, the curves near them, the known point."""
     if crossings is None or not crossings.sizes.get("pair"):
         note(ax, "no two curves cross in this range")
         return
@@ -76,19 +78,30 @@ def _zoom(ax: Axes, one: xr.Dataset, crossings: xr.Dataset | None) -> None:
             color = colors[int(crossings[f"L_{size}"][k])]
             x, y = crossings["at"].values[k], crossings[f"binder_{size}"].values[k]
             ax.plot(x, y, color=color, lw=1.3)
-    known = error[np.isfinite(error)]
-    spacing = float(np.ptp(crossings["at"].values[0]))
-    least = float(known.max()) if known.size else 0.2 * spacing
-    reach = 2.5 * max(least, float(np.ptp(at)) / 2, 0.01 * spacing)
-    middle = (float(at.min()) + float(at.max())) / 2
-    low, high = middle - 1.6 * reach, middle + 1.6 * reach
-    low, high = max(low, float(crossings["at"].min())), min(high, float(crossings["at"].max()))
-    ax.set_xlim(low, high)
-    inside = (crossings["at"].values >= low) & (crossings["at"].values <= high)
-    seen = np.concatenate(
-        [crossings[f"binder_{size}"].values[inside] for size in ("small", "large")]
-    )
-    pad = 0.08 * float(np.ptp(seen)) or 0.01
-    ax.set_ylim(float(seen.min()) - pad, float(seen.max()) + pad)
+    _set_limits(ax, crossings, critical)
     pairs = zip(crossings["L_small"].values, crossings["L_large"].values, at, error)
     note(ax, "\n".join(f"{a}, {b}:  {format_estimate(c, e)}" for a, b, c, e in pairs))
+
+
+def _set_limits(ax: Axes, crossings: xr.Dataset, critical: Mapping[str, float]) -> None:
+    """Zoom in on the crossings; no error bar is cut, and the known point is inside."""
+    at, error = crossings["coupling"].values, crossings["coupling_error"].values
+    mesh = crossings["at"].values
+    known = error[np.isfinite(error)]
+    spacing = float(np.ptp(mesh[0]))
+    least = float(known.max()) if known.size else 0.2 * spacing
+    reach = 4 * max(least, float(np.ptp(at)) / 2, 0.01 * spacing)
+    middle = (float(at.min()) + float(at.max())) / 2
+    zoom = [max(middle - reach, float(mesh.min())), min(middle + reach, float(mesh.max()))]
+    bars = np.where(np.isfinite(error), error, 0.0)
+    exact = [critical["coupling"]] if critical else []
+    inside = np.concatenate([zoom, at - bars, at + bars, exact])
+    margin = 0.04 * float(np.ptp(inside))
+    low, high = float(inside.min()) - margin, float(inside.max()) + margin
+    ax.set_xlim(low, high)
+    near = (mesh >= low) & (mesh <= high)
+    curves = [crossings[f"binder_{size}"].values[near] for size in ("small", "large")]
+    exact = [critical["binder"]] if "binder" in critical else []
+    seen = np.concatenate([*curves, crossings["binder"].values, exact])
+    pad = 0.08 * float(np.ptp(seen)) or 0.01
+    ax.set_ylim(float(seen.min()) - pad, float(seen.max()) + pad)

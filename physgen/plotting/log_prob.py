@@ -30,7 +30,7 @@ def plot_log_prob(validation: xr.Dataset) -> Figure:
     with figure(8.4, 4.0) as fig:
         left, right = fig.subplots(1, 2, width_ratios=(1.15, 1))
         left.plot(
-            log_p, log_q, "o", ms=3, mew=0, alpha=0.35, color=COLOR["model"], rasterized=True
+            log_p, log_q, "o", ms=2, mew=0, alpha=0.85, color=COLOR["model"], rasterized=True
         )
         if log_p.size:
             low, high = min(log_p.min(), log_q.min()), max(log_p.max(), log_q.max())
@@ -53,7 +53,7 @@ def plot_log_prob(validation: xr.Dataset) -> Figure:
             half = max(float(np.ptp(difference)) / 2, 1e-6)  # a perfect model has no spread
             middle = (difference.max() + difference.min()) / 2
             span = (middle - half, middle + half)
-            right.hist(difference, bins=40, range=span, color=COLOR["model"], alpha=0.75)
+            right.hist(difference, bins=40, range=span, color=COLOR["model"])
             right.axvline(0, color=COLOR["exact"], lw=1.2)
             right.axvline(mean, color=COLOR["data"], lw=1.6, ls=(0, (5, 3)))
             right.set_ylim(0, right.get_ylim()[1] * 1.3)  # room for the note

@@ -13,11 +13,11 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from physgen.plotting.style import COLOR, figure, sequence
+from physgen.plotting.style import COLOR, MARKERS, figure, sequence
 
 __all__ = ["plot_scan"]
 
-MARKERS = "osD^vP"
+FILLS = ("empty", "full", "left", "top")  # of the markers of each generator
 
 
 def plot_scan(
@@ -60,7 +60,7 @@ def plot_scan(
             error = series[f"{quantity}_error"]
             ax.errorbar(x, series[quantity], error, **{**style, **guide})
             if lower is not None:
-                dots = {"color": style["color"], "marker": style["marker"], "mfc": style["mfc"]}
+                dots = {k: style[k] for k in ("color", "marker", "mfc", "mfcalt", "fillstyle")}
                 lower.plot(x, series[pull], ls="", ms=3.6, mew=0.9, **dots)
         _lines(ax, quantity, estimates, exact)
         if critical is not None:
@@ -84,18 +84,24 @@ def plot_scan(
 
 
 def series_of(estimates: xr.Dataset) -> Iterator[tuple[dict, xr.Dataset]]:
-    """Yield the style and the points of every L and generator, L by L."""
+    """Yield the style and the points of every L and generator, L by L.
+
+    Sizes differ in marker and colour, generators in how the marker is filled.
+    """
     extents, generators = estimates["L"].values, estimates["generator"].values
     colors = sequence(len(extents))
     for i, L in enumerate(extents):
         for j, name in enumerate(generators):
             label = f"L = {L}" if len(generators) == 1 else f"L = {L}, {name}"
+            fill = FILLS[j % len(FILLS)]
             style = {
                 "fmt": "",
                 "ls": "",
-                "marker": MARKERS[j % len(MARKERS)],
+                "marker": MARKERS[i % len(MARKERS)],
                 "color": colors[i],
-                "mfc": "white" if j % 2 == 0 else colors[i],
+                "mfc": "white" if fill == "empty" else colors[i],
+                "mfcalt": "white",
+                "fillstyle": "full" if fill == "empty" else fill,
                 "ms": 4.6,
                 "mew": 1.1,
                 "elinewidth": 1.1,

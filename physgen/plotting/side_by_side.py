@@ -51,7 +51,8 @@ def plot_side_by_side(estimates: xr.Dataset, agreement: xr.Dataset | None = None
                         ax.plot(pulls, np.full(pulls.size, y + shift), marker, ms=4.2, label=text,
                                 color=color, mfc=color if marker == "o" else "white")  # fmt: skip
                         text = None
-        ax.set_yticks(range(len(names)), names)
+        heads = [str(estimates[name].attrs.get("head", name)) for name in names]
+        ax.set_yticks(range(len(names)), heads)
         ax.invert_yaxis()
         ax.axvline(0, color=COLOR["exact"], lw=0.8)
         ax.set(xlabel="difference / error", title="Every quantity, from every generator")

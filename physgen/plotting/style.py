@@ -12,9 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-__all__ = ["COLOR", "OUTCOME_COLORS", "figure", "note", "render", "sequence"]
+__all__ = ["COLOR", "MARKERS", "OUTCOME_COLORS", "figure", "note", "render", "sequence"]
 
-# Okabe and Ito, Color Universal Design (2008).
+# After Okabe and Ito, Color Universal Design (2008); colours that have a contrast below 3 on white
+# are darker here.  Lines, markers and text keep that contrast (WCAG 2.1, criterion 1.4.11).
 COLOR = {
     "data": "#0072B2",
     "model": "#D55E00",
@@ -22,7 +23,8 @@ COLOR = {
     "floor": "#009E73",
     "faint": "#8A8F98",
 }
-OUTCOME_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+OUTCOME_COLORS = ("#0072B2", "#D55E00", "#009E73", "#A6488B", "#9A7000", "#4A4F57")
+MARKERS = "osD^vP"  # so that what colours tell apart can be told without them
 
 _RC: dict[Any, Any] = {
     "svg.hashsalt": "physgen",  # or an SVG would differ from one call to the next
@@ -72,7 +74,7 @@ def note(ax: Axes, text: str, x: float = 0.98, y: float = 0.04) -> None:
 
 def sequence(n: int) -> list[Any]:
     """Return n colours from light to dark, for ordered values (such as lattice extents)."""
-    ends = (0.78, 0.0) if n > 1 else (0.35, 0.35)
+    ends = (0.55, 0.0) if n > 1 else (0.35, 0.35)  # lighter ones would be lost on white
     step = (ends[1] - ends[0]) / max(n - 1, 1)
     return [mpl.colormaps["viridis"](ends[0] + step * k) for k in range(n)]
 

@@ -40,7 +40,7 @@ def plot_weights(
             both = x if other is None else np.concatenate([x, other])
             low, high = np.quantile(both, [0.0005, 0.9995])
             bins = np.linspace(min(low, -0.05), max(high, 0.05), 61)
-            ax.hist(x, bins, density=True, color=COLOR["model"], alpha=0.55, label="model")
+            ax.hist(x, bins, density=True, color=COLOR["model"], alpha=0.85, label="model")
             if other is not None:
                 ax.hist(other, bins, density=True, histtype="step", color=COLOR["data"],
                         lw=1.5, label="target")  # fmt: skip

@@ -14,6 +14,10 @@ from .data import MeasurementData as MeasurementData
 from .density_matrix import DensityMatrix as DensityMatrix
 from .estimators import estimate_observables as estimate_observables
 from .ground_state import ground_state as ground_state
+from .hamiltonians import Hamiltonian as Hamiltonian
+from .hamiltonians import PauliHamiltonian as PauliHamiltonian
+from .ising_strips import IsingLadder as IsingLadder
+from .ising_strips import IsingStrip as IsingStrip
 from .mps import MPS as MPS
 from .noise import (
     bit_flipped as bit_flipped,
@@ -31,6 +35,7 @@ from .noise import (
     misread as misread,
 )
 from .outcome_orders import outcome_table as outcome_table
+from .pauli_sum import PauliSum as PauliSum
 from .povm import POVM as POVM
 from .povm import merge_map as merge_map
 from .povm import povm as povm
@@ -59,3 +64,4 @@ from .states import (
 )
 from .symmetry import outcome_symmetry as outcome_symmetry
 from .tfim import TFIM as TFIM
+from .xxz import XXZ as XXZ

@@ -24,6 +24,7 @@ import xarray as xr
 
 from physgen.core.errors import InputError
 from physgen.quantum.data_files import bare_array, description_of, group_of_outcomes
+from physgen.quantum.hamiltonians import hamiltonian_of
 from physgen.quantum.povm import POVM, merge_map
 from physgen.quantum.povm import povm as named_povm
 from physgen.quantum.settings import Settings, check_labels
@@ -44,7 +45,7 @@ class MeasurementData:
     povm : POVM, SitePOVM or str
         The measurement, with its order of outcomes; the same for all sites, or one a site.
     attrs : mapping, optional
-        Plain values: the Hamiltonian (``tfim.attrs()``), source, licence, how it was made.
+        Plain values: the Hamiltonian (its ``attrs()``), source, licence, how it was made.
     settings : array_like of int, shape (n,), optional
         Labels for a POVM that is made of bases (pauli-6, with any noise): shots with one label
         share their basis on every site.  None: the bases were drawn at random, as the POVM says,
@@ -54,8 +55,8 @@ class MeasurementData:
     ----------
     outcomes : ndarray of uint8 or ShotFile, shape (n, L)
     settings : ndarray of int64 or None, shape (n,)
-    tfim : TFIM or None
-        The Hamiltonian, if the attributes name one.
+    hamiltonian : Hamiltonian or None
+        The Hamiltonian, if the attributes name one: a TFIM, or the terms of any other.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class MeasurementData:
                 f"outcomes must have L = {self.attrs['L']} sites as their attributes say, "
                 f"got {self.L}"
             )
-        self.tfim = TFIM.from_attrs(self.attrs) if "hamiltonian" in self.attrs else None
+        self.hamiltonian = hamiltonian_of(self.attrs)
         self.settings: np.ndarray | None = None
         if settings is not None:
             if self.povm.bases is None:
@@ -109,6 +110,11 @@ class MeasurementData:
     def L(self) -> int:
         """Number of sites."""
         return self.outcomes.shape[1]
+
+    @property
+    def tfim(self) -> TFIM | None:
+        """The Hamiltonian, if it is a transverse-field Ising chain."""
+        return self.hamiltonian if isinstance(self.hamiltonian, TFIM) else None
 
     @cached_property
     def setting_table(self) -> Settings | None:

@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 
 from physgen.core.arrays import to_numpy
-from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 from physgen.quantum.arrays import read_arrays
 from physgen.quantum.mps import MPS
 from physgen.quantum.noise import check_kraus, depolarising
-from physgen.quantum.povm import PAULI
+from physgen.quantum.pauli_matrices import string_entries
+from physgen.quantum.pauli_sum import PauliSum, pauli_strings
 from physgen.quantum.tomography import functionals
 
 __all__ = ["DensityMatrix"]
@@ -110,23 +110,19 @@ class DensityMatrix:
             rho = np.einsum("kst,atbuc,kvu->asbvc", K, x, K.conj(), optimize=True)
         return DensityMatrix(rho.reshape(2**L, 2**L))
 
-    def expectation(self, paulis: Mapping[int, str]) -> float:
-        """Return the expectation value of a product of Pauli matrices, as MPS.expectation does.
+    def expectation(self, paulis: PauliSum | Mapping[int, str]) -> float:
+        """Return the expectation value of an operator, as MPS.expectation does.
 
         Parameters
         ----------
-        paulis : mapping of site to {"I", "X", "Y", "Z"}
-            Identity elsewhere; ``{3: "Z", 7: "Z"}`` is <Z_3 Z_7>.
+        paulis : PauliSum, or mapping of site to {"I", "X", "Y", "Z"}
+            Of a mapping, identity elsewhere: ``{3: "Z", 7: "Z"}`` is <Z_3 Z_7>.
         """
-        for site, pauli in paulis.items():
-            check_choice("pauli", pauli, tuple(PAULI))
-            if not 0 <= site < self.L:
-                raise InputError(f"site must be in 0..{self.L - 1}, got {site}")
-        sites = sorted(paulis)
-        operator = np.ones((1, 1))
-        for site in sites:
-            operator = np.kron(operator, PAULI[paulis[site]])
-        return float(np.einsum("ij,ji->", functionals.reduced(self.rho, sites), operator).real)
+        rows, total = np.arange(len(self.rho)), 0.0
+        for string, c in pauli_strings(paulis, self.L):
+            columns, values = string_entries(string, self.L)
+            total += c * float((self.rho[rows, columns] * values).sum().real)
+        return total
 
     def purity(self) -> float:
         """Return Tr rho^2: 1 for a pure state, 2**-L for the fully mixed one."""

@@ -19,7 +19,7 @@ that a false alarm among all values of one observable (Bonferroni) has probabili
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,10 @@ import xarray as xr
 from physgen.core.checks import check_choice, check_positive_int
 from physgen.core.errors import InputError
 from physgen.quantum.duals import cross_fitted_weights
+from physgen.quantum.energies import energy_floor, sum_of
+from physgen.quantum.hamiltonians import Hamiltonian
+from physgen.quantum.operators import add_operators, as_operators, operator_values, unseen
+from physgen.quantum.pauli_sum import PauliSum
 from physgen.quantum.povm import POVM
 from physgen.quantum.shots import ShotFile
 from physgen.quantum.site_povm import SitePOVM, of_outcomes
@@ -43,7 +47,6 @@ FALSE_ALARM = 1e-3  # probability for one observable, all its values together
 
 _DIMS = {"energy": (), "x": ("site",), "z": ("site",), "zz": ("pair",)}
 _DIMS |= {"x_mean": (), "z_mean": ()}
-_UNITS = {"energy": "unit of J and h"}  # all others are pure numbers
 _LONG_NAMES = {
     "energy": "total energy <H>",
     "x": "<X_i>",
@@ -57,13 +60,14 @@ _LONG_NAMES = {
 def estimate_observables(
     outcomes: MeasurementData | Any,
     povm: POVM | SitePOVM | None = None,
-    tfim: TFIM | None = None,
+    tfim: Hamiltonian | None = None,
     *,
     batch_size: int = 16384,
     error: str = "strata",
     duals: str = "canonical",
+    operators: Mapping[str, PauliSum | str] | None = None,
 ) -> xr.Dataset:
-    """Estimate energy, <X_i>, <Z_i> and <Z_c Z_{c+r}> with standard errors.
+    """Estimate energy, <X_i>, <Z_i>, <Z_c Z_{c+r}> and operators of your own, with errors.
 
     Parameters
     ----------
@@ -71,9 +75,9 @@ def estimate_observables(
         Shots, n >= 2.  Shots in an array are taken as independent.
     povm : POVM, optional
         The measurement of an array of outcomes; MeasurementData has its own.
-    tfim : TFIM, optional
-        The Hamiltonian for the energy (default: the one in the MeasurementData); without one
-        there is no energy.
+    tfim : Hamiltonian, optional
+        The Hamiltonian for the energy (default: the one in the MeasurementData), a TFIM or any
+        other; without one there is no energy.
     batch_size : int
         Shots handled at a time; it affects the memory, not the result.
     error : {"strata", "cluster"}
@@ -81,14 +85,17 @@ def estimate_observables(
     duals : {"canonical", "optimised"}
         Optimised duals are adapted to the state of each site (:mod:`physgen.quantum.duals`): a
         smaller error of <X_i> and <Z_i>, and mostly of the rest.  Only for shots without labels.
+    operators : mapping of str to PauliSum or str, optional
+        Hermitian operators by name, such as ``{"heisenberg": "sum XX + YY + ZZ"}``; ``sum`` goes
+        around where the Hamiltonian is periodic (:mod:`physgen.quantum.operators`).
 
     Returns
     -------
     xarray.Dataset
         ``energy``, ``x`` and ``z`` (site), ``zz`` (pair, with coords i and r), ``x_mean``,
-        ``z_mean``; each with ``*_error`` and an int8 flag ``*_unphysical``.  The flags of all
-        values of one observable together raise a false alarm with probability at most
-        ``attrs["unphysical_level"]``.  Observables that the measurement does not determine are
+        ``z_mean``, and the operators; each with ``*_error`` and an int8 flag ``*_unphysical``.
+        The flags of all values of one observable together raise a false alarm with probability
+        at most ``attrs["unphysical_level"]``.  What the measurement does not determine is
         absent (for labelled settings: NaN on those sites) and named in ``attrs["missing"]``.
 
     Raises
@@ -104,7 +111,7 @@ def estimate_observables(
     settings = None
     if isinstance(outcomes, MeasurementData):
         data = outcomes if povm is None else outcomes.require(povm)
-        povm, tfim, settings = data.povm, tfim or data.tfim, data.setting_table
+        povm, tfim, settings = data.povm, tfim or data.hamiltonian, data.setting_table
         outcomes = data.outcomes
     if povm is None:
         raise InputError("povm must be given with an array of outcomes, got none")
@@ -116,6 +123,12 @@ def estimate_observables(
         raise InputError(f"outcomes must be at least 2 shots of shape (n, L), got {x.shape}")
     if L is not None and x.shape[1] != L:
         raise InputError(f"outcomes must have shape (n, {L}), got {x.shape}")
+    ring = tfim is not None and tfim.boundary == "periodic"
+    own = as_operators(operators, x.shape[1], "periodic" if ring else "open")
+    # A TFIM has sums of its own for the energy; that of any other Hamiltonian is an operator.
+    chain = tfim if isinstance(tfim, TFIM) else None
+    terms = sum_of(tfim)
+    wanted = own if terms is None else own | {"energy": terms}
     if settings is not None and duals == "optimised":
         raise InputError(
             "duals must be 'canonical' for labelled settings, whose estimates use none, "
@@ -123,14 +136,23 @@ def estimate_observables(
         )
     if settings is not None:
         from physgen.quantum.pooled import pooled_estimates
+        from physgen.quantum.pooled_operators import pooled_operators
 
         mean, errors, missing, estimator = pooled_estimates(
-            x, settings, tfim, batch_size, error, povm
+            x, settings, chain, batch_size, error, povm
         )
+        means, own_errors, lost = pooled_operators(x, settings, wanted, povm, batch_size, error)
+        if "energy" in means:
+            mean["energy"], errors["energy"] = map(
+                np.array, (means["energy"], own_errors["energy"])
+            )
     else:
         weights = cross_fitted_weights(x, povm, batch_size) if duals == "optimised" else None
-        mean, errors = _sample_means(x, povm, tfim, batch_size, weights)
-        missing = _unseen(povm, tfim)
+        lost = unseen(wanted, povm, len(x))
+        seen = {name: operator for name, operator in wanted.items() if name not in lost}
+        mean, errors = _sample_means(x, povm, chain, batch_size, weights, seen)
+        means, own_errors = mean, errors
+        missing = _unseen(povm, chain)
         frame = "dual frame" if weights is None else "optimised duals, cross-fitted"
         estimator = f"{frame}, mean over shots; error = std / sqrt(n), independent shots"
     ds = observables_dataset(
@@ -144,6 +166,8 @@ def estimate_observables(
     )
     for name in [name for name in errors if name in ds]:
         _add_error(ds, name, errors[name], tfim)
+    ds = add_operators(ds, own, means, own_errors, FALSE_ALARM)
+    missing = "; ".join([*filter(None, [missing]), *lost.values()])
     ds.attrs |= {"n": len(x), "povm": povm.name, "unphysical_level": FALSE_ALARM}
     if missing:
         ds.attrs["missing"] = missing
@@ -155,7 +179,8 @@ def _sample_means(
     povm: POVM | SitePOVM,
     tfim: TFIM | None,
     batch_size: int,
-    weights: tuple[np.ndarray, np.ndarray] | None = None,
+    weights: tuple[np.ndarray, np.ndarray] | None,
+    operators: Mapping[str, PauliSum],
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Return the mean over shots of every observable, and its standard error."""
     n = 0
@@ -163,7 +188,8 @@ def _sample_means(
     scatter: dict[str, np.ndarray] = {}  # sum of squared deviations from the mean
     for batch, w in _batches(x, batch_size, weights):
         m, n = len(batch), n + len(batch)
-        for name, value in shot_values(batch, povm, tfim, w).items():
+        found = shot_values(batch, povm, tfim, w) | operator_values(batch, povm, operators, w)
+        for name, value in found.items():
             batch_mean = value.mean(axis=0)
             batch_scatter = ((value - batch_mean) ** 2).sum(axis=0)
             if name not in mean:
@@ -199,12 +225,14 @@ def _unseen(povm: POVM | SitePOVM, tfim: TFIM | None) -> str:
     return f"{listed}: {povm.name} does not see {' or '.join(blind)}" if blind else ""
 
 
-def _add_error(ds: xr.Dataset, name: str, error: np.ndarray, tfim: TFIM | None) -> None:
+def _add_error(ds: xr.Dataset, name: str, error: np.ndarray, tfim: Hamiltonian | None) -> None:
     """Add the standard error of an observable, and the flags of unphysical values."""
     dims, value = _DIMS[name], ds[name].to_numpy()
-    ds[f"{name}_error"] = (dims, error, _named(f"standard error of {name}", name))
+    units = ds[name].attrs["units"]
+    ds[f"{name}_error"] = (dims, error, _named(f"standard error of {name}", units))
     if name == "energy" and tfim is not None:
-        outside, rule = tfim.ground_state_energy() - value, "below the ground-state energy"
+        floor, rule = energy_floor(tfim)
+        outside = floor - value
     else:
         outside, rule = np.abs(value) - 1.0, "outside [-1, 1]"
     z = NormalDist().inv_cdf(1 - FALSE_ALARM / value.size)
@@ -261,7 +289,7 @@ def shot_values(
 
 
 def observables_dataset(
-    tfim: TFIM | None,
+    tfim: Hamiltonian | None,
     *,
     energy: float | None,
     x: np.ndarray | None,
@@ -283,9 +311,10 @@ def observables_dataset(
     given = {"energy": energy, "x": x, "z": z, "zz": zz}
     given |= {"x_mean": _mean(x), "z_mean": _mean(z)}
     hamiltonian = {} if tfim is None else tfim.attrs()
+    units = {"energy": hamiltonian.get("energy_units", "unit of J and h")}  # others: 1
     return xr.Dataset(
         {
-            name: (_DIMS[name], value, _named(_LONG_NAMES[name], name))
+            name: (_DIMS[name], value, _named(_LONG_NAMES[name], units.get(name, "1")))
             for name, value in given.items()
             if value is not None
         },
@@ -303,5 +332,5 @@ def _mean(profile: np.ndarray | None) -> float | None:
     return None if np.isnan(mean) else mean
 
 
-def _named(long_name: str, quantity: str) -> dict[str, str]:
-    return {"long_name": long_name, "units": _UNITS.get(quantity, "1")}
+def _named(long_name: str, units: str) -> dict[str, str]:
+    return {"long_name": long_name, "units": units}

@@ -1,4 +1,7 @@
-r"""Ground states of the transverse-field Ising chain as matrix product states.
+r"""Ground states as matrix product states.
+
+The transverse-field Ising chain has closed forms, and a path of its own; every other Hamiltonian
+takes the path of :mod:`physgen.quantum.dmrg`.
 
 TeNPy's density-matrix renormalisation group conserves the parity :math:`P = \prod_i X_i`, so the
 state has exact parity even if the two lowest levels are exponentially close (h < J), and no
@@ -22,32 +25,32 @@ import numpy as np
 
 from physgen.core.checks import check_positive, check_positive_int
 from physgen.core.errors import InputError
+from physgen.quantum.dmrg import MAX_TRUNCATION, general_ground_state
+from physgen.quantum.hamiltonians import Hamiltonian
 from physgen.quantum.mps import MPS
 from physgen.quantum.povm import PAULI
 from physgen.quantum.tfim import TFIM
 
 __all__ = ["ground_state"]
 
-_MAX_TRUNCATION = 1e-4
-
 _HADAMARD = np.array([[1.0, 1.0], [1.0, -1.0]]) / np.sqrt(2.0)
 
 
 def ground_state(
-    tfim: TFIM,
+    hamiltonian: Hamiltonian,
     chi_max: int = 32,
     *,
     svd_min: float = 1e-8,
     max_sweeps: int = 30,
     progress: Callable[[int, float, float], None] | None = None,
 ) -> MPS:
-    """Return the ground state of a chain.
+    """Return the ground state of a Hamiltonian.
 
     Parameters
     ----------
-    tfim : TFIM
-        The Hamiltonian; J and h not both 0.  A critical ring needs the square of an open chain's
-        bond.
+    hamiltonian : Hamiltonian
+        A :class:`TFIM`, J and h not both 0, or any other with a term beside the identity.  A
+        critical ring needs the square of an open chain's bond.
     chi_max : int
         Largest bond dimension.  At the critical point and L = 50 the energy error is 2e-11 for
         24 and 7e-13 for 32.  An error is raised if a single truncation discards more than 1e-4.
@@ -61,25 +64,39 @@ def ground_state(
     Returns
     -------
     MPS
-        Real, right-canonical; ``attrs`` holds the Hamiltonian, ``energy`` (contracted),
-        ``energy_error`` (energy minus the closed form), ``parity`` <P>, ``truncation_error`` (the
-        largest weight that the last sweep discarded at one bond), ``n_sweeps`` and ``converged``
-        (false if the energy still changed after `max_sweeps`).
+        Right-canonical; real if the Hamiltonian is, in the basis of Z.  ``attrs`` holds the
+        Hamiltonian, ``energy`` (contracted), ``truncation_error`` (the largest weight that the
+        last sweep discarded at one bond), ``n_sweeps`` and ``converged`` (false if the energy
+        still changed after `max_sweeps`).  Of a TFIM also ``energy_error`` (energy minus the
+        closed form) and ``parity`` <P>.  Of others ``energy_variance`` <H^2> - E^2 and ``sector``
+        (the value of the conserved quantity); ``energy_error`` where E0 is known in closed form or
+        by diagonalisation (12 sites); there also ``gap`` and ``degeneracy`` of the lowest level
+        among all sectors; and ``sector_gap``, the distance to the other parity, on longer chains.
+
+    Raises
+    ------
+    InputError
+        If one truncation discards more than 1e-4, or if up to 12 sites hold several ground states
+        in one sector, of which none can be chosen.
     """
+    check_positive_int("chi_max", chi_max)
+    check_positive_int("max_sweeps", max_sweeps)
+    check_positive("svd_min", svd_min)
+    if not isinstance(hamiltonian, TFIM):
+        with _quiet_tenpy():
+            return general_ground_state(hamiltonian, chi_max, svd_min, max_sweeps, progress)
+    tfim = hamiltonian
     if tfim.J == 0 and tfim.h == 0:
         raise InputError(
             "J or h must not be 0 for a ground state, got both 0: every state is one; give a "
             "state of your own"
         )
-    check_positive_int("chi_max", chi_max)
-    check_positive_int("max_sweeps", max_sweeps)
-    check_positive("svd_min", svd_min)
     sector = tfim.ground_sector()
     if tfim.L == 2:
         return _two_sites(tfim, sector.parity)
     with _quiet_tenpy():
         tensors, about = _dmrg(tfim, sector.parity, chi_max, svd_min, max_sweeps, progress)
-    if about["truncation_error"] > _MAX_TRUNCATION:
+    if about["truncation_error"] > MAX_TRUNCATION:
         raise InputError(
             f"chi_max must be larger for this chain, got {chi_max}, which discards "
             f"{about['truncation_error']:.1e} at one bond; raise chi_max"

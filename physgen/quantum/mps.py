@@ -22,6 +22,9 @@ import xarray as xr
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 from physgen.quantum.arrays import read_arrays
+from physgen.quantum.environments import expectation_of_strings, transfer
+from physgen.quantum.hamiltonians import Hamiltonian
+from physgen.quantum.pauli_sum import PauliSum, pauli_strings
 from physgen.quantum.povm import PAULI
 from physgen.quantum.tfim import TFIM
 
@@ -75,8 +78,13 @@ class MPS:
         return not any(np.iscomplexobj(A) for A in self.tensors)
 
     @classmethod
-    def from_dense(cls, vector: Any, attrs: Mapping[str, Any] | None = None) -> MPS:
-        """Split a state vector of length 2**L (site 0 most significant); L <= 20."""
+    def from_dense(
+        cls, vector: Any, attrs: Mapping[str, Any] | None = None, *, svd_min: float = 1e-14
+    ) -> MPS:
+        """Split a state vector of length 2**L (site 0 most significant); L <= 20.
+
+        Singular values at most `svd_min` of the largest one are dropped.
+        """
         psi = np.asarray(vector)
         L = int(psi.size).bit_length() - 1
         if psi.ndim != 1 or psi.size != 2**L or not 1 <= L <= 20:
@@ -85,7 +93,7 @@ class MPS:
         for _ in range(L - 1):
             left = len(rest)
             U, S, Vh = np.linalg.svd(rest.reshape(left * 2, -1), full_matrices=False)
-            keep = max(1, int(np.count_nonzero(S / S[0] > 1e-14)))
+            keep = max(1, int(np.count_nonzero(S / S[0] > svd_min)))
             tensors.append(U[:, :keep].reshape(left, 2, keep))
             rest = S[:keep, None] * Vh[:keep]
         return cls([*tensors, rest.reshape(-1, 2, 1)], attrs)
@@ -151,27 +159,17 @@ class MPS:
         U = U if np.any(np.imag(U)) else np.real(U)
         return MPS([np.einsum("st,atb->asb", U, A) for A in self.tensors], attrs)
 
-    def expectation(self, paulis: Mapping[int, str]) -> float:
-        """Return the expectation value of a product of Pauli matrices.
+    def expectation(self, paulis: PauliSum | Mapping[int, str]) -> float:
+        """Return the expectation value of a product, or of a sum of products, of Pauli matrices.
 
         Parameters
         ----------
-        paulis : mapping of site to {"I", "X", "Y", "Z"}
-            Identity elsewhere; ``{3: "Z", 7: "Z"}`` is <Z_3 Z_7>.
+        paulis : PauliSum, or mapping of site to {"I", "X", "Y", "Z"}
+            Of a mapping, identity elsewhere: ``{3: "Z", 7: "Z"}`` is <Z_3 Z_7>.  The strings of a
+            sum share their environments (:mod:`physgen.quantum.environments`).
         """
-        for site, pauli in paulis.items():
-            check_choice("pauli", pauli, tuple(PAULI))
-            if not 0 <= site < self.L:
-                raise InputError(f"site must be in 0..{self.L - 1}, got {site}")
-        value = norm = np.ones((1, 1))
-        for i, A in enumerate(self.tensors):
-            value = _transfer(value, A, PAULI[paulis.get(i, "I")])
-            norm = _transfer(norm, A)
-            scale = np.abs(norm).max()
-            if scale == 0:
-                raise InputError("an MPS must have a non-zero norm, got the zero vector")
-            value, norm = value / scale, norm / scale
-        return float((value[0, 0] / norm[0, 0]).real)
+        strings = pauli_strings(paulis, self.L)
+        return expectation_of_strings(self.right_canonical().tensors, strings)
 
     def profile(self, pauli: str) -> np.ndarray:
         """Return <P_i> for every site, shape (L,)."""
@@ -179,25 +177,27 @@ class MPS:
         state = self.right_canonical()
         left, values = np.ones((1, 1)), []
         for A in state.tensors:
-            values.append(np.trace(_transfer(left, A, PAULI[pauli])).real)
-            left = _transfer(left, A)
+            values.append(np.trace(transfer(left, A, PAULI[pauli])).real)
+            left = transfer(left, A)
         return np.array(values)
 
-    def energy(self, tfim: TFIM) -> float:
+    def energy(self, hamiltonian: Hamiltonian) -> float:
         """Return <H>, by contraction with the operator's own transfer matrices."""
-        if tfim.L != self.L:
+        if (tfim := hamiltonian).L != self.L:
             raise InputError(f"the Hamiltonian must have L = {self.L}, got {tfim.L}")
+        if not isinstance(tfim, TFIM):
+            return self.expectation(tfim.pauli_sum())
         X, Z = PAULI["X"], PAULI["Z"]
         one = np.ones((1, 1))
         total = last_z = first_z = np.zeros((1, 1))  # H so far; Z on the last, the first site
         for i, A in enumerate(self.right_canonical().tensors):
-            total = _transfer(total, A) - tfim.h * _transfer(one, A, X)
-            total = total - tfim.J * _transfer(last_z, A, Z)
+            total = transfer(total, A) - tfim.h * transfer(one, A, X)
+            total = total - tfim.J * transfer(last_z, A, Z)
             if tfim.boundary == "periodic" and i == self.L - 1:
-                total = total - tfim.J * _transfer(first_z, A, Z)
-            last_z = _transfer(one, A, Z)
-            first_z = last_z if i == 0 else _transfer(first_z, A)
-            one = _transfer(one, A)
+                total = total - tfim.J * transfer(first_z, A, Z)
+            last_z = transfer(one, A, Z)
+            first_z = last_z if i == 0 else transfer(first_z, A)
+            one = transfer(one, A)
         return float((total[0, 0] / one[0, 0]).real)
 
     def to_dataset(self) -> xr.Dataset:
@@ -295,14 +295,6 @@ def _validated(tensors: Sequence[np.ndarray]) -> list[np.ndarray]:
     if bond != 1:
         raise InputError(f"the right bond of the last MPS tensor must be 1, got {bond}")
     return arrays
-
-
-def _transfer(left: np.ndarray, A: np.ndarray, operator: np.ndarray | None = None) -> np.ndarray:
-    """Carry the environment <...|...> over one site, with an operator on its physical leg."""
-    ket = np.tensordot(left, A, axes=(1, 0))
-    if operator is not None:
-        ket = np.einsum("st,atb->asb", operator, ket)
-    return np.tensordot(A.conj(), ket, axes=((0, 1), (0, 1)))
 
 
 def _inner(bra: MPS, ket: MPS) -> tuple[complex, float]:

@@ -9,6 +9,7 @@ is one.  In text, the form that configs take::
     0.5 Z0 Z1 - 1.2 X2        a sum of strings
     XZZX                      a letter for every one of L = 4 sites; I is the identity
     sum XX + YY + ZZ          each word at every place: the Heisenberg chain, L - 1 bonds
+    sum -ZZ - 0.5 X           the Ising chain with h = J / 2
     mean Z                    each word at every place, over the number of places
 
 ``sum`` and ``mean`` hold for all words up to the next one of them; on a ring the words go around.
@@ -24,7 +25,7 @@ from typing import NamedTuple
 from physgen.core.checks import check_choice, check_finite, check_positive_int
 from physgen.core.errors import InputError
 
-__all__ = ["PauliString", "PauliSum"]
+__all__ = ["PauliString", "PauliSum", "pauli_strings"]
 
 # The factors of one string: (site, letter) in the order of sites; () is the identity.
 PauliString = tuple[tuple[int, str], ...]
@@ -32,7 +33,8 @@ PauliString = tuple[tuple[int, str], ...]
 _FORMS = "'X0 Z3 Y7', '0.5 Z0 Z1 - X2' or 'sum XX + YY + ZZ'"
 _NUMBER = r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _TERM = re.compile(
-    rf"\s*(?P<sign>[+-]?)\s*(?:(?P<mode>sum|mean)\b\s*)?(?P<numbers>(?:{_NUMBER}\s*\*?\s*)*)"
+    rf"\s*(?P<sign>[+-]?)\s*(?:(?P<mode>sum|mean)\b\s*(?P<first>[+-]?)\s*)?"
+    rf"(?P<numbers>(?:{_NUMBER}\s*\*?\s*)*)"
     r"(?P<string>(?:[IXYZ]\d+\s*)+|[IXYZ]*)"
 )
 
@@ -165,6 +167,38 @@ class PauliSum:
         """Return the sum of |c_k|, which no expectation value can exceed."""
         return math.fsum(abs(c) for c in self.terms.values())
 
+    def spread(self, step: int) -> PauliSum:
+        """Return the same operator of step * L sites, site i at i * step."""
+        terms = {
+            tuple((i * step, letter) for i, letter in string): c
+            for string, c in self.terms.items()
+        }
+        return PauliSum(terms, self.L * check_positive_int("step", step))
+
+
+def pauli_strings(
+    paulis: PauliSum | Mapping[int, str], L: int
+) -> Iterable[tuple[PauliString, float]]:
+    """Return the strings of an operator of L sites, and their coefficients.
+
+    Parameters
+    ----------
+    paulis : PauliSum, or mapping of site to {"I", "X", "Y", "Z"}
+        A mapping is one string, with coefficient 1.
+    L : int
+
+    Raises
+    ------
+    InputError
+        If the operator has another number of sites, or a mapping names a site or letter that is
+        not there.
+    """
+    if not isinstance(paulis, PauliSum):
+        return [(_checked_string(paulis.items(), L), 1.0)]
+    if paulis.L != L:
+        raise InputError(f"an operator of this state must have L = {L}, got {paulis.L}")
+    return paulis.terms.items()
+
 
 class _Term(NamedTuple):
     """A coefficient before factors with sites, X0 Z3, or a word, XX, or nothing: the identity."""
@@ -186,7 +220,9 @@ def _terms_of_text(text: str) -> Iterator[_Term]:
             raise InputError(f"+ or - must stand between terms, got {text[at:]!r} in {text!r}")
         at, mode = found.end(), found["mode"] or mode
         coefficient = math.prod(map(float, re.findall(_NUMBER, found["numbers"])))
-        yield _Term(-coefficient if found["sign"] == "-" else coefficient, mode, found["string"])
+        if (found["sign"] == "-") != (found["first"] == "-"):  # before and after "sum"
+            coefficient = -coefficient
+        yield _Term(coefficient, mode, found["string"])
 
 
 def _placed(term: _Term, L: int, boundary: str) -> Iterator[PauliString]:
@@ -221,7 +257,7 @@ def _checked_string(factors: Iterable[tuple[int, str]], L: int) -> PauliString:
     sites = [site for site, _ in listed]
     for site in sites:
         if not 0 <= site < L:
-            raise InputError(f"sites must lie in 0..{L - 1}, got {site}")
+            raise InputError(f"a site must be in 0..{L - 1}, got {site}")
         if sites.count(site) > 1:
             raise InputError(
                 f"a site must stand once in a string, got site {site} twice; a product of two "

@@ -44,10 +44,10 @@ from physgen.quantum.settings import Settings
 from physgen.quantum.site_povm import SitePOVM, of_outcomes
 from physgen.quantum.tfim import TFIM, central_pairs
 
-__all__ = ["MIN_CLUSTERS", "Pooled", "pooled_estimates"]
+__all__ = ["MIN_CLUSTERS", "Pooled", "basis_values", "pooled_estimates"]
 
 MIN_CLUSTERS = 10
-Table = dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]  # by Pauli matrix, see _values
+Table = dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]  # by Pauli matrix, see basis_values
 
 _ESTIMATORS = {
     "strata": "mean over the shots whose setting sees a Pauli string; error: shots independent "
@@ -103,7 +103,10 @@ def pooled_estimates(
         If no setting sees any of these observables.
     """
     frame = povm or named_povm("pauli-6")
-    pairs, table = _pairs(settings.L, tfim), {p: _values(frame, settings.frame, p) for p in "XZ"}
+    pairs, table = (
+        _pairs(settings.L, tfim),
+        {p: basis_values(frame, settings.frame, p) for p in "XZ"},
+    )
     total = {name: [0.0, 0] for name in ("x", "z", "zz", "bond")}
     for _, batch in _batches(outcomes, table, pairs, batch_size):
         for name, strings in batch.items():
@@ -159,7 +162,7 @@ def _pairs(L: int, tfim: TFIM | None) -> dict[str, tuple[np.ndarray, np.ndarray]
     return {"zz": (i, i + r), "bond": (bonds[:, 0], bonds[:, 1])}
 
 
-def _values(
+def basis_values(
     povm: POVM | SitePOVM, bases: Bases, pauli: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the values of outcomes for one Pauli matrix, which bases see it, which outcomes."""

@@ -22,6 +22,7 @@ import numpy as np
 
 from physgen.core.checks import check_choice, check_finite, check_positive_int
 from physgen.core.errors import InputError
+from physgen.quantum.pauli_sum import PauliString, PauliSum
 
 __all__ = ["TFIM", "FermionSector", "central_pairs"]
 
@@ -86,6 +87,11 @@ class TFIM:
         """Coupled pairs of sites."""
         ring = [(self.L - 1, 0)] if self.boundary == "periodic" else []
         return [(i, i + 1) for i in range(self.L - 1)] + ring
+
+    def pauli_sum(self) -> PauliSum:
+        """Return H as a sum of Pauli strings."""
+        terms: dict[PauliString, float] = {((i, "Z"), (j, "Z")): -self.J for i, j in self.bonds}
+        return PauliSum(terms | {((i, "X"),): -self.h for i in range(self.L)}, self.L)
 
     def ground_state_energy(self) -> float:
         """Return the exact ground-state energy E0, from the free fermions."""

@@ -10,16 +10,18 @@ import contextlib
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
-import xarray as xr
 
 from physgen.core.errors import StoreError
 from physgen.results.hdf5 import group_names, read_attrs, read_layout, reading
 from physgen.results.layout import Layout, decode
 from physgen.results.schema import check_schema
 from physgen.results.segments import damaged, open_segment, segment_path, segment_paths
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["RUN_FILE", "Layers", "is_run", "run_directory"]
 

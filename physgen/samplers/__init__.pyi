@@ -1,5 +1,6 @@
 # What this package exports, and from where; read when a name is first used.
 from .alternating import Alternating as Alternating
+from .arviz_adaptor import to_arviz as to_arviz
 from .draws import draws_of as draws_of
 from .emcee_adaptor import Emcee as Emcee
 from .estimates import estimates as estimates

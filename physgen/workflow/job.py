@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["LAST", "Figure", "Job", "Stage"]
 
 LAST = "report"  # the stage after all others: it reads the closed run file
+COMPILING = "compiling, once per installation"
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,13 @@ class Stage:
     abandonable: bool = False
 
     def do(self, context: Context) -> str:
-        """Run the stage, and return that line."""
-        if self.abandonable:
-            return context.abandoning(lambda: self.run(context))
-        return self.run(context)
+        """Run the stage, and return that line; say so where kernels have to be compiled."""
+        from physgen.kernels.compiling import heard
+
+        with heard(lambda: context.reporter.update(self.name, COMPILING)):
+            if self.abandonable:
+                return context.abandoning(lambda: self.run(context))
+            return self.run(context)
 
     def is_done(self, store: Any) -> bool:
         """Whether every group of this stage is in the run file."""

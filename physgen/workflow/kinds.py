@@ -38,7 +38,8 @@ KINDS: Mapping[str, Kind] = {
         ("target", "sampler", "importance", "smc"),
     ),
     "reconstruction": Kind(
-        "[system], or [data] that holds outcomes", ("system", "state", "errors", "tomography")
+        "[system], or [data] that holds outcomes",
+        ("system", "state", "errors", "tomography", "observables"),
     ),
 }
 

@@ -9,7 +9,23 @@ if TYPE_CHECKING:
     from physgen.samplers.loop.progress import Progress as DrawProgress
     from physgen.training import Progress
 
-__all__ = ["Reporter", "ScanProgress"]
+__all__ = ["Reporter", "ScanProgress", "duration", "eta"]
+
+UNKNOWN = 1e7  # seconds; nobody waits longer
+
+
+def duration(seconds: float) -> str:
+    """Return a time as a clock shows it."""
+    if not seconds < UNKNOWN:  # also catches NaN
+        return "?"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def eta(seconds: float) -> str:
+    """Return the time left, or nothing while it is not known."""
+    return f"ETA {duration(seconds)}" if seconds < UNKNOWN else ""
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import xarray as xr
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["Column", "Summary", "Table", "configuration", "dataset_of", "needed"]
 
@@ -89,6 +90,8 @@ def configuration(tree: xr.DataTree) -> dict[str, Any]:
 
 def dataset_of(tree: xr.DataTree, name: str) -> xr.Dataset | None:
     """Return one group, or None if the run has not come that far."""
+    import xarray as xr
+
     try:
         node = tree[name]
     except KeyError:

@@ -83,7 +83,7 @@ def test_looking_up():
     with pytest.raises(InputError, match="got 2"):
         CHAIN.reference("x", L=50)
     with pytest.raises(InputError, match=r"system must be one of .*'tfim-1d'"):
-        load_system("tfim-2d")
+        load_system("tfim-3d")
 
 
 def test_damaged_entries_are_refused(tmp_path):
@@ -146,7 +146,7 @@ def test_the_toml_files_hold_no_unknown_tables():
     for name in list_systems():
         folder = systems._root("systems") / name
         about = tomllib.loads((folder / "system.toml").read_text())
-        assert about.keys() - {"target", "label"} == {
+        assert about.keys() - {"target", "hamiltonian", "label"} == {
             "title",
             "description",
             "parameters",

@@ -11,6 +11,7 @@ from physgen.cli.lines import LineReporter
 from physgen.cli.live import RichReporter
 from physgen.samplers.loop.progress import Progress as ChainProgress
 from physgen.training import Progress
+from physgen.workflow import reporting
 from physgen.workflow.lattice.progress import ScanProgress
 
 
@@ -84,7 +85,7 @@ def test_the_live_bar_fits_the_terminal(width):
     ("seconds", "text"), [(5, "0:05"), (75, "1:15"), (3700, "1:01:40"), (math.inf, "?")]
 )
 def test_durations(seconds, text):
-    assert lines.duration(seconds) == text
+    assert reporting.duration(seconds) == text
 
 
 def scan_progress(phase="draws", done=400, tau=4.2, hat=1.0031, rate=3.1e7):
@@ -128,3 +129,14 @@ def test_the_live_bar_of_a_scan_fits_the_terminal(width):
 )
 def test_rates(rate, text):
     assert lines.updates(rate).startswith(text)
+
+
+def test_a_time_that_is_not_known_is_not_shown(capsys):
+    now = ChainProgress("warmup", 64, 1000, 12.0, 50.0, math.nan, math.nan, 1000)
+    LineReporter().sampled(ScanProgress("wolff, L = 32", 1, 52, now, math.nan, math.inf))
+    assert capsys.readouterr().err == "sample    1/52 wolff, L = 32: warm-up, 64 steps\n"
+    assert (reporting.eta(math.inf), reporting.eta(math.nan), reporting.eta(5)) == (
+        "",
+        "",
+        "ETA 0:05",
+    )

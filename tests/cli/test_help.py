@@ -57,6 +57,28 @@ def test_importing_physgen_is_silent_and_light():
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
 
 
+def test_a_run_opens_its_directory_before_it_loads_what_only_results_need(tmp_path):
+    """A first sign of life comes early: labelled arrays and figures are loaded when written."""
+    config = tmp_path / "config.toml"
+    config.write_text(
+        'seed = 1\n[target]\nname = "ising-2d"\nL = 4\nbeta = 0.4\n'
+        '[[sampler]]\nname = "heat-bath"\nn_draws = 20\n'
+    )
+    code = (
+        "import json, sys\n"
+        "from physgen.cli import main\n"
+        "import physgen.workflow.run as run\n"
+        "def begin(*arguments, **options):\n"
+        "    heavy = ('xarray', 'pandas', 'matplotlib', 'torch')\n"
+        "    print(json.dumps([m for m in heavy if m in sys.modules]), flush=True)\n"
+        "    raise SystemExit\n"
+        "run._compute = begin\n"
+        f"main(['run', {str(config)!r}, '--out', {str(tmp_path / 'out')!r}])"
+    )
+    assert fresh(code) == []
+    assert (tmp_path / "out").is_dir()
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(command, capsys):
     assert main([command, "--help"]) == 0

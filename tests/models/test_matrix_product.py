@@ -17,6 +17,7 @@ from physgen.quantum import (
     TFIM,
     Born,
     BornMixed,
+    PauliSum,
     SitePOVM,
     depolarised,
     ghz_state,
@@ -127,6 +128,8 @@ def test_a_pure_model_is_its_purification():
     rho = mixed.density_matrix()
     value = mixed.expectation({1: "Z", 2: "X"})
     assert value == pytest.approx(rho.expectation({1: "Z", 2: "X"}), abs=1e-12)
+    operator = PauliSum.parse("0.5 + sum XX + YY + ZZ", mixed.L)
+    assert mixed.expectation(operator) == pytest.approx(rho.expectation(operator), abs=1e-12)
 
 
 def learned(frame, shots, L, seed=1, **options):

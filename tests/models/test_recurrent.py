@@ -8,6 +8,7 @@ from helpers.statistics import accepts, chi_square_p
 from physgen import models
 from physgen.core.errors import InputError
 from physgen.core.protocols import Density
+from physgen.models.autoregressive import fused
 from physgen.models.autoregressive.recurrent import CELLS
 from physgen.models.io import dataset_to_tensors
 
@@ -99,12 +100,23 @@ def test_draws_do_not_depend_on_how_many():
     np.testing.assert_allclose(model.log_prob(many.numpy()), log_q.numpy(), atol=1e-5)
 
 
-def test_bfloat16_stays_close():
+def test_bfloat16_stays_close(monkeypatch):
+    monkeypatch.setattr(fused, "has_bfloat16", lambda: True)  # torch computes it anywhere, slowly
     exact, fast = make("gru", L=20, hidden=32), make("gru", L=20, hidden=32, precision="bfloat16")
     strings, log_q = fast.sample_and_log_prob(2000, 1)
     np.testing.assert_allclose(fast.log_prob(strings.numpy()), log_q.numpy(), atol=1e-5)
     error = exact.log_prob(strings.numpy()) - log_q.numpy()
     assert 0 < abs(error).max() < 0.1
+
+
+def test_a_processor_without_bfloat16_uses_float32_and_says_so(monkeypatch):
+    monkeypatch.setattr(fused, "has_bfloat16", lambda: False)
+    exact, asked = make("gru", L=20, hidden=32), make("gru", L=20, hidden=32, precision="bfloat16")
+    with pytest.warns(UserWarning, match="which this one lacks; products are made in float32"):
+        strings, log_q = asked.sample_and_log_prob(200, 1)
+    ours = exact.sample_and_log_prob(200, 1)
+    assert torch.equal(ours[0], strings)
+    assert torch.equal(ours[1], log_q)
 
 
 def test_array_kind_and_shape_are_kept():

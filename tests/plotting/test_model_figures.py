@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 
 from physgen.plotting import plot_ess_curve, plot_free_energy, plot_side_by_side, render
+from physgen.workflow.target.quantities import attrs, head
 
 DIMS = ("generator", "L", "lam")
 LAM = [6.0, 8.0]
@@ -67,3 +68,9 @@ def test_every_pull_is_a_mark(estimates):
         float(x) for line in lines if line.get_marker() in "oD" for x in line.get_xdata()
     )
     assert shown == [-2.0, -0.5, 0.5, 1.0, 1.5, 2.5]
+
+
+def test_a_figure_calls_a_quantity_what_the_table_calls_it(estimates):
+    estimates["phi2"].attrs = attrs("phi2")
+    ax = plot_side_by_side(estimates).axes[0]
+    assert [label.get_text() for label in ax.get_yticklabels()] == [head("phi2")] == ["<phi^2>"]

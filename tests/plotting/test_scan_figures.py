@@ -83,7 +83,7 @@ def test_binder_marks_each_crossing_with_its_number():
     assert {c.get_label() for c in left.containers} == {"L = 8", "L = 16"}  # of one sampler
     assert "8, 16:  0.4310(12)" in right.texts[0].get_text()
     low, high = right.get_xlim()
-    assert 0.42 <= low < 0.431 < high <= 0.44
+    assert 0.419 <= low < 0.431 < 0.44 < high <= 0.441  # close to both, and not the whole scan
 
 
 @pytest.mark.parametrize("found", [None, crossings(0)])
@@ -122,7 +122,9 @@ def test_agreement_shows_every_pull_and_their_spread():
         {"first": "a"},
     )
     left, right = plot_agreement(estimates, ds).axes
-    shown = np.concatenate([line.get_ydata() for line in left.lines if line.get_marker() == "o"])
+    shown = np.concatenate(
+        [line.get_ydata() for line in left.lines if line.get_marker() not in ("", "None")]
+    )
     np.testing.assert_array_equal(np.sort(shown), np.sort(pulls.ravel()))
     assert "Agreement of a and b" in left.get_title(loc="left")
     assert f"rms {np.sqrt(np.mean(pulls**2)):.2f}" in right.texts[0].get_text()
@@ -131,3 +133,17 @@ def test_agreement_shows_every_pull_and_their_spread():
 def test_the_same_scan_gives_the_same_bytes():
     first, second = (render(plot_binder(grid(), crossings())) for _ in range(2))
     assert first == second
+
+
+@pytest.mark.parametrize(("error", "known"), [(0.0012, 0.4407), (0.05, 0.30), (np.inf, 0.43)])
+def test_the_zoom_holds_every_error_bar_and_the_known_point(error, known):
+    found = crossings()
+    found["coupling_error"].values[:] = error
+    critical = {"coupling": known, "binder": 1.9}
+    ax = plot_binder(grid(("a",)), found, critical=critical).axes[1]
+    (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
+    bar = error if np.isfinite(error) else 0.0
+    assert left < 0.431 - bar <= 0.431 + bar < right
+    assert left < known < right
+    assert low < 1.5 < high
+    assert low < 1.9 < high

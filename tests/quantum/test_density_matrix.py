@@ -15,6 +15,7 @@ from physgen.quantum import (
     Born,
     BornMixed,
     DensityMatrix,
+    PauliSum,
     depolarised,
     ghz_state,
     povm,
@@ -59,6 +60,11 @@ def test_expectations_agree_with_the_matrix_product_state():
         assert rho.expectation(paulis) == pytest.approx(state.expectation(paulis), abs=1e-13)
     # 0 is the most significant site
     assert DensityMatrix(np.diag([0, 1, 0, 0])).expectation({1: "Z"}) == -1
+    for text in ("sum XX + YY + ZZ", "1.5 - 0.3 Y0 Y1 Y2 + Z0 + 2 X2 Y1"):
+        operator = PauliSum.parse(text, 5)
+        exact = sum(c * rho.expectation(dict(string)) for string, c in operator)
+        assert rho.expectation(operator) == pytest.approx(exact, abs=1e-13)
+        assert rho.expectation(operator) == pytest.approx(state.expectation(operator), abs=1e-13)
 
 
 def test_purity_and_entropies():

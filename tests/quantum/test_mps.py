@@ -8,7 +8,7 @@ import pytest
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
 from physgen.exact import ground_state_vector
-from physgen.quantum import MPS, TFIM
+from physgen.quantum import MPS, TFIM, PauliSum, environments
 from physgen.quantum.povm import PAULI
 
 
@@ -159,3 +159,32 @@ def test_any_normalisation_will_do_at_any_length():
             call()
     down = np.array([0.0, 1]).reshape(1, 2, 1)
     assert MPS([up] * 3).overlap(MPS([down] * 3)) == 0
+
+
+@pytest.mark.parametrize("complex_valued", [False, True])
+def test_sums_share_environments_and_agree_with_their_strings(complex_valued):
+    state = random_state(6, complex_valued=complex_valued, chi=4)
+    psi = state.to_dense()
+    for text in (
+        "sum XX + YY + ZZ",
+        "1.5 - 0.3 Y1 Y2 Y4 + Z0 + 2 X5",
+        "X0 Z3 Y5 + 0.7 Y1 Z3 Y5 - 0.2 Z3 Y5 + X0 Z2 Y5",  # the same rest from several starts
+        "XYZZYX",
+        "Y2",
+        "0.25",
+    ):
+        operator = PauliSum.parse(text, 6)
+        expected = sum(c * dense_expectation(psi, dict(s), 6) for s, c in operator)
+        assert state.expectation(operator) == pytest.approx(expected, abs=1e-12)
+    tfim = TFIM(6, 0.8, -0.6, "periodic")
+    ring = PauliSum.parse("sum -0.8 ZZ + 0.6 X", 6, "periodic")
+    assert state.expectation(ring) == pytest.approx(state.energy(tfim), abs=1e-12)
+    with pytest.raises(InputError, match="L = 6, got 5"):
+        state.expectation(PauliSum.parse("sum ZZ", 5))
+
+
+def test_a_sum_costs_a_sweep_and_not_one_for_every_string(monkeypatch):
+    steps, closed = [], environments._closed
+    monkeypatch.setattr(environments, "_closed", lambda ket, A: steps.append(1) or closed(ket, A))
+    random_state(40, chi=2).expectation(PauliSum.parse("sum XX + YY + ZZ", 40))
+    assert len(steps) <= 7 * 40

@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from physgen.core.errors import InputError
+from physgen.quantum.pauli_matrices import operator_range, string_entries
 from physgen.quantum.pauli_sum import PauliSum
 from physgen.quantum.povm import PAULI
+from physgen.quantum.tfim import TFIM
 
 
 def matrix(operator: PauliSum) -> np.ndarray:
@@ -41,6 +43,9 @@ def kron(*letters: str) -> np.ndarray:
         ("sum ZZ", kron(*"ZZI") + kron(*"IZZ")),
         ("X0 - sum XX + 2 Z", kron(*"XII") - kron(*"XXI") - kron(*"IXX")
          + 2 * (kron(*"ZII") + kron(*"IZI") + kron(*"IIZ"))),
+        ("sum -ZZ - 2 X", -kron(*"ZZI") - kron(*"IZZ")
+         - 2 * (kron(*"XII") + kron(*"IXI") + kron(*"IIX"))),
+        ("- sum - 2 XX", 2 * kron(*"XXI") + 2 * kron(*"IXX")),
         ("mean Z", (kron(*"ZII") + kron(*"IZI") + kron(*"IIZ")) / 3),
         ("sum XIX", kron(*"XIX")),
         ("1.5 + Z0", 1.5 * np.eye(8) + kron(*"ZII")),
@@ -113,3 +118,48 @@ def test_what_an_operator_says_of_itself() -> None:
     assert (operator.weight, operator.letters, operator.bound()) == (2, "XZ", 3.5)
     with pytest.raises(InputError, match="same L"):
         operator + PauliSum.parse("X0", L=3)
+
+
+@pytest.mark.parametrize("text", ["X0 Y2", "Y0 Y1 Z2", "I0", "Y1"])
+def test_entries_of_a_string_are_those_of_its_matrix(text: str) -> None:
+    operator = PauliSum.parse(text, 3)
+    (string,) = operator.terms
+    rows, values = string_entries(string, 3)
+    built = np.zeros((8, 8), complex)
+    built[rows, np.arange(8)] = values
+    np.testing.assert_array_equal(built, matrix(operator))
+
+
+@pytest.mark.parametrize(
+    ("text", "L"),
+    [
+        ("0.3 + sum XX + YY + ZZ", 5),
+        ("sum XY - 0.4 Z", 4),
+        ("sum XX + YY + ZZ", 7),  # by Lanczos
+        ("sum XY + 0.3 ZIX", 7),  # by Lanczos, complex
+        ("2 - 0.5 X0 Z1 Y2", 3),
+        ("1.5", 2),
+    ],
+)
+def test_ranges_of_small_operators_are_extreme_eigenvalues(text: str, L: int) -> None:
+    operator = PauliSum.parse(text, L)
+    levels = np.linalg.eigvalsh(matrix(operator))
+    lowest, highest, exact = operator_range(operator)
+    assert exact
+    np.testing.assert_allclose([lowest, highest], levels[[0, -1]], atol=1e-9)
+
+
+def test_ranges_of_large_operators_are_bounds() -> None:
+    chain = PauliSum.parse("sum -ZZ - X", 40)
+    lowest, highest, exact = operator_range(chain)
+    energy = TFIM(40).ground_state_energy()
+    assert not exact
+    assert -chain.bound() < lowest < energy < 0.85 * lowest
+    assert highest == pytest.approx(-lowest)  # Z Y ... turns H to -H
+    far = PauliSum.parse("X3 Z17 Y39 + 0.5 X0", 50)  # few sites, wherever they lie
+    assert operator_range(far) == (pytest.approx(-1.5), pytest.approx(1.5), True)
+    assert operator_range(PauliSum.parse("X" * 30 + " - 2 " + "Z" * 30, 30))[:2] == (-3, 3)
+
+
+def test_operators_are_spread_over_a_purification() -> None:
+    assert PauliSum.parse("0.5 + X0 Z2", 3).spread(2) == PauliSum.parse("0.5 + X0 Z4", 6)

@@ -37,6 +37,7 @@ AREAS = {
     "strangers_targets": "what strangers meet: own actions, and models that lose a mode",
     "strangers_fuzz": "what strangers type, and what may be wrong in silence",
     "house": "the house itself",
+    "face": "what people see",
 }
 
 

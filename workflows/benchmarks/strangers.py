@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from harness import Figure, Row, main
 from strangers_files import CASES, Case, Shots
+from strangers_operators import pauli_coverage
 
 from physgen.cli import main as physgen
 from physgen.core.random import Stream
@@ -101,7 +102,15 @@ FIGURES = [
     Figure("readout_fidelity_pull", "Fidelity of pure states, known readout error of each qubit, "
            "unequal settings: rms pull, direct and likelihood", 1.3, readout_fidelity_pull,
            slow=True, at_most=True),
+    Figure("pauli_coverage", "68 % intervals of ten random Pauli strings and a Heisenberg energy, "
+           "from data and from a model: distance of the share covered from 0.68", 0.08,
+           pauli_coverage, slow=True, at_most=True),
 ]  # fmt: skip
 
 if __name__ == "__main__":
-    main("strangers", FIGURES, ["physgen", "numpy", "h5py"], ["quantum", "cli"])
+    main(
+        "strangers",
+        FIGURES,
+        ["physgen", "numpy", "h5py"],
+        ["quantum", "cli", "models/matrix_product", "training", "analysis/refits.py"],
+    )

@@ -16,6 +16,8 @@ both agree with ``torch.nn.GRU`` (and LSTM, RNN) to float32 rounding.
 
 from __future__ import annotations
 
+import functools
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -203,6 +205,24 @@ class _Product:
         return self.out.numpy()
 
 
+@functools.cache
+def has_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16 numbers (AVX512-BF16, AMX, or Arm's)."""
+    return any(there for name, there in torch.cpu.get_capabilities().items() if "bf16" in name)
+
+
+def precision_here(precision: str) -> str:
+    """Return the precision of the products; float32, with a warning, where it is faster."""
+    if precision == "float32" or has_bfloat16():
+        return precision
+    warnings.warn(
+        "precision 'bfloat16' is fast only on processors with instructions for it (AVX512-BF16, "
+        "AMX), which this one lacks; products are made in float32 here, which is faster and exact",
+        stacklevel=3,
+    )
+    return "float32"
+
+
 def draw(
     layers: list[LayerWeights],
     head: tuple[torch.Tensor, torch.Tensor],
@@ -232,6 +252,7 @@ def draw(
     outcomes : array (T, B) int64
     log_q : array (B,) float64, in nats
     """
+    precision = precision_here(precision)
     kernel, (K, H) = KERNELS[cell], head[0].shape
     T, B = u.shape if given is None else given.shape  # type: ignore[union-attr]
     everyone = np.arange(B)

@@ -61,8 +61,9 @@ class RecurrentNet(AutoregressiveNet):
         Feed the distances to both ends of the chain to the first layer.
     precision : {"float32", "bfloat16"}
         Factors of the recurrent products in sampling, and in scoring without gradients, on a
-        CPU: bfloat16 is faster where the hardware has it and changes log q by less than about
-        0.005 nats per string.  Computations with gradients stay in float32.
+        CPU: bfloat16 is faster where the processor has it and changes log q by less than about
+        0.005 nats per string; elsewhere a warning says that float32 is used.  Computations with
+        gradients stay in float32.
     cell : {"gru", "lstm", "rnn"}
     rng : Stream or int
         Initial weights, uniform in +-1/sqrt(H).

@@ -38,6 +38,7 @@ from physgen.models.matrix_product.likelihood import log_likelihood
 from physgen.models.matrix_product.tensors import SiteTensors
 from physgen.models.strings import BLOCK, StringModel
 from physgen.quantum.mps import MPS
+from physgen.quantum.pauli_sum import PauliSum, pauli_strings
 from physgen.quantum.povm import PAULI, POVM, names
 from physgen.quantum.povm import povm as named_povm
 from physgen.quantum.site_povm import SitePOVM, of_outcomes, simplest
@@ -227,14 +228,15 @@ class MatrixProduct(StringModel):
                 right //= 2
         return MPS(tensors)
 
-    def expectation(self, paulis: Mapping[int, str]) -> float:
-        """Return the expectation value of a product of Pauli matrices, exact for the model."""
-        for site in paulis:
-            if not 0 <= site < self.L:
-                raise InputError(f"site must be in 0..{self.L - 1}, got {site}")
-        return self.purification().expectation(
-            {i * self.sites_per_qubit: p for i, p in paulis.items()}
-        )
+    def expectation(self, paulis: PauliSum | Mapping[int, str]) -> float:
+        """Return the expectation value of an operator, exact for the model.
+
+        Parameters
+        ----------
+        paulis : PauliSum, or mapping of site to {"I", "X", "Y", "Z"}
+        """
+        operator = PauliSum(dict(pauli_strings(paulis, self.L)), self.L)
+        return self.purification().expectation(operator.spread(self.sites_per_qubit))
 
     def density_matrix(self) -> DensityMatrix:
         """Return the state as a matrix, for small systems (20 sites of the purification)."""

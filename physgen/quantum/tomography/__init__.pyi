@@ -1,4 +1,6 @@
 # What this package exports, and from where; read when a name is first used.
+from .blocks import block_purities as block_purities
+from .blocks import standard_blocks as standard_blocks
 from .bootstrap import bootstrap_estimates as bootstrap_estimates
 from .direct import direct_estimates as direct_estimates
 from .frequencies import Counts as Counts

@@ -46,7 +46,7 @@ from physgen.quantum.tomography.pauli_basis import to_pauli
 from physgen.quantum.tomography.strings import StringSums
 from physgen.quantum.tomography.tables import LEVELS, add_entropy, add_number, empty_table
 
-__all__ = ["direct_estimates", "mean_over_shots", "pair_purity"]
+__all__ = ["add_with_flag", "direct_estimates", "mean_over_shots", "pair_purity"]
 
 
 def direct_estimates(
@@ -100,14 +100,14 @@ def direct_estimates(
             )
         terms = sums.strings(to_pauli(goal.sigma)) / 2**L
         value, error = mean_over_shots(counts, terms)
-        _add(ds, "fidelity_squared", np.array(value), np.array(error), np.array(0.0))
+        add_with_flag(ds, "fidelity_squared", np.array(value), np.array(error), np.array(0.0))
     total, error, plain = pair_purity(counts, sums)
-    bounds = _add(ds, "purity", np.array(total), np.array(error), np.array(0.5**L))
+    bounds = add_with_flag(ds, "purity", np.array(total), np.array(error), np.array(0.5**L))
     add_entropy(ds, "renyi2", np.array(total), np.array(error), bounds)
     if len(blocks):
         value, error, _ = np.transpose([pair_purity(counts.restricted(b)) for b in blocks])
         least = 0.5 ** np.array([len(b) for b in blocks])
-        bounds = _add(ds, "block_purity", value, error, least)
+        bounds = add_with_flag(ds, "block_purity", value, error, least)
         add_entropy(ds, "block_renyi2", value, error, bounds)
     ds["purity_of_inversion"] = ((), plain, {"units": "1", "long_name": "Tr rho_lin^2"})
     return ds
@@ -157,7 +157,7 @@ def _within_settings(counts: Counts, T: np.ndarray) -> np.ndarray:
     return mean
 
 
-def _add(
+def add_with_flag(
     ds: xr.Dataset, name: str, value: np.ndarray, error: np.ndarray, lowest: np.ndarray
 ) -> np.ndarray:
     """Add a quantity in the range [lowest, 1] with its flag; return bounds of its intervals."""

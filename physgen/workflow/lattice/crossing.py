@@ -17,12 +17,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import xarray as xr
 
 from physgen.analysis.errors import choose_blocks
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["Moments", "crossings", "moments"]
 
@@ -107,6 +109,8 @@ def crossings(
         and ``L_large``; both curves over ``at``, dims (pair, mesh).  Pairs whose curves do not
         cross are left out.
     """
+    import xarray as xr
+
     rows: list[tuple[Any, ...]] = []
     order: list[int] = np.argsort(extents).tolist()
     for a, b in itertools.pairwise(order):

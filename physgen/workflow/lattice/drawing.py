@@ -10,10 +10,9 @@ kept without their numbers, and say so.
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from physgen.core.errors import InputError, InterruptedRunError
 from physgen.targets.configurations import Configurations
@@ -22,6 +21,9 @@ from physgen.workflow.labels import labelled, with_units
 from physgen.workflow.lattice import chains
 from physgen.workflow.lattice.generators import Chains, Learned
 from physgen.workflow.lattice.learning import load
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["HELD_OUT", "draw", "is_complete"]
 
@@ -47,6 +49,8 @@ def draw(
     log_z : (value, error), optional
         An independent log Z to compare with.
     """
+    import xarray as xr
+
     store, group = context.store, f"{point.group}/draws"
     context.reporter.update("draw", point.text)
     work = context.abandoning(lambda: _prepared(context, point))
@@ -116,6 +120,8 @@ def _compared(context: Context, point: Learned, model: Any, draws: xr.Dataset) -
 
 def _refused(why: str) -> xr.Dataset:
     """Return what is kept of weights that are too poor: no number, and the reason."""
+    import xarray as xr
+
     nothing = ((), np.nan, {"units": "1"})
     names = ("log_z", "log_z_error", "ess_forward", "k_hat", "round_trip")
     return xr.Dataset(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from physgen.core.declared import declared
 from physgen.samplers import estimates
@@ -19,6 +18,9 @@ from physgen.workflow.lattice.grid import joint, quantities
 from physgen.workflow.lattice.points import Scan
 from physgen.workflow.target.exact import is_square_ising
 from physgen.workflow.target.quantities import WEIGHTS
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = [
     "crossings_of",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from physgen.workflow.job import Figure
 from physgen.workflow.lattice.config import Config
@@ -14,6 +13,7 @@ from physgen.workflow.summary import dataset_of, needed
 from physgen.workflow.target.exact import BINDER_CRITICAL, critical_coupling
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.figure import Figure as Drawing
 
 __all__ = ["FIGURES"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
 from physgen.analysis.errors import mean_estimate
 from physgen.analysis.format import format_estimate
@@ -14,6 +14,9 @@ from physgen.workflow.lattice.drawing import HELD_OUT
 from physgen.workflow.lattice.learned_summary import number
 from physgen.workflow.lattice.points import Scan
 from physgen.workflow.summary import Column, Table, dataset_of
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["NOTES", "table"]
 

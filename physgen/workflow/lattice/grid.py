@@ -9,15 +9,17 @@ effective number of independent draws; where a value is known exactly, it and th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from physgen.analysis.errors import chi2_p_value
 from physgen.analysis.format import pull
 from physgen.workflow.lattice.points import Scan
 from physgen.workflow.target.quantities import attrs, ordered
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["agreement", "assemble", "joint", "quantities"]
 
@@ -40,6 +42,8 @@ def assemble(
     exact : mapping of place to mapping of str to float
         The quantities that are known.
     """
+    import xarray as xr
+
     coupling = scan.coupling or "point"
     extents, values = scan.extents, scan.values
     shape = (len(scan.labels), len(extents), len(values))
@@ -93,6 +97,8 @@ def agreement(estimates: xr.Dataset) -> xr.Dataset | None:
     lack log Z, is compared with the first one that has it (coord ``reference``), whose own pulls
     are then NaN.  Quantities of one generator are correlated with each other, points are not.
     """
+    import xarray as xr
+
     if estimates.sizes["generator"] < 2:
         return None
     labels = estimates["generator"].values

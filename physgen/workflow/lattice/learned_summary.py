@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from physgen.analysis.format import format_estimate
 from physgen.workflow.lattice.generators import Place
@@ -15,6 +14,9 @@ from physgen.workflow.lattice.grid import quantities
 from physgen.workflow.lattice.points import Scan
 from physgen.workflow.summary import Column, Table
 from physgen.workflow.target.quantities import head
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["NOTES", "figures", "number", "quantities_table", "tables", "warnings"]
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from physgen.workflow.context import Context
 from physgen.workflow.fitting import Groups, fit_into
@@ -14,6 +13,9 @@ from physgen.workflow.labels import labelled
 from physgen.workflow.lattice import chains
 from physgen.workflow.lattice.generators import Chains, Learned
 from physgen.workflow.target.exact import exact_of
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["held_out", "is_trained", "load", "share", "train"]
 

@@ -9,13 +9,15 @@ holds.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from physgen.core.protocols import Target
 from physgen.samplers.loop.recording import KEPT
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["pack", "unpack"]
 

@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from physgen.analysis.format import format_estimate
 from physgen.workflow.context import Context
@@ -185,6 +184,8 @@ def _close(
     context: Context, name: str, points: Sequence[Generator], seconds: list[float], of: str
 ) -> None:
     """Commit the record of a stage: what each point took."""
+    import xarray as xr
+
     from physgen.workflow.lattice.chains import CHECKPOINT
 
     record = xr.Dataset(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
 from physgen.analysis.format import format_estimate
 from physgen.workflow.lattice import fitted_summary as fitted
@@ -16,6 +16,9 @@ from physgen.workflow.lattice.points import Scan
 from physgen.workflow.summary import Column, Summary, Table, dataset_of
 from physgen.workflow.target.exact import critical_coupling
 from physgen.workflow.target.quantities import QUANTITIES, head
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["summarize"]
 

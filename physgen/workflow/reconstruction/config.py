@@ -15,13 +15,14 @@ from physgen.workflow.reconstruction.model_section import ModelSection
 from physgen.workflow.reconstruction.sections import (
     DataSection,
     ErrorsSection,
+    ObservablesSection,
     SampleSection,
     StateSection,
-    SystemSection,
     TomographySection,
     TrainSection,
     ValidateSection,
 )
+from physgen.workflow.reconstruction.system_section import SystemSection
 from physgen.workflow.sections import JobConfig, rule
 
 __all__ = ["DEFAULT_POVM", "DEFAULT_SHOTS", "Config"]
@@ -44,6 +45,7 @@ class Config(JobConfig):
         ModelSection(),
     )
     train: TrainSection = TrainSection()
+    observables: ObservablesSection = ObservablesSection()
     errors: ErrorsSection = ErrorsSection()
     tomography: TomographySection = TomographySection()
     sample: SampleSection = SampleSection()
@@ -75,10 +77,11 @@ class Config(JobConfig):
                     f"[[model]] label must differ from the others, got {name!r} twice; give each "
                     "model a label, or name one model: --set 'model={family = \"mps\"}'"
                 )
-        if len(names) > 1 and self.train.validation_fraction == 0:
+        held_out = self.train.selection_fraction or self.train.validation_fraction
+        if len(names) > 1 and held_out == 0:
             raise ValueError(
                 "[train] validation_fraction must be positive where several models are compared "
-                "on held-out shots, got 0"
+                "on held-out shots, got 0; or give selection_fraction"
             )
         return self
 
@@ -101,7 +104,7 @@ class Config(JobConfig):
                 return self
             raise ValueError(
                 "[system] must be given, got a config without it; add a [system] section with "
-                "name, L, J, h, or name a measurement file as [data] file"
+                "a name and its parameters, or name a measurement file as [data] file"
             )
         return self
 
@@ -114,6 +117,10 @@ class Config(JobConfig):
         """Return the JSON-able form that identifies the run; outcomes of a file have no state."""
         table = super().canonical()
         del table["data"]["holds"]  # as every run of this kind
+        if self.train.selection_fraction is None:
+            del table["train"]["selection_fraction"]  # so that older runs keep their identity
         if self.data.file is not None:
             del table["state"]
+        if not table["observables"]:  # as runs without any always were
+            del table["observables"]
         return table

@@ -12,7 +12,7 @@ from physgen.workflow.reconstruction.fittable import fittable
 from physgen.workflow.reconstruction.model_section import ModelSection
 
 if TYPE_CHECKING:
-    from physgen.quantum import MPS, TFIM, Born, MeasurementData
+    from physgen.quantum import MPS, Born, Hamiltonian, MeasurementData, PauliSum
 
 __all__ = ["ReconstructionContext"]
 
@@ -23,10 +23,14 @@ class ReconstructionContext(Context):
 
     config: Config
 
-    def hamiltonian(self) -> TFIM | None:
+    def hamiltonian(self) -> Hamiltonian | None:
         """Return the Hamiltonian that the config, or else the data, names."""
         named = inputs.system_of(self.config)
-        return named or (self.data().tfim if self.store.has("data") else None)
+        return named or (self.data().hamiltonian if self.store.has("data") else None)
+
+    def operators(self) -> dict[str, PauliSum]:
+        """Return the operators of [observables]."""
+        return inputs.operators_of(self.config, self.data().L)
 
     def state(self) -> MPS | None:
         """Return the measured state, or None where only outcomes are known."""

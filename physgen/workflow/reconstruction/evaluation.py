@@ -11,8 +11,9 @@ from physgen.core.arrays import to_numpy
 from physgen.core.protocols import Density
 from physgen.core.random import Stream
 from physgen.exact import exact_observables
-from physgen.quantum import MPS, TFIM, MeasurementData, estimate_observables
+from physgen.quantum import MPS, TFIM, Hamiltonian, MeasurementData, estimate_observables
 from physgen.quantum.estimators import observables_dataset
+from physgen.quantum.operators import add_operators, unseen
 from physgen.quantum.tfim import central_pairs
 from physgen.validation.compare import MAX_STRINGS, exact_divergences, validate
 from physgen.workflow.reconstruction.context import ReconstructionContext
@@ -51,12 +52,17 @@ def observables(context: ReconstructionContext) -> dict[str, xr.Dataset]:
     from physgen import models
 
     tfim, data, store = context.hamiltonian(), context.data(), context.store
-    found = {"data": estimate_observables(data, tfim=tfim)}
+    own = context.operators()
+    found = {"data": estimate_observables(data, tfim=tfim, operators=own)}
     found["data"].attrs["exactness_for"] = "the state"
     model = models.from_dataset(store.read("model"))
     found["model"] = model_observables(context, model, samples=store.read("samples"))
     if tfim is not None and (state := context.state()) is not None:
-        found["exact"] = _exact(tfim, state, from_file=context.config.state.file is not None)
+        exact = _exact(tfim, state, from_file=context.config.state.file is not None)
+        values = {name: state.expectation(operator) for name, operator in own.items()}
+        found["exact"] = add_operators(exact, own, values)
+        for name in own:  # of a ground state, too: there is no closed form
+            found["exact"][name].attrs["estimator"] = "contraction of the measured state"
     return {f"observables/{name}": ds for name, ds in found.items()}
 
 
@@ -102,7 +108,10 @@ def model_observables(
 
     tfim, frame = context.hamiltonian(), context.data().povm
     if isinstance(model, MatrixProduct):
-        ds = _contracted(tfim, model)
+        own = context.operators()
+        seen = {name: o for name, o in own.items() if name not in unseen(own, frame)}
+        values = {name: model.expectation(operator) for name, operator in seen.items()}
+        ds = add_operators(_contracted(tfim, model), seen, values, dict.fromkeys(seen, 0.0))
         if not frame.sees("X"):  # what the state says of <X>, no shot has told
             ds = ds.drop_vars([v for v in ds.data_vars if str(v).startswith(_OF_X)])
         return ds.assign_attrs(exactness_for="the model; approximate for the state")
@@ -110,11 +119,16 @@ def model_observables(
         shots = to_numpy(model.sample(n, rng if rng is not None else Stream(0)))
     else:
         shots = MeasurementData.from_dataset(samples).outcomes
-    ds = estimate_observables(shots, frame, tfim)
+    own = context.operators()
+    refits = context.config.errors
+    fewest = min(len(shots), refits.n_samples) if refits.refits else len(shots)
+    lost = unseen(own, frame, fewest)  # what the draws of a refit cannot tell has no error
+    own = {name: operator for name, operator in own.items() if name not in lost}
+    ds = estimate_observables(shots, frame, tfim, operators=own)
     return ds.assign_attrs(exactness_for="the model; approximate for the state")
 
 
-def _contracted(tfim: TFIM | None, model: MatrixProduct) -> xr.Dataset:
+def _contracted(tfim: Hamiltonian | None, model: MatrixProduct) -> xr.Dataset:
     """Return the observables of a state, pure or purified, by contraction."""
     L, state, step = model.L, model.purification(), model.sites_per_qubit
     x, z = (state.profile(p)[::step] for p in "XZ")
@@ -124,7 +138,9 @@ def _contracted(tfim: TFIM | None, model: MatrixProduct) -> xr.Dataset:
 
     i, r = central_pairs(L)
     energy = None
-    if tfim is not None:
+    if tfim is not None and not isinstance(tfim, TFIM):
+        energy = sum(c * model.expectation(dict(string)) for string, c in tfim.pauli_sum())
+    elif tfim is not None:
         energy = -tfim.J * sum(zz(a, b) for a, b in tfim.bonds) - tfim.h * float(x.sum())
     ds = observables_dataset(
         tfim,
@@ -139,17 +155,27 @@ def _contracted(tfim: TFIM | None, model: MatrixProduct) -> xr.Dataset:
     return ds.assign(zero)
 
 
-def _exact(tfim: TFIM, state: MPS, from_file: bool) -> xr.Dataset:
-    """Return the values in the ground state, in closed form, or in the state of a file."""
-    if not from_file:
+def _exact(tfim: Hamiltonian, state: MPS, from_file: bool) -> xr.Dataset:
+    """Return the values in the ground state, in closed form, or in the state that is there."""
+    if not from_file and isinstance(tfim, TFIM):
         return exact_observables(tfim).assign_attrs(exactness_for="the ground state")
     i, r = central_pairs(tfim.L)
-    return observables_dataset(
+    closed = None if from_file else tfim.ground_state_energy()
+    ds = observables_dataset(
         tfim,
-        energy=state.energy(tfim),
+        energy=state.energy(tfim) if closed is None else closed,
         x=state.profile("X"),
         z=state.profile("Z"),
         zz=np.array([state.expectation({int(a): "Z", int(a + s): "Z"}) for a, s in zip(i, r)]),
         estimator="contraction of the matrix product state",
         exactness="exact",
-    ).assign_attrs(exactness_for="the state")
+    )
+    if from_file:
+        return ds.assign_attrs(exactness_for="the state")
+    by_sweeps = state.attrs["n_sweeps"] > 0  # of DMRG; others are diagonalised
+    return ds.assign_attrs(
+        estimator=f"contraction of the ground state ({state.attrs['method']})",
+        exactness="approximate" if by_sweeps else "exact",
+        exactness_for="the ground state",
+        energy_variance=state.attrs["energy_variance"],
+    )

@@ -10,7 +10,7 @@ import xarray as xr
 from physgen.analysis.format import format_estimate
 from physgen.workflow.summary import Column, Table
 
-__all__ = ["Place", "intervals_table", "matrices_table", "models_table"]
+__all__ = ["Place", "blocks_table", "intervals_table", "matrices_table", "models_table"]
 
 Place = tuple[str, str, dict[str, int]]  # how a quantity is called, its variable, where it stands
 
@@ -23,6 +23,10 @@ _MODELS_NOTE = (
     "Negative log-likelihood of shots that no model was fitted to, the same for all; errors of "
     "the differences are shot by shot. The lowest is chosen, but a mixed state (lpdo) rather "
     "than a pure one (mps) that is better by less than an error."
+)
+_SELECTION_NOTE = (
+    "Each model was fitted to {rest:.0%} of the shots and compared on the other {n:,}; the chosen "
+    "one was then fitted to all."
 )
 _MATRIX_ROWS = (
     ("fidelity_squared", "fidelity <psi|rho|psi>"),
@@ -70,6 +74,37 @@ def _digits(error: float) -> int:
     return 6 if not error > 0 else int(np.clip(1 - np.floor(np.log10(error)), 0, 8))
 
 
+def blocks_table(groups: dict[str, xr.Dataset]) -> Table | None:
+    """Return the Renyi-2 entropies of blocks, by source: ``data``, ``model``, ``exact``."""
+    if "data" not in groups:
+        return None
+    heads = {"data": "from data", "model": "from model", "exact": "exact"}
+    sources = [source for source in heads if source in groups]
+    rows: list[tuple[str, ...]] = []
+    for k, name in enumerate(groups["data"]["block"].values):
+        sites = str(name).split(",")
+        text = f"sites {sites[0]}-{sites[-1]}" if len(sites) > 1 else f"site {sites[0]}"
+        rows.append((text, *(_entropy(groups[source].isel(block=k)) for source in sources)))
+    columns = (Column("S_2 of a block, nat", "name"), *(Column(heads[s]) for s in sources))
+    return Table("Entropies of blocks", columns, tuple(rows), (_BLOCKS_NOTE,))
+
+
+_BLOCKS_NOTE = (
+    "Renyi-2 entropies -log Tr rho^2. From data: by pairs of shots, or, where noise buries the "
+    "purity, only the bound from below that holds at 95 %. From model: of the fit itself, without "
+    "the error of the fit. Purities are in run.h5, group blocks."
+)
+
+
+def _entropy(ds: xr.Dataset) -> str:
+    value = float(ds["block_renyi2"])
+    if "block_renyi2_determined" not in ds:
+        return f"{value:.6f}"
+    if ds["block_renyi2_determined"]:
+        return format_estimate(value, float(ds["block_renyi2_error"]))
+    return f">= {float(ds['block_renyi2_at_least']):.3f}"
+
+
 def models_table(selection: xr.Dataset | None) -> Table | None:
     """Return how the models compare on held-out shots, or None where there was one."""
     if selection is None:
@@ -91,7 +126,11 @@ def models_table(selection: xr.Dataset | None) -> Table | None:
         Column("behind\nthe best"),
         Column("parameters"),
     )
-    return Table("Models", columns, tuple(rows), (_MODELS_NOTE,))
+    share = selection.attrs.get("selection_fraction")
+    notes = [_MODELS_NOTE]
+    if share is not None:
+        notes.append(_SELECTION_NOTE.format(rest=1 - share, n=int(selection.attrs["n"])))
+    return Table("Models", columns, tuple(rows), tuple(notes))
 
 
 def matrices_table(

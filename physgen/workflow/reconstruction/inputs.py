@@ -13,12 +13,21 @@ from physgen.workflow.files import check_digest
 from physgen.workflow.reconstruction.config import DEFAULT_POVM, Config
 from physgen.workflow.reconstruction.fittable import fittable
 from physgen.workflow.reconstruction.model_section import ModelSection
-from physgen.workflow.reconstruction.sections import SystemSection
+from physgen.workflow.reconstruction.symmetries import check_symmetries
+from physgen.workflow.reconstruction.system_section import SystemSection
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from physgen.quantum import MPS, POVM, TFIM, DensityMatrix, MeasurementData, SitePOVM
+    from physgen.quantum import (
+        MPS,
+        POVM,
+        DensityMatrix,
+        Hamiltonian,
+        MeasurementData,
+        PauliSum,
+        SitePOVM,
+    )
 
 __all__ = [
     "check",
@@ -27,20 +36,28 @@ __all__ = [
     "load_state",
     "load_target",
     "measurement_of",
+    "operators_of",
     "system_of",
 ]
 
 BLOCK = 1 << 16  # shots of a file looked at together
 
 
-def system_of(config: Config) -> TFIM | None:
+def system_of(config: Config) -> Hamiltonian | None:
     """Return the Hamiltonian that the config names, or None for outcomes of unknown origin."""
-    from physgen.quantum import TFIM
+    return None if config.system is None else config.system.hamiltonian()
 
-    system = config.system
-    if system is None:
-        return None
-    return TFIM(L=system.L, J=system.J, h=system.h, boundary=system.boundary)
+
+def operators_of(config: Config, L: int) -> dict[str, PauliSum]:
+    """Return the operators of [observables], on the ring that [system] may be."""
+    from physgen.quantum.operators import as_operators
+
+    hamiltonian = system_of(config)
+    ring = hamiltonian is not None and hamiltonian.boundary == "periodic"
+    try:
+        return as_operators(config.observables.texts(), L, "periodic" if ring else "open")
+    except InputError as error:
+        raise InputError(f"[observables] {error}") from None
 
 
 def load_state(config: Config) -> MPS | None:
@@ -50,11 +67,10 @@ def load_state(config: Config) -> MPS | None:
     if config.state.file is None or config.system is None:
         return None
     check_digest("state", config.state.file, config.state.sha256)
-    state = MPS.load(config.state.file)
-    if state.L != config.system.L:
+    state, L = MPS.load(config.state.file), config.system.hamiltonian().L
+    if state.L != L:
         raise InputError(
-            f"[state] file must hold a chain of [system] L = {config.system.L} sites, "
-            f"got one of {state.L}"
+            f"[state] file must hold a chain of [system] L = {L} sites, got one of {state.L}"
         )
     _same_hamiltonian("state", state.attrs, config.system)
     return state
@@ -66,7 +82,7 @@ def load_measurements(config: Config) -> MeasurementData:
 
     if config.data.file is None:
         raise InputError("[data] file must be given to read outcomes from a file")
-    L = None if config.system is None else config.system.L
+    L = None if config.system is None else config.system.hamiltonian().L
     check_digest("data", config.data.file, config.data.sha256)
     read = MeasurementData.open if config.train.stream else MeasurementData.load
     data = read(config.data.file, povm=config.data.povm, L=L)
@@ -134,19 +150,32 @@ def check(config: Config) -> None:
     """Raise :class:`InputError` for anything wrong with what the config points at."""
     _check_device(config)
     _check_stream(config)
-    tfim = system_of(config)
+    hamiltonian = system_of(config)
     if config.data.file is not None:
         data = load_measurements(config)
+        operators_of(config, data.L)
         check_models(fittable(config, data), data.L, data.povm)
         load_target(config, data.L)
         return
-    if tfim is not None:
-        check_models(config.model, tfim.L, measurement_of(config))
-        load_target(config, tfim.L)
-    if load_state(config) is None and tfim is not None:
-        from physgen.exact.free_fermions import x_profile
+    if hamiltonian is not None:
+        operators_of(config, hamiltonian.L)
+        check_models(config.model, hamiltonian.L, measurement_of(config))
+        load_target(config, hamiltonian.L)
+    if load_state(config) is None and hamiltonian is not None:
+        _check_unique(hamiltonian)
+        check_symmetries(config.model, hamiltonian)
 
-        x_profile(tfim)  # refuses a ground state that DMRG would pick at random from several
+
+def _check_unique(hamiltonian: Hamiltonian) -> None:
+    """Refuse a ground state that DMRG would pick at random from several, where that is known."""
+    from physgen.exact.free_fermions import x_profile
+    from physgen.quantum import TFIM
+    from physgen.quantum.dmrg import unique_levels
+
+    if isinstance(hamiltonian, TFIM):
+        x_profile(hamiltonian)
+    else:
+        unique_levels(hamiltonian.pauli_sum())
 
 
 def check_models(sections: Sequence[ModelSection], L: int, frame: POVM | SitePOVM) -> None:
@@ -182,7 +211,7 @@ def _same_hamiltonian(
     """Refuse a file that was made for another chain than [system], where it says so."""
     if system is None:
         return
-    wanted = {key: getattr(system, key) for key in ("L", "J", "h", "boundary")}
+    wanted = {"system": system.name, **system.parameters()}
     found = {key: attrs[key] for key in wanted if key in attrs}
     differing = [key for key in found if not np.array_equal(found[key], wanted[key])]
     if differing:

@@ -6,7 +6,7 @@ import xarray as xr
 
 from physgen.analysis.format import format_estimate
 
-__all__ = ["NLL_UNITS", "nll_text", "with_names"]
+__all__ = ["NLL_UNITS", "nll_text", "operators_in", "with_names"]
 
 NLL_UNITS = "nat/site"
 HISTORY = {
@@ -30,3 +30,8 @@ def with_names(ds: xr.Dataset) -> xr.Dataset:
 def nll_text(nll: float, error: float) -> str:
     """Return a negative log-likelihood with its standard error, where that is known (not NaN)."""
     return f"{format_estimate(nll, error if error == error else None)} {NLL_UNITS}"
+
+
+def operators_in(ds: xr.Dataset) -> list[str]:
+    """Return the observables of a user's own, which are marked by their operator."""
+    return [str(name) for name in ds.data_vars if "operator" in ds[name].attrs]

@@ -53,9 +53,15 @@ def fit_settings(config: Config, section: ModelSection) -> FitSettings:
 
 
 def objective_for(
-    config: Config, section: ModelSection, data: MeasurementData, rng: Stream
+    config: Config,
+    section: ModelSection,
+    data: MeasurementData,
+    rng: Stream,
+    held_out: float | None = None,
 ) -> NegativeLogLikelihood:
     """Return the objective; every model has the same shots held out.
+
+    The share `held_out` is [train] validation_fraction if it is not given.
 
     A state is fitted to bits given their bases, and so to shots of any settings as they are; a
     distribution of outcomes needs the weights that make a complete set of settings uniform.
@@ -63,4 +69,5 @@ def objective_for(
     from physgen.training import NegativeLogLikelihood
 
     shots: Any = data.outcomes if section.is_state else data
-    return NegativeLogLikelihood(shots, config.train.validation_fraction, rng=rng)
+    share = config.train.validation_fraction if held_out is None else held_out
+    return NegativeLogLikelihood(shots, share, rng=rng)

@@ -10,6 +10,7 @@ from the model and from every refit.
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import xarray as xr
@@ -20,7 +21,9 @@ from physgen.workflow.reconstruction import models
 from physgen.workflow.reconstruction.context import ReconstructionContext
 from physgen.workflow.reconstruction.evaluation import OBSERVABLES, model_observables
 from physgen.workflow.reconstruction.fitting import chosen_section, fit_model
+from physgen.workflow.reconstruction.labels import operators_in
 from physgen.workflow.reconstruction.tomography import NUMBERS, model_numbers, reason_against
+from physgen.workflow.reporting import eta
 
 __all__ = ["refit"]
 
@@ -45,9 +48,12 @@ def refit(context: ReconstructionContext) -> str:
     if not store.has("refits"):
         fitted = families.from_dataset(store.read("model"))
         store.commit({"refits": _row(context, fitted)})  # row 0: the fit to the data themselves
+    begun_at: list[float] = []  # when each refit of this process began
     while (done := store.read("refits").sizes["refit"]) <= n:
         context.check_stop()
-        context.reporter.update("refit", f"{done} of {n}")
+        begun_at.append(time.monotonic())
+        told = (f"{done} of {n}", _left(begun_at, n + 1 - done))
+        context.reporter.update("refit", ", ".join(filter(None, told)))
         stream = context.stream("refit").child(done)
         resampled = objective.resampled(
             stream.child("resample"),
@@ -77,10 +83,17 @@ def refit(context: ReconstructionContext) -> str:
     return f"{n} refits to resampled shots"
 
 
+def _left(begun_at: list[float], n_left: int) -> str:
+    """Return the time that the refits left will take, once two are done."""
+    done = len(begun_at) - 1
+    return eta((begun_at[-1] - begun_at[0]) / done * n_left) if done >= 2 else ""
+
+
 def _row(context: ReconstructionContext, model: Any) -> xr.Dataset:
     n = context.config.errors.n_samples
     ds = model_observables(context, model, n=n, rng=context.stream("refit").child("samples"))
-    ds = ds[[name for name in ds.data_vars if str(name).removesuffix("_error") in OBSERVABLES]]
+    kept = (*OBSERVABLES, *operators_in(ds))
+    ds = ds[[name for name in ds.data_vars if str(name).removesuffix("_error") in kept]]
     if not reason_against(context):
         numbers = model_numbers(context, model)
         ds = ds.assign({name: numbers[name] for name in NUMBERS if name in numbers})
@@ -96,7 +109,7 @@ def _errors(context: ReconstructionContext, rows: xr.Dataset) -> xr.Dataset:
     model = families.from_dataset(context.store.read("model"))
     found = model_observables(context, model, samples=context.store.read("samples"))
     variables: dict[str, Any] = {}
-    for name in (*OBSERVABLES, *NUMBERS):
+    for name in (*OBSERVABLES, *operators_in(rows), *NUMBERS):
         if name not in rows:
             continue
         fit, refits = rows[name].values[0], rows[name].values[1:]
@@ -106,6 +119,7 @@ def _errors(context: ReconstructionContext, rows: xr.Dataset) -> xr.Dataset:
         # The fit and its refits were sampled alike; what that shows is moved to the full sample.
         numbers = refit_errors(value, refits - fit + value, sigma, theirs)
         dims, about = rows[name].dims[1:], dict(rows[name].attrs)
+        operator = {"operator": about.pop("operator")} if "operator" in about else {}
         parts = {
             "": numbers.estimate,
             "_error": numbers.error,
@@ -115,6 +129,7 @@ def _errors(context: ReconstructionContext, rows: xr.Dataset) -> xr.Dataset:
         }
         for suffix, values in parts.items():
             variables[f"{name}{suffix}"] = (dims, values, about | {"long_name": _LONG[suffix]})
+        variables[name][2].update(operator)  # marks the value alone
         variables[f"{name}_interval"] = (
             (*dims, "level", "bound"),
             numbers.interval,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import field_validator, model_validator
+from pydantic import ConfigDict, field_validator, model_validator
 
+from physgen.core.checks import is_mapping
 from physgen.core.errors import InputError
 from physgen.training.settings import parse_seconds
 from physgen.workflow.devices import Device
 from physgen.workflow.sections import (
     Count,
-    Coupling,
     Draws,
     Flag,
     Fraction,
@@ -25,43 +25,13 @@ from physgen.workflow.sections import (
 __all__ = [
     "DataSection",
     "ErrorsSection",
+    "ObservablesSection",
     "SampleSection",
     "StateSection",
-    "SystemSection",
     "TomographySection",
     "TrainSection",
     "ValidateSection",
 ]
-
-
-class SystemSection(Section):
-    """The Hamiltonian H = -J sum Z_i Z_{i+1} - h sum X_i (Pauli matrices).
-
-    Attributes
-    ----------
-    name
-        System of the catalogue (`physgen systems`).
-    L
-        Number of sites.
-    J
-        Coupling of neighbours; positive: ferromagnetic.
-    h
-        Transverse field; h = J is critical.
-    boundary
-        Ends of the chain.
-    """
-
-    name: Annotated[Literal["tfim-1d"], rule("'tfim-1d'")] = "tfim-1d"
-    L: Annotated[int, rule("an integer >= 2 (the number of sites)", ge=2)]
-    J: Coupling = 1.0
-    h: Coupling = 1.0
-    boundary: Annotated[Literal["open", "periodic"], rule("'open' or 'periodic'")] = "open"
-
-    @model_validator(mode="after")
-    def _some_coupling(self) -> SystemSection:
-        if self.J == 0 and self.h == 0:
-            raise ValueError("[system] J and h must not both be 0; every state is a ground state")
-        return self
 
 
 class StateSection(Section):
@@ -116,6 +86,33 @@ class DataSection(Section):
     file: PathText | None = None
     sha256: Text | None = None
     holds: Annotated[Literal["outcomes"], rule("'outcomes' or 'configurations'")] = "outcomes"
+
+
+class ObservablesSection(Section):
+    """Operators of your own, in data, model and state; sites from 0, `sum` at every place."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_and_texts(cls, values: Any) -> Any:
+        from physgen.quantum.operators import check_name
+
+        for name, text in values.items() if is_mapping(values) else ():
+            try:
+                check_name(str(name))
+            except InputError as error:
+                raise ValueError(f"[observables] {error}") from None
+            if not isinstance(text, str):
+                raise ValueError(
+                    f"[observables] {name} must be an operator as text, such as 'X0 Z3 Y7' or "
+                    f"'sum XX + YY + ZZ', got {text!r}"
+                )
+        return values
+
+    def texts(self) -> dict[str, str]:
+        """Return the operators by name, as they were written."""
+        return dict(self.model_extra or {})
 
 
 class SampleSection(Section):
@@ -205,6 +202,9 @@ class TrainSection(Section):
         Where networks are trained.
     validation_fraction
         Share of the shots held out: it chooses weights and models.
+    selection_fraction
+        Share of the shots on which several models are compared, each fitted to the rest; the best
+        is then fitted anew to all shots. Left out: compared on the held-out shots.
     stream
         Leave the shots in their HDF5 file, for more than memory holds.
     n_epochs
@@ -239,6 +239,7 @@ class TrainSection(Section):
 
     device: Device = "cpu"
     validation_fraction: Fraction = 0.05
+    selection_fraction: Annotated[float, rule("a share in (0, 1)", gt=0, lt=1)] | None = None
     stream: Flag = False
     n_epochs: Count | None = None
     epochs_scale: Positive | None = None
@@ -259,7 +260,7 @@ class TrainSection(Section):
 
     def settings(self) -> dict[str, Any]:
         """Return what is said of the fit: arguments of `physgen.training.FitSettings`."""
-        apart = ("device", "validation_fraction", "stream")
+        apart = ("device", "validation_fraction", "selection_fraction", "stream")
         return {k: v for k, v in self.model_dump().items() if v is not None and k not in apart}
 
     @model_validator(mode="after")

@@ -21,9 +21,10 @@ from physgen.workflow.reconstruction.config import DEFAULT_SHOTS
 from physgen.workflow.reconstruction.context import ReconstructionContext
 from physgen.workflow.reconstruction.fittable import left_out
 from physgen.workflow.reconstruction.labels import nll_text
+from physgen.workflow.reconstruction.symmetries import check_state_symmetries
 
 if TYPE_CHECKING:
-    from physgen.quantum import MPS, TFIM
+    from physgen.quantum import MPS, Hamiltonian
 
 __all__ = ["STAGES"]
 
@@ -45,6 +46,7 @@ def _generate(context: ReconstructionContext) -> str:
     state = inputs.load_state(config)
     if state is None:
         state = ground_state(tfim, chi_max=config.state.chi_max, progress=swept)
+        check_state_symmetries(config.model, state)
     frame = inputs.measurement_of(config)
     born = Born(state, frame)
     n_shots = config.data.n_shots or DEFAULT_SHOTS
@@ -53,20 +55,33 @@ def _generate(context: ReconstructionContext) -> str:
     origin = "ground state" if file is None else f"from {Path(file).name}"
     data = MeasurementData(outcomes, frame, tfim.attrs() | {"state": origin}).to_dataset()
     context.store.cite("ic-povm", "born-sampling", "philox", *METHODS_ALWAYS)
-    if file is None:
+    if file is None and "DMRG" in str(state.attrs["method"]):
         context.store.cite("dmrg")
     drawn = labelled(data, "exact", f"the state ({origin}): independent shots of it")
     context.store.commit({"state": _labelled(state, tfim), "data": drawn})
     return f"{len(outcomes):,} {frame.name} shots of a chain of {tfim.L} sites"
 
 
-def _labelled(state: MPS, tfim: TFIM) -> xr.Dataset:
+def _labelled(state: MPS, tfim: Hamiltonian) -> xr.Dataset:
     """Return the state as a group that says how exact it is, and for what."""
     ds = state.to_dataset()
-    if "energy_error" not in state.attrs:
+    if "energy_variance" in state.attrs:
+        names = ("energy", "energy_error", "energy_variance", "sector", "gap", "degeneracy")
+        found = {name: state.attrs[name] for name in names if name in state.attrs}
+        variance = state.attrs["energy_variance"]
+        return ds.assign_attrs(
+            exactness="approximate" if state.attrs["n_sweeps"] else "exact",
+            exactness_for="the ground state",
+            estimator=f"{state.attrs['method']}; <H^2> - <H>^2 = {variance:.1e}",
+            energy_units=state.attrs["energy_units"],
+            converged=int(state.attrs["converged"]),
+            **found,
+        )
+    exact = tfim.ground_state_energy()
+    if "energy_error" not in state.attrs or exact is None:
         return ds.assign_attrs(exactness="exact", exactness_for="the state, as given in a file")
     energy = state.energy(tfim)
-    excess = energy - tfim.ground_state_energy()
+    excess = energy - exact
     return ds.assign_attrs(
         exactness="approximate",
         exactness_for="the ground state",
@@ -121,6 +136,8 @@ def _sample(context: ReconstructionContext) -> str:
 
 def _validate(context: ReconstructionContext) -> str:
     from physgen import models
+    from physgen.quantum import TFIM
+    from physgen.workflow.reconstruction.blocks import blocks
     from physgen.workflow.reconstruction.evaluation import distances, observables, physicality
     from physgen.workflow.reconstruction.likelihood import held_out_likelihood
 
@@ -135,9 +152,9 @@ def _validate(context: ReconstructionContext) -> str:
         fidelity = float(groups["validation"]["fidelity"][0])
         text = f"F_c = {fidelity:.4f} on {n:,} fresh samples of the state"
     context.store.cite("dual-frame-estimators")
-    if context.hamiltonian() is not None:
+    if isinstance(context.hamiltonian(), TFIM):
         context.store.cite("free-fermions")
-    groups |= observables(context) | physicality(context)
+    groups |= observables(context) | physicality(context) | blocks(context)
     context.store.commit({name: with_units(ds) for name, ds in groups.items()})
     return text
 

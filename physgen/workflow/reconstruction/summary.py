@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
@@ -9,10 +12,12 @@ from physgen.analysis.format import format_estimate, is_zero_error, pull
 from physgen.workflow.reconstruction.config import Config
 from physgen.workflow.reconstruction.findings import (
     Place,
+    blocks_table,
     intervals_table,
     matrices_table,
     models_table,
 )
+from physgen.workflow.reconstruction.labels import operators_in
 from physgen.workflow.reconstruction.tables import Distance, Row, figures_of, tables_of
 from physgen.workflow.reconstruction.warnings import warnings_of
 from physgen.workflow.summary import Summary, dataset_of
@@ -25,16 +30,17 @@ NUMBERS = ("fidelity_squared", "purity", "renyi2")
 
 def summarize(tree: xr.DataTree, config: Config) -> Summary:
     """Summarise an open run, as far as it has come."""
-    del config  # the groups say all that is shown
     sources = observables_of(tree)
     rows, distances = rows_of(tree), distances_of(tree)
     errors = _refitted(tree)
-    notes = _notes(sources, errors is not None) if rows else ()
+    own = config.observables.texts()
+    notes = (*_notes(sources, errors is not None), *_operators_note(own)) if rows else ()
     observed, *distant = tables_of(rows, distances, notes) or (None,)
     found = (
         observed,
         intervals_table(errors, _places(sources)),
         matrices_table(_matrices(tree), _fitted_numbers(errors)),
+        blocks_table(_blocks(tree)),
         models_table(dataset_of(tree, "selection")),
         *distant,
     )
@@ -50,7 +56,15 @@ def summarize(tree: xr.DataTree, config: Config) -> Summary:
 def _notes(sources: dict[str, xr.Dataset], refitted: bool) -> tuple[str, ...]:
     of = sources["exact"].attrs.get("exactness_for") if "exact" in sources else None
     note = _REFITTED_NOTE if refitted else _SAMPLED_NOTE
+    if of == "the ground state" and sources["exact"].attrs["exactness"] == "approximate":
+        spread = float(sources["exact"].attrs["energy_variance"])
+        return (note, _VARIANCE_NOTE.format(f"{spread:.1e}"))
     return (note, _STATE_NOTE) if of == "the state" else (note,)
+
+
+def _operators_note(texts: dict[str, str]) -> tuple[str, ...]:
+    listed = "; ".join(f"{name} = {text}" for name, text in texts.items())
+    return (f"Operators of your own: {listed}.",) if listed else ()
 
 
 _SAMPLED_NOTE = (
@@ -60,6 +74,10 @@ _SAMPLED_NOTE = (
 _REFITTED_NOTE = (
     "Errors are one standard error.  Those of the model are from refits to resampled shots: they "
     "contain the error of the fit, and the bias that refits show is removed."
+)
+_VARIANCE_NOTE = (
+    "The exact column holds the values of the ground state as DMRG found it, with <H^2> - <H>^2 = "
+    "{}: a level of H lies within the root of this of the energy."
 )
 _STATE_NOTE = (
     "The exact column holds the values of the given state itself, not of the ground state of H."
@@ -85,6 +103,11 @@ def _matrices(tree: xr.DataTree) -> dict[str, xr.Dataset]:
     return {name: ds for name, ds in found.items() if ds is not None}
 
 
+def _blocks(tree: xr.DataTree) -> dict[str, xr.Dataset]:
+    found = {name: dataset_of(tree, f"blocks/{name}") for name in ("data", "model", "exact")}
+    return {name: ds for name, ds in found.items() if ds is not None}
+
+
 def _fitted_numbers(errors: xr.Dataset | None) -> dict[str, tuple[float, float]]:
     """Return fidelity, purity and entropy of the model with the error of its fit."""
     names = () if errors is None else [n for n in NUMBERS if n in errors]
@@ -99,6 +122,8 @@ def _title(tree: xr.DataTree) -> str:
     streamed = "outcomes" not in data
     n, L = (attrs["n_shots"], attrs["n_sites"]) if streamed else data["outcomes"].shape
     shots = f"{n:,} {attrs.get('povm', '')} shots"
+    if "terms" in attrs:
+        return f"{_named(attrs)}; {shots}"
     if "h" not in attrs:
         return f"{L} site{'s' * (L != 1)}, {shots}"
     coupling = f"J = {attrs['J']:g}, h = {attrs['h']:g}, {attrs['boundary']}"
@@ -106,6 +131,23 @@ def _title(tree: xr.DataTree) -> str:
     if state.startswith("from "):  # it need not have to do with H
         return f"state {state}, L = {L}; H of {coupling}; {shots}"
     return f"TFIM chain, L = {L}, {coupling}; {shots}"
+
+
+def _named(attrs: Mapping[Any, Any]) -> str:
+    """Return a Hamiltonian of any system, with its parameters, in words."""
+    from physgen.catalogue import hamiltonian_systems
+
+    system = hamiltonian_systems().get(str(attrs["system"]))
+    if system is None:  # of another installation: its terms are known
+        return f"{attrs['system']}, L = {attrs['L']}, H = {attrs['terms']:.60}"
+    told = [
+        f"{key} = {attrs[key]:g}" if p.type == "number" else f"{key} = {attrs[key]}"
+        for key, p in system.parameters.items()
+        if key in attrs
+    ]
+    state = str(attrs.get("state", ""))
+    lead = f"state {state}; H of the " if state.startswith("from ") else ""
+    return f"{lead}{system.label}, {', '.join(told)}"
 
 
 def rows_of(tree: xr.DataTree) -> list[Row]:
@@ -119,6 +161,8 @@ def _places(sources: dict[str, xr.Dataset]) -> list[Place]:
     measured = {str(name) for ds in sources.values() for name in ds.data_vars}
     names = {"energy": "energy <H>", "x_mean": "mean <X>", "z_mean": "mean <Z>"}
     places: list[Place] = [(text, name, {}) for name, text in names.items() if name in measured]
+    own = dict.fromkeys(name for ds in sources.values() for name in operators_in(ds))
+    places += [(name, name, {}) for name in own]
     if "zz" in measured:
         first = next(iter(sources.values()))
         for index in _few(first["r"].values):
@@ -140,7 +184,7 @@ def _row(quantity: str, sources: dict[str, xr.Dataset], name: str, at: dict[str,
     sources = {source: ds for source, ds in sources.items() if name in ds}
     exact = float(sources["exact"][name].isel(at)) if "exact" in sources else None
     if exact is not None:
-        cells["exact"] = f"{exact:.6f}"
+        cells["exact"] = f"{exact:z.6f}"
     for source in ("data", "model"):
         if source not in sources:
             continue

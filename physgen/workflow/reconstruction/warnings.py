@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from physgen.analysis.format import is_zero_error
+from physgen.workflow.reconstruction.labels import operators_in
 from physgen.workflow.summary import dataset_of
 
 __all__ = ["warnings_of"]
@@ -37,6 +38,8 @@ def _model_warnings(data: xr.Dataset | None) -> list[str]:
 
 
 def _state_warnings(state: xr.Dataset | None) -> list[str]:
+    if state is not None and "energy_variance" in state.attrs:
+        return _variance_warnings(state)
     if state is None or "energy_error" not in state.attrs:
         return []
     energy, excess = float(state.attrs["energy"]), float(state.attrs["energy_error"])
@@ -47,6 +50,24 @@ def _state_warnings(state: xr.Dataset | None) -> list[str]:
         f"the measured state is not quite the ground state: its energy is {excess:.1e} above E0"
         f"{ended}; raise [state] chi_max"
     ]
+
+
+def _variance_warnings(state: xr.Dataset) -> list[str]:
+    """Tell of a ground state without a closed form that is not converged, or not the only one."""
+    told: list[str] = []
+    energy, variance = float(state.attrs["energy"]), float(state.attrs["energy_variance"])
+    if not state.attrs["converged"] or variance > STATE_ERROR * energy**2:
+        ended = "" if state.attrs["converged"] else ", and it still changed in the last sweep"
+        told.append(
+            f"the measured state is not quite a ground state: <H^2> - <H>^2 = {variance:.1e}"
+            f"{ended}; raise [state] chi_max"
+        )
+    if int(state.attrs.get("degeneracy", 1)) > 1:
+        told.append(
+            f"the ground level has {state.attrs['degeneracy']} states: measured is the one with "
+            f"{state.attrs['sector']}"
+        )
+    return told
 
 
 def _warnings(
@@ -82,7 +103,7 @@ def _disagreement_warnings(sources: dict[str, xr.Dataset]) -> list[str]:
         return []
     data, model = sources["data"], sources["model"]
     found: list[str] = []
-    for name in ("energy", "x_mean", "z_mean", "x", "z", "zz"):
+    for name in ("energy", "x_mean", "z_mean", "x", "z", "zz", *operators_in(data)):
         if f"{name}_error" in data and f"{name}_error" in model:
             spread = np.hypot(data[f"{name}_error"], model[f"{name}_error"])
             # Shots that all say the same have no error to compare with.

@@ -7,14 +7,16 @@ The square-lattice Ising model without a field: energy and specific heat of the 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from physgen.core.declared import declared
 from physgen.core.errors import InputError
 from physgen.workflow.target.axes import Axes
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["BINDER_CRITICAL", "critical_coupling", "exact_of", "is_square_ising", "lines"]
 
@@ -77,6 +79,8 @@ def lines(axes: Axes) -> xr.Dataset | None:
     J = _square_ising_J(axes)
     if J is None:
         return None
+    import xarray as xr
+
     from physgen.exact import onsager
 
     values = np.array(axes.values, dtype=float)

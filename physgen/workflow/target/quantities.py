@@ -45,10 +45,10 @@ _ESTIMATES = (
         "free energy per site",
         "J",
     ),
-    Quantity("entropy_per_site", "entropy/V", "$s$ ($k_B$ per site)", "entropy per site"),
+    Quantity("entropy_per_site", "entropy/V", "$s$ ($k_B$ per site)", "entropy per site", "k_B"),
     Quantity("energy_per_site", "e", "$e$ ($J$ per site)", "energy per site", "J"),
     Quantity("action_per_site", "S/V", "$S / V$", "action per site"),
-    Quantity("specific_heat", "c", "$c$ ($k_B$ per site)", "specific heat"),
+    Quantity("specific_heat", "c", "$c$ ($k_B$ per site)", "specific heat", "k_B"),
     Quantity("abs_magnetization", "<|m|>", r"$\langle |m| \rangle$", "magnetization"),
     Quantity(
         "chi_abs",
@@ -71,7 +71,7 @@ _CHAINS = (
 _WEIGHTS = (
     Quantity("log_z", "log Z", r"$\log Z$", "log Z"),
     Quantity("free_energy", "F", r"$F = -\log Z$", "free energy"),
-    Quantity("entropy", "entropy", "$S$ ($k_B$)", "entropy"),
+    Quantity("entropy", "entropy", "$S$ ($k_B$)", "entropy", "k_B"),
     Quantity(
         "variational_free_energy", "F_q", "$F_q$", "variational free energy, a bound from above"
     ),
@@ -107,7 +107,8 @@ def attrs(name: str) -> dict[str, str]:
     row = quantity(name.removesuffix("_error"))
     if name != row.name:
         return {"long_name": f"standard error of the {row.long_name}", "units": row.units}
-    return {"symbol": row.symbol, "long_name": row.long_name, "units": row.units}
+    title = row.head.replace("\n", " ")  # what tables and figures call it
+    return {"head": title, "symbol": row.symbol, "long_name": row.long_name, "units": row.units}
 
 
 def ordered(names: Iterable[str]) -> list[str]:

@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 from helpers.statistics import within
 
+from physgen import models
 from physgen.core.errors import InputError
 from physgen.quantum import Born, MeasurementData, depolarised, ghz_state, povm
 from physgen.results import open_run
@@ -52,6 +53,44 @@ def test_the_model_with_the_lowest_held_out_likelihood_is_kept(finished):
     xr.testing.assert_identical(kept, candidate)
     (table,) = [t for t in summarize(finished).tables if t.heading == "Models"]
     assert [row[2] == "chosen" for row in table.rows] == [False, True]
+
+
+def test_models_are_compared_on_half_of_the_shots_and_the_best_is_fitted_to_all(tmp_path):
+    table = TABLE | {
+        "errors": {"refits": 0},
+        "train": {"n_epochs": 6, "selection_fraction": 0.5, "validation_fraction": 0.1},
+        "tomography": {"max_sites": 0},
+    }
+    out = tmp_path / "run"
+    run(config_from_dict(table), out, until="train")
+    tree = open_run(out)
+    selection = tree["selection"].to_dataset()
+    best = int(selection.attrs["chosen"])
+    assert (best, int(selection.attrs["n"])) == (int(np.argmin(selection["nll"].values)), 750)
+    # Of half of the shots, then of all but those that stop the fit.
+    steps = [int(tree[f"{g}training"].attrs["n_steps"]) for g in (f"candidates/{best}/", "")]
+    assert steps[1] == pytest.approx(steps[0] * 0.9 / 0.5, rel=0.1)
+    kept, candidate = (tree[g].to_dataset() for g in ("model", f"candidates/{best}/model"))
+    assert not kept.identical(candidate)
+    # The candidates were compared on shots that they did not know: the exact likelihood of those
+    # shots, by the models that are in the file.
+    data = MeasurementData.from_dataset(tree["data"].to_dataset())
+    known = [models.from_dataset(tree[f"candidates/{k}/model"].to_dataset()) for k in (0, 1)]
+    of_all = [-float(m.log_prob(data.outcomes).mean()) / 4 for m in known]
+    assert np.all(np.abs(selection["nll"].values - of_all) < 5 * selection["nll_error"].values)
+    (table,) = [t for t in summarize(tree).tables if t.heading == "Models"]
+    assert "fitted to 50% of the shots and compared on the other 750" in table.notes[1]
+
+
+def test_a_run_without_a_share_for_selection_is_the_run_it_was():
+    plain = config_from_dict(TABLE)
+    assert "selection_fraction" not in plain.canonical()["train"]
+    with pytest.raises(InputError, match=r"selection_fraction must be a share in \(0, 1\)"):
+        config_from_dict(TABLE | {"train": {"selection_fraction": 1.0}})
+    apart = config_from_dict(
+        TABLE | {"train": {"selection_fraction": 0.3, "validation_fraction": 0}}
+    )
+    assert apart.canonical()["train"]["selection_fraction"] == 0.3
 
 
 def test_errors_hold_fit_and_sampling(finished):

@@ -25,7 +25,8 @@ def test_an_error_has_the_unit_of_its_quantity():
 
 def test_an_unknown_quantity_has_its_own_name_and_comes_last():
     assert head("my_own") == "my_own"
-    assert attrs("my_own") == {"symbol": "my own", "long_name": "my own", "units": "1"}
+    own = {"head": "my_own", "symbol": "my own", "long_name": "my own", "units": "1"}
+    assert attrs("my_own") == own
     assert ordered(["my_own", "phi2", "energy_per_site", "a"]) == [
         "energy_per_site",
         "phi2",
