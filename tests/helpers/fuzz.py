@@ -181,6 +181,7 @@ def run_case(rng, folder):
         if rng.random() < 0.2:
             path.unlink()
     if rng.random() < 0.2:
+        (folder / "begun").mkdir(exist_ok=True)
         (folder / "begun" / "run.h5").write_bytes(shots_file(rng))
     given = one_of(rng, ["begun", "begun", "begun/run.h5", "begun/segments", "kept", "kept.h5"])
     command = one_of(rng, ["report", "plot", "compare", "cite", "resume", "run"])
