@@ -9,6 +9,7 @@ from the model and from every refit.
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -44,6 +45,7 @@ def refit(context: ReconstructionContext) -> str:
     split = context.stream("train").child("split")
     objective = models.objective_for(context.config, section, data, split)
     kept = store.read("training").attrs
+    plan = json.loads(kept.get("plan", "[]"))
     if not store.has("refits"):
         fitted = families.from_dataset(store.read("model"))
         store.commit({"refits": _row(context, fitted)})  # row 0: the fit to the data themselves
@@ -72,7 +74,7 @@ def refit(context: ReconstructionContext) -> str:
             resampled,
             model,
             stream.child("fit"),
-            schedule=Schedule(int(kept["n_steps"]), int(kept["best_step"])),
+            schedule=Schedule(int(kept["n_steps"]), int(kept["best_step"]), plan),
             resume_from=store.read(CHECKPOINT) if begun else None,
             on_checkpoint=commit,
         )
