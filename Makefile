@@ -52,6 +52,7 @@ bench-train: install .venv/.bench  ## the slow figures (tens of minutes), kept u
 	$(BIN)/python workflows/benchmarks/neural_samplers.py --train
 	$(BIN)/python workflows/benchmarks/strangers.py --train
 	$(BIN)/python workflows/benchmarks/strangers_targets.py --train
+	$(BIN)/python workflows/benchmarks/strangers_fuzz.py --train
 
 .venv/.bench: .venv/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'

@@ -189,6 +189,14 @@ from .training import (
 from .training import (
     recipe as recipe,
 )
-from .validation import validate as validate
+from .validation import (
+    fidelity_witness as fidelity_witness,
+)
+from .validation import (
+    ghz_fidelity as ghz_fidelity,
+)
+from .validation import (
+    validate as validate,
+)
 
 __version__: str

@@ -17,10 +17,12 @@ __all__ = [
     "check_positive_int",
     "did_you_mean",
     "is_dict",
+    "is_finite",
     "is_list",
     "is_list_or_tuple",
     "is_mapping",
     "key_remedy",
+    "shown",
 ]
 
 
@@ -34,13 +36,28 @@ def check_positive_int(name: str, value: object, minimum: int = 1) -> int:
 
 def check_finite(name: str, value: object) -> float:
     """Return `value` as a finite float, or raise :class:`InputError`."""
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, numbers.Real)
-        or not math.isfinite(float(value))
-    ):
-        raise InputError(f"{name} must be a finite number, got {value!r}")
-    return float(value)
+    if not is_finite(value):
+        raise InputError(f"{name} must be a finite number, got {shown(value)}")
+    return float(value)  # type: ignore[arg-type]
+
+
+def is_finite(value: object) -> bool:
+    """Whether `value` is a number that a float can hold; an integer may be too large for one."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return False
+    try:
+        return math.isfinite(float(value))
+    except OverflowError:
+        return False
+
+
+def shown(value: object, width: int = 60) -> str:
+    """Return ``repr(value)`` for a message: cut, if it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of more digits than Python writes
+        return "an integer of thousands of digits"
+    return text if len(text) <= width else f"{text[:width]}..."
 
 
 def check_positive(name: str, value: object) -> float:

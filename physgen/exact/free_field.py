@@ -92,7 +92,8 @@ def mode_eigenvalues(target: Any) -> np.ndarray:
     hop, quad, quart, _ = _numbers(target)
     if quart != 0 or not isinstance(lattice, Hypercubic):
         raise InputError(
-            f"a Gaussian field must have quart = 0 and a Hypercubic lattice, got {target!r}"
+            f"a Gaussian field must have no quartic term (lam or quart = 0) and a Hypercubic "
+            f"lattice, got {target!r}"
         )
     cosines = np.zeros(lattice.shape)
     for axis, (L, boundary) in enumerate(zip(lattice.shape, lattice.boundaries)):

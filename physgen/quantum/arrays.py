@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +29,18 @@ def read_arrays(path: Path, rule: str) -> np.ndarray | dict[str, np.ndarray]:
             file.seek(0)
             loaded = np.load(file, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
-                return loaded
-            return {name: loaded[name] for name in loaded.files}
+                return _text_checked(loaded)
+            return {name: _text_checked(loaded[name]) for name in loaded.files}
     # NumPy, zipfile, zlib and tokenize each raise their own errors on a damaged file.
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{rule}, got {path}: {reason}") from None
+
+
+def _text_checked(array: np.ndarray) -> np.ndarray:
+    """Return an array, whose text Python can read: NumPy takes any number for a character."""
+    if array.dtype.kind == "U" and array.size and array.dtype.itemsize:
+        codes = np.dtype(np.uint32).newbyteorder(array.dtype.byteorder)
+        if np.ascontiguousarray(array).reshape(-1).view(codes).max() > sys.maxunicode:
+            raise ValueError("its text is damaged")
+    return array

@@ -37,7 +37,7 @@ from physgen.kernels.cpu import born as kernels
 from physgen.quantum.mps import MPS
 from physgen.quantum.povm import POVM
 from physgen.quantum.povm import povm as named_povm
-from physgen.quantum.site_povm import SitePOVM, one_povm
+from physgen.quantum.site_povm import SitePOVM, simplest
 
 __all__ = ["Born"]
 
@@ -53,13 +53,13 @@ _FLOOR_MATRIX = 1e-15
 
 
 class Born:
-    """Outcome distribution of a state measured by a POVM on every site; a Density.
+    """Outcome distribution of a state, measured by one POVM or one a site; a Density.
 
     Parameters
     ----------
     state : MPS
         In any gauge and normalisation, real or complex.
-    povm : POVM or str
+    povm : POVM, SitePOVM or str
         The measurement, or its name.
 
     Notes
@@ -75,7 +75,8 @@ class Born:
 
     def __init__(self, state: MPS, povm: POVM | SitePOVM | str) -> None:
         self.state = state
-        self.povm = one_povm(named_povm(povm) if isinstance(povm, str) else povm, "Born")
+        self.povm = simplest(named_povm(povm) if isinstance(povm, str) else povm, state.L)
+        self._sites = self.povm.sites if isinstance(self.povm, SitePOVM) else (self.povm,)
         canonical = state.right_canonical()
         if canonical.is_real:
             self._tensors = canonical.tensors
@@ -113,7 +114,7 @@ class Born:
         """Return log P(x) in nats, shape (...) for x of shape (..., L)."""
         a = self.povm.check_outcomes(x, self.state.L)
         flat = a.reshape(-1, self.state.L)
-        vector = self.povm.is_rank_one
+        vector = all(site.is_rank_one for site in self._sites)
         if vector:
             block, floor = _VECTOR_BLOCK, _FLOOR_VECTOR
         else:
@@ -136,21 +137,22 @@ class Born:
         return x, self.log_prob(x)
 
     def _sample_block(self, generator: np.random.Generator, memory: _Memory) -> np.ndarray:
-        vectors, coefficients, owner = self._parts
-        vectors, coefficients = vectors.astype(np.float32), coefficients.astype(np.float32)
         n, L = _SAMPLE_BLOCK, self.state.L
         uniforms = generator.random((L, n), dtype=np.float32)
-        parts = np.empty((L, n), dtype=np.uint8)
+        drawn, parts = np.empty((L, n), dtype=np.uint8), np.empty(n, dtype=np.uint8)
+        single = [(v.astype(np.float32), c.astype(np.float32), o) for v, c, o in self._parts]
         for i, u, v in self._vector_sweep(np.float32, n, memory):
-            kernels.draw_site(u, uniforms[i], vectors, coefficients, _FLOOR_SAMPLE, v, parts[i])
-        return owner[parts].T
+            vectors, coefficients, owner = single[i % len(single)]
+            kernels.draw_site(u, uniforms[i], vectors, coefficients, _FLOOR_SAMPLE, v, parts)
+            drawn[i] = owner[parts]
+        return drawn.T
 
     def _vector_block(self, shots: np.ndarray, memory: _Memory) -> np.ndarray:
         """Conditional probabilities (L, n) of shots (L, n), for rank-one elements."""
-        vectors, _, _ = self._parts
         n = shots.shape[1]
         p, scale = np.empty(shots.shape), np.ones(n)
         for i, u, v in self._vector_sweep(np.float64, n, memory):
+            vectors, _, _ = self._parts[i % len(self._parts)]
             kernels.project_site(u, shots[i], vectors, scale, v, p[i])
         return p
 
@@ -168,7 +170,6 @@ class Born:
 
     def _matrix_block(self, shots: np.ndarray, memory: _Memory) -> np.ndarray:
         """Conditional probabilities (L, n) of shots (L, n), for elements of any rank."""
-        coefficients = self.povm.pauli_coefficients
         n = shots.shape[1]
         p, scale = np.empty(shots.shape), np.ones(n)
         # R = S + K of the starting state: (1) for a real chain, else from (1, i)/sqrt 2.
@@ -188,6 +189,7 @@ class Born:
                 out=t.reshape(2 * right, left * n),
             )
             np.matmul(swapped.reshape(right, 2 * left), t.reshape(right, 2 * left, n), out=q)
+            coefficients = self._sites[i % len(self._sites)].pauli_coefficients
             kernels.mix_site(t, shots[i], coefficients, scale, w)
             np.matmul(rows.reshape(right, 2 * left), w.reshape(right, 2 * left, n), out=new)
             r = new
@@ -195,18 +197,12 @@ class Born:
         return p
 
     @cached_property
-    def _parts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Rank-one parts as the kernels take them: vectors (R, 4), Pauli coefficients, owner."""
-        vectors, owner = self.povm.parts
-        if self.povm.is_rank_one:  # one part each: in the order of the outcomes
-            order = np.argsort(owner)
-            vectors, owner = vectors[order], owner[order]
-        e0, e1 = vectors.T
-        reals = np.stack([e0.real, e0.imag, e1.real, e1.imag], axis=1)
-        cross = e0.conj() * e1  # |e><e| = c_I + c_X X + c_Y Y + c_Z Z
-        up, down = np.abs(e0) ** 2, np.abs(e1) ** 2
-        coefficients = [(up + down) / 2, cross.real, cross.imag, (up - down) / 2]
-        return reals, np.stack(coefficients, axis=1), owner
+    def _parts(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Rank-one parts as the kernels take them, of all sites, or of each.
+
+        Vectors (R, 4), Pauli coefficients (R, 4), and the outcome that each part belongs to.
+        """
+        return [_rank_one(site) for site in self._sites]
 
     @cached_property
     def _site_matrices(self) -> dict[type, list[np.ndarray]]:
@@ -216,6 +212,19 @@ class Born:
             dtype: [np.ascontiguousarray(matrix, dtype=dtype) for matrix in matrices]
             for dtype in (np.float32, np.float64)
         }
+
+
+def _rank_one(povm: POVM) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    vectors, owner = povm.parts
+    if povm.is_rank_one:  # one part each: in the order of the outcomes
+        order = np.argsort(owner)
+        vectors, owner = vectors[order], owner[order]
+    e0, e1 = vectors.T
+    reals = np.stack([e0.real, e0.imag, e1.real, e1.imag], axis=1)
+    cross = e0.conj() * e1  # |e><e| = c_I + c_X X + c_Y Y + c_Z Z
+    up, down = np.abs(e0) ** 2, np.abs(e1) ** 2
+    coefficients = [(up + down) / 2, cross.real, cross.imag, (up - down) / 2]
+    return reals, np.stack(coefficients, axis=1), owner
 
 
 class _Memory:

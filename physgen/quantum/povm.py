@@ -75,7 +75,10 @@ class POVM:
     outcomes: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        E = np.array(self.elements, dtype=complex)
+        try:
+            E = np.array(self.elements, dtype=complex)
+        except (TypeError, ValueError):
+            raise InputError("POVM elements must be numbers, got others") from None
         if E.ndim != 3 or E.shape[1:] != (2, 2) or not 2 <= len(E) <= 256:
             raise InputError(f"POVM elements must have shape (K, 2, 2), got {E.shape}")
         if not np.all(np.isfinite(E)):

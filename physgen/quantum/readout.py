@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from physgen.core.checks import is_finite
 from physgen.core.errors import InputError
 from physgen.quantum.noise import bit_flipped
 from physgen.quantum.povm import POVM
@@ -100,7 +101,8 @@ def confusion_matrices(calibration: Any) -> np.ndarray:
         raise InputError(f"{_RULE}; got {type(calibration).__name__}") from None
     if C.shape[-2:] != (2, 2) or C.ndim not in (2, 3) or not C.size:
         raise InputError(f"{_RULE}; got shape {C.shape}")
-    off = np.abs(C.sum(axis=-2) - 1).max()
+    with np.errstate(invalid="ignore"):  # inf - inf
+        off = np.abs(C.sum(axis=-2) - 1).max()
     if not np.all(C >= 0) or not off <= 1e-8:
         rows = np.all(C >= 0) and np.abs(C.sum(axis=-1) - 1).max() <= 1e-8
         remedy = "; its rows do: transpose it" if rows else ""
@@ -122,7 +124,7 @@ def readout_file(path: str | PathLike[str]) -> Any:
         return next(iter(found.values())) if isinstance(found, dict) else found
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{_RULE}; got {path}: {error}") from None
 
 
@@ -139,7 +141,7 @@ def _from_counts(calibration: Mapping[Any, Any]) -> np.ndarray:
             raise InputError(f"{_RULE}; got {counts!r:.40} for {key!r}")
         for read, number in counts.items():
             text = str(read).replace(" ", "")
-            whole = isinstance(number, (int, float)) and number >= 0 and number == int(number)
+            whole = is_finite(number) and number >= 0 and number == int(number)
             if len(text) != L or not set(text) <= {"0", "1"} or not whole:
                 raise InputError(f"{_RULE}; got {read!r}: {number!r} for {key!r}")
             for i in range(L):

@@ -3,9 +3,9 @@ r"""A POVM for each site, with the same outcomes on every site.
 .. math:: P(a) = \mathrm{Tr} \Big[ \rho \bigotimes_i M^{(i)}_{a_i} \Big]
 
 so every qubit may have its own noise, such as the readout error that its calibration found, and
-the outcomes mean the same on all of them.  Estimates from shots, settings and density matrices
-take it wherever they take a :class:`~physgen.quantum.povm.POVM`; models and samplers take one POVM
-for all sites.
+the outcomes mean the same on all of them.  Estimates from shots, settings, density matrices, Born
+distributions and matrix product models take it wherever they take a
+:class:`~physgen.quantum.povm.POVM`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from physgen.core.errors import InputError
 from physgen.quantum.bases import Bases
 from physgen.quantum.povm import POVM
 
-__all__ = ["SitePOVM", "of_outcomes", "one_povm", "restricted"]
+__all__ = ["SitePOVM", "of_outcomes", "one_povm", "restricted", "simplest"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,13 +139,22 @@ def restricted(povm: POVM | SitePOVM, sites: Sequence[int]) -> POVM | SitePOVM:
     return SitePOVM(povm.name, tuple(povm.sites[i] for i in sites))
 
 
-def one_povm(povm: POVM | SitePOVM, what: str) -> POVM:
-    """Return the only POVM, or raise :class:`InputError`: `what` takes the same for all sites."""
+def simplest(povm: POVM | SitePOVM, L: int) -> POVM | SitePOVM:
+    """Return the measurement of L sites: one POVM where all of them have the same."""
     if isinstance(povm, POVM):
         return povm
-    if all(povm.sites[0].matches(site) for site in povm.sites):
-        return povm.sites[0]
+    if povm.L != L:
+        raise InputError(f"povm must be of {L} sites, got {povm.name} of {povm.L}")
+    return povm.sites[0] if all(povm.sites[0].matches(site) for site in povm.sites) else povm
+
+
+def one_povm(povm: POVM | SitePOVM, what: str) -> POVM:
+    """Return the only POVM, or raise :class:`InputError`: `what` takes the same for all sites."""
+    if isinstance(povm, SitePOVM):
+        povm = simplest(povm, povm.L)
+    if isinstance(povm, POVM):
+        return povm
     raise InputError(
         f"{what} must have one POVM for all sites, got {povm.name} with one a site; estimates "
-        "from the shots and density matrices take it, or give the mean readout error"
+        "from the shots, density matrices, mps and lpdo take it, or give the mean readout error"
     )

@@ -45,6 +45,9 @@ class FermionSector(NamedTuple):
     majorana: np.ndarray
 
 
+_LARGEST = 1e100  # of a coupling: squares of energies stay finite
+
+
 @dataclass(frozen=True)
 class TFIM:
     """Transverse-field Ising chain, H = -J sum Z_i Z_{i+1} - h sum X_i.
@@ -73,8 +76,11 @@ class TFIM:
         check_choice("boundary", self.boundary, ("open", "periodic"))
         minimum = 2 if self.boundary == "open" else 3
         object.__setattr__(self, "L", check_positive_int("L", self.L, minimum))
-        object.__setattr__(self, "J", check_finite("J", self.J))
-        object.__setattr__(self, "h", check_finite("h", self.h))
+        for name in ("J", "h"):
+            value = check_finite(name, getattr(self, name))
+            if abs(value) > _LARGEST:
+                raise InputError(f"{name} must be at most {_LARGEST:g} in size, got {value:g}")
+            object.__setattr__(self, name, value)
 
     @property
     def bonds(self) -> list[tuple[int, int]]:

@@ -19,6 +19,8 @@ METHODS: Mapping[str, tuple[str, ...]] = {
     "povm-reconstruction": ("Carrasquilla2019",),
     "ic-povm": ("Renes2004", "Scott2006"),
     "dual-frame-estimators": ("Scott2006",),
+    "fidelity-witness": ("Cramer2010",),
+    "ghz-fidelity": ("Guehne2007", "Toth2005"),
     "optimised-duals": ("Fischer2024",),
     "maximum-likelihood-tomography": ("Shang2017",),
     "nearest-state": ("Smolin2012",),

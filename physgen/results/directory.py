@@ -101,7 +101,7 @@ def _check_ours(path: Path) -> None:
     try:
         with h5py.File(path, "r", locking=False) as file:
             ours = "schema_version" in file.attrs
-    except OSError:
+    except (OSError, RuntimeError, KeyError):  # h5py has all of them for a damaged file
         raise StoreError(
             f"{path} cannot be read, so it cannot be told whether physgen wrote it, and it is not "
             "replaced; move it away"

@@ -89,8 +89,8 @@ class Phi4Cluster:
         lattice = declared(target).lattice
         if local.fields.couplings[0] < 0 and not (lattice is not None and lattice.is_bipartite):
             raise InputError(
-                "Phi4Cluster needs hop >= 0 or a bipartite lattice, got hop="
-                f"{local.fields.couplings[0]:g} on {lattice!r}; take HMC or Overrelaxation"
+                "Phi4Cluster needs neighbours that attract (kappa or hop >= 0), or a bipartite "
+                f"lattice, got {target!r} on {lattice!r}; take HMC or Overrelaxation"
             )
         automatic = self.n_clusters == "auto"
         n_clusters = 1 if automatic else int(self.n_clusters)

@@ -40,7 +40,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from physgen.core.checks import check_finite, check_positive_int
-from physgen.core.errors import InputError
+from physgen.core.errors import InputError, UnboundedTargetError
 from physgen.core.protocols import REALS, Support
 from physgen.core.random import Stream, as_stream
 from physgen.lattice.hypercubic import Hypercubic
@@ -49,7 +49,7 @@ from physgen.observables.configurations import magnetization, mean_square
 from physgen.observables.observable import Observable
 from physgen.targets._geometry import check_configurations, lattice_of, lattice_text
 from physgen.targets.fingerprint import digest
-from physgen.targets.phi4_conventions import Phi4Conventions
+from physgen.targets.phi4_conventions import Phi4Conventions, largest_step
 from physgen.targets.phi4_decimation import Phi4Decimation, draw_site
 
 __all__ = ["Phi4"]
@@ -110,10 +110,9 @@ class Phi4(Phi4Conventions, Phi4Decimation):
                 f"periodic extents of a field theory must be at least 2, got shape "
                 f"{lattice.shape}; leave the axis out"
             )
-        # A massless mode depends on the largest eigenvalue of sum_mu (shift + inverse shift) / 2.
-        largest = sum(1.0 if word == "periodic" else np.cos(np.pi / (n + 1)) for n, word in pairs)
+        largest = largest_step(lattice)  # a massless mode depends on it
         if self.quart < 0 or (self.quart == 0 and self.quad <= largest * abs(self.hop)):
-            raise InputError(
+            raise UnboundedTargetError(
                 "the weight of a field must be normalizable: quart > 0, or quart = 0 and quad > "
                 f"{largest:g} * abs(hop); got hop={hop}, quad={quad}, quart={quart}"
             )

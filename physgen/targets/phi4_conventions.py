@@ -14,10 +14,10 @@ import math
 from typing import Any
 
 from physgen.core.checks import check_choice, check_finite, check_positive
-from physgen.core.errors import InputError
+from physgen.core.errors import InputError, UnboundedTargetError
 from physgen.targets._geometry import lattice_of
 
-__all__ = ["CONVENTIONS", "Phi4Conventions"]
+__all__ = ["CONVENTIONS", "Phi4Conventions", "largest_step"]
 
 CONVENTIONS = ("hopping", "hopping_well", "unhalved", "halved", "quarter", "factorial")
 _TOLERANCE = 1e-9  # relative tolerance of invariants shared by two conventions of one theory
@@ -100,7 +100,19 @@ class Phi4Conventions:
     def _make(cls, name: str, L: Any, couplings: dict[str, float], dim: int) -> Any:
         lattice = lattice_of(L, dim)
         couplings = {k: check_finite(k, v) for k, v in couplings.items()}
-        made: Any = cls(lattice, *_numbers(name, couplings, lattice.dim))  # type: ignore[call-arg]
+        numbers = _numbers(name, couplings, lattice.dim)
+        if not all(map(math.isfinite, numbers)):
+            raise InputError(
+                f"couplings must stay finite in S, a number of double precision, got "
+                f"{_listed(couplings)}"
+            )
+        try:
+            made: Any = cls(lattice, *numbers)  # type: ignore[call-arg]
+        except UnboundedTargetError:
+            rule = _normalizable(name, couplings, lattice)
+            raise UnboundedTargetError(
+                f"the weight of a field must be normalizable: {rule}; got {_listed(couplings)}"
+            ) from None
         made.__dict__["_convention"] = (name, couplings)
         return made
 
@@ -148,7 +160,7 @@ class Phi4Conventions:
             if not abs(a - b) <= _TOLERANCE * max(abs(a), abs(b), scale):
                 raise InputError(
                     "both actions must describe one theory in different units of the field, got "
-                    f"{self!r} and {other!r}: with equal hop, {name} is {a:g} against {b:g}"
+                    f"{self!r} and {other!r}: {_WHERE[name]} do not agree in any unit"
                 )
         return math.sqrt(c2)
 
@@ -172,7 +184,8 @@ class Phi4Conventions:
         """
         check_choice("convention", convention, CONVENTIONS)
         if self.hop <= 0:
-            raise InputError(f"named conventions have hop > 0, got {self.hop}")
+            what = "kappa" if self._convention[0].startswith("hopping") else "hop"
+            raise InputError(f"a field must have {what} > 0 to change conventions, got {self!r}")
         d = self.lattice.dim
         if convention.startswith("hopping"):
             # c^2 solves quad / c^2 = 1 - 2 quart / c^4.
@@ -189,6 +202,35 @@ class Phi4Conventions:
             "factorial": (2 * quad - 2 * d, 24 * quart),
         }[convention]
         return getattr(type(self), f"from_{convention}")(self.lattice, *couplings)
+
+
+# What the numbers of S are the coefficients of.
+_WHERE = {
+    "hop": "the terms of neighbours",
+    "quad": "the quadratic terms",
+    "quart": "the quartic terms",
+}
+
+
+def _listed(couplings: dict[str, float]) -> str:
+    return ", ".join(f"{k}={v:g}" for k, v in couplings.items())
+
+
+def _normalizable(name: str, given: dict[str, float], lattice: Any) -> str:
+    """Return when the weight can be normalized, in the couplings of a convention."""
+    c = largest_step(lattice)
+    if name.startswith("hopping"):
+        kappa = math.inf if c == 0 else 1 / (2 * c)
+        return f"lam > 0, or lam = 0 and abs(kappa) < {kappa:g}"
+    # stiffness dim + m2 / 2 > stiffness c
+    m2 = 2 * given.get("stiffness", 1.0) * (c - lattice.dim)
+    return f"lam > 0, or lam = 0 and m2 > {m2 + 0.0:g}"
+
+
+def largest_step(lattice: Any) -> float:
+    """Return the largest eigenvalue of sum_mu (shift + inverse shift) / 2."""
+    pairs = zip(lattice.shape, lattice.boundaries)
+    return sum(1.0 if word == "periodic" else math.cos(math.pi / (n + 1)) for n, word in pairs)
 
 
 def _numbers(name: str, given: dict[str, float], dim: int) -> tuple[float, float, float, float]:

@@ -21,7 +21,7 @@ import copy
 import math
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -32,7 +32,7 @@ import xarray as xr
 from physgen.core.errors import InputError, InterruptedRunError, TrainingDivergedError
 from physgen.core.learning import Annealed, Objective
 from physgen.core.random import Stream, as_stream
-from physgen.training.budget import affordable_steps, too_few_steps
+from physgen.training.budget import Clock, affordable_steps, too_few_steps
 from physgen.training.default_settings import default_settings
 from physgen.training.progress import Progress, Reporter
 from physgen.training.result import FitResult
@@ -54,10 +54,14 @@ class Schedule(NamedTuple):
         Planned steps, which set the learning rate.
     keep_step : int
         The step whose weights are kept, at which training ends.
+    plan : sequence of (step, n_steps)
+        From which step on how many were planned, where a time budget changed their number;
+        ``history.attrs["plan"]`` of the fit, from JSON.
     """
 
     n_steps: int
     keep_step: int
+    plan: Sequence[Sequence[int]] = ()
 
 
 def fit(
@@ -87,7 +91,8 @@ def fit(
     rng : Stream or int
         Order of the items, and randomness of the objective.
     budget : str, optional
-        CPU time, e.g. "60s", instead of the length in the settings; too short a one warns.
+        CPU time, e.g. "60s", instead of the length in the settings; too short a one warns.  What
+        the first step compiles is not counted.
     schedule : Schedule, optional
         Follow an earlier fit, instead of `settings` and validation: a refit that stopped at
         another step would show a difference that does not come from the data.
@@ -96,7 +101,8 @@ def fit(
     resume_from : Dataset, optional
         A state handed to `on_checkpoint` earlier; continues from there.
     on_checkpoint : callable(state, history), optional
-        Called every ``settings.checkpoint_every`` seconds and at the end.
+        Called every ``settings.checkpoint_every`` seconds, at the end, and whenever a budget
+        changes the number of steps: a resumed fit repeats what was decided.
     should_stop : callable() -> bool, optional
         Asked before each step; True checkpoints and raises InterruptedRunError.  Steps that
         only time a budget leave nothing to checkpoint.
@@ -132,11 +138,13 @@ def fit(
         loop.state.restore(resume_from)
     else:
         loop.begin(should_stop)
+    loop.start_clock()
     reporter = Reporter(loop, entropy_floor, on_progress)
-    cpu_start, saved_at = time.process_time(), time.monotonic()
+    saved_at = time.monotonic()
 
     def checkpoint() -> None:
         if on_checkpoint is not None:
+            loop.state.cpu_seconds = loop.clock.seconds
             on_checkpoint(loop.state.to_dataset(), loop.state.history_dataset())
 
     while not loop.finished:
@@ -148,11 +156,14 @@ def fit(
         if time.monotonic() - saved_at > loop.settings.checkpoint_every:
             checkpoint()
             saved_at = time.monotonic()
+        decided = len(loop.state.plan)
         try:
             loop.advance()
         except TrainingDivergedError:
             checkpoint()
             raise
+        if len(loop.state.plan) > decided:
+            checkpoint()
         reporter.report()
     checkpoint()
     reporter.report(final=True)
@@ -165,7 +176,7 @@ def fit(
         history=loop.state.history_dataset().assign_attrs(warnings=said),
         best_step=loop.state.best_step,
         stopped_by="patience" if loop.state.step < loop.last_step else "schedule",
-        cpu_seconds=time.process_time() - cpu_start,
+        cpu_seconds=loop.clock.seconds,
         warnings=said,
     )
 
@@ -185,8 +196,10 @@ class _Loop:
         self.objective, self.settings, self.rng = objective, settings, rng
         self.steps_per_epoch = math.ceil(objective.n_train / settings.batch_size)
         n_steps = settings.epochs(objective.n_train) * self.steps_per_epoch
-        n_steps = n_steps if schedule is None else schedule.n_steps
+        if schedule is not None:
+            n_steps = int(schedule.plan[0][1]) if schedule.plan else schedule.n_steps
         self.state = FitState(model, settings, n_steps, objective)
+        self.clock = Clock(None, 0.0, 0, n_steps, 0.0)
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
 
     @property
@@ -211,18 +224,38 @@ class _Loop:
         """Take the first carry, and turn a time budget into a number of steps."""
         s = self.state
         s.begin(self.objective.begin(s.model, self.rng.child("begin")))
-        if self.settings.budget is None or self.schedule is not None:
+        if not self.in_time:
             return
         trial = copy.copy(self)
         trial.state = FitState(copy.deepcopy(s.model), self.settings, 10**9, self.objective)
         trial.state.begin(s.carry)  # a copy: timing leaves no trace
-        s.n_steps = affordable_steps(
-            parse_seconds(self.settings.budget),
+        s.n_steps, s.cpu_seconds, s.last_seconds = affordable_steps(
+            parse_seconds(str(self.settings.budget)),
             lambda: trial.advance(validate=False),
             lambda: self.objective.evaluate(trial.state.average),
             self.steps_per_epoch * self.settings.validate_every,
             should_stop,
         )
+
+    @property
+    def in_time(self) -> bool:
+        """Whether the length is a budget of time, and none that is followed."""
+        return self.settings.budget is not None and self.schedule is None
+
+    def start_clock(self) -> None:
+        """Go on with the CPU time that the state has taken."""
+        s = self.state
+        budget = parse_seconds(str(self.settings.budget)) if self.in_time else None
+        self.clock = Clock(budget, s.cpu_seconds, s.step, s.n_steps, s.last_seconds)
+
+    def _plan(self) -> None:
+        """Set the number of steps that the budget, or the plan that is followed, has from here."""
+        s = self.state
+        if self.schedule is not None:
+            for step, n_steps in self.schedule.plan:
+                s.n_steps = int(n_steps) if step <= s.step else s.n_steps
+            return
+        s.planned(self.clock.steps(s.step, s.n_steps))
 
     def advance(self, validate: bool = True) -> None:
         """Take one optimiser step, and validate at the end of an epoch."""
@@ -250,11 +283,11 @@ class _Loop:
         s.count(value, loss.metrics, len(index))
         if not validate:
             return
+        self._plan()
         every = self.steps_per_epoch * settings.validate_every
         due = s.step % every == 0 or s.step == self.last_step
         if due or s.step.bit_count() == 1:  # powers of two: weights change fast at first
-            in_time = settings.budget is not None and self.schedule is None
-            resolve(s, self.rng.child("steps").at(s.step), in_time)
+            resolve(s, self.rng.child("steps").at(s.step), self.in_time)
         if due:
             self._validate()
 

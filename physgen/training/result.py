@@ -29,7 +29,7 @@ class FitResult:
         Step of the weights that were kept.
     stopped_by : {"schedule", "patience"}
     cpu_seconds : float
-        CPU time of this call.
+        CPU time of the fit, what its first step compiles aside; with the time before a resume.
     warnings : str
         What speaks against the result; also in ``history.attrs``.
     """

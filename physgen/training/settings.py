@@ -121,6 +121,6 @@ class FitSettings:
 def parse_seconds(text: str) -> float:
     """Return the seconds meant by ``"60s"``, ``"5min"`` or ``"1h"``."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|min|h)\s*", str(text))
-    if not match or float(match[1]) <= 0:
+    if not match or not 0 < float(match[1]) < math.inf:
         raise InputError(f"budget must be a time such as '60s', '5min' or '1h', got {text!r}")
     return float(match[1]) * _UNITS[match[2]]

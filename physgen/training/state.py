@@ -47,6 +47,10 @@ class FitState:
         that they ran under, so a divergence falls back on both.  On the model's device.
     step, n_steps, best_step : int
         Optimiser steps done and planned, and the step of `best`.
+    plan : list of [step, n_steps]
+        When a time budget changed the number of planned steps, the first number included.
+    cpu_seconds, last_seconds : float
+        CPU time of the fit, and of one validation; 0 if it was not timed.
     lowest : array
         Loss of each held-out item at the validation with the lowest mean.
     stale : int
@@ -68,6 +72,8 @@ class FitState:
         self.best = copy.deepcopy(self.average.state_dict())
         self.step, self.n_steps = 0, n_steps
         self.best_step, self.stale, self.lowest = 0, 0, np.empty(0)
+        self.plan: list[list[int]] = []
+        self.cpu_seconds = self.last_seconds = 0.0
         self.loss_sum, self.loss_count = 0.0, 0
         self.metric_sums: dict[str, float] = {}
         self.carry: dict[str, torch.Tensor] = {}
@@ -81,6 +87,14 @@ class FitState:
     def begin(self, carry: Carry) -> None:
         """Take the first carry of an objective."""
         self.carry, self.best_carry = copied(carry), copied(carry)
+
+    def planned(self, n_steps: int) -> None:
+        """Change the number of steps from here on, and keep that it was."""
+        if n_steps == self.n_steps:
+            return
+        self.plan = self.plan or [[0, self.n_steps]]
+        self.plan.append([self.step, n_steps])
+        self.n_steps = n_steps
 
     def keep(self) -> None:
         """Make the current averaged weights the best."""
@@ -142,7 +156,8 @@ class FitState:
             )
             for name, values in self.history.items()
         }
-        return xr.Dataset(variables, attrs={"best_step": self.best_step, "n_steps": self.n_steps})
+        attrs = {"best_step": self.best_step, "n_steps": self.n_steps}
+        return xr.Dataset(variables, attrs=attrs | {"plan": json.dumps(self.plan)})
 
     def to_dataset(self) -> xr.Dataset:
         """Return everything as arrays; :meth:`restore` is the inverse."""
@@ -176,6 +191,7 @@ class FitState:
             self.average.load_state_dict(_selected(tensors, "average"))
             self.best = _selected(tensors, "best")
             counters = json.loads(stored.attrs["counters"])
+            counters = _NEW | counters
             counters = {name: counters[name] for name in _COUNTERS}
             self.lowest = stored["lowest"].values.copy()
             metrics = [str(name).removeprefix("history.") for name in stored.data_vars]
@@ -202,7 +218,10 @@ class FitState:
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
-_COUNTERS = ("step", "n_steps", "best_step", "stale", "loss_sum", "loss_count", "metric_sums")
+_NEW = {"plan": [], "cpu_seconds": 0.0, "last_seconds": 0.0}  # not in older checkpoints
+_COUNTERS = (
+    "step", "n_steps", "best_step", "stale", "loss_sum", "loss_count", "metric_sums", *_NEW,
+)  # fmt: skip
 
 
 def _prefixed(prefix: str, items: Iterable[tuple[str, torch.Tensor]]) -> dict[str, torch.Tensor]:

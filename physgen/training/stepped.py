@@ -32,4 +32,4 @@ def resolve(state: FitState, rng: Stream, in_time: bool) -> None:
         module.steps = average.steps = needed
         if in_time:
             rest = (state.n_steps - state.step) * before / needed
-            state.n_steps = state.step + math.ceil(rest)
+            state.planned(state.step + math.ceil(rest))

@@ -29,3 +29,6 @@ from .divergences import (
 from .divergences import (
     relative_entropy as relative_entropy,
 )
+from .ghz import ghz_fidelity as ghz_fidelity
+from .ghz import ghz_numbers as ghz_numbers
+from .witness import fidelity_witness as fidelity_witness

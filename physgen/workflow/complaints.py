@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from physgen.core.checks import shown
 from physgen.workflow.kinds import KINDS
 from physgen.workflow.sections import UNKNOWN_KEY, by_name, rule_of, section_class
 
@@ -30,8 +31,9 @@ def one_line(error: ValidationError, root: type[BaseModel]) -> str:
     if first["type"] == "missing":
         return f"{where} must be given{rule_of(fields, str(key), ' as ')}; add it to the config"
     if first["type"] in ("model_type", "dict_type", "model_attributes_type"):
-        return f"[{key}] must be a section of the config, got {value!r}; write it as [{key}]"
-    return f"{where} must be{rule_of(fields, str(key))}, got {value!r}"
+        got = shown(value, 200)
+        return f"[{key}] must be a section of the config, got {got}; write it as [{key}]"
+    return f"{where} must be{rule_of(fields, str(key))}, got {shown(value, 200)}"
 
 
 def _place(

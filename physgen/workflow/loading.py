@@ -8,6 +8,7 @@ valid one.
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -47,8 +48,12 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> JobConfig:
         raise InputError(
             f"config must be a readable TOML file, got {str(path)!r} ({error.strerror})"
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # no TOML, no UTF-8, an integer of thousands of digits
         raise InputError(f"config must be valid TOML, got {str(path)!r}: {error}") from None
+    except RecursionError:
+        raise InputError(
+            f"config must be valid TOML, got {str(path)!r}, nested too deeply"
+        ) from None
     for text in overrides:
         _override(table, text)
     return config_from_dict(table, folder=path.parent)
@@ -114,11 +119,11 @@ def _override(table: dict[str, Any], text: str) -> None:
         raise InputError(f"--set must read section.key=value, got {text!r}")
     try:
         parsed = tomllib.loads(f"value = {value.strip()}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         parsed = value.strip()  # a bare word, such as gru
     if keys[-1] == "file" and isinstance(parsed, str) and parsed:
         # What is typed at a prompt is meant from where it is typed; a config, from where it lies.
-        parsed = str(Path(parsed).expanduser().absolute())
+        parsed = os.path.abspath(os.path.expanduser(parsed))
     tables: list[Any] = [table]
     for key in keys[:-1]:
         inner = table.setdefault(key, {})
@@ -134,5 +139,8 @@ def _resolve_file(section: str, values: dict[str, Any], folder: Path) -> None:
     name = values.get("file")
     if not isinstance(name, str) or not name:
         return
-    path = (folder / name).expanduser().resolve()
-    values.update(file=str(path), sha256=check_digest(section, path, values.get("sha256")))
+    if "\x00" in name:
+        raise InputError(f"[{section}] file must be the name of a file, got {name!r}")
+    # os.path leaves what it cannot resolve: an unknown ~user, a ring of links.
+    path = os.path.realpath(folder / os.path.expanduser(name))
+    values.update(file=path, sha256=check_digest(section, path, values.get("sha256")))

@@ -37,7 +37,7 @@ def write_report(run_dir: str | Path) -> Path:
     text = render_report(tree, {name: path.read_bytes() for name, path in figures.items()})
     path = run_dir / "report.html"
     with replacing(path) as file:
-        file.write(text.encode())
+        file.write(text.encode(errors="backslashreplace"))
     return path
 
 

@@ -13,14 +13,17 @@ from physgen.core.errors import InputError
 from physgen.models import MatrixProduct, mean_spin
 from physgen.quantum import (
     MPS,
+    POVM,
     TFIM,
     Born,
     BornMixed,
     PauliSum,
+    SitePOVM,
     depolarised,
     ghz_state,
     ground_state,
     povm,
+    read_out,
     w_state,
 )
 from physgen.training import NegativeLogLikelihood, fit, recipe
@@ -206,9 +209,81 @@ def test_own_povms_are_kept():
     np.testing.assert_allclose(again.log_prob(x), model.log_prob(x), atol=1e-12)
 
 
+def read_out_of(L, seed=1):
+    """pauli-6 with the readout errors of each qubit, from 1 to 30 %."""
+    e01, e10 = np.random.default_rng(seed).uniform(0.01, 0.3, (2, L))
+    return read_out("pauli-6", np.array([[[1 - a, b], [a, 1 - b]] for a, b in zip(e01, e10)]))
+
+
+@pytest.mark.parametrize("name", ["free", "parity", "complex, purified", "purified by two"])
+def test_one_povm_a_site_is_in_the_likelihood(name):
+    """Against all strings; the gradient, against a difference; after a round trip to a file."""
+    frame, x = read_out_of(3), strings(6, 3)
+    model = make(3, name, frame)
+    q = np.exp(model.log_prob(x))
+    exact = np.exp(BornMixed(model.density_matrix(), frame).log_prob(x))
+    np.testing.assert_allclose(q, exact, atol=1e-13)
+    assert q.sum() == pytest.approx(1, abs=1e-12)
+    mean = np.exp(BornMixed(model.density_matrix(), frame.sites[1]).log_prob(x))
+    assert abs(mean - q).max() > 1e-4  # saboteur: the elements of one site for all
+    again = models.from_dataset(models.to_dataset(model))
+    np.testing.assert_allclose(again.log_prob(x), model.log_prob(x), atol=1e-12)
+
+    double, shots = make(3, name, frame).double(), torch.from_numpy(x[5:40])
+    weights = double.tensors.weights
+    double(shots).mean().backward()
+    with torch.no_grad():
+        at = tuple(
+            int(i) for i in np.unravel_index(int(weights.grad.abs().argmax()), weights.shape)
+        )
+        values = []
+        for step in (1e-5, -2e-5):
+            weights[at] += step
+            values.append(float(double(shots).mean()))
+    assert float(weights.grad[at]) == pytest.approx((values[0] - values[1]) / 2e-5, rel=1e-6)
+
+
+@pytest.mark.statistical
+def test_samples_of_one_povm_a_site_follow_the_distribution():
+    frame = read_out_of(3)
+    model = make(3, "complex, purified", frame)
+    q = np.exp(model.log_prob(strings(6, 3)))
+
+    def p_value(n, seed, expected=q):
+        drawn = model.sample(n, seed).numpy().astype(int)
+        return chi_square_p(np.bincount(drawn @ [36, 6, 1], minlength=216), expected)
+
+    assert accepts(p_value, 20_000)
+    swapped = SitePOVM("swapped", frame.sites[::-1])  # saboteur
+    wrong = np.exp(BornMixed(model.density_matrix(), swapped).log_prob(strings(6, 3)))
+    assert not accepts(lambda n, s: p_value(n, s, wrong), 20_000)
+
+
+@pytest.mark.statistical
+def test_a_fit_to_one_povm_a_site_is_as_near_as_its_shots_allow():
+    """The divergence of a fit of f free numbers to n shots is about f / 2n; 14 of a pure state."""
+    frame, n = read_out_of(3), 3000
+    truth = Born(ghz_state(3), frame)
+    found = learned(frame, truth.sample(n, 2), 3, bond=2)
+    assert float(exact_divergences(found, truth).kl_forward) < 3 * 14 / (2 * n)
+    assert found.density_matrix().fidelity_squared(ghz_state(3)) > 0.9
+    # Saboteur: the mean readout error for all.
+    mean = POVM.from_elements("mean", frame.elements.mean(axis=0), frame.outcomes)
+    wrong = learned(mean, truth.sample(n, 2), 3, bond=2)
+    assert float(exact_divergences(wrong, truth).kl_forward) > 3 * 14 / (2 * n)
+
+
+def test_mean_spin_of_one_povm_a_site():
+    frame = read_out_of(3)
+    down = Born(MPS([np.array([[[0.0], [1.0]]])] * 3), frame).sample(4000, 1)
+    a, b = mean_spin(down, frame)
+    assert a**2 - b**2 == pytest.approx(-1, abs=0.03)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"povm": read_out_of(3)}, "povm must be of 4 sites, got .* of 3"),
         ({"bond": 0}, "bond must be a positive integer"),
         ({"kraus": 3}, "kraus must be 1, 2 or 4"),
         ({"profile": "flat"}, "profile must be one of 'free', 'smooth'"),

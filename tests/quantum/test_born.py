@@ -10,7 +10,18 @@ from helpers.statistics import accepts, chi_square_p, normal_p
 from physgen.core.errors import InputError
 from physgen.core.protocols import Density
 from physgen.core.random import Stream
-from physgen.quantum import MPS, POVM, TFIM, Born, ground_state, povm
+from physgen.quantum import (
+    MPS,
+    POVM,
+    TFIM,
+    Born,
+    BornMixed,
+    DensityMatrix,
+    SitePOVM,
+    depolarised,
+    ground_state,
+    povm,
+)
 from physgen.quantum.born import _Memory
 from physgen.quantum.povm import names
 
@@ -205,3 +216,28 @@ def test_bad_input():
         born.sample(0, 1)
     with pytest.raises(InputError, match="povm must be"):
         Born(ground_state(TFIM(4)), "sic")
+
+
+@pytest.mark.statistical
+def test_one_povm_a_site_is_in_the_distribution_and_in_its_draws():
+    """Ranks one, two and one: the vector form where all are of rank one, else matrices."""
+    state, x = random_state(3, complex_valued=True), strings(6, 3)
+    rho = DensityMatrix.pure(state)
+    turned = np.array([[1, 1j], [1j, 1]]) / np.sqrt(2)
+    plain = povm("pauli-6")
+    own = POVM("turned", turned @ plain.elements @ turned.conj().T, plain.outcomes)
+    for middle in (own, depolarised("pauli-6", 0.2)):
+        frame = SitePOVM("mine", [plain, middle, own])
+        exact = np.exp(BornMixed(rho, frame).log_prob(x))
+        born = Born(state, frame)
+        np.testing.assert_allclose(np.exp(born.log_prob(x)), exact, atol=1e-13)
+
+        def p_value(n, seed, expected=exact, born=born):
+            drawn = born.sample(n, seed).astype(int)
+            return chi_square_p(np.bincount(drawn @ [36, 6, 1], minlength=216), expected)
+
+        assert accepts(p_value, 20_000)
+        # Saboteur: the measurements of two sites are exchanged.
+        other = SitePOVM("mine", [own, middle, plain])
+        wrong = np.exp(BornMixed(rho, other).log_prob(x))
+        assert not accepts(lambda n, s, wrong=wrong, p=p_value: p(n, s, wrong), 20_000)

@@ -9,7 +9,7 @@ from helpers.statistics import unit_variance_p, within
 
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
-from physgen.models import MatrixProduct, mean_spin
+from physgen.models import MatrixProduct
 from physgen.quantum import (
     Born,
     BornMixed,
@@ -20,6 +20,7 @@ from physgen.quantum import (
     estimate_observables,
     ghz_state,
     load_povm,
+    outcome_symmetry,
     povm,
     product_state,
     random_mps,
@@ -208,13 +209,11 @@ def test_readout_at_import(tmp_path):
             import_measurements(tmp_path / "shots.txt", readout=bad)
 
 
-def test_models_take_one_povm_for_all_sites():
+def test_one_povm_for_all_sites_is_told_from_one_a_site():
     frame = read_out("pauli-6", MATRICES)
-    for call in (
-        lambda: MatrixProduct(3, frame),
-        lambda: mean_spin(np.zeros((5, 3), int), frame),
-        lambda: Born(ghz_state(3), frame),
-    ):
-        with pytest.raises(InputError, match="must have one POVM for all sites"):
-            call()
-    assert Born(ghz_state(3), SitePOVM("x", [povm("pauli-6")] * 3)).povm is povm("pauli-6")
+    with pytest.raises(InputError, match="must have one POVM for all sites"):
+        outcome_symmetry(frame, "z2")
+    with pytest.raises(InputError, match=r"povm must be of 4 sites, got .* of 3"):
+        Born(ghz_state(4), frame)
+    same = SitePOVM("x", [povm("pauli-6")] * 3)
+    assert Born(ghz_state(3), same).povm is MatrixProduct(3, same).povm is povm("pauli-6")

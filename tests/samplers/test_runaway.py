@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from helpers.marks import slow
 
 from physgen.core.errors import ChainTooShortError, UnboundedTargetError
 from physgen.samplers import HMC, MALA, ULA, AutoWarmup, Emcee, run
-from physgen.samplers.loop.runaway import pull, widest_direction
+from physgen.samplers.loop.runaway import flattest_direction, pull, widest_direction
 from physgen.targets import Phi4, as_target
 
 
@@ -41,6 +42,46 @@ def test_weights_without_a_norm_are_refused(target, sampler, seed):
 def test_any_flat_direction_shows_in_the_chains(sampler, seed):
     with pytest.raises(UnboundedTargetError, match=r"spread grew from .* does not pull back"):
         run(sampler, OBLIQUE, seed=seed, **SHORT)
+
+
+def turned(spectrum, seed):
+    """A Gaussian of these curvatures along directions at random."""
+    n = len(spectrum)
+    q = np.linalg.qr(np.random.default_rng(seed).standard_normal((n, n)))[0]
+    return quadratic(q * np.array(spectrum) @ q.T)
+
+
+N = 100
+OBLIQUE_FAR = {
+    "one of many": lambda: turned([0, *[1] * (N - 1)], 1),
+    "beside soft and stiff": lambda: turned([0, *np.geomspace(0.1, 10, N - 1)], 1),
+    "all but the sum": lambda: quadratic(np.ones((N, N))),
+}
+
+
+@pytest.mark.parametrize("name", ["one of many", *map(slow, list(OBLIQUE_FAR)[1:])])
+def test_an_oblique_flat_direction_of_a_hundred(name):
+    with pytest.raises(UnboundedTargetError, match="does not pull back"):
+        run(HMC(), OBLIQUE_FAR[name](), seed=1, **SHORT)
+
+
+def test_the_flattest_direction_is_found_where_the_widest_is_not():
+    """64 chains tell a direction of 100 only roughly."""
+    q = np.linalg.qr(np.random.default_rng(1).standard_normal((N, N)))[0]
+    spectrum = np.array([0.0, *np.geomspace(0.1, 10, N - 1)])
+    target = quadratic(q * spectrum @ q.T)
+    x = np.random.default_rng(2).standard_normal((64, N)) / np.sqrt([0.02, *spectrum[1:]]) @ q.T
+    v = widest_direction(x)
+    (flat,) = flattest_direction(target, x, v)
+    # How S rises at n spreads, over n^2: a twentieth is what passes for level.
+    rises = [0.5 * (x @ u).var() * np.sum(spectrum * (q.T @ u) ** 2) for u in (flat, v)]
+    assert rises[0] < 0.01 < 0.05 < rises[1]
+
+
+@pytest.mark.parametrize("seed", [1, *(slow(seed) for seed in range(2, 12))])
+def test_soft_directions_of_a_hundred_go_on(seed):
+    ds = run(HMC(), turned(np.geomspace(0.01, 10, N), seed), seed=seed, **SHORT)
+    assert ds.attrs["warnings"] == ""
 
 
 def test_an_ensemble_that_explodes():

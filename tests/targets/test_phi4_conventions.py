@@ -1,12 +1,15 @@
 """Every convention of the literature: formulas, maps between them, and what they do to log Z."""
 
+import re
+
 import numpy as np
 import pytest
 
+from physgen.catalogue import load_system
 from physgen.core.errors import InputError
 from physgen.lattice import Hypercubic
 from physgen.targets import FreeField, Phi4
-from physgen.targets.phi4_conventions import CONVENTIONS
+from physgen.targets.phi4_conventions import CONVENTIONS, largest_step
 
 SHAPE = (3, 4)
 
@@ -112,7 +115,9 @@ def test_log_z_shift_by_quadrature(lattice):
 
 def test_different_theories_have_no_shift():
     A = Phi4.from_unhalved(4, m2=-4, lam=8.0)
-    with pytest.raises(InputError, match=r"one theory in different units.*quart is 8 against 6"):
+    with pytest.raises(
+        InputError, match=r"one theory in different units.*quartic terms do not agree"
+    ):
         A.log_z_shift(Phi4.from_unhalved(4, m2=-4, lam=6.0))
     with pytest.raises(InputError, match="quad is 0 against 1"):
         A.log_z_shift(Phi4.from_unhalved(4, m2=-3, lam=8.0))
@@ -120,7 +125,9 @@ def test_different_theories_have_no_shift():
         A.log_z_shift(Phi4.from_unhalved(6, m2=-4, lam=8.0))
     with pytest.raises(InputError, match=r"one of 'hopping'.*got 'lattice'"):
         A.to("lattice")
-    with pytest.raises(InputError, match="hop > 0, got -1"):
+    with pytest.raises(
+        InputError, match=r"hop > 0 to change conventions, got Phi4\(L=\d+, hop=-1"
+    ):
         Phi4(4, hop=-1.0, quad=1.0, quart=1.0).to("hopping")
 
 
@@ -141,3 +148,49 @@ def test_bad_couplings():
         Phi4.from_halved(4, m2=1.0, lam=1.0, stiffness=0)
     with pytest.raises(InputError, match="must be normalizable"):
         Phi4.from_unhalved(4, m2=-0.1, lam=0.0)
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: Phi4.from_hopping(8, kappa=0.3, lam=0.0),
+         r"lam > 0, or lam = 0 and abs\(kappa\) < 0.25; got kappa=0.3, lam=0$"),
+        (lambda: Phi4.from_hopping_well(8, kappa=0.2, lam=-0.1), r"got kappa=0.2, lam=-0.1$"),
+        (lambda: Phi4.from_unhalved(8, m2=0.0, lam=0.0),
+         r"lam > 0, or lam = 0 and m2 > 0; got m2=0, lam=0$"),
+        (lambda: Phi4.from_halved(8, m2=-1.0, lam=0.0, stiffness=2.0),
+         r"m2 > 0; got m2=-1, lam=0, stiffness=2$"),
+        (lambda: Phi4.from_factorial(8, m2=1.0, lam=-2.0), r"got m2=1, lam=-2$"),
+        (lambda: Phi4.from_quarter(8, m2=1.0, lam=2.0).at(lam=-1.0), r"got m2=1, lam=-1$"),
+        (lambda: Phi4.from_hopping(8, kappa=1e308, lam=1.0), r"finite in S.* got kappa=1e\+308"),
+        (lambda: Phi4.from_hopping(8, kappa=-0.1, lam=1.0).to("unhalved"),
+         r"kappa > 0 to change conventions, got Phi4.from_hopping\(L=8, kappa=-0.1, lam=1\)"),
+        (lambda: Phi4.from_hopping(8, kappa=0.2, lam=1.0).field_unit(
+            Phi4.from_unhalved(8, m2=1.0, lam=2.0)), "quadratic terms do not agree in any unit"),
+        (lambda: load_system("phi4-2d").target(L=8, convention="unhalved", m2=1.0, lam=-1.0),
+         r"got m2=1, lam=-1$"),
+    ],
+)  # fmt: skip
+def test_errors_speak_of_the_couplings_that_were_given(make, says):
+    with pytest.raises(InputError, match=says) as found:
+        make()
+    assert not re.search(r"\b(hop|quad|quart)\b", str(found.value))
+
+
+@pytest.mark.parametrize("lam", [0.0, 0.5])
+def test_the_bounds_that_errors_name_are_those_that_hold(lam):
+    """Also with open boundaries: just above they make a field, just below they do not."""
+    open_ = Hypercubic((4, 6), "open")
+    bound = largest_step(open_)
+    for kappa in (0.999, 1.001):
+        call = lambda k=kappa: Phi4.from_hopping(open_, k / (2 * bound), lam)  # noqa: E731
+        if kappa < 1 or lam > 0:
+            call()
+            continue
+        with pytest.raises(InputError, match=rf"abs\(kappa\) < {1 / (2 * bound):g}"):
+            call()
+    least = 2 * (bound - 2)
+    Phi4.from_unhalved(open_, least + 1e-3, lam)
+    if lam == 0:
+        with pytest.raises(InputError, match=f"m2 > {least:g}"):
+            Phi4.from_unhalved(open_, least - 1e-3, lam)

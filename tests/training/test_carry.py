@@ -5,6 +5,7 @@ the chains are the carry.
 """
 
 import itertools
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -166,7 +167,7 @@ def timed_and_untimed(in_place):
     objective = Persistent(in_place)
     first = fit(Ring(), objective, settings, rng=1)
     n = first.history.attrs["n_steps"]
-    followed = Schedule(n, first.best_step)
+    followed = Schedule(n, first.best_step, json.loads(first.history.attrs["plan"]))
     again = fit(Ring(), Persistent(in_place), settings, rng=1, schedule=followed)
     assert again.best_step == first.best_step
     assert len(objective.given) > n  # the trial took steps, too

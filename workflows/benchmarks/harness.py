@@ -35,6 +35,7 @@ AREAS = {
     "gpu_models": "models on a GPU",
     "strangers": "what strangers meet: measurement files",
     "strangers_targets": "what strangers meet: own actions, and models that lose a mode",
+    "strangers_fuzz": "what strangers type, and what may be wrong in silence",
     "house": "the house itself",
     "face": "what people see",
 }

@@ -52,7 +52,7 @@ def pauli_coverage() -> Row:
         "operators": "; ".join(str(own[name]) for name in list(own)[:-1]),
         "CPU s": f"{time.process_time() - begun:.0f}",
     }
-    return Row(max(off.values()), "|covered - 0.68|, the larger", detail=detail)
+    return Row(float(max(off.values())), "|covered - 0.68|, the larger", detail=detail)
 
 
 def operators(stream: Stream) -> dict[str, PauliSum]:

@@ -39,7 +39,7 @@ def log_likelihood(
     A : tensor (L, chi, 2 K, chi)
         Site tensors [i, a, 2k + s, b] of float32 or float64, which sets the arithmetic.
     bonds : Bonds
-    coefficients : array (n_outcomes, 4)
+    coefficients : array (n_outcomes, 4), or (L, n_outcomes, 4) of one measurement a site
         c_I, c_X, c_Y, c_Z of each element.
     outcomes : integer array (n, L)
     """
@@ -77,10 +77,13 @@ class _Call:
         kind = self.A.dtype
         self.n, L = outcomes.shape
         self.padded = -(-(self.n + 1) // LANES) * LANES
-        self.shots = np.full((L, self.padded), len(coefficients), np.int64)  # identity
+        rows = coefficients.reshape(-1, 4)
+        self.shots = np.full((L, self.padded), len(rows), np.int64)  # identity
         self.shots[:, : self.n] = outcomes.T
+        if coefficients.ndim == 3:  # outcome a of site i has row i K + a
+            self.shots[:, : self.n] += coefficients.shape[1] * np.arange(L)[:, None]
         identity = np.array([[1.0, 0.0, 0.0, 0.0]])
-        self.elements = np.concatenate([coefficients, identity]).astype(kind)
+        self.elements = np.concatenate([rows, identity]).astype(kind)
         self.bonds = (bonds.sizes, bonds.even, bonds.flips, bonds.start.astype(kind))
 
     def __call__(self, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

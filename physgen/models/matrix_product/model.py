@@ -4,8 +4,9 @@ r"""A matrix product state as a normalised distribution of measurement outcomes.
           \rho = \sum_k |\psi_k\rangle \langle\psi_k|, \quad
           \langle s | \psi_k \rangle = A_1^{k_1 s_1} A_2^{k_2 s_2} \cdots A_L^{k_L s_L}
 
-with the measurement M that gave the data.  With one Kraus index rho is pure; with more it is a
-locally purified density operator: a mixed state, positive by construction.  Fitted by maximum
+with the measurement M that gave the data, one for all sites or one for each.  With one Kraus index
+rho is pure; with more it is a locally purified density operator: a mixed state, positive by
+construction.  Fitted by maximum
 likelihood it is the tomography that other models are compared with [1]_ [2]_.  All its states are
 physical: the energy is never below the ground state's, so a fit to finite data lies above the true
 energy on average.
@@ -40,7 +41,7 @@ from physgen.quantum.mps import MPS
 from physgen.quantum.pauli_sum import PauliSum, pauli_strings
 from physgen.quantum.povm import PAULI, POVM, names
 from physgen.quantum.povm import povm as named_povm
-from physgen.quantum.site_povm import SitePOVM, one_povm
+from physgen.quantum.site_povm import SitePOVM, of_outcomes, simplest
 
 if TYPE_CHECKING:
     from physgen.quantum.density_matrix import DensityMatrix
@@ -59,8 +60,8 @@ class MatrixProduct(StringModel):
     ----------
     L : int
         Number of sites.
-    povm : POVM, str or mapping
-        The measurement of every site; :attr:`config` holds it as a mapping.
+    povm : POVM, SitePOVM, str or mapping
+        The measurement, one for all sites or one for each; :attr:`config` holds it as a mapping.
     bond : int
         Bond dimension.
     kraus : {1, 2, 4}
@@ -111,7 +112,7 @@ class MatrixProduct(StringModel):
         *,
         rng: Stream | int = 0,
     ) -> None:
-        frame = _as_povm(povm)
+        frame = simplest(_as_povm(povm), check_positive_int("L", L))
         super().__init__(L, frame.K if K is None else K)
         self.povm = frame
         self._povm_config = dict(povm) if isinstance(povm, Mapping) else _povm_config(frame)
@@ -195,7 +196,11 @@ class MatrixProduct(StringModel):
     def _draws(self, n: int, rng: Stream | int) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
         from physgen.quantum.born import Born
 
-        self._born = Born(self.purification(), self.povm)
+        frame = self.povm
+        if isinstance(frame, SitePOVM):  # an ancilla is measured like its qubit
+            repeated = [site for site in frame.sites for _ in range(self.sites_per_qubit)]
+            frame = SitePOVM(frame.name, tuple(repeated))
+        self._born = Born(self.purification(), frame)
         return super()._draws(n, rng)
 
     # --- the state behind the distribution ----------------------------------------------------
@@ -260,9 +265,10 @@ def mean_spin(outcomes: Any, povm: POVM | SitePOVM) -> tuple[float, float]:
     A component that the POVM does not measure counts as 0.  If <X> and <Z> vanish, (1, 1), along
     X, is returned: a state with <Z> = 0 is then near a superposition of both signs.
     """
-    povm = one_povm(povm, "a matrix product model")
-    frequency = np.bincount(np.asarray(outcomes).ravel(), minlength=povm.K) / np.size(outcomes)
-    x, z = (frequency @ povm.weights(p) if povm.sees(p) else 0.0 for p in "XZ")
+    shots = np.asarray(outcomes)
+    x, z = (
+        float(of_outcomes(povm.weights(p), shots).mean()) if povm.sees(p) else 0.0 for p in "XZ"
+    )
     if np.hypot(x, z) < 0.05:
         return (1.0, 1.0)
     angle = np.arctan2(x, z) / 2
@@ -273,11 +279,11 @@ def _rotated(coefficients: np.ndarray, in_x_basis: bool) -> np.ndarray:
     """Return (c_I, c_X, c_Y, c_Z) in the eigenbasis of X, if wanted: H exchanges X and Z."""
     if not in_x_basis:
         return coefficients
-    c_i, c_x, c_y, c_z = coefficients.T
-    return np.stack([c_i, c_z, -c_y, c_x], axis=1)
+    c_i, c_x, c_y, c_z = np.moveaxis(coefficients, -1, 0)
+    return np.stack([c_i, c_z, -c_y, c_x], axis=-1)
 
 
-def _povm_config(frame: POVM) -> str | dict[str, Any]:
+def _povm_config(frame: POVM | SitePOVM) -> str | dict[str, Any]:
     """Return the name of a POVM if it has one, or all that is needed to build it again."""
     if frame.name in names() and frame.matches(named_povm(frame.name)):
         return frame.name
@@ -288,12 +294,13 @@ def _povm_config(frame: POVM) -> str | dict[str, Any]:
     }
 
 
-def _as_povm(povm: POVM | SitePOVM | str | Mapping[str, Any]) -> POVM:
+def _as_povm(povm: POVM | SitePOVM | str | Mapping[str, Any]) -> POVM | SitePOVM:
     if isinstance(povm, str):
         povm = named_povm(povm)
-    if not isinstance(povm, Mapping):
-        return one_povm(povm, "a matrix product model")
-    basis = np.array([PAULI[p] for p in "IXYZ"])
-    coefficients = np.asarray(povm["pauli_coefficients"])
-    elements = np.einsum("ap,pij->aij", coefficients, basis)
-    return POVM(povm["name"], elements, tuple(povm["outcomes"]))
+    if isinstance(povm, Mapping):
+        basis = np.array([PAULI[p] for p in "IXYZ"])
+        elements = np.einsum("...ap,pij->...aij", np.asarray(povm["pauli_coefficients"]), basis)
+        if elements.ndim == 3:
+            return POVM(povm["name"], elements, tuple(povm["outcomes"]))
+        return SitePOVM.from_elements(povm["name"], elements, povm["outcomes"])
+    return povm

@@ -14,6 +14,7 @@ from physgen.quantum.importing.marks import LOST
 __all__ = ["SUFFIXES", "as_shots", "is_data_file", "read_columns"]
 
 SUFFIXES = {".npy": "npy", ".npz": "npz", ".h5": "hdf5", ".hdf5": "hdf5"}
+_FAR = 1e15  # no outcome; fits into int64
 _RULE = "shots must be an array of integers (n, L), or one-hot (n, L, K)"
 
 
@@ -65,7 +66,7 @@ def as_shots(array: np.ndarray, source: str, lost: bool) -> np.ndarray:
     if array.dtype.kind == "f" and lost:
         array = np.where(np.isnan(array), LOST, array)
     if array.dtype.kind == "f" and array.size and np.array_equal(array, np.trunc(array)):
-        array = array.astype(np.int64)
+        array = np.clip(array, -_FAR, _FAR).astype(np.int64)  # far out of range stays there
     if array.dtype.kind not in "iu" or array.ndim not in (2, 3) or array.size == 0:
         nan = array.dtype.kind == "f" and bool(np.isnan(array).any())
         remedy = "; choose lost (--lost) for the NaN of lost qubits" if nan else ""

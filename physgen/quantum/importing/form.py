@@ -127,7 +127,11 @@ def cells_of(text: str, delimiter: str | None) -> list[str]:
     """Return the cells of a line of a table, without quotes and white space around them."""
     if delimiter is None:
         return text.split()
-    return [cell.strip() for cell in next(csv.reader([text], delimiter=delimiter), [])]
+    try:
+        cells = next(csv.reader([text], delimiter=delimiter), [])
+    except csv.Error:  # a line end inside of a line
+        cells = text.split(delimiter)
+    return [cell.strip() for cell in cells]
 
 
 def first_lines(path: Path) -> list[tuple[int, str]]:

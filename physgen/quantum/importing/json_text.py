@@ -59,6 +59,12 @@ def json_columns(path: Path, ignore: Sequence[str] = ()) -> dict[str, Any]:
             raise InputError(
                 f"{KINDS}, got line {error.lineno} of {path.name}: {error.msg}"
             ) from None
+    except InputError:
+        raise
+    except ValueError:  # an integer of more digits than Python reads
+        raise InputError(
+            f"{KINDS}, got {path.name} with a number of thousands of digits"
+        ) from None
     return _columns(found, path.name, ignore)
 
 

@@ -177,7 +177,13 @@ def _results(
 
 def _side_by_side(found: Sequence[Any]) -> np.ndarray:
     """Return one column as it is, several as (m, L)."""
-    arrays = [np.asarray(each) for each in found]
+    try:
+        arrays = [np.asarray(each) for each in found]
+    except ValueError:  # lists of several lengths
+        raise InputError(
+            "results must be numbers or texts, each row as long as the others, got lists of "
+            "several lengths"
+        ) from None
     if len(arrays) == 1:
         return arrays[0]
     if len({a.shape for a in arrays}) != 1 or arrays[0].ndim != 1:

@@ -38,6 +38,8 @@ import xarray as xr
 from physgen.core.errors import InputError
 from physgen.quantum.data import MeasurementData
 from physgen.quantum.estimators import FALSE_ALARM
+from physgen.quantum.randomness import FALSE_ALARM as RANDOM_FALSE_ALARM
+from physgen.quantum.randomness import random_p
 from physgen.quantum.site_povm import of_outcomes
 from physgen.quantum.tomography.frequencies import Counts, count
 from physgen.quantum.tomography.functionals import as_target
@@ -73,7 +75,8 @@ def direct_estimates(
         ``block_renyi2`` (block); each with ``*_error`` and ``*_interval`` (level, bound) at 68 %
         and 95 %; ``*_unphysical`` (0 or 1) for all except the entropies; ``purity_of_inversion``,
         which is biased upwards.  An entropy is NaN if the purity is not positive; a bound is
-        infinite if the bound of the purity is not positive.
+        infinite if the bound of the purity is not positive.  ``attrs["warnings"]`` says so if the
+        settings are not labelled and do not look as if they had been drawn at random.
     """
     counts = count(data)
     if counts.shots_of_group.min() < 2:
@@ -89,6 +92,7 @@ def direct_estimates(
             "n": counts.n,
             "povm": counts.povm.name,
             "unphysical_level": FALSE_ALARM,
+            "warnings": _not_random(data),
         },
     )
     if target is not None:
@@ -111,6 +115,22 @@ def direct_estimates(
         add_entropy(ds, "block_renyi2", value, error, bounds)
     ds["purity_of_inversion"] = ((), plain, {"units": "1", "long_name": "Tr rho_lin^2"})
     return ds
+
+
+def _not_random(data: MeasurementData | Counts) -> str:
+    """Return that settings without labels do not look random, or ""."""
+    if not isinstance(data, MeasurementData) or data.settings is not None:
+        return ""
+    bases, told = data.povm.bases, str(data.attrs.get("settings", ""))
+    if bases is None or told.startswith("random"):  # tested, or stated, when imported
+        return ""
+    p = random_p(bases.of[data.outcomes], bases)
+    if p >= RANDOM_FALSE_ALARM:
+        return ""
+    return (
+        f"the settings do not look random (p = {p:.2g}), and are not labelled: give "
+        "MeasurementData settings, such as label_settings(bases), or the numbers may be wrong"
+    )
 
 
 def mean_over_shots(counts: Counts, values: np.ndarray) -> tuple[float, float]:

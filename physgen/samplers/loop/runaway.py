@@ -6,8 +6,14 @@ A weight that can be normalized pulls back along every direction v: by integrati
 
 for any fixed c.  The pull measured on chains is the share of their final spread that they have
 reached: 0 along a flat direction, where the spread grows in proportion to time for ever.  It is
-measured along the direction of the largest spread of the chains, at some times of a look of the
-warm-up.  The chains run away if, all at once,
+measured at some times of a look of the warm-up, along two directions: of the largest spread of the
+chains; and, where a target of the user has a force, of the smallest curvature
+
+.. math:: \min_v \; v \cdot \langle \partial^2 S \rangle v, \qquad |v| = 1
+
+among the first `KRYLOV` vectors of Lanczos from there: in many dimensions a few chains know the
+direction of their largest spread only roughly, and S is level along a flat direction alone.  The
+chains run away if, all at once,
 
 * the spread along it grew by 15 % within the look, the second half of all steps,
 * the pull is significantly below the share of all steps allowed that have been made, and 0.1,
@@ -35,9 +41,11 @@ from physgen.core.random import Stream
 from physgen.targets.normalization import FAR, directions, falls, flat_direction
 from physgen.targets.own import is_own
 
-__all__ = ["Watch", "pull", "widest_direction"]
+__all__ = ["Watch", "flattest_direction", "pull", "widest_direction"]
 
 SNAPSHOTS = 8  # of a look
+KRYLOV = 24  # vectors
+_CURVED = 32  # chains that the curvature is averaged over
 _CHAINS = 128  # at most: a share of the chains is enough
 _LEAST = 4
 _GROWTH = 1.15  # of the spread within a look; of a walk that never returns it is 1.41
@@ -109,7 +117,20 @@ class Watch:
         if len(seen) < 2 or len(seen[0]) < _LEAST:
             return "", []
         x = np.stack(seen).astype(np.float64)
-        v = widest_direction(x.reshape(-1, *x.shape[2:]))
+        widest = widest_direction(x.reshape(-1, *x.shape[2:]))
+        against: list[str] = []
+        for v in (widest, *flattest_direction(target, x[-1], widest)):
+            said, doubts = self._along(state, x, v, steps / max_steps)
+            if said:
+                return said, []
+            against = against or doubts
+        return "", against
+
+    def _along(
+        self, state: State, x: np.ndarray, v: np.ndarray, share_of_steps: float
+    ) -> tuple[str, list[str]]:
+        """Return the same of one direction, for x (times, chains, *event_shape)."""
+        target: Any = self.bound.target
         along = np.tensordot(x, v, v.ndim)
         first, last = float(along[0].std()), float(along[-1].std())
         if not last < _ABSURD * (1 + float(np.std(self._hot(len(x[0]))))):
@@ -121,7 +142,7 @@ class Watch:
         if not self._feel(state, v[None]):
             return "", []
         text = f"S does not pull back along the direction of largest spread (pull {share:.2g}"
-        if last < _GROWTH * first or most > min(_PULL, steps / max_steps):
+        if last < _GROWTH * first or most > min(_PULL, share_of_steps):
             return "", [f"{text}, in equilibrium 1)"]
         grew = f"the fields run away: their spread grew from {first:.3g} to {last:.3g}, and "
         return f"{grew}{text}, in equilibrium 1); {_REMEDY}", []
@@ -169,6 +190,41 @@ def widest_direction(x: np.ndarray) -> np.ndarray:
     else:
         v = np.linalg.eigh(flat.T @ flat)[1][:, -1]
     return (v / max(float(np.linalg.norm(v)), 1e-300)).reshape(x.shape[1:])
+
+
+def flattest_direction(target: Any, x: np.ndarray, v: np.ndarray) -> list[np.ndarray]:
+    """Return the unit vector of the smallest mean curvature over x (n, *event_shape), from v on.
+
+    By Lanczos, with products of differences of the force; nothing where a force is lacking.
+    """
+    if not is_own(target) or not hasattr(target, "force"):
+        return []
+    some = x[:: max(1, len(x) // _CURVED)][:_CURVED]
+    h = 1e-3 * max(1e-3, float(some.std()))
+
+    def product(u: np.ndarray) -> np.ndarray:
+        step = h * u.reshape(v.shape)
+        with np.errstate(all="ignore"):
+            down, up = (to_numpy(target.force(some + s * step)) for s in (-1.0, 1.0))
+        return ((down - up) / (2 * h)).astype(np.float64).mean(axis=0).ravel()
+
+    basis = [v.ravel() / np.linalg.norm(v)]
+    products: list[np.ndarray] = []
+    for _ in range(min(KRYLOV, v.size)):
+        new = product(basis[-1])
+        if not np.isfinite(new).all():
+            return []
+        products.append(new)
+        for _ in range(2):  # twice: rounding would bring old vectors back
+            new = new - np.array(basis).T @ (np.array(basis) @ new)
+        size = float(np.linalg.norm(new))
+        if len(products) == KRYLOV or size < 1e-6 * float(np.linalg.norm(products[-1])) + 1e-12:
+            break
+        basis.append(new / size)
+    Q = np.array(basis[: len(products)])
+    curvature = Q @ np.array(products).T
+    found = np.linalg.eigh((curvature + curvature.T) / 2)[1][:, 0] @ Q
+    return [(found / np.linalg.norm(found)).reshape(v.shape)]
 
 
 def pull(target: Any, x: np.ndarray, v: np.ndarray) -> tuple[float, float]:

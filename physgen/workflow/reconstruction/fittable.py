@@ -1,8 +1,8 @@
 """Which models of a config can be fitted to the shots at hand.
 
 A distribution of outcomes (a network) needs a complete set of settings, or settings drawn at
-random; a state (mps, lpdo) needs one POVM for all sites.  Models that cannot be fitted are left
-out, and the run says so; if none is left, the run is refused.
+random; a state (mps, lpdo) takes any.  Models that cannot be fitted are left out, and the run says
+so; if none is left, the run is refused.
 """
 
 from __future__ import annotations
@@ -47,9 +47,7 @@ def left_out(config: Config, data: MeasurementData) -> str:
 
 def _reasons(data: MeasurementData, sections: Sequence[ModelSection]) -> list[str]:
     """Return why each model cannot be fitted, or an empty text."""
-    from physgen.quantum.site_povm import one_povm
-
-    networks = states = ""
+    networks = ""
     if data.settings is not None and not all(s.is_state for s in sections):
         try:
             data.weights  # noqa: B018  refuses settings without shots
@@ -58,9 +56,4 @@ def _reasons(data: MeasurementData, sections: Sequence[ModelSection]) -> list[st
                 f"{error}; or fit only states, [model] family = 'mps' or 'lpdo', which need no "
                 "complete set of settings"
             )
-    if any(s.is_state for s in sections):
-        try:
-            one_povm(data.povm, "a matrix product model")
-        except InputError as error:
-            states = str(error)
-    return [states if section.is_state else networks for section in sections]
+    return ["" if section.is_state else networks for section in sections]

@@ -27,6 +27,12 @@ GROUPS = {
     "observables/data": "expectation values with errors, from the outcomes",
     "observables/model": "expectation values with errors, from the samples",
     "observables/exact": "expectation values in the target",
+    "witness/data": "bounds on the quantum fidelity, from the outcomes",
+    "witness/model": "the same numbers of the model, with the error of its fit",
+    "witness/exact": "the same numbers of the target",
+    "blocks/data": "purities and Renyi-2 entropies of blocks of sites, from the outcomes",
+    "blocks/model": "the same numbers of the model, by contraction",
+    "blocks/exact": "the same numbers of the target",
     "selection": "how the candidates compare on the same held-out outcomes",
     "candidates": "of several models, the history and the weights of each",
 }

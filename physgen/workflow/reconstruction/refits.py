@@ -9,6 +9,7 @@ from the model and from every refit.
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -22,6 +23,7 @@ from physgen.workflow.reconstruction.evaluation import OBSERVABLES, model_observ
 from physgen.workflow.reconstruction.fitting import chosen_section, fit_model
 from physgen.workflow.reconstruction.labels import operators_in
 from physgen.workflow.reconstruction.tomography import NUMBERS, model_numbers, reason_against
+from physgen.workflow.reconstruction.witness import WITNESSED, model_witness
 from physgen.workflow.reporting import eta
 
 __all__ = ["refit"]
@@ -43,6 +45,7 @@ def refit(context: ReconstructionContext) -> str:
     split = context.stream("train").child("split")
     objective = models.objective_for(context.config, section, data, split)
     kept = store.read("training").attrs
+    plan = json.loads(kept.get("plan", "[]"))
     if not store.has("refits"):
         fitted = families.from_dataset(store.read("model"))
         store.commit({"refits": _row(context, fitted)})  # row 0: the fit to the data themselves
@@ -71,7 +74,7 @@ def refit(context: ReconstructionContext) -> str:
             resampled,
             model,
             stream.child("fit"),
-            schedule=Schedule(int(kept["n_steps"]), int(kept["best_step"])),
+            schedule=Schedule(int(kept["n_steps"]), int(kept["best_step"]), plan),
             resume_from=store.read(CHECKPOINT) if begun else None,
             on_checkpoint=commit,
         )
@@ -90,7 +93,8 @@ def _left(begun_at: list[float], n_left: int) -> str:
 def _row(context: ReconstructionContext, model: Any) -> xr.Dataset:
     n = context.config.errors.n_samples
     ds = model_observables(context, model, n=n, rng=context.stream("refit").child("samples"))
-    kept = (*OBSERVABLES, *operators_in(ds))
+    ds = ds.assign(model_witness(context, model, ds))
+    kept = (*OBSERVABLES, *operators_in(ds), *WITNESSED)
     ds = ds[[name for name in ds.data_vars if str(name).removesuffix("_error") in kept]]
     if not reason_against(context):
         numbers = model_numbers(context, model)
@@ -106,8 +110,9 @@ def _errors(context: ReconstructionContext, rows: xr.Dataset) -> xr.Dataset:
 
     model = families.from_dataset(context.store.read("model"))
     found = model_observables(context, model, samples=context.store.read("samples"))
+    found = found.assign(model_witness(context, model, found))
     variables: dict[str, Any] = {}
-    for name in (*OBSERVABLES, *operators_in(rows), *NUMBERS):
+    for name in (*OBSERVABLES, *operators_in(rows), *NUMBERS, *WITNESSED):
         if name not in rows:
             continue
         fit, refits = rows[name].values[0], rows[name].values[1:]

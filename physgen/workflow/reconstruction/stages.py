@@ -140,6 +140,7 @@ def _validate(context: ReconstructionContext) -> str:
     from physgen.workflow.reconstruction.blocks import blocks
     from physgen.workflow.reconstruction.evaluation import distances, observables, physicality
     from physgen.workflow.reconstruction.likelihood import held_out_likelihood
+    from physgen.workflow.reconstruction.witness import witnesses
 
     model = models.from_dataset(context.store.read("model"))
     truth, n = context.truth(), context.config.validate_.n_samples
@@ -154,7 +155,8 @@ def _validate(context: ReconstructionContext) -> str:
     context.store.cite("dual-frame-estimators")
     if isinstance(context.hamiltonian(), TFIM):
         context.store.cite("free-fermions")
-    groups |= observables(context) | physicality(context) | blocks(context)
+    groups |= observables(context) | physicality(context)
+    groups |= blocks(context) | witnesses(context)
     context.store.commit({name: with_units(ds) for name, ds in groups.items()})
     return text
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from physgen.analysis.format import format_estimate, is_zero_error, pull
+from physgen.workflow.reconstruction.coherence import coherence_figures, coherence_table
 from physgen.workflow.reconstruction.config import Config
 from physgen.workflow.reconstruction.findings import (
     Place,
@@ -22,8 +23,16 @@ from physgen.workflow.reconstruction.tables import Distance, Row, figures_of, ta
 from physgen.workflow.reconstruction.warnings import warnings_of
 from physgen.workflow.summary import Summary, dataset_of
 
-__all__ = ["Distance", "Row", "distances_of", "observables_of", "rows_of", "summarize"]
+__all__ = [
+    "Distance",
+    "Row",
+    "distances_of",
+    "observables_of",
+    "rows_of",
+    "summarize",
+]
 
+SOURCES = ("data", "model", "exact")
 TOMOGRAPHY = ("direct", "likelihood", "model")  # groups in /tomography
 NUMBERS = ("fidelity_squared", "purity", "renyi2")
 
@@ -36,11 +45,14 @@ def summarize(tree: xr.DataTree, config: Config) -> Summary:
     own = config.observables.texts()
     notes = (*_notes(sources, errors is not None), *_operators_note(own)) if rows else ()
     observed, *distant = tables_of(rows, distances, notes) or (None,)
+    witnesses = _by_source(tree, "witness")
+    coherent, told = coherence_table(witnesses)
     found = (
         observed,
         intervals_table(errors, _places(sources)),
-        matrices_table(_matrices(tree), _fitted_numbers(errors)),
-        blocks_table(_blocks(tree)),
+        matrices_table(_by_source(tree, "tomography", TOMOGRAPHY), _fitted_numbers(errors)),
+        blocks_table(_by_source(tree, "blocks")),
+        coherent,
         models_table(dataset_of(tree, "selection")),
         *distant,
     )
@@ -48,8 +60,8 @@ def summarize(tree: xr.DataTree, config: Config) -> Summary:
         title=_title(tree),
         tables=tuple(table for table in found if table is not None),
         warnings=warnings_of(tree, sources),
-        notes=notes,
-        figures=figures_of(rows, distances),
+        notes=(*notes, *told),
+        figures=figures_of(rows, distances) | coherence_figures(witnesses),
     )
 
 
@@ -86,10 +98,10 @@ _STATE_NOTE = (
 
 def observables_of(tree: xr.DataTree) -> dict[str, xr.Dataset]:
     """Return the observables by source: data, model and, if the state is known, exact."""
-    found = {name: dataset_of(tree, f"observables/{name}") for name in ("data", "model", "exact")}
-    if found["model"] is not None and (errors := _refitted(tree)) is not None:
+    found = _by_source(tree, "observables")
+    if "model" in found and (errors := _refitted(tree)) is not None:
         found["model"] = found["model"].assign(errors.drop_dims(["level", "bound"]))
-    return {name: ds for name, ds in found.items() if ds is not None}
+    return found
 
 
 def _refitted(tree: xr.DataTree) -> xr.Dataset | None:
@@ -98,13 +110,11 @@ def _refitted(tree: xr.DataTree) -> xr.Dataset | None:
     return errors if errors is not None and errors.attrs["refits"] else None
 
 
-def _matrices(tree: xr.DataTree) -> dict[str, xr.Dataset]:
-    found = {name: dataset_of(tree, f"tomography/{name}") for name in TOMOGRAPHY}
-    return {name: ds for name, ds in found.items() if ds is not None}
-
-
-def _blocks(tree: xr.DataTree) -> dict[str, xr.Dataset]:
-    found = {name: dataset_of(tree, f"blocks/{name}") for name in ("data", "model", "exact")}
+def _by_source(
+    tree: xr.DataTree, room: str, names: Iterable[str] = SOURCES
+) -> dict[str, xr.Dataset]:
+    """Return the groups of /room that the run has."""
+    found = {name: dataset_of(tree, f"{room}/{name}") for name in names}
     return {name: ds for name, ds in found.items() if ds is not None}
 
 

@@ -8,7 +8,8 @@ from helpers.states import exact_counts, noisy_bell, product_of, random_state
 from helpers.statistics import joint_p, normal_p, unit_variance_p
 
 from physgen.core.errors import InputError
-from physgen.quantum import MPS, MeasurementData, povm
+from physgen.quantum import MPS, Born, MeasurementData, bit_flipped, ghz_state, povm
+from physgen.quantum.settings import label_settings
 from physgen.quantum.tomography import Counts, count, direct_estimates
 from physgen.quantum.tomography.direct import pair_purity
 from physgen.quantum.tomography.resampling import drawn_from
@@ -162,3 +163,16 @@ def test_the_purity_of_two_shots_has_no_error():
     ds = direct_estimates(data)
     assert np.isnan(ds.purity_error)
     assert float(direct_estimates(data.take([0, 1, 1])).purity_error) > 0
+
+
+def test_settings_that_do_not_look_random_need_labels():
+    """Also with noise in the elements; random ones, and labelled ones, are not questioned."""
+    frame = bit_flipped("pauli-6", 0.05, 0.05)
+    x = Born(ghz_state(2), frame).sample(40_000, 1)
+    code = (x % 3) @ [3, 1]
+    uneven = np.concatenate([x[code == s][: 4000 if s in (0, 4) else 200] for s in range(9)])
+    said = direct_estimates(MeasurementData(uneven, frame)).attrs["warnings"]
+    assert "do not look random" in said
+    labelled = MeasurementData(uneven, frame, settings=label_settings(uneven % 3))
+    for data in (MeasurementData(x, frame), labelled):
+        assert direct_estimates(data).attrs["warnings"] == ""

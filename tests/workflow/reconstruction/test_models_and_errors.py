@@ -1,14 +1,18 @@
 """Several models, refits and matrices of one run: what is chosen, and what its errors say."""
 
+import json
+
 import numpy as np
 import pytest
 import xarray as xr
 from helpers.statistics import within
+from scipy import stats
 
 from physgen import models
 from physgen.core.errors import InputError
-from physgen.quantum import Born, MeasurementData, depolarised, ghz_state, povm
+from physgen.quantum import TFIM, Born, MeasurementData, depolarised, ghz_state, povm
 from physgen.results import open_run
+from physgen.validation import fidelity_witness
 from physgen.workflow import shipped
 from physgen.workflow.loading import config_from_dict, load_config
 from physgen.workflow.reconstruction.fitting import _preferred
@@ -107,6 +111,34 @@ def test_errors_hold_fit_and_sampling(finished):
     assert np.all(low < high)
     found = [t for t in summarize(finished).tables if t.heading == "Intervals"]
     assert len(found) == 1
+
+
+def test_a_bound_on_the_fidelity_stands_beside_them(finished):
+    """From the shots as of the library, from the model with the error of its fit."""
+    groups = finished["witness"]
+    shots = MeasurementData.from_dataset(finished["data"].to_dataset())
+    data, model, exact = (groups[n].to_dataset() for n in ("data", "model", "exact"))
+    of_library = fidelity_witness(shots, TFIM(4))
+    for name in of_library.data_vars:
+        np.testing.assert_array_equal(data[name], of_library[name])
+    assert float(exact["witness"]) == pytest.approx(1, abs=1e-9)
+    rows, errors = finished["refits"]["witness"].values, finished["errors"].to_dataset()
+    energy = finished["refits"]["energy"].values
+    E0, gap = TFIM(4).ground_state_energy(), TFIM(4).gap()
+    np.testing.assert_allclose(rows, 1 - (energy - E0) / gap)
+    assert np.all(rows <= finished["refits"]["fidelity_squared"].values + 1e-9)
+    assert float(model["witness"]) == pytest.approx(2 * rows[0] - rows[1:].mean())
+    assert float(model["witness_error"]) == float(errors["witness_error"]) > 0
+    student = stats.t(2).ppf(0.95)  # three refits
+    assert float(model["fidelity_squared_lower_raw"].sel(level=0.95)) == pytest.approx(
+        float(model["witness"]) - student * float(model["witness_error"])
+    )
+    assert (data.attrs["exactness"], model.attrs["exactness"]) == ("asymptotic", "approximate")
+    assert {"fidelity-witness"} <= set(json.loads(finished.attrs["citations"]))
+    (table,) = [t for t in summarize(finished).tables if t.heading == "Coherence"]
+    assert table.rows[1][0] == "fidelity with ground state, 95 %"
+    assert table.rows[1][1] == f">= {float(data.fidelity_squared_lower[1]):.3f}"
+    assert any("says nothing" in note for note in table.notes)
 
 
 def test_matrices_of_a_small_system(finished):
