@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from physgen.quantum.hamiltonians import Hamiltonian
 from physgen.quantum.pauli_sum import PauliSum
+from physgen.quantum.povm import POVM
+from physgen.quantum.site_povm import SitePOVM
 from physgen.quantum.spectrum import MAX_SITES, low_levels
 from physgen.quantum.tfim import TFIM
 
-__all__ = ["energy_floor", "sum_of"]
+__all__ = ["energy_floor", "sum_of", "unseen_observables"]
 
 
 def sum_of(hamiltonian: Hamiltonian | None) -> PauliSum | None:
@@ -19,6 +21,15 @@ def sum_of(hamiltonian: Hamiltonian | None) -> PauliSum | None:
     if hamiltonian is None or isinstance(hamiltonian, TFIM):
         return None
     return hamiltonian.pauli_sum()
+
+
+def unseen_observables(povm: POVM | SitePOVM, tfim: TFIM | None) -> str:
+    """Return the observables of a chain that a POVM does not determine, in one line, or ""."""
+    blind = [pauli for pauli in "XZ" if not povm.sees(pauli)]
+    lost = [f"{p.lower()}, {p.lower()}_mean" for p in blind] + ["zz"] * ("Z" in blind)
+    lost += ["energy"] * (tfim is not None and bool(blind))
+    listed = ", ".join(lost)
+    return f"{listed}: {povm.name} does not see {' or '.join(blind)}" if blind else ""
 
 
 def energy_floor(hamiltonian: Hamiltonian) -> tuple[float, str]:

@@ -29,7 +29,7 @@ import xarray as xr
 from physgen.core.checks import check_choice, check_positive_int
 from physgen.core.errors import InputError
 from physgen.quantum.duals import cross_fitted_weights
-from physgen.quantum.energies import energy_floor, sum_of
+from physgen.quantum.energies import energy_floor, sum_of, unseen_observables
 from physgen.quantum.hamiltonians import Hamiltonian
 from physgen.quantum.operators import add_operators, as_operators, operator_values, unseen
 from physgen.quantum.pauli_sum import PauliSum
@@ -152,7 +152,7 @@ def estimate_observables(
         seen = {name: operator for name, operator in wanted.items() if name not in lost}
         mean, errors = _sample_means(x, povm, chain, batch_size, weights, seen)
         means, own_errors = mean, errors
-        missing = _unseen(povm, chain)
+        missing = unseen_observables(povm, chain)
         frame = "dual frame" if weights is None else "optimised duals, cross-fitted"
         estimator = f"{frame}, mean over shots; error = std / sqrt(n), independent shots"
     ds = observables_dataset(
@@ -214,15 +214,6 @@ def _batches(
             rows = batch[(parity - start) % 2 :: 2]
             if len(rows):
                 yield rows, weights[parity]
-
-
-def _unseen(povm: POVM | SitePOVM, tfim: TFIM | None) -> str:
-    """Return the observables that a POVM does not determine, in one line, or an empty text."""
-    blind = [pauli for pauli in "XZ" if not povm.sees(pauli)]
-    lost = [f"{p.lower()}, {p.lower()}_mean" for p in blind] + ["zz"] * ("Z" in blind)
-    lost += ["energy"] * (tfim is not None and bool(blind))
-    listed = ", ".join(lost)
-    return f"{listed}: {povm.name} does not see {' or '.join(blind)}" if blind else ""
 
 
 def _add_error(ds: xr.Dataset, name: str, error: np.ndarray, tfim: Hamiltonian | None) -> None:

@@ -21,9 +21,9 @@ import copy
 import math
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,32 +36,13 @@ from physgen.training.budget import Clock, affordable_steps, too_few_steps
 from physgen.training.default_settings import default_settings
 from physgen.training.progress import Progress, Reporter
 from physgen.training.result import FitResult
-from physgen.training.settings import FitSettings, parse_seconds
+from physgen.training.settings import FitSettings, Schedule, parse_seconds
 from physgen.training.state import FitState
 from physgen.training.stepped import resolve
 
-__all__ = ["Schedule", "fit"]
+__all__ = ["fit"]
 
 TOLERANCE = 1.0  # standard errors by which the kept validation loss may exceed the lowest
-
-
-class Schedule(NamedTuple):
-    """Steps of an earlier fit, to be repeated in a fit to other data.
-
-    Attributes
-    ----------
-    n_steps : int
-        Planned steps, which set the learning rate.
-    keep_step : int
-        The step whose weights are kept, at which training ends.
-    plan : sequence of (step, n_steps)
-        From which step on how many were planned, where a time budget changed their number;
-        ``history.attrs["plan"]`` of the fit, from JSON.
-    """
-
-    n_steps: int
-    keep_step: int
-    plan: Sequence[Sequence[int]] = ()
 
 
 def fit(
@@ -144,7 +125,8 @@ def fit(
 
     def checkpoint() -> None:
         if on_checkpoint is not None:
-            loop.state.cpu_seconds = loop.clock.seconds
+            if loop.in_time:  # elsewhere equal fits have equal checkpoints, however long they took
+                loop.state.cpu_seconds = loop.clock.seconds
             on_checkpoint(loop.state.to_dataset(), loop.state.history_dataset())
 
     while not loop.finished:

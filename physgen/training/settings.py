@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from physgen.core.checks import check_choice, check_finite, check_positive, check_positive_int
 from physgen.core.errors import InputError
 
-__all__ = ["FitSettings"]
+__all__ = ["FitSettings", "Schedule"]
 
 SCHEDULES = ("cosine", "constant")
 _UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
@@ -124,3 +125,22 @@ def parse_seconds(text: str) -> float:
     if not match or not 0 < float(match[1]) < math.inf:
         raise InputError(f"budget must be a time such as '60s', '5min' or '1h', got {text!r}")
     return float(match[1]) * _UNITS[match[2]]
+
+
+class Schedule(NamedTuple):
+    """Steps of an earlier fit, to be repeated in a fit to other data.
+
+    Attributes
+    ----------
+    n_steps : int
+        Planned steps, which set the learning rate.
+    keep_step : int
+        The step whose weights are kept, at which training ends.
+    plan : sequence of (step, n_steps)
+        From which step on how many were planned, where a time budget changed their number;
+        ``history.attrs["plan"]`` of the fit, from JSON.
+    """
+
+    n_steps: int
+    keep_step: int
+    plan: Sequence[Sequence[int]] = ()

@@ -122,6 +122,7 @@ def test_coverage_of_derived_quantities(estimator, name, shape):
     assert accepts(p_value, 60)
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_jackknife_that_holds_m2_fixed_is_rejected():
     """Saboteur: <m^4> resampled, <m^2> not."""

@@ -17,6 +17,7 @@ def energy(shape, seed):
     return 0.5 * ar1(0.6, *shape, seed) ** 2
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 @pytest.mark.parametrize("shape", [SHAPES["few"], slow(SHAPES["many"])], ids=SHAPES)
 def test_coverage(shape):

@@ -126,6 +126,7 @@ def test_unequal_settings_with_known_noise(tmp_path, kind):
     assert abs(float(wrong.purity) - 1) > 10 * float(wrong.purity_error)
 
 
+@pytest.mark.slow
 def test_errors_of_unequal_settings_with_known_noise():
     """Pulls of the direct fidelity and of <ZZ>, <X> over data sets have unit variance."""
     frame, bell, pulls = NOISY["all"], ghz_state(2), {"F": [], "zz": [], "x": [], "purity": []}

@@ -95,6 +95,7 @@ def ratios(tfim, n=20_000):
     return {key: best[f"{key}_error"] / canonical[f"{key}_error"] for key in ("x", "zz", "energy")}
 
 
+@pytest.mark.slow
 def test_variance_of_critical_and_polarised_chains():
     critical, polarised = ratios(TFIM(8)), ratios(TFIM(8, h=3))
     assert (critical["x"] < 0.9).all()
@@ -124,6 +125,7 @@ def test_no_bias_by_enumeration_where_weights_from_the_same_shots_have_one():
     assert abs(same - exact) > 0.01  # saboteur
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_pulls_have_unit_variance():
     spin = np.array([np.cos(np.pi / 8), np.sin(np.pi / 8)])

@@ -108,6 +108,7 @@ def test_unphysical_estimates_are_flagged():
     assert not any(ds[name].any() for name in ds if name.endswith("_unphysical"))
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 @pytest.mark.parametrize("name", REPRESENTED)
 def test_flags_of_a_perfect_measurement_keep_their_level(name):

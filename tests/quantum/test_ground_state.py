@@ -55,6 +55,7 @@ def test_correlations_at_the_critical_point():
     np.testing.assert_allclose(state.profile("X"), exact.x, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_a_truncated_or_unfinished_state_says_so():
     good = ground_state(TFIM(20)).attrs
     assert abs(good["energy_error"]) < 1e-12

@@ -75,6 +75,7 @@ def _data_sets(kind, n_sets, seed):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 @pytest.mark.parametrize("kind", ["random", "chosen"])
 def test_pulls_have_unit_variance(kind):

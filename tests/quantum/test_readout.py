@@ -135,6 +135,7 @@ def test_estimates_undo_the_readout_of_each_qubit(chosen):
         assert off.max() > 5
 
 
+@pytest.mark.slow
 def test_pulls_of_the_fidelity():
     """Over data sets in unequal settings, the error bar of the fidelity is right."""
     state, pulls = ghz_state(2), []

@@ -96,6 +96,7 @@ def test_one_shot_a_setting_is_enough():
     assert unit_variance_p(1.3 * np.array(pulls)) < 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_cluster_errors_cover_a_drift_that_strata_do_not_see():
     """200 settings of 25 shots of one spin; each setting has its own <Z>, of mean 0."""

@@ -35,6 +35,7 @@ def test_blocks_of_any_size_make_the_same_file(tmp_path, sizes, labelled):
         np.testing.assert_array_equal(opened["outcomes"], x)
 
 
+@pytest.mark.slow
 def test_memory_is_that_of_a_block(tmp_path):
     """30 MB in blocks of 1 MB."""
     x = shots(10_000, 100)

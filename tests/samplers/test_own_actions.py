@@ -149,6 +149,7 @@ def test_smc_of_an_own_spin_action():
     assert within(float(ds["log_z"]), 12.78552332571, float(ds["log_z_error"]), largest=0.1)
 
 
+@pytest.mark.slow
 def test_smc_gives_up_and_names_what_helps():
     far = IndependentNormals(np.full(6, 1e4), np.full(6, 1e-3))
     with pytest.raises(InputError, match=r"within max_stages = 5, got .* of the way; give start="):

@@ -47,6 +47,7 @@ class Dropped(Islands):
             self.log_z = before
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 @pytest.mark.parametrize("resample_below", [slow(0.5), 0.0], ids=["smc", "ais"])
 def test_error_bars_cover(resample_below, monkeypatch):

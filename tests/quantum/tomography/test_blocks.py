@@ -60,6 +60,7 @@ def test_blocks_that_a_run_shows():
     assert standard_blocks(1) == []
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 @pytest.mark.parametrize("labelled", [False, True])
 def test_pulls_of_purities_of_shots(labelled):

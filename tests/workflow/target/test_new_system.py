@@ -209,7 +209,7 @@ def test_a_force_that_is_not_the_gradient_is_refused(folder, tmp_path, capsys):
     [
         ("type = \"choice\"", "type = \"word\"", "type of ends in"),
         ("minimum = 0.1", "maximum = 3", "[parameters.omega] of"),
-        ("label =", "lable =", "may also contain target and label, got 'lable'"),
+        ("label =", "lable =", "may also contain target, hamiltonian and label, got 'lable'"),
     ],
 )  # fmt: skip
 def test_a_damaged_file_is_told(folder, old, new, message):
