@@ -189,8 +189,8 @@ def test_last_of_20_outcomes_follows_the_other_19(name, n):
     """
     state = ground_state(TFIM(20), chi_max=12)
     born, saboteur = Born(state, name), Born(state, name)
-    vectors, coefficients, owner = born._parts
-    saboteur.__dict__["_parts"] = (vectors, coefficients * [1, 1, -1, 1], owner)
+    ((vectors, coefficients, owner),) = born._parts
+    saboteur.__dict__["_parts"] = [(vectors, coefficients * [1, 1, -1, 1], owner)]
 
     def p_value(sampler, n, seed):
         x = sampler.sample(n, seed)
