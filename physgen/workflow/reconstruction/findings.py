@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from physgen.analysis.format import format_estimate
+from physgen.analysis.format import format_estimate, is_zero_error
 from physgen.workflow.summary import Column, Table
 
 __all__ = ["Place", "blocks_table", "intervals_table", "matrices_table", "models_table"]
@@ -59,6 +59,8 @@ def intervals_table(errors: xr.Dataset | None, places: Sequence[Place]) -> Table
         if name not in errors:
             continue
         here = {part: errors[f"{name}{part}"].isel(at) for part in _PARTS}
+        if is_zero_error(float(errors[name].isel(at)), float(here["_error"])):
+            continue  # a symmetry of the model fixes it
         digits = _digits(float(here["_error"]))
         ends = [[f"{end:.{digits}f}" for end in level] for level in here["_interval"].values]
         numbers = (f"{float(here[part]):.2g}" for part in _PARTS[1:4])
