@@ -74,6 +74,8 @@ def _difference(there: str, here: str) -> str:
     """Return the first entry that differs between two JSON texts, and how many more do."""
     a, b = flattened(json.loads(there)), flattened(json.loads(here))
     keys = [k for k in sorted({*a, *b}) if a.get(k, "absent") != b.get(k, "absent")]
+    if not keys:
+        return "of the same values; its fingerprint was changed"
     more = f", and {len(keys) - 1} more" if len(keys) > 1 else ""
     first = keys[0]
     return f"{first} is {a.get(first, 'absent')} there, {b.get(first, 'absent')} here{more}"

@@ -335,6 +335,14 @@ def test_a_segment_of_another_run_is_an_error(tmp_path):
         open_run(path)
 
 
+def test_a_changed_fingerprint_of_the_same_values_is_told(tmp_path):
+    RunStore.open(tmp_path, CONFIG).close()
+    with h5py.File(tmp_path / RUN_FILE, "r+") as file:
+        file.attrs["config_hash"] = "0" * len(file.attrs["config_hash"])
+    with pytest.raises(StoreError, match="of the same values; its fingerprint was changed"):
+        RunStore.open(tmp_path, CONFIG)
+
+
 def test_damaged_run_file(tmp_path):
     RunStore.open(tmp_path, CONFIG).close()
     run = tmp_path / RUN_FILE
