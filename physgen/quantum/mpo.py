@@ -15,9 +15,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from physgen.quantum.environments import expectation_of_strings
 from physgen.quantum.pauli_sum import PauliSum
 
-__all__ = ["FACTORS", "Factors", "matrix_product", "mean", "mean_and_variance", "real_factors"]
+__all__ = ["FACTORS", "Factors", "matrix_product", "mean_and_variance", "real_factors"]
 
 FACTORS: dict[str, np.ndarray] = {
     "I": np.eye(2),
@@ -86,30 +87,15 @@ def matrix_product(
     return tensors, bonds
 
 
-def mean(tensors: Sequence[np.ndarray], operator: PauliSum) -> float:
-    """Return <O> in a right-canonical state."""
-    return _contracted(tensors, matrix_product(real_factors(operator), operator.L)[0])
-
-
 def mean_and_variance(tensors: Sequence[np.ndarray], operator: PauliSum) -> tuple[float, float]:
     """Return <O> and <O^2> - <O>^2 in a right-canonical state.
 
     The mean is subtracted from O before it is squared, so that a variance far below <O>^2 is not
     lost in rounding.
     """
-    middle, products = mean(tensors, operator), real_factors(operator)
+    middle, products = expectation_of_strings(tensors, operator), real_factors(operator)
     shifted = products | {(): products.get((), 0.0) - middle}
     return middle, max(_squared(tensors, matrix_product(shifted, operator.L)[0]), 0.0)
-
-
-def _contracted(tensors: Sequence[np.ndarray], Ws: Sequence[np.ndarray]) -> float:
-    env, one = np.ones((1, 1, 1)), np.ones((1, 1))  # (bra, W, ket)
-    for A, W in zip(tensors, Ws):
-        ket = np.tensordot(env, A, axes=(2, 0))  # bra, w, s, ket'
-        ket = np.tensordot(ket, W, axes=((1, 2), (0, 3)))  # bra, ket', w', t
-        env = np.tensordot(A.conj(), ket, axes=((0, 1), (0, 3))).transpose(0, 2, 1)
-        one = np.tensordot(A.conj(), np.tensordot(one, A, axes=(1, 0)), axes=((0, 1), (0, 1)))
-    return float((env[0, 0, 0] / one[0, 0]).real)
 
 
 def _squared(tensors: Sequence[np.ndarray], Ws: Sequence[np.ndarray]) -> float:

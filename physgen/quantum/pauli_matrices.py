@@ -9,7 +9,8 @@ x marking the sites of X and Y, z those of Y and Z: so a sum acts on a vector wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, eigsh
@@ -49,8 +50,14 @@ def operator_range(operator: PauliSum) -> tuple[float, float, bool]:
     >>> round(lowest, 6), round(highest, 6)
     (-9.974309, 5.0)
     """
-    strings = sorted((string, c) for string, c in operator if string)
-    lowest = highest = operator.constant
+    strings = tuple(sorted((string, c) for string, c in operator if string))
+    lowest, highest, exact = _range(strings)
+    return operator.constant + lowest, operator.constant + highest, exact
+
+
+@lru_cache(maxsize=64)  # every refit asks for the ranges of the same operators
+def _range(strings: tuple[tuple[PauliString, float], ...]) -> tuple[float, float, bool]:
+    lowest = highest = 0.0
     parts = list(_parts(strings, EXACT))
     if len(parts) > 1:
         parts = list(_parts(strings, BLOCK))
@@ -61,7 +68,7 @@ def operator_range(operator: PauliSum) -> tuple[float, float, bool]:
 
 
 def _parts(
-    strings: list[tuple[PauliString, float]], most: int
+    strings: Sequence[tuple[PauliString, float]], most: int
 ) -> Iterator[list[tuple[PauliString, float]]]:
     """Yield runs of strings on at most so many sites together; a longer string comes alone."""
     part: list[tuple[PauliString, float]] = []

@@ -9,6 +9,7 @@ an iteration on the whole space may miss.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,6 +49,12 @@ class LowLevels(NamedTuple):
 
 def low_levels(operator: PauliSum) -> LowLevels:
     """Return the lowest levels of an operator on at most :data:`MAX_SITES` sites."""
+    return _low_levels(operator.L, tuple(operator))
+
+
+@lru_cache(maxsize=16)  # every estimate of an energy asks for its floor
+def _low_levels(L: int, terms: tuple[tuple[PauliString, float], ...]) -> LowLevels:
+    operator = PauliSum(dict(terms), L)
     symmetry = symmetry_of(operator)
     levels = {
         Sector(symmetry, value): sector_levels(operator, Sector(symmetry, value))[0]

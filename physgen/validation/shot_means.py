@@ -26,6 +26,7 @@ import numpy as np
 from physgen.analysis.one_sided import SkewedMean
 from physgen.core.errors import InputError
 from physgen.quantum.bases import pair_values
+from physgen.quantum.operators import operator_values, shown
 from physgen.quantum.settings import label_settings
 from physgen.quantum.site_povm import of_outcomes
 
@@ -54,16 +55,8 @@ def mean_of_sum(data: MeasurementData, operator: PauliSum) -> SkewedMean:
         raise InputError(f"the operator must be seen by the shots: {missing}")
     if data.settings is not None:
         return _pooled(data, operator)
-    weights = {letter: data.povm.weights(letter) for letter in operator.letters}
-
-    def value(x: np.ndarray) -> np.ndarray:
-        of_site = {letter: of_outcomes(w, x) for letter, w in weights.items()}
-        total = np.zeros(len(x))
-        for string, c in operator:
-            total += c * np.prod([of_site[p][:, i] for i, p in string], axis=0)
-        return total
-
-    return mean_of_shots(data, value)
+    terms = {"": operator}
+    return mean_of_shots(data, lambda x: operator_values(x, data.povm, terms)[""])
 
 
 def mean_of_shots(data: MeasurementData, value: Callable[[np.ndarray], np.ndarray]) -> SkewedMean:
@@ -134,16 +127,12 @@ def unseen_strings(data: MeasurementData, operator: PauliSum) -> str:
         if blind:
             return f"{data.povm.name} does not see {' or '.join(blind)}"
         unseen = _never_seen(data, [string for string, _ in operator if string])
-        return f"no shot sees {_named(unseen[0])}" if unseen else ""
+        return f"no shot sees {shown(unseen[0])}" if unseen else ""
     for string, _ in operator:
         shots = int(table.counts[table.seeing(dict(string))].sum())
         if shots < 2:
-            return f"the settings see {_named(string)} in {shots} shots, and 2 are the least"
+            return f"the settings see {shown(string)} in {shots} shots, and 2 are the least"
     return ""
-
-
-def _named(string: PauliString) -> str:
-    return " ".join(f"{p}{i}" for i, p in string)
 
 
 def _never_seen(data: MeasurementData, strings: list[PauliString]) -> list[PauliString]:

@@ -139,7 +139,7 @@ def _contracted(tfim: Hamiltonian | None, model: MatrixProduct) -> xr.Dataset:
     i, r = central_pairs(L)
     energy = None
     if tfim is not None and not isinstance(tfim, TFIM):
-        energy = sum(c * model.expectation(dict(string)) for string, c in tfim.pauli_sum())
+        energy = model.expectation(tfim.pauli_sum())
     elif tfim is not None:
         energy = -tfim.J * sum(zz(a, b) for a, b in tfim.bonds) - tfim.h * float(x.sum())
     ds = observables_dataset(
