@@ -155,8 +155,9 @@ def _validate(context: ReconstructionContext) -> str:
     context.store.cite("dual-frame-estimators")
     if isinstance(context.hamiltonian(), TFIM):
         context.store.cite("free-fermions")
-    groups |= observables(context) | physicality(context)
-    groups |= blocks(context) | witnesses(context)
+    found = observables(context)
+    groups |= found | physicality(context) | blocks(context)
+    groups |= witnesses(context, found["observables/model"])
     context.store.commit({name: with_units(ds) for name, ds in groups.items()})
     return text
 

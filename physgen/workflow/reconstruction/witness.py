@@ -16,7 +16,6 @@ from physgen.analysis.one_sided import LEVELS, SkewedMean
 from physgen.core.errors import InputError
 from physgen.workflow.labels import labelled
 from physgen.workflow.reconstruction.context import ReconstructionContext
-from physgen.workflow.reconstruction.evaluation import model_observables
 
 if TYPE_CHECKING:
     from physgen.quantum import MPS
@@ -29,14 +28,17 @@ OF_THE_MODEL = "the model; approximate for the state"
 _GHZ = 1e-9  # largest 1 - overlap^2 of a measured state that is called a GHZ state
 
 
-def witnesses(context: ReconstructionContext) -> dict[str, xr.Dataset]:
-    """Return the groups /witness/data, /witness/model and, of a known state, /witness/exact."""
+def witnesses(context: ReconstructionContext, observed: xr.Dataset) -> dict[str, xr.Dataset]:
+    """Return the groups /witness/data, /witness/model and, of a known state, /witness/exact.
+
+    `observed` are the observables of the model.
+    """
     phase = phase_of(context)
     if context.hamiltonian() is None and phase is None:
         return {}
     found = {
         "witness/data": labelled(_of_data(context, phase), "asymptotic", "the state"),
-        "witness/model": _of_model(context),
+        "witness/model": _of_model(context, observed),
     }
     state = context.state()
     if state is not None:
@@ -173,14 +175,13 @@ def _untold(context: ReconstructionContext) -> str:
     return f"{_OF_GHZ}: {few}" if few else ""
 
 
-def _of_model(context: ReconstructionContext) -> xr.Dataset:
+def _of_model(context: ReconstructionContext, observed: xr.Dataset) -> xr.Dataset:
     """Return the numbers of the model, with the error of its fit where refits were made."""
     from physgen import models
     from physgen.validation.witness import bounds_of
 
     store = context.store
     model = models.from_dataset(store.read("model"))
-    observed = model_observables(context, model, samples=store.read("samples"))
     ds = model_witness(context, model, observed)
     errors = store.read("errors") if store.has("errors") else xr.Dataset()
     refits = int(errors.attrs.get("refits", 0))
