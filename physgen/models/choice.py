@@ -114,8 +114,10 @@ def for_target(
             f"mixture needs a target with S(-x) = S(x) (symmetry 'z2'), got {target!r}"
         )
     try:
-        given = {**row.defaults, **options}
-        model = row.load().for_target(target, decimate=decimate, rng=rng, **row.fixed, **given)
+        given = {**row.fixed, **row.defaults, **options}
+        if row.kind == "density":
+            given["decimate"] = decimate
+        model = row.load().for_target(target, rng=rng, **given)
     except TypeError as error:
         raise InputError(f"model {name!r}: {error}") from error
     if not mixture:

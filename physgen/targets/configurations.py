@@ -24,7 +24,7 @@ from physgen.observables.configurations import magnetization, mean_square
 from physgen.observables.observable import Observable
 from physgen.targets.fingerprint import digest
 
-__all__ = ["KINDS", "SYMMETRIES", "Configurations"]
+__all__ = ["KINDS", "SYMMETRIES", "Configurations", "site_observables"]
 
 KINDS: Mapping[str, Support] = MappingProxyType({"spins": SPINS, "reals": REALS})
 SYMMETRIES = ("translations", "point_group", "z2")
@@ -108,15 +108,7 @@ class Configurations:
     @property
     def observables(self) -> Mapping[str, Observable]:
         """Magnetization, phi2 of real fields, and bond_product on a lattice, each per site."""
-        dim = len(self.event_shape)
-        found = [Observable("magnetization", partial(magnetization, dim=dim), "1", "mean of x")]
-        if self.support == REALS:
-            square = partial(mean_square, dim=dim)
-            found.append(Observable("phi2", square, "1", "(1/V) sum_x phi_x^2"))
-        if self.lattice is not None and self.lattice.n_bonds:
-            product = partial(_bond_product, lattice=self.lattice)
-            found.append(Observable("bond_product", product, "1", "mean of x_a x_b over bonds"))
-        return MappingProxyType({o.name: o for o in found})
+        return site_observables(self.event_shape, self.support, self.lattice)
 
     @property
     def fingerprint(self) -> str:
@@ -128,6 +120,28 @@ class Configurations:
         """Return n of the configurations, chosen at random with replacement."""
         flat = self.flat
         return flat[as_stream(rng).numpy().integers(len(flat), size=n)]
+
+
+def site_observables(
+    event_shape: tuple[int, ...], support: Support, lattice: Hypercubic | None
+) -> Mapping[str, Observable]:
+    """Return what can be measured of configurations without knowing their action.
+
+    Magnetization, phi2 of real fields, and bond_product on a lattice, each per site; nothing of
+    outcomes, whose labels are no numbers.
+    """
+    dim = len(event_shape)
+    found: list[Observable] = []
+    if support.K is None:
+        mean = partial(magnetization, dim=dim)
+        found.append(Observable("magnetization", mean, "1", "mean of x"))
+    if support == REALS:
+        square = partial(mean_square, dim=dim)
+        found.append(Observable("phi2", square, "1", "(1/V) sum_x phi_x^2"))
+    if support.K is None and lattice is not None and lattice.n_bonds:
+        product = partial(_bond_product, lattice=lattice)
+        found.append(Observable("bond_product", product, "1", "mean of x_a x_b over bonds"))
+    return MappingProxyType({o.name: o for o in found})
 
 
 def _support(x: np.ndarray, given: str | None) -> Support:

@@ -1,0 +1,1 @@
+"""Energies: actions with weights, on which every sampler runs."""
