@@ -64,7 +64,7 @@ def warnings(scan: Scan, grid: xr.Dataset) -> Iterator[str]:
     for place in scan.places():
         for point in scan.learned(place):
             share = float(_at(grid, point.label, place)["ess_share"])
-            if share < POOR:
+            if share < POOR and not point.section.is_energy:
                 yield f"{point.text}: an effective share of {share:.2g} is poor; train longer"
 
 
@@ -125,7 +125,8 @@ def _free_energies(
     rows: list[tuple[str, ...]] = []
     for place in scan.places():
         V = int(grid["n_sites"][place.at[0]])
-        for point in (*scan.learned(place), *scan.annealed(place)):
+        densities = (p for p in scan.learned(place) if not p.section.is_energy)
+        for point in (*densities, *scan.annealed(place)):
             at = _at(grid, point.label, place)
             log_z, error = (_known(at, name) for name in ("log_z", "log_z_error"))
             known = [_known(at, "log_z_exact"), _known(at, "log_z_pull")]
