@@ -1,4 +1,4 @@
-"""The objectives of energies by the names that configs give them; importing this loads no torch."""
+"""The objectives of energies, by the names that configs give them; it loads no torch."""
 
 from __future__ import annotations
 

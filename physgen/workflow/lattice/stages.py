@@ -21,7 +21,7 @@ from physgen.analysis.format import format_estimate
 from physgen.workflow.context import Context
 from physgen.workflow.job import Stage
 from physgen.workflow.labels import labelled
-from physgen.workflow.lattice import correlations, evaluation
+from physgen.workflow.lattice import correlations, couplings, evaluation
 from physgen.workflow.lattice.generators import Chains, Generator, Place
 from physgen.workflow.lattice.grid import agreement, assemble
 from physgen.workflow.lattice.points import Scan
@@ -155,6 +155,11 @@ def _validate(context: Context) -> str:
         groups["correlators"] = labelled(along, exactness, "the target")
     if is_square_ising(scan):
         store.cite("kaufman", "onsager", "yang")
+    learned = couplings.assemble(context, scan)
+    if learned is not None:
+        groups["couplings"] = labelled(
+            learned, "asymptotic", "the couplings of the configurations"
+        )
     side_by_side = agreement(grid)
     if side_by_side is not None:
         groups["agreement"] = labelled(side_by_side, exactness, "the target")
