@@ -26,6 +26,7 @@ __all__ = [
     "Carry",
     "Loss",
     "Objective",
+    "Preparing",
     "Refinable",
     "Reparametrised",
     "Scored",
@@ -133,6 +134,15 @@ class Annealed(Protocol):
 
     def at(self, progress: float) -> Any:
         """Return the objective at this share of the steps, 0 <= progress < 1."""
+        ...
+
+
+@runtime_checkable
+class Preparing(Protocol):
+    """An objective that sets what a fresh model takes from its data before the first step."""
+
+    def prepare(self, model: Any) -> None:
+        """Set buffers of the model, e.g. a measured spectrum: a function of data and model."""
         ...
 
 

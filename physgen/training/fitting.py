@@ -30,7 +30,7 @@ import torch
 import xarray as xr
 
 from physgen.core.errors import InputError, InterruptedRunError, TrainingDivergedError
-from physgen.core.learning import Annealed, Objective
+from physgen.core.learning import Annealed, Objective, Preparing
 from physgen.core.random import Stream, as_stream
 from physgen.training.budget import Clock, affordable_steps, too_few_steps
 from physgen.training.default_settings import default_settings
@@ -109,6 +109,8 @@ def fit(
     should_stop = should_stop or (lambda: False)
     if budget is not None:
         settings = replace(settings, n_epochs=None, budget=budget)
+    if resume_from is None and isinstance(objective, Preparing):
+        objective.prepare(model)
     loop = _Loop(model, objective, settings, as_stream(rng), schedule)
     if loop.settings.patience is not None and objective.n_validation == 0:
         raise InputError(

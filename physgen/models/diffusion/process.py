@@ -43,7 +43,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -389,7 +389,7 @@ def process_of(spec: Process | str | Mapping[str, Any]) -> Process:
         return spec
     given: dict[str, Any] = {"name": spec} if isinstance(spec, str) else dict(spec)
     cls = PROCESSES[check_choice("process", given.pop("name", None), tuple(PROCESSES))]
-    known = tuple(cls.__dataclass_fields__)
+    known = tuple(f.name for f in fields(cls))
     for key, value in given.items():
         check_choice(f"each number of process {cls.name!r}", key, known)
         check_finite(key, value)
