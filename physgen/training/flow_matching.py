@@ -16,7 +16,6 @@ time, because a velocity has one set of kernels a time.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -145,4 +144,4 @@ class FlowMatching:
 def _even_times(n: int, share: torch.Tensor) -> torch.Tensor:
     """Return times of at most n groups, one in each equal part of [0, 1]."""
     groups = min(n, len(share))
-    return (torch.arange(groups, device=share.device) + share[:groups]) / math.fsum([groups])
+    return (torch.arange(groups, device=share.device) + share[:groups]) / groups
