@@ -24,6 +24,7 @@ __all__ = [
     "Annealed",
     "Augmented",
     "Carry",
+    "Finishing",
     "Loss",
     "Objective",
     "Preparing",
@@ -143,6 +144,15 @@ class Preparing(Protocol):
 
     def prepare(self, model: Any) -> None:
         """Set buffers of the model, e.g. a measured spectrum: a function of data and model."""
+        ...
+
+
+@runtime_checkable
+class Finishing(Protocol):
+    """An objective that ends a fit with a step of its own, e.g. a linear problem."""
+
+    def finish(self, model: Any) -> None:
+        """Change the weights that a fit keeps: a function of data and model."""
         ...
 
 

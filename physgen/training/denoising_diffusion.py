@@ -37,9 +37,11 @@ edm         :math:`h = (1 + \lambda^2) \, p`              denoisers (Karras et a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import copy
+import math
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -50,11 +52,30 @@ from physgen.core.learning import Carry, Loss
 from physgen.core.random import Stream
 from physgen.models.diffusion.score import DELTA, ScoreModel
 from physgen.training.noised_data import NoisedData
+from physgen.training.output_filters import solve_out
 from physgen.training.problem import device_of
 
 __all__ = ["DenoisingDiffusion"]
 
+# Noised items that output filters are solved on in the end: fewer of larger fields, which hold
+# more modes; a quarter of them in the beginning.
+SOLVED, LEAST_SOLVED, MOST_SOLVED, BATCH = 2**22, 2**13, 2**16, 256
 WEIGHTINGS = ("likelihood", "balanced", "flow", "edm")
+
+
+class Regression(NamedTuple):
+    """Items of a regression: scale * N(x, weights) should be goal; all (B, n) but the second.
+
+    Attributes
+    ----------
+    x, scale, goal : tensor (B, n)
+    weights : tensor (B, times)
+    """
+
+    x: torch.Tensor
+    weights: torch.Tensor
+    scale: torch.Tensor
+    goal: torch.Tensor
 
 
 class DenoisingDiffusion:
@@ -86,7 +107,7 @@ class DenoisingDiffusion:
         samples: Any = None,
         validation_fraction: float = 0.1,
         *,
-        weighting: str = "likelihood",
+        weighting: str = "balanced",
         regression: str = "auto",
     ) -> None:
         self.data = NoisedData(source, samples, validation_fraction)
@@ -108,8 +129,37 @@ class DenoisingDiffusion:
         return self.data.samples.epoch_order(stream)
 
     def prepare(self, model: Any) -> None:
-        """Set the spectrum of a fresh model to that of the training items."""
-        self._scored(model).standardise(self.data.part(model).x)
+        """Set the spectrum to that of the training items, and solve for the output filters."""
+        q = self._scored(model)
+        q.standardise(self.data.part(model).x)
+        self._solve(model, q, Stream(0).child("prepare"), 0.25)
+
+    def finish(self, model: Any) -> None:
+        """Solve for the output filters once more, unless held-out items lose by it."""
+        q = self._scored(model)
+        kept, before = copy.deepcopy(q.state_dict()), self.evaluate(model)
+        self._solve(model, q, Stream(0).child("finish"), 1.0)
+        if before.size and not self.evaluate(model).mean() <= before.mean():
+            q.load_state_dict(kept)
+
+    def _solve(self, model: Any, q: ScoreModel, rng: Stream, share: float) -> None:
+        """Minimise the loss in the filters A, in which N is linear, on many noised items."""
+        data, device = self.data.part(model), device_of(model)
+        generator, sites = rng.torch(), data.x.shape[1]
+        n = share * min(max(SOLVED // sites, LEAST_SOLVED), MOST_SOLVED)
+
+        def batches() -> Iterator[Regression]:
+            for _ in range(math.ceil(n / BATCH)):
+                rows = torch.randint(len(data.x), (BATCH,), generator=generator)
+                place = torch.randperm(BATCH, generator=generator)
+                level = (place + torch.rand(BATCH, generator=generator)) / BATCH
+                z = torch.randn(BATCH, sites, generator=generator)
+                force = None if data.force is None else data.force[rows].to(device)
+                yield self.regression_at(
+                    q, data.x[rows].to(device), force, level.to(device), z.to(device)
+                )
+
+        solve_out(q.network, batches())
 
     def begin(self, model: Any, rng: Stream) -> Carry:
         """Return nothing: a step remembers nothing of the last one."""
@@ -145,22 +195,35 @@ class DenoisingDiffusion:
         share : tensor (B,)
             Places of the noise levels in the range of tau, in [0, 1].
         """
+        now = self.regression_at(q, x, force, share, z)
+        return (now.scale * q.network(now.x, now.weights) - now.goal).square().sum(1)
+
+    def regression_at(
+        self,
+        q: ScoreModel,
+        x: torch.Tensor,
+        force: torch.Tensor | None,
+        share: torch.Tensor,
+        z: torch.Tensor,
+    ) -> Regression:
+        """Return what the network of q is to do with noised items; arguments as of `errors`."""
         (size, c), (low, high) = q.units, q.range
         x, z = x.to(q.dtype), z.to(q.dtype)
         clean = (x - q.centre) @ q.modes / size
         tau = low + (high - low) * share.double()
         lam2 = (torch.exp(2 * tau) - DELTA**2).clamp(min=0)[:, None]
-        weight = self._weight(lam2) * (high - low)
-        lam2, weight = lam2.to(q.dtype), weight.to(q.dtype)
+        root = (self._weight(lam2) * (high - low)).sqrt().to(q.dtype)
+        lam2 = lam2.to(q.dtype)
         gamma, lam = c / (c + lam2), lam2.sqrt()
-        found = q.network(gamma * (clean + lam * z), q.weights(tau.to(q.dtype)))
+        seen = gamma * (clean + lam * z)
         if self.regression == "mixed":
             assert force is not None
-            goal = -size * (force.to(q.dtype) @ q.modes) - clean / c
-            off = (lam2 + DELTA**2).sqrt() * (found - goal)
+            scale = root * gamma * (lam2 + DELTA**2).sqrt()
+            goal = scale * (-size * (force.to(q.dtype) @ q.modes) - clean / c)
         else:
-            off = lam * (found + clean / c) - z
-        return (weight * (gamma * off) ** 2).sum(1)
+            scale = root * gamma * lam
+            goal = root * gamma * (z - lam * clean / c)
+        return Regression(seen, q.weights(tau.to(q.dtype)), scale, goal)
 
     def evaluate(self, model: Any) -> np.ndarray:
         """Return the error of every held-out item per site, at fixed noise, (n_validation,)."""

@@ -30,7 +30,7 @@ import torch
 import xarray as xr
 
 from physgen.core.errors import InputError, InterruptedRunError, TrainingDivergedError
-from physgen.core.learning import Annealed, Objective, Preparing
+from physgen.core.learning import Annealed, Finishing, Objective, Preparing
 from physgen.core.random import Stream, as_stream
 from physgen.training.budget import Clock, affordable_steps, too_few_steps
 from physgen.training.default_settings import default_settings
@@ -152,6 +152,8 @@ def fit(
     checkpoint()
     reporter.report(final=True)
     model.load_state_dict(loop.state.best)
+    if isinstance(objective, Finishing):
+        objective.finish(model)
     said = too_few_steps(None if schedule else loop.settings.budget, loop.state.n_steps)
     if said and on_checkpoint is None:
         warnings.warn(said, stacklevel=2)  # a run keeps it with the history instead

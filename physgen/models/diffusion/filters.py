@@ -39,14 +39,18 @@ class Place:
         Chi.
     sizes : ndarray of int (n_orbits,)
         Displacements in each orbit.
-    nearest : ndarray of float (n_orbits,)
-        Their lengths; orbits are sorted by them.
+    lengths : ndarray of float (n_orbits,)
+        Of these displacements; orbits are sorted by them.
+    signs : ndarray of int (n,)
+        Signs of the columns of chi relative to the first one of their star: a momentum and its
+        image under k -> k + (pi, pi, ...) are one wave on even sites, and opposite ones on odd.
     """
 
     modes: np.ndarray
     characters: np.ndarray
     sizes: np.ndarray
-    nearest: np.ndarray
+    lengths: np.ndarray
+    signs: np.ndarray
 
 
 class Filters:
@@ -68,8 +72,8 @@ class Filters:
         E, orthogonal.
     places : tuple of Place
         The sites themselves, and the odd sites if there are any.
-    stars : ndarray of int (n,)
-        Modes of equal numbers have equal spectra: momenta related by the symmetries.
+    stars : tuple of ndarray of int
+        Columns of modes that the symmetries relate: one number of a spectrum each.
     """
 
     def __init__(self, lattice: Hypercubic, even: bool = False, point_group: bool = True) -> None:
@@ -77,33 +81,41 @@ class Filters:
         self.n, self.modes = orbits.n, orbits.modes
         k, extents = orbits.mode_momenta, np.array(lattice.shape)
         here = lattice.coordinates[orbits.sites]
-        self.places = (_place(here, self.modes, k, extents, point_group),)
+        chi = _characters(here, k, extents, point_group)
+        _, star = np.unique(np.round(chi[0], 9), axis=1, return_inverse=True)
+        self._star = star.ravel()
+        self.stars = tuple(
+            np.flatnonzero(self._star == number) for number in range(self._star.max() + 1)
+        )
+        self.places = (self._place(self.modes, *chi),)
         if even:
             there = lattice.coordinates[lattice.odd_sites]
             # A column is a cosine if it does not vanish at the origin, and its norm is known.
             cosine = np.abs(self.modes[0]) > 1e-9
-            phase = here @ k.T
-            waves = np.where(cosine, np.cos(phase), np.sin(phase))
-            norm = np.linalg.norm(waves, axis=0)
-            phase = there @ k.T
-            odd = np.where(cosine, np.cos(phase), np.sin(phase)) / norm
+            phase, odd_phase = here @ k.T, there @ k.T
+            norm = np.linalg.norm(np.where(cosine, np.cos(phase), np.sin(phase)), axis=0)
+            odd = np.where(cosine, np.cos(odd_phase), np.sin(odd_phase)) / norm
             odd[np.abs(odd) < 1e-9] = 0
-            self.places += (_place(there, odd, k, extents, point_group),)
-        _, self.stars = np.unique(
-            np.round(self.places[0].characters, 9), axis=1, return_inverse=True
-        )
-        self.stars = self.stars.ravel()
+            self.places += (self._place(odd, *_characters(there, k, extents, point_group)),)
 
     def symmetric(self, spectrum: np.ndarray) -> np.ndarray:
         """Return a spectrum (n,) averaged over momenta that the symmetries relate."""
-        total = np.bincount(self.stars, spectrum)
-        return (total / np.bincount(self.stars))[self.stars]
+        total = np.bincount(self._star, spectrum)
+        return (total / np.bincount(self._star))[self._star]
+
+    def _place(
+        self, modes: np.ndarray, chi: np.ndarray, sizes: np.ndarray, lengths: np.ndarray
+    ) -> Place:
+        first = np.array([columns[0] for columns in self.stars])[self._star]
+        signs = np.sign((chi * chi[:, first]).sum(0)).astype(np.int64)
+        return Place(modes, chi, sizes, lengths, signs)
 
 
-def _place(
-    sites: np.ndarray, modes: np.ndarray, k: np.ndarray, extents: np.ndarray, point_group: bool
-) -> Place:
-    d = sites % extents  # displacements from the origin
+def _characters(
+    sites: np.ndarray, k: np.ndarray, extents: np.ndarray, point_group: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return characters, sizes and lengths of the orbits of displacements from the origin."""
+    d = sites % extents
     d = np.where(2 * d > extents, d - extents, d)
     keys = np.abs(d)
     keys = np.sort(keys, axis=1)[:, ::-1] if point_group else keys
@@ -117,4 +129,4 @@ def _place(
     chi = np.zeros((len(unique), len(k)))
     np.add.at(chi, orbit, np.cos(d @ k.T))
     chi[np.abs(chi) < 1e-9] = 0
-    return Place(modes, chi / np.sqrt(sizes)[:, None], sizes, lengths[order])
+    return chi / np.sqrt(sizes)[:, None], sizes, lengths[order]

@@ -26,7 +26,7 @@ from physgen.core.random import Stream, as_stream
 from physgen.models.configurations import as_tensor
 from physgen.models.diffusion.filters import Filters
 
-__all__ = ["Kernels", "Remainder"]
+__all__ = ["Kernels", "Remainder", "applied"]
 
 
 class Kernels(NamedTuple):
@@ -67,7 +67,7 @@ class Remainder(nn.Module):
         self, filters: Filters, channels: int, times: int, odd: bool, rng: Stream | int
     ) -> None:
         super().__init__()
-        self.n, self.times = filters.n, times
+        self.n, self.times, self._all = filters.n, times, filters
         self.into, self.out = nn.ParameterList(), nn.ParameterList()
         self.bias = None if odd else nn.ParameterList()
         places = filters.places
@@ -76,7 +76,7 @@ class Remainder(nn.Module):
         self.register_buffer("modes", as_tensor(filters.modes), persistent=False)
         for p, (place, J) in enumerate(zip(places, shares, strict=True)):
             draw = as_stream(rng).child("filters").at(p).numpy()
-            first = _first_filters(place.sizes, place.nearest, J, draw)
+            first = _first_filters(place.sizes, place.lengths, J, draw)
             each = first + 0.05 * draw.normal(size=(times, *first.shape)) / np.sqrt(place.sizes)
             self.into.append(nn.Parameter(as_tensor(each)))
             self.out.append(nn.Parameter(torch.zeros(times, *first.shape)))
@@ -85,16 +85,46 @@ class Remainder(nn.Module):
             self.register_buffer(f"waves_{p}", as_tensor(place.modes), persistent=False)
             self.register_buffer(f"chi_{p}", as_tensor(place.characters), persistent=False)
 
+    @property
+    def stars(self) -> tuple[np.ndarray, ...]:
+        """Columns of modes that share their numbers."""
+        return self._all.stars
+
     def forward(self, x: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         """Return N (B, n) in modes, of modes x (B, n) at times of their own: weights (B, M)."""
         total = torch.zeros_like(x)
         for p in range(len(self.into)):
-            waves, w, a = getattr(self, f"waves_{p}"), *self._filters(p, weights)
-            u = (w * x[:, None]) @ waves.t()
-            if self.bias is not None:
-                u = u + (weights @ self.bias[p])[..., None]
-            total = total + ((torch.tanh(u) @ waves) * a).sum(1)
+            a = self._filter(p, self.out[p], weights)
+            total = total + (self._hidden(p, x, weights) * a).sum(1)
         return total
+
+    def features(self, x: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        """Return what N is linear in, (B, F, n): N_k is a sum over F with numbers of its star."""
+        found = []
+        for p, place in enumerate(self._all.places):
+            h = self._hidden(p, x, weights) * torch.as_tensor(place.signs).to(x)
+            found.append((weights[:, :, None, None] * h[:, None]).flatten(1, 2))
+        return torch.cat(found, 1)
+
+    @torch.no_grad()
+    def assign(self, numbers: np.ndarray) -> None:
+        """Set the filters A to given factors of the features, (F, stars)."""
+        first, done = [columns[0] for columns in self._all.stars], 0
+        for place, out in zip(self._all.places, self.out, strict=True):
+            M, J, _ = out.shape
+            part = numbers[done : done + M * J]
+            done += M * J
+            # As many orbits as stars with a wave at this place.
+            a = np.linalg.lstsq(place.characters[:, first].T, part.T, rcond=1e-9)[0]
+            out.copy_(torch.as_tensor(a.T.reshape(out.shape)))
+
+    def _hidden(self, p: int, x: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        """Return tanh(W x + b) of a place in modes, (B, J, n)."""
+        waves = getattr(self, f"waves_{p}")
+        u = (self._filter(p, self.into[p], weights) * x[:, None]) @ waves.t()
+        if self.bias is not None:
+            u = u + (weights @ self.bias[p])[..., None]
+        return torch.tanh(u) @ waves
 
     def kernels(
         self, weights: torch.Tensor, scale_in: torch.Tensor, scale_out: torch.Tensor
@@ -109,9 +139,10 @@ class Remainder(nn.Module):
         """
         parts = []
         for p in range(len(self.into)):
-            waves, w, a = getattr(self, f"waves_{p}"), *self._filters(p, weights)
-            into, out = w * scale_in[:, None], a * scale_out[:, None]
-            S, J, sites = len(weights), w.shape[1], len(waves)
+            waves = getattr(self, f"waves_{p}")
+            into = self._filter(p, self.into[p], weights) * scale_in[:, None]
+            out = self._filter(p, self.out[p], weights) * scale_out[:, None]
+            S, J, sites = len(weights), into.shape[1], len(waves)
             trace = (into * out).sum(2) / self.n
             parts.append((
                 (into.transpose(1, 2)[..., None] * waves.t()[:, None]).reshape(S, self.n, -1),
@@ -127,13 +158,10 @@ class Remainder(nn.Module):
         biases = [None] * len(weights) if self.bias is None else torch.cat(bias, 1).unbind()
         return [Kernels(*row, b) for row, b in zip(rows, biases, strict=True)]
 
-    def _filters(self, p: int, weights: torch.Tensor) -> list[torch.Tensor]:
-        """Return W and A of a place in modes, each (B, J, n)."""
-        chi, found = getattr(self, f"chi_{p}"), []
-        for kept in (self.into[p], self.out[p]):
-            mixed = weights @ kept.flatten(1)
-            found.append((mixed.view(-1, kept.shape[2]) @ chi).view(len(weights), -1, self.n))
-        return found
+    def _filter(self, p: int, kept: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        """Return the filters of a place in modes, (B, J, n)."""
+        mixed = (weights @ kept.flatten(1)).view(-1, kept.shape[2])
+        return (mixed @ getattr(self, f"chi_{p}")).view(len(weights), -1, self.n)
 
 
 def applied(y: torch.Tensor, at: Kernels) -> tuple[torch.Tensor, torch.Tensor]:
@@ -148,10 +176,11 @@ def _first_filters(
 ) -> np.ndarray:
     """Return filters (J, n_orbits): averages over the neighbourhood, of several reaches.
 
-    Half of them have slope 1 on a field of size 1, the others 1/3.
+    Half of them have slope 1 on a field of size 1, the others 1/3.  Output filters are solved for
+    on these, so their variety counts: reaches from a site to half the lattice, geometrically.
     """
-    reach = np.linspace(0.7, 0.5 + 0.5 * lengths.max(), channels)[:, None]
+    reach = np.geomspace(0.4, 0.5 + 0.5 * lengths.max(), channels)[:, None]
     weight = np.exp(-0.5 * (lengths / reach) ** 2)
     mean = weight * np.sqrt(sizes) / (weight * sizes).sum(1, keepdims=True)
     slope = np.where(np.arange(channels) % 2, 1 / 3, 1.0)[:, None]
-    return slope * (mean + 0.2 * draw.normal(size=mean.shape) * mean)
+    return slope * mean * (1 + 0.3 * draw.normal(size=mean.shape))
