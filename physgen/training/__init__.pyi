@@ -1,6 +1,8 @@
 # What this package exports, and from where; read when a name is first used.
+from .denoising_diffusion import DenoisingDiffusion as DenoisingDiffusion
 from .family_kl import FamilyKL as FamilyKL
 from .fitting import fit as fit
+from .flow_matching import FlowMatching as FlowMatching
 from .forward_kl import ForwardKL as ForwardKL
 from .forward_kl import MixedKL as MixedKL
 from .likelihood import MaximumLikelihood as MaximumLikelihood

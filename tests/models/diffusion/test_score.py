@@ -82,15 +82,17 @@ def test_noise_ends_at_the_same_law_as_the_flow():
 
 
 def test_draws_and_scores_agree_within_what_doubled_steps_show():
-    """T8, for 99.9 % of 4096 draws, with steps so long that there is something to see."""
+    """T8: 99.9 % of 4096 draws, with steps so long that there is something to see."""
     coarse = make("score, even", size=0.35).as_density(2)
     x, log_q = coarse.sample_and_log_prob(4096, rng=1)
     with torch.no_grad():
         off = (coarse.log_prob(x) - log_q).abs()
-        doubled = (coarse.refined().log_prob(x) - coarse.log_prob(x)).abs()
+        doubled = coarse.refined().log_prob(x) - coarse.log_prob(x)
+    estimate = float(doubled.square().mean().sqrt())
+    assert 1e-3 < estimate < 1e-2
+    assert float(off.square().mean().sqrt()) < estimate
+    assert float(torch.quantile(off, 0.999)) < 3 * estimate
     assert float(off.max()) > 1e-4
-    assert float((off <= 3 * doubled + 1e-4).double().mean()) > 0.99
-    assert float(off.mean()) < 3 * float(doubled.mean())
 
 
 def test_the_error_of_steps_is_of_sixth_order():
