@@ -1,4 +1,4 @@
-r"""Lattice actions that are linear in their couplings,
+r"""Lattice actions that are linear in their couplings.
 
 .. math:: S(\phi) = \sum_a g_a \, O_a(\phi) ,
 
@@ -170,7 +170,8 @@ class LocalAction(LocalStarts):
 
     def at(self, **couplings: float) -> LocalAction:
         """Return a copy with other couplings; a term that it has not may be added."""
-        return LocalAction(self.lattice, kind=self.kind, **{**self.couplings, **couplings})
+        new: Any = {**self.couplings, **couplings}
+        return LocalAction(self.lattice, kind=self.kind, **new)
 
     def action(self, x: Any) -> Any:
         """Return S, shape (...), float64, for x of shape (..., *event_shape)."""

@@ -130,4 +130,5 @@ class LocalStarts:
 def _real(roots: np.ndarray) -> np.ndarray:
     """Return the real ones among the roots of a polynomial with real coefficients."""
     roots = np.atleast_1d(roots)
-    return roots[np.abs(roots.imag) <= 1e-6 * (1 + np.abs(roots))].real
+    real = np.abs(np.imag(roots)) <= 1e-6 * (1 + np.abs(roots))
+    return np.real(roots[real])

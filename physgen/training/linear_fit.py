@@ -1,4 +1,4 @@
-r"""Couplings that solve linear or convex equations: relations, errors, and the best error possible.
+r"""Couplings that solve linear or convex equations: their relations, errors and best errors.
 
 Couplings may obey linear relations, with fewer free parameters :math:`\theta`,
 
@@ -199,19 +199,21 @@ def covariance_of(without: np.ndarray, inflation: float) -> np.ndarray:
     return inflation**2 * (n - 1) / n * (d.T @ d)
 
 
-def least_errors(O: np.ndarray, relations: Relations, n_blocks: int | None = None) -> np.ndarray:
+def least_errors(
+    sums: np.ndarray, relations: Relations, n_blocks: int | None = None
+) -> np.ndarray:
     """Return the errors of maximum likelihood on the same draws, shape (n_terms,).
 
     Parameters
     ----------
-    O : ndarray, shape (n_chains, n_draws, n_terms)
+    sums : ndarray, shape (n_chains, n_draws, n_terms)
         The sums O_a of every draw.
     relations : Relations
     n_blocks : int, optional
         As in :func:`blocks_of`.
     """
     M = relations.matrix
-    T = O @ M
+    T = sums @ M
     flat = T.reshape(-1, T.shape[-1])
     C = np.atleast_2d(np.cov(flat.T))
     blocks = blocks_of(T, n_blocks)

@@ -54,15 +54,15 @@ _FIRST = 1000  # configurations that the weights of the modes are estimated from
 
 
 class Equations(NamedTuple):
-    """What one pass over n configurations leaves: A (n, t, t), b (n, t) and the sums O (n, t)."""
+    """What one pass over n configurations leaves: A (n, t, t), b (n, t), the sums O_a (n, t)."""
 
     A: np.ndarray
     b: np.ndarray
-    O: np.ndarray
+    sums: np.ndarray
 
 
 def is_linear(model: Any) -> bool:
-    """Whether score matching has a closed form: real fields, and an action linear in its weights."""
+    """Whether the score can be matched in closed form: real fields, linear in its weights."""
     return isinstance(model, LinearEnergy) and model.support == REALS
 
 
@@ -110,7 +110,7 @@ def solve_score_matching(
     check_choice("weight", weight, WEIGHTS)
     P = _optimal_weights(local, flat, relations) if weight == "optimal" else None
     found = equations(local, flat, P)
-    A, b, O = (each.reshape(*lead, *each.shape[1:]) for each in found)
+    A, b, sums = (each.reshape(*lead, *each.shape[1:]) for each in found)
     M, c = relations.matrix, relations.offset
     theta = _solved(A.sum((0, 1)), b.sum((0, 1)), relations, local.names)
     g = relations.couplings(theta)
@@ -122,7 +122,7 @@ def solve_score_matching(
         left = M.T @ A_left @ M, ((b_left - A_left @ c) @ M)[..., None]
         without = np.linalg.solve(*left)[..., 0] if len(A_of) > 1 else theta[None]
     cov = M @ covariance_of(without, blocks.inflation) @ M.T
-    bounds = least_errors(O, relations, n_blocks)
+    bounds = least_errors(sums, relations, n_blocks)
     return LinearFit(local.names, g, np.sqrt(np.diag(cov)), bounds, cov, len(A_of))
 
 
@@ -137,19 +137,19 @@ def equations(local: LocalTerms, x: np.ndarray, P: np.ndarray | None = None) -> 
         P(k) > 0, shape of the lattice in FFT order, P(-k) = P(k); None: P = 1.
     """
     n, t, V = len(x), len(local), local.lattice.n_sites
-    A, b, O = np.empty((n, t, t)), np.empty((n, t)), np.empty((n, t))
+    A, b, sums = np.empty((n, t, t)), np.empty((n, t)), np.empty((n, t))
     constant, share, root = _divergences(local, P), 1.0, None
     if P is not None:
         share, root = float(P.mean()), _roots(P)
     for part, phi in _parts(x, V):
         slopes = [np.broadcast_to(s, phi.shape) for s in local.slopes(phi)]
-        O[part] = local.values_from(phi, slopes)
+        sums[part] = local.values_from(phi, slopes)
         b[part] = constant + V * share * local.curvatures(phi)
         scores = [_modes(s, root) for s in slopes]
         for a in range(t):
             for c in range(a, t):
                 A[part, a, c] = A[part, c, a] = np.einsum("ni,ni->n", scores[a], scores[c])
-    return Equations(A, b, O)
+    return Equations(A, b, sums)
 
 
 def hyvarinen_losses(local: LocalTerms, couplings: Any, x: np.ndarray) -> np.ndarray:
@@ -187,8 +187,6 @@ def _solved(
 
 def _optimal_weights(local: LocalTerms, x: np.ndarray, relations: Relations) -> np.ndarray:
     """Return P(k) of the module, shape of the lattice."""
-    import scipy.fft
-
     some = x[:: math.ceil(len(x) / _FIRST)].astype(np.float64)
     first = equations(local, some)
     g = relations.couplings(_solved(first.A.sum(0), first.b.sum(0), relations, local.names))
@@ -197,7 +195,7 @@ def _optimal_weights(local: LocalTerms, x: np.ndarray, relations: Relations) -> 
         if name in local.names:
             hessian += g[local.names.index(name)] * _symbol(local, name)
     axes = tuple(range(1, 1 + local.lattice.dim))
-    modes = np.abs(scipy.fft.fftn(some - some.mean(), axes=axes)) ** 2
+    modes = np.abs(_fft().fftn(some - some.mean(), axes=axes)) ** 2
     largest = float((modes.mean(0) / local.lattice.n_sites).max())
     return 1 / np.maximum(hessian, 1 / largest)
 
@@ -245,9 +243,13 @@ def _modes(slope: np.ndarray, root: np.ndarray | None) -> np.ndarray:
     """Return a slope (n, *shape) as numbers (n, m) whose products are those under P."""
     if root is None:
         return slope.reshape(len(slope), -1)
-    import scipy.fft
-
     axes = tuple(range(1, slope.ndim))
-    waves = scipy.fft.rfftn(slope, axes=axes)
+    waves = _fft().rfftn(slope, axes=axes)
     waves *= root
     return waves.reshape(len(slope), -1).view(np.float64)
+
+
+def _fft() -> Any:
+    import scipy.fft
+
+    return scipy.fft

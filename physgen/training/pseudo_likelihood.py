@@ -31,7 +31,6 @@ from physgen.training.chains import ChainSamples
 from physgen.training.linear_fit import (
     LinearFit,
     Relations,
-    block_sums,
     blocks_of,
     covariance_of,
     least_errors,
@@ -231,13 +230,12 @@ def _tabulated(local: LocalTerms, x: np.ndarray) -> Table:
             code += (z.astype(np.int64) + limits[a]) * strides[a]
         position[i : i + size] = code.reshape(len(s), -1)
     sums /= local.degrees
-    present = (
-        np.bincount(position.reshape(-1), minlength=1) > 0 if math.prod(bases) < 2**22 else None
-    )
-    codes = np.flatnonzero(present) if present is not None else np.unique(position)
-    if present is not None:
-        position = (np.cumsum(present) - 1).astype(np.int32)[position]
+    if math.prod(bases) <= _TABLE:
+        present = np.bincount(position.reshape(-1)) > 0
+        codes = np.flatnonzero(present)
+        position = (np.cumsum(present, dtype=np.int32) - np.int32(1))[position]
     else:
+        codes = np.unique(position)
         position = np.searchsorted(codes, position).astype(np.int32)
     z = np.stack([codes // stride % base for stride, base in zip(strides, bases)], axis=1)
     return Table((z - limits).astype(np.float64), position, sums)

@@ -213,8 +213,9 @@ class LocalActionEnergy(Energy):
         UnboundedTargetError
             If e^{-S} cannot be normalised; names the coupling.
         """
+        couplings: Any = self.couplings
         try:
-            return LocalAction(self.lattice, kind=self.kind, **self.couplings)
+            return LocalAction(self.local.lattice, kind=self.kind, **couplings)
         except UnboundedTargetError as error:
             raise UnboundedTargetError(
                 f"{error}; the couplings of this model define no distribution: fit it to more "
