@@ -6,11 +6,11 @@ from .forward_kl import MixedKL as MixedKL
 from .likelihood import MaximumLikelihood as MaximumLikelihood
 from .linear_fit import LinearFit as LinearFit
 from .linear_fit import Relations as Relations
+from .linear_pseudo_likelihood import solve_pseudo_likelihood as solve_pseudo_likelihood
 from .linear_score_matching import solve_score_matching as solve_score_matching
 from .objectives import NegativeLogLikelihood as NegativeLogLikelihood
 from .progress import Progress as Progress
 from .pseudo_likelihood import PseudoLikelihood as PseudoLikelihood
-from .pseudo_likelihood import solve_pseudo_likelihood as solve_pseudo_likelihood
 from .recipes import recipe as recipe
 from .result import FitResult as FitResult
 from .reverse_kl import ReverseKL as ReverseKL

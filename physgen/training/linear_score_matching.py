@@ -142,9 +142,10 @@ def equations(local: LocalTerms, x: np.ndarray, P: np.ndarray | None = None) -> 
     if P is not None:
         share, root = float(P.mean()), _roots(P)
     for part, phi in _parts(x, V):
-        slopes = [np.broadcast_to(s, phi.shape) for s in local.slopes(phi)]
-        sums[part] = local.values_from(phi, slopes)
-        b[part] = constant + V * share * local.curvatures(phi)
+        with np.errstate(over="ignore", invalid="ignore"):  # found where the sums are solved
+            slopes = [np.broadcast_to(s, phi.shape) for s in local.slopes(phi)]
+            sums[part] = local.values_from(phi, slopes)
+            b[part] = constant + V * share * local.curvatures(phi)
         scores = [_modes(s, root) for s in slopes]
         for a in range(t):
             for c in range(a, t):
@@ -177,6 +178,10 @@ def _solved(
 ) -> np.ndarray:
     """Return theta of the normal equations of g = M theta + c."""
     M, c = relations.matrix, relations.offset
+    if not (np.isfinite(A).all() and np.isfinite(b).all()):
+        raise InputError(
+            "powers of the fields must stay finite, got numbers that are far too large; scale them"
+        )
     normal = M.T @ A @ M
     relations.check_determined(normal, names)
     return np.linalg.solve(normal, M.T @ (b - A @ c))

@@ -58,6 +58,11 @@ class LocalActionEnergy(Energy):
         If a term is unknown or the lattice has none, or no power holds a real field together.
     """
 
+    _fitted: torch.Tensor
+    _errors: torch.Tensor
+    _bounds: torch.Tensor
+    _covariance: torch.Tensor
+
     def __init__(
         self,
         shape: Any,
@@ -267,7 +272,7 @@ class LocalActionEnergy(Energy):
 
     def _of_fit(self, values: torch.Tensor) -> torch.Tensor:
         """Return numbers of the fit, NaN if the couplings have changed since."""
-        fitted = bool((self.weights == self._fitted).all())
+        fitted = torch.equal(self.weights.detach(), self._fitted)
         return values if fitted else torch.full_like(values, np.nan)
 
     def _named(self, values: torch.Tensor) -> Mapping[str, float]:
