@@ -124,6 +124,11 @@ class LocalAction(LocalStarts):
         return self.lattice.n_sites
 
     @property
+    def numbers(self) -> Mapping[str, float]:
+        """The couplings as labels of results: g_nearest, g_phi2, ... (phi2 is an observable)."""
+        return MappingProxyType({f"g_{name}": g for name, g in self.couplings.items()})
+
+    @property
     def symmetries(self) -> frozenset[str]:
         """Which of "z2", "translations" and "point_group" leave the action as it is."""
         even = self.couplings.get("field", 0.0) == 0

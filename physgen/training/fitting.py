@@ -108,20 +108,11 @@ def fit(
         If `resume_from` belongs to another model or objective, `patience` is given without
         held-out items, or there are no `settings` and the model's family has no recipe.
     """
-    settings = settings or default_settings(model)
     should_stop = should_stop or (lambda: False)
     if isinstance(objective, Solvable) and objective.solves(model):
-        return solved(
-            model,
-            objective,
-            settings,
-            as_stream(rng),
-            resume_from=resume_from,
-            on_checkpoint=on_checkpoint,
-            should_stop=should_stop,
-            on_progress=on_progress,
-            entropy_floor=entropy_floor,
-        )
+        hooks = (on_checkpoint, should_stop, on_progress, entropy_floor)
+        return solved(model, objective, as_stream(rng), resume_from, *hooks)
+    settings = settings or default_settings(model)
     if budget is not None:
         settings = replace(settings, n_epochs=None, budget=budget)
     loop = _Loop(model, objective, settings, as_stream(rng), schedule)

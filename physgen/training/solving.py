@@ -23,9 +23,7 @@ __all__ = ["solved"]
 def solved(
     model: Any,
     objective: Any,
-    settings: FitSettings,
     rng: Stream,
-    *,
     resume_from: xr.Dataset | None,
     on_checkpoint: Callable[[xr.Dataset, xr.Dataset], None] | None,
     should_stop: Callable[[], bool],
@@ -36,11 +34,15 @@ def solved(
 
     Parameters
     ----------
-    model, objective, settings, rng
-        As in `fit`; the settings are not used.
-    resume_from, on_checkpoint, should_stop, on_progress, entropy_floor
-        As in `fit`.
+    model, objective, rng, resume_from, on_checkpoint, should_stop, on_progress, entropy_floor
+        As in `fit`; there are no settings.
+
+    Raises
+    ------
+    InputError
+        If the solution is not finite, or the checkpoint is of another model.
     """
+    settings = FitSettings()  # of an optimiser that is kept, and not used
     start, resumed = time.process_time(), False
     if resume_from is not None:
         state = FitState(model, settings, 1, objective)

@@ -166,8 +166,8 @@ class LocalActionEnergy(Energy):
 
     @property
     def numbers(self) -> Mapping[str, float]:
-        """The couplings, as labels of results."""
-        return self.couplings
+        """The couplings as labels of results: g_nearest, g_phi2, ... (phi2 is an observable)."""
+        return MappingProxyType({f"g_{name}": g for name, g in self.couplings.items()})
 
     @property
     def coupling_errors(self) -> Mapping[str, float]:

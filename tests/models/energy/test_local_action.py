@@ -28,7 +28,10 @@ def test_it_is_the_action_of_its_couplings(g):
     q = model(**g)
     target = LocalAction((3, 4), kind=q.kind, **g)
     assert isinstance(q, EnergyModel)
-    assert dict(q.couplings) == dict(target.couplings) == dict(q.numbers)
+    assert dict(q.couplings) == dict(target.couplings)
+    assert (
+        q.numbers == target.numbers == {f"g_{name}": value for name, value in q.couplings.items()}
+    )
     x = target.hot(1, 5)
     np.testing.assert_allclose(q.action(x), target.action(x), rtol=1e-12)
     assert q.symmetries == target.symmetries
@@ -104,7 +107,7 @@ def test_it_is_stored_with_errors_and_bounds():
 def test_chains_of_a_field():
     free = FreeField(4, m2=1.0)
     q = LocalActionEnergy.for_target(free, terms=("nearest", "phi2")).at(nearest=-1.0, phi2=2.5)
-    draws = run(HMC(), q, n_chains=32, n_draws=150, seed=1, quiet=True)
+    draws = run(HMC(), q, n_chains=64, n_draws=60, seed=1, quiet=True)
     phi2 = draws["phi2"].transpose("chain", "draw").values.mean(axis=1)
     exact = free.propagator()[0, 0]
     value, error = phi2.mean(), phi2.std(ddof=1) / np.sqrt(len(phi2))
@@ -120,7 +123,7 @@ def test_chains_of_spins():
     w = np.exp(-(a := q.action(states)) + a.min())
     m = states.mean(axis=(1, 2))
     exact = (w * m).sum() / w.sum()
-    draws = run(Metropolis(), q, n_chains=64, n_draws=150, seed=1, quiet=True)
+    draws = run(Metropolis(), q, n_chains=128, n_draws=40, seed=1, quiet=True)
     found = draws["magnetization"].transpose("chain", "draw").values.mean(axis=1)
     error = found.std(ddof=1) / np.sqrt(len(found))
     assert within(found.mean(), exact, error, largest=0.02)
