@@ -10,7 +10,7 @@ from physgen.lattice import Hypercubic
 from physgen.models import LocalActionEnergy
 from physgen.targets import FreeField, Ising, LocalAction
 from physgen.training import PseudoLikelihood, Relations, solve_pseudo_likelihood
-from physgen.training.linear_pseudo_likelihood import _sigmoid, _tabulated, pseudo_losses
+from physgen.training.spin_pseudo_likelihood import _sigmoid, _tabulated, spin_losses
 from tests.helpers.statistics import ALPHA_RETEST, unit_variance_p
 
 
@@ -63,7 +63,7 @@ def test_the_equations_hold_at_the_true_couplings(target):
 def test_losses_are_conditional_probabilities(target):
     x = states(target.event_shape)[:: 2 ** (target.n_sites - 7)]
     g = list(target.couplings.values())
-    found = pseudo_losses(target.terms, g, x)
+    found = spin_losses(target.terms, g, x)
     S = target.action(x)
     for site in range(target.n_sites):
         flipped = x.reshape(len(x), -1).copy()
@@ -98,7 +98,7 @@ def test_the_solution_is_where_the_gradient_vanishes():
     np.testing.assert_allclose(q.weights.grad.numpy(), 0.0, atol=1e-8)
     g = list(q.couplings.values())
     assert loss.value.item() == pytest.approx(
-        pseudo_losses(q.local, g, objective.samples.train[0]).sum(1).mean()
+        spin_losses(q.local, g, objective.samples.train[0]).sum(1).mean()
     )
 
 
@@ -173,7 +173,7 @@ def test_bad_data_are_refused():
     with pytest.raises(InputError, match=r"spins must be -1 and \+1, got 0 to 1; for bits"):
         PseudoLikelihood(bits)
     with pytest.raises(InputError, match="spins must be"):
-        PseudoLikelihood(np.full((50, 4), 1.5))
+        PseudoLikelihood(np.full((50, 4), 2))
     with pytest.raises(InputError, match=r"array \(n, 4, 4\) or \(n_chains, n_draws, 4, 4\)"):
         PseudoLikelihood(2 * bits[:10] - 1)
     with pytest.raises(InputError, match="validation_fraction"):
@@ -181,10 +181,10 @@ def test_bad_data_are_refused():
     field = LocalActionEnergy.for_target(FreeField(4, 1.0))
     objective = PseudoLikelihood(2 * bits - 1)
     assert not objective.solves(field)
-    with pytest.raises(InputError, match="needs an action of spins that is linear"):
+    with pytest.raises(InputError, match=r"of spins on spins alone, got \w+ of reals"):
         objective.loss(field, np.arange(3), Stream(0), {})
-    with pytest.raises(InputError, match="needs an action of spins that is linear"):
-        solve_pseudo_likelihood(field, 2 * bits - 1)
+    with pytest.raises(InputError, match="needs an action that is linear in its couplings"):
+        solve_pseudo_likelihood(object(), 2 * bits - 1)
 
 
 def test_a_known_temperature_is_found():
