@@ -212,6 +212,8 @@ def test_a_chain_has_no_diagonals():
             LocalAction((4, 1), kind="spins", **{name: 1.0})
     with pytest.raises(InputError, match="must have shape"):
         LocalAction(4, phi2=1.0).action(np.zeros((3, 4)))
+    with pytest.raises(InputError, match="a force needs real fields"):
+        LocalAction(4, kind="spins", nearest=1.0).force(np.ones((4, 4), np.int8))
 
 
 @each

@@ -27,7 +27,7 @@ from physgen.core.random import Stream
 from physgen.lattice.hypercubic import Hypercubic
 from physgen.models.energy.base import Energy
 from physgen.targets.checked import whole_source
-from physgen.targets.local_action import LocalAction, local_symmetries
+from physgen.targets.local_action import LocalAction, local_kernel, local_symmetries
 from physgen.targets.local_terms import POWERS, TERMS, LocalTerms, check_terms
 
 __all__ = ["LocalActionEnergy"]
@@ -238,7 +238,7 @@ class LocalActionEnergy(Energy):
         UnboundedTargetError
             If e^{-S} cannot be normalised: every sampler of fields asks for the kernel.
         """
-        return self.target.kernel
+        return local_kernel(self.local, self.target.couplings)
 
     @property
     def symmetries(self) -> frozenset[str]:
