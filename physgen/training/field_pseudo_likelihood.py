@@ -217,9 +217,8 @@ def _sums(local: LocalTerms, x: np.ndarray, g: np.ndarray, derivatives: bool = T
     powers = {POWERS[name]: value for name, value in zip(local.names, g) if name in POWERS}
     q = [POWERS.get(name, 1) for name in local.names]
     alone = [value if p == 1 else 0.0 for value, p in zip(g, q)]
-    largest = max(
-        float(np.abs(local.weighted_slope(part, alone)).max()) for _, part in _parts(x, V)
-    )
+    fields = (np.abs(local.weighted_slope(part, alone)).max() for _, part in _parts(x, V))
+    largest = float(max(fields, default=0.0))
     moments = SiteMoments(powers, largest + 1e-9, 2 * max(q) if derivatives else 0)
     orders = {0}
     if derivatives:

@@ -18,7 +18,7 @@ import torch
 
 from physgen.core.errors import InputError
 from physgen.core.learning import Carry, Loss
-from physgen.core.protocols import REALS, SPINS
+from physgen.core.protocols import SPINS
 from physgen.core.random import Stream
 from physgen.training.chains import ChainSamples
 from physgen.training.linear_fit import Relations
@@ -37,13 +37,11 @@ class PseudoLikelihood:
 
     Parameters
     ----------
-    data : Configurations, or array of shape (n, *event_shape) or (n_chains, n_draws, *event_shape)
-        Spins -1 and +1 (integers), or real fields, in the order in which they were drawn; an
-        array (n, *event_shape) is one chain.
+    data : Configurations, or (target, samples)
+        In the order in which they were drawn: samples are an array (n, *event_shape), one chain,
+        or (n_chains, n_draws, *event_shape).  Of a target only shape and support are used.
     validation_fraction : float
         Share of each chain that is held out, in [0, 1).
-    event_shape : tuple of int, optional
-        Shape of one configuration: needed for an array of several chains.
     relations : Relations, optional
         Linear relations between the couplings; by default all are free.
 
@@ -61,25 +59,21 @@ class PseudoLikelihood:
         data: Any,
         validation_fraction: float = 0.1,
         *,
-        event_shape: tuple[int, ...] | None = None,
         relations: Relations | None = None,
     ) -> None:
-        if event_shape is None:
-            event_shape = tuple(getattr(data, "event_shape", None) or np.shape(data)[1:])
-        whole = np.asarray(getattr(data, "x", data)).dtype.kind in "biu"
-        self.support = SPINS if whole else REALS
-        self.samples = ChainSamples(data, event_shape, self.support, validation_fraction)
+        self.samples = ChainSamples(data, validation_fraction)
         self.relations = relations
         self.n_train, self.n_validation = self.samples.n_train, self.samples.n_validation
-        self.n_sites = math.prod(event_shape)
+        self.n_sites = math.prod(self.samples.event_shape)
 
     def solves(self, model: Any) -> bool:
         """Return whether the model is an action of such data, linear in its couplings."""
-        return is_linear(model) and model.support == self.support
+        return is_linear(model)
 
     def solve(self, model: Any, rng: Stream) -> Loss:
         """Give the model the couplings of the minimum; return the loss of the training data."""
         del rng
+        self.samples.check_model(model)
         found = solve_pseudo_likelihood(model, self.samples.train, relations=self.relations)
         model.set_fit(found)
         flat = self.samples.train.reshape(-1, *model.event_shape)
@@ -105,10 +99,11 @@ class PseudoLikelihood:
         """
         del rng, carry
         require_linear(model)
-        if not self.solves(model) or self.support != SPINS:
+        self.samples.check_model(model)
+        if model.support != SPINS:
             raise InputError(
-                "pseudo-likelihood takes steps for actions of spins on spins alone, got "
-                f"{type(model).__name__} of {model.support.kind} and data of {self.support.kind}"
+                "pseudo-likelihood takes steps for actions of spins alone, got one of "
+                f"{model.support.kind}; those are solved"
             )
         flat = self.samples.train.reshape(-1, *model.event_shape)
         s = torch.from_numpy(flat[index]).to(model.weights)

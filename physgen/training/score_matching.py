@@ -39,8 +39,9 @@ class ScoreMatching:
 
     Parameters
     ----------
-    data : Configurations, or array of shape (n, *event_shape) or (n_chains, n_draws, *event_shape)
-        In the order in which they were drawn; an array (n, *event_shape) is one chain.
+    data : Configurations, or (target, samples)
+        In the order in which they were drawn: samples are an array (n, *event_shape), one chain,
+        or (n_chains, n_draws, *event_shape).  Of a target only shape and support are used.
     validation_fraction : float
         Share of each chain that is held out, in [0, 1).
     relations : Relations, optional
@@ -62,16 +63,18 @@ class ScoreMatching:
         data: Any,
         validation_fraction: float = 0.1,
         *,
-        event_shape: tuple[int, ...] | None = None,
         relations: Relations | None = None,
         weight: str = "optimal",
     ) -> None:
-        if event_shape is None:
-            event_shape = tuple(getattr(data, "event_shape", None) or np.shape(data)[1:])
-        self.samples = ChainSamples(data, event_shape, REALS, validation_fraction)
+        self.samples = ChainSamples(data, validation_fraction)
+        if self.samples.support != REALS:
+            raise InputError(
+                f"score matching needs real fields, got {self.samples.support.kind}; take the "
+                "pseudo-likelihood of spins"
+            )
         self.relations, self.weight = relations, check_choice("weight", weight, WEIGHTS)
         self.n_train, self.n_validation = self.samples.n_train, self.samples.n_validation
-        self.n_sites = math.prod(event_shape)
+        self.n_sites = math.prod(self.samples.event_shape)
 
     def solves(self, model: Any) -> bool:
         """Return whether the action is linear in its couplings."""
@@ -80,6 +83,7 @@ class ScoreMatching:
     def solve(self, model: Any, rng: Stream) -> Loss:
         """Give the model the couplings of the minimum; return J of the training data."""
         del rng
+        self.samples.check_model(model)
         found = solve_score_matching(
             model, self.samples.train, relations=self.relations, weight=self.weight
         )

@@ -8,7 +8,7 @@ from physgen import fit
 from physgen.core.errors import InputError
 from physgen.lattice import Hypercubic
 from physgen.models import LocalActionEnergy
-from physgen.targets import LocalAction
+from physgen.targets import Configurations, LocalAction
 from physgen.training import (
     PseudoLikelihood,
     Relations,
@@ -100,7 +100,7 @@ def test_a_fit_of_fields():
     rng = np.random.default_rng(1)
     x = rng.standard_normal((400, 4, 4))  # phi2 = 1/2, and no neighbours
     q = energy((4, 4), "nearest", "phi2")
-    objective = PseudoLikelihood(x)
+    objective = PseudoLikelihood(Configurations(x, boundary="periodic"))
     result = fit(q, objective)
     for name, true in (("nearest", 0.0), ("phi2", 0.5)):
         assert abs(q.couplings[name] - true) < 4 * q.coupling_errors[name] < 0.1

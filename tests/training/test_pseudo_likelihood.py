@@ -90,7 +90,7 @@ def draws(target, n, seed):
 
 def test_the_solution_is_where_the_gradient_vanishes():
     target = CASES[2]
-    objective = PseudoLikelihood(draws(target, 500, 1), 0.0)
+    objective = PseudoLikelihood((target, draws(target, 500, 1)), 0.0)
     q = energy(target)
     objective.solve(q, Stream(0))
     loss = objective.loss(q, np.arange(500), Stream(0), {})
@@ -169,22 +169,27 @@ def test_ordered_data_have_no_finite_optimum():
 
 
 def test_bad_data_are_refused():
+    target = Ising(4, 0.4)
     bits = np.random.default_rng(1).integers(0, 2, (50, 4, 4))
     with pytest.raises(InputError, match=r"spins must be -1 and \+1, got 0 to 1; for bits"):
-        PseudoLikelihood(bits)
+        PseudoLikelihood((target, bits))
     with pytest.raises(InputError, match="spins must be"):
-        PseudoLikelihood(np.full((50, 4), 2))
+        PseudoLikelihood((target, np.full((50, 4, 4), 1.5)))
     with pytest.raises(InputError, match=r"array \(n, 4, 4\) or \(n_chains, n_draws, 4, 4\)"):
-        PseudoLikelihood(2 * bits[:10] - 1)
-    with pytest.raises(InputError, match="validation_fraction"):
-        PseudoLikelihood(2 * bits - 1, 1.0)
+        PseudoLikelihood((target, 2 * bits[:10] - 1))
+    objective = PseudoLikelihood((target, 2 * bits - 1))
     field = LocalActionEnergy.for_target(FreeField(4, 1.0))
-    objective = PseudoLikelihood(2 * bits - 1)
-    assert not objective.solves(field)
-    with pytest.raises(InputError, match=r"of spins on spins alone, got \w+ of reals"):
-        objective.loss(field, np.arange(3), Stream(0), {})
+    with pytest.raises(InputError, match=r"of spins of shape \(4, 4\), as the data are"):
+        objective.solve(field, Stream(0))
+    assert not objective.solves(object())
+    for refused in (objective.evaluate, lambda q: objective.loss(q, np.arange(3), Stream(0), {})):
+        with pytest.raises(InputError, match="needs an action that is linear in its couplings"):
+            refused(object())
     with pytest.raises(InputError, match="needs an action that is linear in its couplings"):
         solve_pseudo_likelihood(object(), 2 * bits - 1)
+    fields = PseudoLikelihood((FreeField(4, 1.0), FreeField(4, 1.0).sample(50, 1)))
+    with pytest.raises(InputError, match="takes steps for actions of spins alone"):
+        fields.loss(field, np.arange(3), Stream(0), {})
 
 
 def test_a_known_temperature_is_found():
