@@ -77,10 +77,10 @@ class ChainSamples:
     def check_model(self, model: Any) -> None:
         """Raise InputError unless a model has the shape and support of the data."""
         if tuple(model.event_shape) != self.event_shape or model.support != self.support:
+            got = f"{model.support.kind} of shape {tuple(model.event_shape)}"
             raise InputError(
                 f"the model must be one of {self.support.kind} of shape {self.event_shape}, as "
-                f"the data are, got {model.support.kind} of shape {tuple(model.event_shape)}; make it "
-                "with for_target(...) of the same source"
+                f"the data are, got {got}; make it with for_target(...) of the same source"
             )
 
     @property
