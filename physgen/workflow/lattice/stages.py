@@ -79,7 +79,8 @@ def _train(context: Context) -> str:
 
     store, scan = context.store, Scan(context.config)
     points = [point for place in scan.places() for point in scan.learned(place)]
-    store.cite(*(_TRAINED if scan.config.data is None else _FITTED))
+    weighed = scan.config.data is None and not all(m.is_energy for m in scan.config.model)
+    store.cite(*(_TRAINED if weighed else _FITTED))
     seconds = _each(
         context,
         points,
