@@ -18,9 +18,10 @@ from typing import Any
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 
-__all__ = ["FAMILIES", "SUPPORTS", "Family", "family", "name_of", "names"]
+__all__ = ["FAMILIES", "KINDS", "SUPPORTS", "Family", "family", "name_of", "names"]
 
 SUPPORTS = ("outcomes", "reals", "spins")
+KINDS = ("density", "energy", "joint", "simulator")
 _PACKAGE = "physgen.models"
 
 
@@ -246,16 +247,21 @@ def family(name: str) -> Family:
     return FAMILIES[check_choice("family", name, tuple(FAMILIES))]
 
 
-def names(support: str = "outcomes") -> tuple[str, ...]:
+def names(support: str = "outcomes", kind: str | None = "density") -> tuple[str, ...]:
     """Return the names that ``family`` may take.
 
     Parameters
     ----------
     support : {"outcomes", "reals", "spins"}
         Of strings of outcomes, of real fields, or of spins.
+    kind : {"density", "energy", "joint", "simulator"} or None
+        What a trained model is; None: any of them.
     """
     check_choice("support", support, SUPPORTS)
-    return tuple(name for name, row in FAMILIES.items() if row.support == support)
+    if kind is not None:
+        check_choice("kind", kind, KINDS)
+    rows = (row for row in FAMILIES.values() if row.support == support)
+    return tuple(row.name for row in rows if kind in (None, row.kind))
 
 
 def name_of(model: Any) -> str:
