@@ -137,6 +137,20 @@ def _spins(
     return Family(name, f"autoregressive.{path}", "spins", about, recipe=recipe, **row)
 
 
+def _local(kind: str, about: str, objective: str, *cites: str) -> Family:
+    return Family(
+        "local-action" if kind == "reals" else "local-spin-action",
+        "energy.local_action:LocalActionEnergy",
+        kind,
+        about,
+        kind="energy",
+        objective=objective,
+        fixed={"kind": kind},
+        recipe=dict(n_epochs=40, batch_size=256, learning_rate=1e-2, clip_norm=None),
+        cites=cites,
+    )
+
+
 def _spin_string(net: str, about: str, *cites: str) -> Family:
     path = "spin_strings:SpinStrings"
     return _spins(
@@ -238,6 +252,19 @@ _ROWS = (
     _spin_string("lstm", "recurrent network with a memory", "HibatAllah2020", "Hochreiter1997"),
     _spin_string("convolution", "dilated convolutions", "Wu2019", "vandenOord2016a"),
     _spin_string("transformer", "causal attention", "Wu2019", "Vaswani2017"),
+    _local(
+        "reals",
+        "local action, linear in its couplings",
+        "score-matching",
+        "Hyvarinen2005",
+    ),
+    _local(
+        "spins",
+        "local action of spins, linear in its couplings",
+        "pseudo-likelihood",
+        "Besag1975",
+        "Aurell2012",
+    ),
 )
 FAMILIES: Mapping[str, Family] = MappingProxyType({row.name: row for row in _ROWS})
 
