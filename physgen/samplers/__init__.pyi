@@ -1,6 +1,7 @@
 # What this package exports, and from where; read when a name is first used.
 from .alternating import Alternating as Alternating
 from .arviz_adaptor import to_arviz as to_arviz
+from .block_gibbs import BlockGibbs as BlockGibbs
 from .correlators import correlators as correlators
 from .draws import draws_of as draws_of
 from .emcee_adaptor import Emcee as Emcee
