@@ -141,18 +141,22 @@ def _spins(
     return Family(name, f"autoregressive.{path}", "spins", about, recipe=recipe, **row)
 
 
-def _machine(name: str, visible: str, about: str, *cites: str) -> Family:
+def _learned(name: str, path: str, support: str, about: str, **row: Any) -> Family:
     return Family(
         name,
-        "energy.rbm:RBM",
-        visible,
+        f"energy.{path}",
+        support,
         about,
         kind="energy",
         objective="contrastive-divergence",
-        fixed={"visible": visible},
         recipe=_MACHINE,
-        cites=("Smolensky1986", "Hinton2002", *cites),
+        **row,
     )
+
+
+def _machine(name: str, visible: str, about: str, *cites: str) -> Family:
+    own, cites = {"visible": visible}, ("Smolensky1986", "Hinton2002", *cites)
+    return _learned(name, "rbm:RBM", visible, about, fixed=own, cites=cites)
 
 
 def _spin_string(net: str, about: str, *cites: str) -> Family:
@@ -263,6 +267,20 @@ _ROWS = (
         "outcomes",
         "restricted Boltzmann machine of outcomes",
         "Salakhutdinov2007",
+    ),
+    _learned(
+        "boltzmann-machine",
+        "boltzmann:BoltzmannMachine",
+        "spins",
+        "Boltzmann machine: couplings of all pairs of spins",
+        cites=("Ackley1985",),
+    ),
+    _learned(
+        "hopfield",
+        "hopfield:Hopfield",
+        "spins",
+        "Hopfield network: a machine with Gaussian hidden units",
+        cites=("Hopfield1982", "Amit1985"),
     ),
 )
 FAMILIES: Mapping[str, Family] = MappingProxyType({row.name: row for row in _ROWS})
