@@ -114,9 +114,7 @@ _RASTER = dict(
 )
 
 # Persistent chains: averaged weights, and a rate that decays, halve the error five times.
-_MACHINE = dict(
-    n_epochs=40, batch_size=500, learning_rate=1e-2, clip_norm=None, beta2=0.999, ema_decay=0.99
-)
+_MACHINE = dict(n_epochs=200, batch_size=500, learning_rate=1e-2, clip_norm=None, ema_decay=0.99)
 
 
 # --- rows -------------------------------------------------------------------------------------

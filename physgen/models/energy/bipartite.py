@@ -79,16 +79,20 @@ class Bipartite(Energy):
         InputError
             If a weight is not finite, or e^-S cannot be normalised.
         """
-        arrays = [
-            np.ascontiguousarray(to_numpy(tensor), np.float32)
-            for tensor in (self.W, self.W.T, self.visible_bias, self.hidden_bias, self.width)
-        ]
-        if not all(np.isfinite(array).all() for array in arrays):
+        W, a, b, width = (to_numpy(tensor) for tensor in self._layers())
+        return "rbm", (W, np.ascontiguousarray(W.T), a, b, width, np.array(self.units))
+
+    def _layers(self) -> tuple[torch.Tensor, ...]:
+        """Return W, a, b and widths, float32, that can be sampled."""
+        tensors = (self.W, self.visible_bias, self.hidden_bias, self.width)
+        found = tuple(tensor.detach().float().contiguous() for tensor in tensors)
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in found):
             raise InputError(
                 "the weights must be finite numbers, got NaN or infinity; lower the learning rate"
             )
-        exact.require_normalizable(arrays[0], arrays[4], *self.units)
-        return "rbm", (*arrays, np.array(self.units))
+        if self.units == (GAUSSIAN, GAUSSIAN):
+            exact.require_normalizable(to_numpy(found[0]), to_numpy(found[3]), *self.units)
+        return found
 
     def moved(self, x: Any, n: int, rng: Stream) -> Any:
         """Return configurations after n block Gibbs sweeps, without gradients.
@@ -107,14 +111,13 @@ class Bipartite(Energy):
         array or tensor of the shape, kind and type of x
         """
         check_positive_int("n", n)
-        flat, (name, layers) = self._batch(x).detach(), self.kernel
-        del name
+        flat = self._batch(x).detach()
         if self.device.type == "cpu":
-            return _as(like(swept(layers, to_numpy(flat), n, rng), x), x)
-        tensors = tuple(torch.from_numpy(each).to(self.device) for each in layers)
-        v = self._rows(flat.to(self.device), torch.float32).T
-        v = sweeps((tensors[0], *tensors[2:5]), self.units, v, n, rng)
-        return _as(like(to_numpy(self._labels(v)), x), x)
+            found = torch.from_numpy(swept(self.kernel[1], to_numpy(flat), n, rng))
+        else:
+            v = self._rows(flat.to(self.device), torch.float32).T
+            found = self._labels(sweeps(self._layers(), self.units, v, n, rng))
+        return _as(found, x)
 
     def hidden_mean(self, v: Any) -> Any:
         """Return <h> given v, (B, n_hidden): the mean under p(h | v) of these very v."""
@@ -182,6 +185,8 @@ class Bipartite(Energy):
         return flat.to(dtype)
 
 
-def _as(found: Any, x: Any) -> Any:
-    """Return an array or tensor with the type of x."""
-    return found.to(x.dtype) if isinstance(x, torch.Tensor) else found.astype(x.dtype)
+def _as(found: torch.Tensor, x: Any) -> Any:
+    """Return a tensor as the kind of array that x is, with its type, on its device."""
+    if isinstance(x, torch.Tensor):
+        return found.to(x.device, x.dtype)
+    return to_numpy(found).astype(x.dtype)

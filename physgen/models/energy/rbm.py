@@ -30,6 +30,7 @@ from __future__ import annotations
 
 import copy
 import math
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -50,6 +51,7 @@ __all__ = ["RBM"]
 
 _SPREAD = 0.5  # of the largest singular value of fresh weights, about: below the ordering at 1
 _BELOW_RATIO = 1e-3  # least width of a Gaussian unit, over the scale of the model
+_NAMED = 5  # sites of a message
 
 
 class RBM(Bipartite):
@@ -224,13 +226,20 @@ class RBM(Bipartite):
         """Return a copy whose visible biases (and widths) alone give the single-site data.
 
         The start of a fit.  Counts are raised by 1/2, and widths are at least a thousandth of the
-        scale, so a site that is constant in the data gets finite weights;
-        :meth:`constant_sites` names such sites.  An even machine keeps its zero biases.
+        scale, so a site that is constant in the data gets finite weights; a warning names such
+        sites.  An even machine keeps its zero biases.
 
         Parameters
         ----------
         x : array or tensor (n, *event_shape)
         """
+        if dead := self.constant_sites(x):
+            more = f" and {len(dead) - _NAMED} more" * (len(dead) > _NAMED)
+            warnings.warn(
+                f"sites {', '.join(map(str, dead[:_NAMED]))}{more} have one value in all "
+                f"{len(x)} configurations; their weights are kept finite",
+                stacklevel=2,
+            )
         rows, other = self._rows(self._batch(x), torch.float64), copy.deepcopy(self)
         n, log_width = len(rows), None
         if self.visible == "reals":
