@@ -114,6 +114,9 @@ _RASTER = dict(
     n_epochs=40, batch_size=256, learning_rate=5e-3, clip_norm=2.0, beta2=0.99, ema_decay=0.98
 )
 
+# Persistent chains: averaged weights, and a rate that decays, halve the error five times.
+_MACHINE = dict(n_epochs=200, batch_size=500, learning_rate=1e-2, clip_norm=None, ema_decay=0.99)
+
 
 # --- rows -------------------------------------------------------------------------------------
 
@@ -149,6 +152,24 @@ def _local(kind: str, about: str, objective: str, *cites: str) -> Family:
         recipe=dict(n_epochs=40, batch_size=256, learning_rate=1e-2, clip_norm=None),
         cites=cites,
     )
+
+
+def _learned(name: str, path: str, support: str, about: str, **row: Any) -> Family:
+    return Family(
+        name,
+        f"energy.{path}",
+        support,
+        about,
+        kind="energy",
+        objective="contrastive-divergence",
+        recipe=_MACHINE,
+        **row,
+    )
+
+
+def _machine(name: str, visible: str, about: str, *cites: str) -> Family:
+    own, cites = {"visible": visible}, ("Smolensky1986", "Hinton2002", *cites)
+    return _learned(name, "rbm:RBM", visible, about, fixed=own, cites=cites)
 
 
 def _spin_string(net: str, about: str, *cites: str) -> Family:
@@ -264,6 +285,28 @@ _ROWS = (
         "pseudo-likelihood",
         "Besag1975",
         "Aurell2012",
+    ),
+    _machine("rbm", "spins", "restricted Boltzmann machine of spins", "Torlai2016"),
+    _machine("gaussian-rbm", "reals", "restricted Boltzmann machine of fields", "Welling2004"),
+    _machine(
+        "categorical-rbm",
+        "outcomes",
+        "restricted Boltzmann machine of outcomes",
+        "Salakhutdinov2007",
+    ),
+    _learned(
+        "boltzmann-machine",
+        "boltzmann:BoltzmannMachine",
+        "spins",
+        "Boltzmann machine: couplings of all pairs of spins",
+        cites=("Ackley1985",),
+    ),
+    _learned(
+        "hopfield",
+        "hopfield:Hopfield",
+        "spins",
+        "Hopfield network: a machine with Gaussian hidden units",
+        cites=("Hopfield1982", "Amit1985"),
     ),
 )
 FAMILIES: Mapping[str, Family] = MappingProxyType({row.name: row for row in _ROWS})

@@ -1,6 +1,7 @@
 # What this package exports, and from where; read when a name is first used.
 from .alternating import Alternating as Alternating
 from .arviz_adaptor import to_arviz as to_arviz
+from .block_gibbs import BlockGibbs as BlockGibbs
 from .correlators import correlators as correlators
 from .draws import draws_of as draws_of
 from .emcee_adaptor import Emcee as Emcee
@@ -23,6 +24,7 @@ from .overrelaxation import Overrelaxation as Overrelaxation
 from .phi4_cluster import Phi4Cluster as Phi4Cluster
 from .run import blocks as blocks
 from .run import run as run
+from .self_learning import SelfLearning as SelfLearning
 from .sequential import smc as smc
 from .swendsen_wang import SwendsenWang as SwendsenWang
 from .tempering import ParallelTempering as ParallelTempering
