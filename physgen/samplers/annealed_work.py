@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from physgen.analysis import weights
+from physgen.core.chains import State
 from physgen.core.errors import NonFiniteActionError
 from physgen.core.random import Stream
 from physgen.samplers.exchange import regroup
@@ -90,7 +91,7 @@ def passage(
         difference = work_along(path, bound, state, before.fraction)
         with np.errstate(over="ignore", invalid="ignore"):
             done = difference(stage.fraction - before.fraction)
-        _check(done, before.fraction, stage.fraction)
+        _check(done, before.fraction, stage.fraction, state)
         work = work + done
         found.ess.append(weights.ess(-work))
         found.cess.append(weights.ess(-done))
@@ -109,7 +110,7 @@ def _bound(path: Any, move: Any, stage: Stage) -> Any:
     return bound.with_tuning(stage.tuning) if stage.tuning else bound
 
 
-def _check(done: np.ndarray, before: float, after: float) -> None:
+def _check(done: np.ndarray, before: float, after: float, state: State) -> None:
     bad = ~np.isfinite(done)
     if bad.any():
         chain = int(np.argmax(bad))
@@ -117,5 +118,8 @@ def _check(done: np.ndarray, before: float, after: float) -> None:
             f"the action must stay finite along the path, got a difference of {done[chain]} for "
             f"chain {chain} from lambda = {before:.6g} to {after:.6g} ({int(bad.sum())} of "
             f"{bad.size} chains); check the weights of the model, or give start=, a density that "
-            "covers it"
+            "covers it",
+            chain=chain,
+            draw=-1,
+            state=state,
         )

@@ -113,9 +113,9 @@ def sites_of(target: Any) -> tuple[Any, float]:
     off = _actions(target, x) + to_numpy(density.log_prob(x)) + log_z
     if not np.all(np.abs(off) <= 1e-6 * (1 + abs(log_z))):
         raise InputError(
-            f"the start of a path must have independent sites, got {target!r}, whose action is "
-            f"off by {float(np.max(np.abs(off))):.3g} from a sum over sites; give start=, a "
-            "density that can be drawn exactly"
+            f"the start of a path must have independent sites, got {type(target).__name__}, whose "
+            f"action is off by {float(np.max(np.abs(off))):.3g} from a sum over sites; give start=, "
+            "a density that can be drawn exactly"
         )
     return density, log_z
 
@@ -144,8 +144,8 @@ def _normals(target: Any, shape: tuple[int, ...], support: Support) -> tuple[Any
     a, b = (up + down) / 2, (up - down) / 2
     if not np.all(a > 0):
         raise InputError(
-            f"the start of a path must be normalisable, got {target!r}, whose action does not "
-            f"grow with site {int(np.argmin(a))}; give start=, a density"
+            f"the start of a path must be normalisable, got {type(target).__name__}, whose action "
+            f"does not grow with site {int(np.argmin(a))}; give start=, a density"
         )
     log_z = float(-S + np.sum(b**2 / (4 * a) + 0.5 * np.log(np.pi / a)))
     mean, scale = (-b / (2 * a)).reshape(shape), np.sqrt(1 / (2 * a)).reshape(shape)
