@@ -1,5 +1,6 @@
 # What this package exports, and from where; read when a name is first used.
 from .alternating import Alternating as Alternating
+from .annealed_importance import log_z_sandwich as log_z_sandwich
 from .arviz_adaptor import to_arviz as to_arviz
 from .correlators import correlators as correlators
 from .draws import draws_of as draws_of
@@ -26,6 +27,8 @@ from .run import run as run
 from .sequential import smc as smc
 from .swendsen_wang import SwendsenWang as SwendsenWang
 from .tempering import ParallelTempering as ParallelTempering
+from .trajectory import follow as follow
+from .trajectory_tempering import TrajectoryTempering as TrajectoryTempering
 from .ula import ULA as ULA
 from .unweighted_draws import measured as measured
 from .wolff import Wolff as Wolff

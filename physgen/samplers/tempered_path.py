@@ -24,7 +24,7 @@ from physgen.core.protocols import Target
 from physgen.core.random import Stream
 from physgen.samplers.independent_sites import sites_of
 
-__all__ = ["Tempered", "TemperedPath"]
+__all__ = ["Tempered", "TemperedPath", "action_of", "snapped"]
 
 
 @runtime_checkable
@@ -69,7 +69,7 @@ class TemperedPath:
         """Return the function step -> S_(fraction + step) - S_fraction of every chain."""
         x = bound.configurations(state)
         now = action_of(self.at(fraction), x)
-        return lambda step: action_of(self.at(_snapped(fraction + step)), x) - now
+        return lambda step: action_of(self.at(snapped(fraction + step)), x) - now
 
     def slope(self, bound: Any, state: State) -> np.ndarray:
         """Return S - S_0, the mean of dS / dlambda along the path."""
@@ -81,6 +81,6 @@ def action_of(target: Any, x: np.ndarray) -> np.ndarray:
     return np.asarray(to_numpy(target.action(x)), np.float64)
 
 
-def _snapped(fraction: float) -> float:
+def snapped(fraction: float) -> float:
     """Return 1 where rounding of a sum of steps missed it."""
     return 1.0 if abs(fraction - 1) < 1e-14 else fraction

@@ -43,6 +43,13 @@ class SmallRBM:
     def tempered(self, fraction):
         return SmallRBM(fraction * self.W, self.a, fraction * self.b)
 
+    def state_dict(self):
+        return {"W": self.W, "a": self.a, "b": self.b}
+
+    def load_state_dict(self, weights):
+        for name, value in weights.items():
+            object.__setattr__(self, name, value)
+
     @property
     def log_z(self):
         S = self.action(states(len(self.a)))
