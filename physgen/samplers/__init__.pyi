@@ -13,6 +13,7 @@ from .importance_sampling import importance as importance
 from .importance_sampling import log_weights as log_weights
 from .independence import Independence as Independence
 from .jarzynski import stochastic_flow as stochastic_flow
+from .log_z_of import log_z_of as log_z_of
 from .loop.checkpoint import chain_statistics as chain_statistics
 from .loop.diagnostics import check as check
 from .loop.diagnostics import diagnose as diagnose
@@ -20,6 +21,7 @@ from .loop.recording import unpack_configurations as unpack_configurations
 from .loop.warmup import AutoWarmup as AutoWarmup
 from .mala import MALA as MALA
 from .metropolis import Metropolis as Metropolis
+from .mixing_time import mixing_time as mixing_time
 from .overrelaxation import Overrelaxation as Overrelaxation
 from .phi4_cluster import Phi4Cluster as Phi4Cluster
 from .run import blocks as blocks
@@ -27,6 +29,7 @@ from .run import run as run
 from .sequential import smc as smc
 from .swendsen_wang import SwendsenWang as SwendsenWang
 from .tempering import ParallelTempering as ParallelTempering
+from .thermodynamic_integration import thermodynamic_integration as thermodynamic_integration
 from .trajectory import follow as follow
 from .trajectory_tempering import TrajectoryTempering as TrajectoryTempering
 from .ula import ULA as ULA

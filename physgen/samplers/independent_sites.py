@@ -114,8 +114,8 @@ def sites_of(target: Any) -> tuple[Any, float]:
     if not np.all(np.abs(off) <= 1e-6 * (1 + abs(log_z))):
         raise InputError(
             f"the start of a path must have independent sites, got {type(target).__name__}, whose "
-            f"action is off by {float(np.max(np.abs(off))):.3g} from a sum over sites; give start=, "
-            "a density that can be drawn exactly"
+            f"action is off by {float(np.max(np.abs(off))):.3g} from a sum over sites; "
+            "give start=, a density that can be drawn exactly"
         )
     return density, log_z
 

@@ -212,9 +212,7 @@ class Follower:
         self._next = new, rate
 
 
-def follow(
-    snapshots: Iterable[tuple[float, Any]], move: Any = None, **settings: Any
-) -> Followed:
+def follow(snapshots: Iterable[tuple[float, Any]], move: Any = None, **settings: Any) -> Followed:
     """Follow a model through its snapshots.
 
     Parameters

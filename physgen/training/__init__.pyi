@@ -11,5 +11,6 @@ from .result import FitResult as FitResult
 from .reverse_kl import ReverseKL as ReverseKL
 from .settings import FitSettings as FitSettings
 from .settings import Schedule as Schedule
+from .trajectory import Trajectory as Trajectory
 from .transport_kl import TransportKL as TransportKL
 from .transport_kl import fit_layers as fit_layers
