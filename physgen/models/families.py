@@ -113,6 +113,11 @@ _RASTER = dict(
     n_epochs=40, batch_size=256, learning_rate=5e-3, clip_norm=2.0, beta2=0.99, ema_decay=0.98
 )
 
+# Persistent chains: averaged weights, and a rate that decays, halve the error five times.
+_MACHINE = dict(
+    n_epochs=40, batch_size=500, learning_rate=1e-2, clip_norm=None, beta2=0.999, ema_decay=0.99
+)
+
 
 # --- rows -------------------------------------------------------------------------------------
 
@@ -134,6 +139,20 @@ def _spins(
     name: str, path: str, about: str, recipe: Mapping[str, Any] = _RASTER, **row: Any
 ) -> Family:
     return Family(name, f"autoregressive.{path}", "spins", about, recipe=recipe, **row)
+
+
+def _machine(name: str, visible: str, about: str, *cites: str) -> Family:
+    return Family(
+        name,
+        "energy.rbm:RBM",
+        visible,
+        about,
+        kind="energy",
+        objective="contrastive-divergence",
+        fixed={"visible": visible},
+        recipe=_MACHINE,
+        cites=("Smolensky1986", "Hinton2002", *cites),
+    )
 
 
 def _spin_string(net: str, about: str, *cites: str) -> Family:
@@ -237,6 +256,14 @@ _ROWS = (
     _spin_string("lstm", "recurrent network with a memory", "HibatAllah2020", "Hochreiter1997"),
     _spin_string("convolution", "dilated convolutions", "Wu2019", "vandenOord2016a"),
     _spin_string("transformer", "causal attention", "Wu2019", "Vaswani2017"),
+    _machine("rbm", "spins", "restricted Boltzmann machine of spins", "Torlai2016"),
+    _machine("gaussian-rbm", "reals", "restricted Boltzmann machine of fields", "Welling2004"),
+    _machine(
+        "categorical-rbm",
+        "outcomes",
+        "restricted Boltzmann machine of outcomes",
+        "Salakhutdinov2007",
+    ),
 )
 FAMILIES: Mapping[str, Family] = MappingProxyType({row.name: row for row in _ROWS})
 

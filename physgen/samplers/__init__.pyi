@@ -2,6 +2,7 @@
 from .alternating import Alternating as Alternating
 from .annealed_importance import log_z_sandwich as log_z_sandwich
 from .arviz_adaptor import to_arviz as to_arviz
+from .block_gibbs import BlockGibbs as BlockGibbs
 from .correlators import correlators as correlators
 from .draws import draws_of as draws_of
 from .emcee_adaptor import Emcee as Emcee

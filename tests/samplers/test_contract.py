@@ -16,11 +16,13 @@ from physgen.core.chains import BoundSampler, Sampler, State, Tunable, traits
 from physgen.core.errors import InputError
 from physgen.core.protocols import outcomes
 from physgen.core.random import Stream
+from physgen.models.energy.rbm import RBM
 from physgen.samplers import HMC, ExactDraws, HeatBath, run
 from physgen.targets import FreeField, Ising, Phi4
 
 ISING = Ising(L=4, beta=0.3)
 PHI4 = Phi4.from_halved(4, m2=1.0, lam=0.1)
+MACHINE = RBM((4, 4), "periodic", n_hidden=6)
 N = 40  # walkers enough for an ensemble in 16 dimensions
 
 # Samplers that need an argument; all others must work as they are.
@@ -38,14 +40,16 @@ def made(name):
 
 
 def bindings(name):
-    """Bind to every target that the sampler takes."""
+    """Bind to every target that the sampler takes; to a machine only what takes nothing else."""
     found = []
-    for target in (ISING, PHI4):
+    for target in (ISING, PHI4, MACHINE):
+        if target is MACHINE and found:
+            continue
         try:
             found.append(made(name).bind(target))
         except InputError:
             continue
-    assert found, f"{name} takes neither an Ising model nor a phi^4 field"
+    assert found, f"{name} takes no Ising model, no phi^4 field and no Boltzmann machine"
     return found
 
 
@@ -94,9 +98,9 @@ def test_keeps_the_contract(bound):
     state = bound.init(Stream(1), N)
     x = bound.configurations(state)
     assert x.shape == (N, *target.event_shape)
-    assert x.dtype.kind == ("i" if target is ISING else "f")
+    assert x.dtype.kind == ("f" if target is PHI4 else "i")
     assert np.isfinite(x).all()
-    if target is ISING:
+    if target is not PHI4:
         assert set(np.unique(x)) == {-1, 1}
 
     before = copied(state)

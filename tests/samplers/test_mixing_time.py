@@ -90,9 +90,8 @@ def test_chains_that_never_change_mode_are_not_mixed():
     """From one mode of two: starts disagree for ever."""
     W = np.full((12, 6), 0.8)
     deep = SmallRBM(W, np.full(12, 0.01), np.zeros(6))
-    ds = mixing_time(
-        deep, data=np.ones((5, 12), np.int8), move=SmallGibbs(), max_steps=200, seed=1
-    )
+    how = {"move": SmallGibbs(), "max_steps": 200, "seed": 1}
+    ds = mixing_time(deep, data=np.ones((5, 12), np.int8), **how)
     assert ds["mixing_time"].item() == math.inf
     assert ds.attrs["label"] == "not mixed in 200 steps"
     assert "TrajectoryTempering" in ds.attrs["warnings"]
