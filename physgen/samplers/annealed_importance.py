@@ -191,7 +191,7 @@ def _to_tolerance(
     rng: Stream,
 ) -> Sandwich:
     """Return the first sandwich whose error is below `wanted`; each try draws afresh."""
-    variance = min(n * wanted**2, _MOST_VARIANCE)
+    variance = min(2 * n * wanted**2, _MOST_VARIANCE)  # two directions, and their mean
     n_steps = math.ceil(_CORRELATION * pilot.length**2 / variance)
     k, found = 0, None
     while True:

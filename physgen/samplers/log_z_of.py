@@ -50,7 +50,7 @@ def log_z_of(model: Any, **how: Any) -> xr.Dataset:
 
 def _exact(target: Any) -> tuple[float, str] | None:
     """Return log Z and the method, None if it is not known."""
-    own = getattr(target, "log_z_exact", None)
+    own: Any = getattr(target, "log_z_exact", None)
     try:
         if callable(own):
             return float(own()), "sum over the states of the smaller layer"

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -25,6 +25,8 @@ from physgen.core.random import Stream
 from physgen.samplers.independent_sites import sites_of
 
 __all__ = ["Tempered", "TemperedPath", "action_of", "snapped"]
+
+_KEPT = 4  # members of a path: a step asks for both of its ends several times
 
 
 @runtime_checkable
@@ -61,9 +63,13 @@ class TemperedPath:
         """Return draws of the independent sites."""
         return self._start[0].sample(n, rng)
 
+    @cached_property
+    def _members(self) -> Callable[[float], Any]:
+        return lru_cache(maxsize=_KEPT)(self.target.tempered)
+
     def at(self, fraction: float) -> Target:
         """Return the model at this fraction of its couplings."""
-        return self.target if fraction == 1 else self.target.tempered(float(fraction))
+        return self.target if fraction == 1 else self._members(float(fraction))
 
     def work(self, bound: Any, state: State, fraction: float) -> Callable[[float], np.ndarray]:
         """Return the function step -> S_(fraction + step) - S_fraction of every chain."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from physgen.core.random import Stream
 from physgen.samplers.tempered_path import action_of, snapped
 
 __all__ = ["WeightPath"]
+
+_KEPT = 4  # models in between: a step asks for both of its ends several times
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +65,13 @@ class WeightPath:
         """Return the model with weights in between."""
         if fraction in (0.0, 1.0):
             return self.last if fraction else self.first
+        return self._members(float(fraction))
+
+    @cached_property
+    def _members(self) -> Callable[[float], Any]:
+        return lru_cache(maxsize=_KEPT)(self._between)
+
+    def _between(self, fraction: float) -> Any:
         other, ends = copy.deepcopy(self.last), (self.first.state_dict(), self.last.state_dict())
         mixed = {
             name: b + (1 - fraction) * (a - b) if "float" in str(b.dtype) else b
