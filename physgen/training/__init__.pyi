@@ -17,5 +17,6 @@ from .reverse_kl import ReverseKL as ReverseKL
 from .score_matching import ScoreMatching as ScoreMatching
 from .settings import FitSettings as FitSettings
 from .settings import Schedule as Schedule
+from .trajectory import Trajectory as Trajectory
 from .transport_kl import TransportKL as TransportKL
 from .transport_kl import fit_layers as fit_layers

@@ -61,6 +61,7 @@ def fit(
     on_checkpoint: Callable[[xr.Dataset, xr.Dataset], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    on_average: Callable[[int, Any], None] | None = None,
 ) -> FitResult:
     """Train `model` on `objective` and return it with the weights that validation keeps.
 
@@ -92,6 +93,9 @@ def fit(
         only time a budget leave nothing to checkpoint.
     on_progress : callable(Progress), optional
         Called about five times a second.
+    on_average : callable(step, model), optional
+        Called at powers of two and at every validation, with the averaged weights in a model that
+        it must not change, e.g. a :class:`~physgen.training.trajectory.Trajectory`.
 
     Returns
     -------
@@ -116,6 +120,7 @@ def fit(
     if budget is not None:
         settings = replace(settings, n_epochs=None, budget=budget)
     loop = _Loop(model, objective, settings, as_stream(rng), schedule)
+    loop.on_average = on_average
     if loop.settings.patience is not None and objective.n_validation == 0:
         raise InputError(
             "patience needs held-out items, got an objective that holds none out; give it some "
@@ -189,6 +194,7 @@ class _Loop:
         self.state = FitState(model, settings, n_steps, objective)
         self.clock = Clock(None, 0.0, 0, n_steps, 0.0)
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
+        self.on_average: Callable[[int, Any], None] | None = None
 
     @property
     def finished(self) -> bool:
@@ -276,6 +282,8 @@ class _Loop:
         due = s.step % every == 0 or s.step == self.last_step
         if due or s.step.bit_count() == 1:  # powers of two: weights change fast at first
             resolve(s, self.rng.child("steps").at(s.step), self.in_time)
+            if self.on_average is not None:
+                self.on_average(s.step, s.average)
         if due:
             self._validate()
 
