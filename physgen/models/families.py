@@ -113,6 +113,10 @@ _RASTER = dict(
     n_epochs=40, batch_size=256, learning_rate=5e-3, clip_norm=2.0, beta2=0.99, ema_decay=0.98
 )
 
+# Slopes of energies are noisy: many small batches.  Losses are sums over sites, so no fixed clip.
+_ENERGY = dict(
+    n_epochs=20, batch_size=32, learning_rate=5e-3, clip_norm=None, beta2=0.99, ema_decay=0.99
+)
 
 # --- rows -------------------------------------------------------------------------------------
 
@@ -134,6 +138,19 @@ def _spins(
     name: str, path: str, about: str, recipe: Mapping[str, Any] = _RASTER, **row: Any
 ) -> Family:
     return Family(name, f"autoregressive.{path}", "spins", about, recipe=recipe, **row)
+
+
+def _energy(name: str, path: str, about: str, *cites: str) -> Family:
+    return Family(
+        name,
+        f"energy.{path}",
+        "reals",
+        about,
+        kind="energy",
+        objective="score-matching",
+        recipe=_ENERGY,
+        cites=("Hyvarinen2005", *cites),
+    )
 
 
 def _spin_string(net: str, about: str, *cites: str) -> Family:
@@ -237,6 +254,18 @@ _ROWS = (
     _spin_string("lstm", "recurrent network with a memory", "HibatAllah2020", "Hochreiter1997"),
     _spin_string("convolution", "dilated convolutions", "Wu2019", "vandenOord2016a"),
     _spin_string("transformer", "causal attention", "Wu2019", "Vaswani2017"),
+    _energy(
+        "convolutional-energy",
+        "convolutional:ConvolutionalEnergy",
+        "a local action from a network of the window around each site",
+        "LeCun2006",
+    ),
+    _energy(
+        "mlp-energy",
+        "mlp:MlpEnergy",
+        "an action from a dense network in a quadratic well",
+        "LeCun2006",
+    ),
 )
 FAMILIES: Mapping[str, Family] = MappingProxyType({row.name: row for row in _ROWS})
 

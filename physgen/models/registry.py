@@ -49,6 +49,14 @@ def _flip_mixture(base: Mapping[str, Any], *, rng: Stream | int) -> FlipMixture:
     return FlipMixture(build(base, rng))
 
 
+def _residual(*, rng: Stream | int, **parts: Any) -> Any:
+    del rng, parts
+    raise InputError(
+        "a residual energy cannot be built from its config, as its target is an object; store "
+        "model.correction, and make ResidualEnergy(target, correction)"
+    )
+
+
 def _ensemble(
     members: Sequence[Mapping[str, Any]],
     weights: Sequence[float] | None = None,
@@ -64,4 +72,5 @@ _COMPOSED: dict[str, Any] = {
     "ensemble": _ensemble,
     "flip-mixture": _flip_mixture,
     "conditioned-flow": ConditionedFlow,
+    "residual-energy": _residual,
 }

@@ -1,14 +1,21 @@
 # What this package exports, and from where; read when a name is first used.
+from .contrastive import ContrastiveDivergence as ContrastiveDivergence
+from .contrastive import PersistentContrastiveDivergence as PersistentContrastiveDivergence
+from .denoising import DenoisingScoreMatching as DenoisingScoreMatching
+from .energy_discrepancy import EnergyDiscrepancy as EnergyDiscrepancy
 from .family_kl import FamilyKL as FamilyKL
 from .fitting import fit as fit
 from .forward_kl import ForwardKL as ForwardKL
 from .forward_kl import MixedKL as MixedKL
 from .likelihood import MaximumLikelihood as MaximumLikelihood
+from .moment_matching import MomentMatching as MomentMatching
+from .noise_contrastive import NoiseContrastive as NoiseContrastive
 from .objectives import NegativeLogLikelihood as NegativeLogLikelihood
 from .progress import Progress as Progress
 from .recipes import recipe as recipe
 from .result import FitResult as FitResult
 from .reverse_kl import ReverseKL as ReverseKL
+from .score_matching import ScoreMatching as ScoreMatching
 from .settings import FitSettings as FitSettings
 from .settings import Schedule as Schedule
 from .transport_kl import TransportKL as TransportKL
