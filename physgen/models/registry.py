@@ -54,6 +54,14 @@ def _normalised(base: Mapping[str, Any], *, rng: Stream | int, **numbers: Any) -
     return Normalised(build(base, rng), **numbers)
 
 
+def _residual(*, rng: Stream | int, **parts: Any) -> Any:
+    del rng, parts
+    raise InputError(
+        "a residual energy cannot be built from its config, as its target is an object; store "
+        "model.correction, and make ResidualEnergy(target, correction)"
+    )
+
+
 def _ensemble(
     members: Sequence[Mapping[str, Any]],
     weights: Sequence[float] | None = None,
@@ -70,4 +78,5 @@ _COMPOSED: dict[str, Any] = {
     "flip-mixture": _flip_mixture,
     "conditioned-flow": ConditionedFlow,
     "normalised": _normalised,
+    "residual-energy": _residual,
 }
