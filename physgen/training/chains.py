@@ -25,10 +25,10 @@ class ChainSamples:
 
     Parameters
     ----------
-    data : Configurations, or (target, samples)
+    data : Configurations, (target, samples), or ndarray (n, *event_shape)
         In the order in which they were drawn: samples are an array (n, *event_shape), one chain,
         or (n_chains, n_draws, *event_shape).  Of chains with one draw each, the last chains are
-        held out.
+        held out.  In an array alone integers are spins, other numbers real fields.
     validation_fraction : float
         In [0, 1); 0: nothing is held out.
 
@@ -91,12 +91,14 @@ class ChainSamples:
 
 def _source(data: Any) -> tuple[Any, Any]:
     """Return what declares shape and support, and the configurations."""
+    if isinstance(data, np.ndarray):
+        data = Configurations(data, support="reals" if data.dtype.kind == "f" else None)
     if isinstance(data, Configurations):
         return data, data.x
     if not (isinstance(data, tuple) and len(data) == 2 and hasattr(data[0], "event_shape")):
         raise InputError(
-            f"data must be Configurations, or (target, samples), got {type(data).__name__}; make "
-            "it Configurations(x, boundary='periodic')"
+            "data must be Configurations, (target, samples) or an array, got "
+            f"{type(data).__name__}"
         )
     return data
 

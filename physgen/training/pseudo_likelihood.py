@@ -37,9 +37,10 @@ class PseudoLikelihood:
 
     Parameters
     ----------
-    data : Configurations, or (target, samples)
+    data : Configurations, (target, samples), or ndarray (n, *event_shape)
         In the order in which they were drawn: samples are an array (n, *event_shape), one chain,
-        or (n_chains, n_draws, *event_shape).  Of a target only shape and support are used.
+        or (n_chains, n_draws, *event_shape).  Of a target only shape and support are used;
+        in an array alone integers are spins, other numbers real fields.
     validation_fraction : float
         Share of each chain that is held out, in [0, 1).
     relations : Relations, optional
