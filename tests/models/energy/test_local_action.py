@@ -1,5 +1,8 @@
 """The local action as a model: its action and force, what it keeps of a fit, chains on it."""
 
+import doctest
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -183,3 +186,8 @@ def test_bad_sources_are_refused():
         model(**S).action(np.zeros((2, 3, 4), np.int8))
     with pytest.raises(InputError, match="each coupling must be one of"):
         model(**S).at(phi2=1.0)
+
+
+def test_the_examples_of_the_page_are_true():
+    page = Path(__file__).parents[3] / "docs" / "energy-models.md"
+    assert doctest.testfile(str(page), module_relative=False).failed == 0
