@@ -147,10 +147,13 @@ class LocalAction(LocalStarts):
 
     @property
     def kernel(self) -> tuple[str, tuple[np.ndarray, ...]]:
-        """("local-action", (nearest (n, 2 dim), diagonal (n, m), couplings (6,))), of real fields.
+        """The compiled loop and its arrays.
 
-        The tables are int32, -1 where there is no partner; m = 0 without a diagonal coupling.  The
-        couplings of S are field, nearest, diagonal, phi2, phi4, phi6.  Spins have no kernel.
+        Of real fields ("local-action", (nearest (n, 2 dim), diagonal (n, m), couplings (6,))): the
+        tables are int32, -1 where there is no partner, m = 0 without a diagonal coupling; the
+        couplings of S are field, nearest, diagonal, phi2, phi4, phi6.  Of spins ("pairs",
+        (neighbours (n, z), J (n, z), h (n,))), J and h with the signs of Ising; with plaquettes
+        there is none.
         """
         return local_kernel(self.terms, self.couplings)
 
@@ -199,13 +202,27 @@ class LocalAction(LocalStarts):
 def local_kernel(
     terms: LocalTerms, couplings: Mapping[str, float]
 ) -> tuple[str, tuple[np.ndarray, ...]]:
-    """Return the kernel of a local action; AttributeError for spins, which have none."""
+    """Return the kernel of a local action; AttributeError for plaquettes, which have none."""
     if terms.kind == "spins":
-        raise AttributeError("a local action of spins has no compiled loop")
+        return _spin_kernel(terms, couplings)
     numbers = np.array([couplings.get(name, 0.0) for name in _KERNEL])
     diagonal = terms.partners("diagonal")
     diagonal = diagonal if numbers[2] != 0 else diagonal[:, :0]
     return "local-action", (terms.partners("nearest").copy(), diagonal.copy(), numbers)
+
+
+def _spin_kernel(
+    terms: LocalTerms, couplings: Mapping[str, float]
+) -> tuple[str, tuple[np.ndarray, ...]]:
+    if couplings.get("plaquettes", 0.0) != 0:
+        raise AttributeError("an action with plaquettes has no compiled loop")
+    names = [name for name in ("nearest", "diagonal") if couplings.get(name, 0.0) != 0]
+    tables = [terms.partners(name) for name in names or ["nearest"]]
+    J = [np.full(t.shape, -couplings.get(n, 0.0)) for n, t in zip(names or ["nearest"], tables)]
+    neighbours = np.concatenate(tables, axis=1)
+    J = np.where(neighbours >= 0, np.concatenate(J, axis=1), 0.0)
+    h = np.full(terms.lattice.n_sites, 0.0 - couplings.get("field", 0.0))
+    return "pairs", (neighbours, J, h)
 
 
 def local_symmetries(lattice: Hypercubic, even: bool) -> frozenset[str]:

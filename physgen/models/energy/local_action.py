@@ -160,6 +160,11 @@ class LocalActionEnergy(Energy):
         return found.to(x.dtype) if isinstance(x, torch.Tensor) else found.astype(x.dtype)
 
     @property
+    def n_sites(self) -> int:
+        """Number of sites V."""
+        return self.local.lattice.n_sites
+
+    @property
     def couplings(self) -> Mapping[str, float]:
         """The couplings g_a by name, with their sign in S: a ferromagnet has nearest < 0."""
         return self._named(self.weights)
@@ -231,7 +236,7 @@ class LocalActionEnergy(Energy):
     def kernel(self) -> tuple[str, tuple[np.ndarray, ...]]:
         """The compiled loop and its arrays, as in :class:`~physgen.targets.LocalAction`.
 
-        Spins have none.
+        Spins with plaquettes have none.
 
         Raises
         ------
