@@ -235,6 +235,7 @@ def test_every_sampler_of_one_target_can_be_named_in_a_config():
         "Alternating",
         "Independence",
         "ParallelTempering",
+        "SelfLearning",
     }
 
 
