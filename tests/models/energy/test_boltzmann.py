@@ -72,7 +72,7 @@ def test_slope_of_the_likelihood_is_a_difference_of_moments():
 
 
 @pytest.mark.statistical
-@pytest.mark.parametrize("sampler", [HeatBath(), HeatBath(rng="fast"), Metropolis(), None])
+@pytest.mark.parametrize("sampler", [HeatBath(), Metropolis(), None])
 def test_exact_starts_stay_exact(sampler):
     p, _ = law(make())
 
