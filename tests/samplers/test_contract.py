@@ -31,6 +31,7 @@ MADE = {
     "Independence": lambda cls: cls(FreeField(4, m2=1.0)),
     "ParallelTempering": lambda cls: cls(HeatBath(), betas=[0.2, 0.3]),
     "SelfLearning": lambda cls: cls(MACHINE, n_sweeps=2),
+    "TrajectoryTempering": lambda cls: cls(HeatBath(), [Ising(L=4, beta=0.2), ISING]),
 }
 NAMES = [name for name in registry.__all__ if hasattr(getattr(registry, name), "bind")]
 
@@ -135,7 +136,7 @@ def test_measures_the_observables_of_the_target(bound):
     measured = bound.measure(state)
     x = bound.configurations(state)
     replicas = traits(bound).replicas
-    own = [list(v).index(bound.target.couplings[k]) for k, v in replicas.items()]
+    own = [bound.own for _ in replicas]  # the replica of the target itself
     for name, observable in bound.target.observables.items():
         value = measured[name][(slice(None), *own)]
         assert value.dtype == np.float64

@@ -41,6 +41,7 @@ def test_what_a_config_cannot_hold_is_left_out():
         samplers.SelfLearning,
         samplers.Alternating,
         samplers.ParallelTempering,
+        samplers.TrajectoryTempering,
     ):
         assert registry.settings_of(cls) is None
     assert registry.settings_of(samplers.HeatBath) == {
