@@ -65,6 +65,13 @@ def _philox_words(first, n, shift, chain0, step, call, k0, k1, words):
 
 
 @njit(**CONTRACT)
+def _fast_words(lanes, words):
+    """Fill words, a multiple of 64 of them, from the generators `lanes` (32,)."""
+    for start in range(0, words.size, 64):
+        draw8(lanes, 0, words, start)  # pyright: ignore[reportCallIssue]
+
+
+@njit(**CONTRACT)
 def _two_values(x, bias, words, slope, low):
     """Turn inputs (rows, chains) into units: 1 or `low`."""
     restrict()
@@ -134,13 +141,13 @@ def _draw(x, bias, scale, code, step, call, chain0, key, lanes):
     quarter = -(-n // 4)
     at_once = max(1, CHUNK >> shift)  # units of each quarter
     words = np.empty((4, at_once * width), np.uint32)
+    pairs = words.reshape(-1).view(np.uint64)
     most, total = np.empty(width, _F), np.empty(width, _F)
     slope, low = (_F(2.0), _F(-1.0)) if code == SPIN else (_F(1.0), _F(0.0))
     for q in range(0, quarter, at_once):
         m = min(at_once, quarter - q)
         if lanes.size > 0:
-            for start in range(0, words.size // 2, 64):
-                draw8(lanes, 0, words.reshape(-1).view(np.uint64), start)  # pyright: ignore[reportCallIssue]
+            _fast_words(lanes, pairs)
         else:
             _philox_words(
                 _U64(q << shift), m * width, _U64(shift), _U64(chain0), _U64(step), _U64(call),
