@@ -262,10 +262,10 @@ def test_proposals_without_a_finite_energy_are_counted_and_told():
             return torch.where((x.abs() < 2.5).flatten(1).all(1), S, S.detach() + float("inf"))
 
     x = np.clip(np.random.default_rng(1).standard_normal((200, 3)), -2, 2)
-    with pytest.warns(UserWarning, match="no finite energy"):
+    with pytest.warns(UserWarning, match=r"% of the proposals .* had no finite energy"):
         result = fit(Edged((3,), 0.5, 0.0), persistent(Configurations(x)), SETTINGS, rng=1)
     assert result.history["broken"].values[-1] > 0
-    assert "had no finite energy and were rejected" in result.warnings
+    assert "had no finite energy" in result.warnings
     assert "had no finite energy" in repr(result)
 
 
