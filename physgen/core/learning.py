@@ -24,11 +24,13 @@ __all__ = [
     "Annealed",
     "Augmented",
     "Carry",
+    "LinearEnergy",
     "Loss",
     "Objective",
     "Refinable",
     "Reparametrised",
     "Scored",
+    "Solvable",
     "Stepped",
     "Trainable",
 ]
@@ -133,6 +135,39 @@ class Annealed(Protocol):
 
     def at(self, progress: float) -> Any:
         """Return the objective at this share of the steps, 0 <= progress < 1."""
+        ...
+
+
+@runtime_checkable
+class LinearEnergy(Protocol):
+    """An action S = sum_a g_a O_a whose weights are the couplings g of known sums O_a."""
+
+    @property
+    def support(self) -> Support: ...
+
+    @property
+    def local(self) -> Any:
+        """The sums: :class:`~physgen.targets.local_terms.LocalTerms`."""
+        ...
+
+    def set_fit(self, fit: Any) -> None:
+        """Take couplings, their errors, covariance and bounds from a LinearFit."""
+        ...
+
+
+@runtime_checkable
+class Solvable(Protocol):
+    """An objective whose minimum has a closed form for some models."""
+
+    def solves(self, model: Any) -> bool:
+        """Return whether :meth:`solve` knows the minimum for this model."""
+        ...
+
+    def solve(self, model: Any, rng: Stream) -> Loss:
+        """Give the model the weights of the minimum; return its loss, of all training items.
+
+        A pure function of its arguments, but for the weights of the model.
+        """
         ...
 
 

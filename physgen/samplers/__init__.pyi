@@ -27,6 +27,7 @@ from .overrelaxation import Overrelaxation as Overrelaxation
 from .phi4_cluster import Phi4Cluster as Phi4Cluster
 from .run import blocks as blocks
 from .run import run as run
+from .self_learning import SelfLearning as SelfLearning
 from .sequential import smc as smc
 from .swendsen_wang import SwendsenWang as SwendsenWang
 from .tempering import ParallelTempering as ParallelTempering

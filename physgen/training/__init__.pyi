@@ -4,11 +4,17 @@ from .fitting import fit as fit
 from .forward_kl import ForwardKL as ForwardKL
 from .forward_kl import MixedKL as MixedKL
 from .likelihood import MaximumLikelihood as MaximumLikelihood
+from .linear_fit import LinearFit as LinearFit
+from .linear_fit import Relations as Relations
+from .linear_pseudo_likelihood import solve_pseudo_likelihood as solve_pseudo_likelihood
+from .linear_score_matching import solve_score_matching as solve_score_matching
 from .objectives import NegativeLogLikelihood as NegativeLogLikelihood
 from .progress import Progress as Progress
+from .pseudo_likelihood import PseudoLikelihood as PseudoLikelihood
 from .recipes import recipe as recipe
 from .result import FitResult as FitResult
 from .reverse_kl import ReverseKL as ReverseKL
+from .score_matching import ScoreMatching as ScoreMatching
 from .settings import FitSettings as FitSettings
 from .settings import Schedule as Schedule
 from .trajectory import Trajectory as Trajectory

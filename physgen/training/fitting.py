@@ -13,6 +13,8 @@ from the middle of the schedule (docs/recipe.md).
 The objective orders epoch e by ``rng.child("shuffle").at(e)``, and step t hands it
 ``rng.child("loss").at(t)``: no random state is stored.  What it has to keep it *carries* from step
 to step, in the state of the fit.  So a resumed fit repeats the uninterrupted one bit for bit.
+
+Where the minimum has a closed form (:class:`~physgen.core.learning.Solvable`) no step is taken.
 """
 
 from __future__ import annotations
@@ -30,13 +32,14 @@ import torch
 import xarray as xr
 
 from physgen.core.errors import InputError, InterruptedRunError, TrainingDivergedError
-from physgen.core.learning import Annealed, Objective
+from physgen.core.learning import Annealed, Objective, Solvable
 from physgen.core.random import Stream, as_stream
 from physgen.training.budget import Clock, affordable_steps, too_few_steps
 from physgen.training.default_settings import default_settings
 from physgen.training.progress import Progress, Reporter
 from physgen.training.result import FitResult
 from physgen.training.settings import FitSettings, Schedule, parse_seconds
+from physgen.training.solving import solved
 from physgen.training.state import FitState
 from physgen.training.stepped import resolve
 
@@ -74,7 +77,7 @@ def fit(
         Order of the items, and randomness of the objective.
     budget : str, optional
         CPU time, e.g. "60s", instead of the length in the settings; too short a one warns.  What
-        the first step compiles is not counted.
+        the first step compiles is not counted.  A solution in closed form needs none.
     schedule : Schedule, optional
         Follow an earlier fit, instead of `settings` and validation: a refit that stopped at
         another step would show a difference that does not come from the data.
@@ -109,8 +112,11 @@ def fit(
         If `resume_from` belongs to another model or objective, `patience` is given without
         held-out items, or there are no `settings` and the model's family has no recipe.
     """
-    settings = settings or default_settings(model)
     should_stop = should_stop or (lambda: False)
+    if isinstance(objective, Solvable) and objective.solves(model):
+        hooks = (on_checkpoint, should_stop, on_progress, entropy_floor)
+        return solved(model, objective, as_stream(rng), resume_from, *hooks)
+    settings = settings or default_settings(model)
     if budget is not None:
         settings = replace(settings, n_epochs=None, budget=budget)
     loop = _Loop(model, objective, settings, as_stream(rng), schedule)

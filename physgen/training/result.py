@@ -27,7 +27,8 @@ class FitResult:
         the means of its metrics over the steps since the row before.
     best_step : int
         Step of the weights that were kept.
-    stopped_by : {"schedule", "patience"}
+    stopped_by : {"schedule", "patience", "solution"}
+        "solution": the minimum was found in closed form.
     cpu_seconds : float
         CPU time of the fit, what its first step compiles aside; with the time before a resume.
     warnings : str

@@ -30,6 +30,7 @@ from __future__ import annotations
 
 import copy
 import math
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,25 +39,22 @@ import torch
 from torch import nn
 from torch.nn.functional import softplus
 
-from physgen.core.arrays import like, to_numpy
+from physgen.core.arrays import to_numpy
 from physgen.core.checks import check_choice, check_finite, check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.protocols import REALS, SPINS, Support, outcomes
 from physgen.core.random import Stream, as_stream
-from physgen.exact import rbm as exact
-from physgen.kernels.cpu.rbm import BINARY, GAUSSIAN, HIDDEN, SPIN, VISIBLE
-from physgen.models.energy.base import Energy
-from physgen.models.energy.torch_units import draw_units, one_hot, sweeps
-from physgen.samplers.block_gibbs import swept
+from physgen.kernels.cpu.rbm import BINARY
+from physgen.models.energy.bipartite import HIDDEN_UNITS, Bipartite
 
-__all__ = ["HIDDEN_UNITS", "RBM"]
+__all__ = ["RBM"]
 
-HIDDEN_UNITS = {"spin": SPIN, "binary": BINARY, "gaussian": GAUSSIAN}
 _SPREAD = 0.5  # of the largest singular value of fresh weights, about: below the ordering at 1
 _BELOW_RATIO = 1e-3  # least width of a Gaussian unit, over the scale of the model
+_NAMED = 5  # sites of a message
 
 
-class RBM(Energy):
+class RBM(Bipartite):
     """A restricted Boltzmann machine of spins, outcomes or real fields; a Target.
 
     Parameters
@@ -95,11 +93,6 @@ class RBM(Energy):
     >>> bool(np.allclose(rbm.action(x), rbm.action(-x)))
     True
     """
-
-    W: nn.Parameter
-    visible_bias: torch.Tensor
-    hidden_bias: torch.Tensor
-    log_width: nn.Parameter
 
     def __init__(
         self,
@@ -178,13 +171,6 @@ class RBM(Energy):
             S = S + 0.5 * (v * torch.exp(-self.log_width.to(dtype))).double().square().sum(1)
         return S
 
-    def _rows(self, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-        """Return visible units (B, n_rows), outcomes one-hot."""
-        flat = x.reshape(len(x), -1)
-        if self._rows_each > 1:
-            flat = one_hot(flat, self._rows_each, 2).flatten(1)
-        return flat.to(dtype)
-
     def _check(self, x: torch.Tensor) -> None:
         try:
             super()._check(x)
@@ -200,130 +186,6 @@ class RBM(Energy):
                     "the model with visible='spins'"
                 ) from error
             raise
-
-    # --- units ------------------------------------------------------------------------------
-
-    @property
-    def _rows_each(self) -> int:
-        """Rows of W of each visible unit: K of an outcome with K > 2."""
-        return self.K if self.K is not None and self.K > BINARY else 1
-
-    @property
-    def units(self) -> tuple[int, int]:
-        """Codes of visible and hidden units (:mod:`physgen.kernels.cpu.rbm`)."""
-        codes = {"spins": SPIN, "reals": GAUSSIAN}
-        return codes.get(self.visible, int(self.K or 0)), HIDDEN_UNITS[self.hidden]
-
-    @property
-    def width(self) -> torch.Tensor:
-        """Widths s of Gaussian visible units (n_rows,); ones for others."""
-        if self.visible == "reals":
-            return torch.exp(self.log_width.detach())
-        return torch.ones_like(self.visible_bias.detach())
-
-    @property
-    def kernel(self) -> tuple[str, tuple[np.ndarray, ...]]:
-        """("rbm", (W, W^T, a, b, widths, codes)), float32, as `BlockGibbs` takes them.
-
-        Raises
-        ------
-        InputError
-            If a weight is not finite, or e^-S cannot be normalised.
-        """
-        arrays = [
-            np.ascontiguousarray(to_numpy(tensor), np.float32)
-            for tensor in (self.W, self.W.T, self.visible_bias, self.hidden_bias, self.width)
-        ]
-        if not all(np.isfinite(array).all() for array in arrays):
-            raise InputError(
-                "the weights must be finite numbers, got NaN or infinity; lower the learning rate"
-            )
-        exact.require_normalizable(arrays[0], arrays[4], *self.units)
-        return "rbm", (*arrays, np.array(self.units))
-
-    def moved(self, x: Any, n: int, rng: Stream) -> Any:
-        """Return configurations after n block Gibbs sweeps, without gradients.
-
-        They leave e^{-S} invariant and are reversible.  On a CPU they are compiled, on other
-        devices torch runs them; both draw the same words.
-
-        Parameters
-        ----------
-        x : array or tensor (B, *event_shape)
-        n : int
-        rng : Stream
-
-        Returns
-        -------
-        array or tensor of the shape, kind and type of x
-        """
-        check_positive_int("n", n)
-        flat, (name, layers) = self._batch(x).detach(), self.kernel
-        del name
-        if self.device.type == "cpu":
-            return _as(like(swept(layers, to_numpy(flat), n, rng), x), x)
-        tensors = tuple(torch.from_numpy(each).to(self.device) for each in layers)
-        v = self._rows(flat.to(self.device), torch.float32).T
-        v = sweeps((tensors[0], *tensors[2:5]), self.units, v, n, rng)
-        return _as(like(to_numpy(self._labels(v)), x), x)
-
-    def hidden_mean(self, v: Any) -> Any:
-        """Return <h> given v, (B, n_hidden): the mean under p(h | v) of these very v."""
-        x = self._inputs(v)
-        found = {"spin": torch.tanh, "binary": torch.sigmoid, "gaussian": torch.clone}
-        return like(to_numpy(found[self.hidden](x)), v)
-
-    def hidden_given(self, v: Any, rng: Stream) -> Any:
-        """Return hidden units drawn given v, (B, n_hidden): of the first sweep of `moved`."""
-        ones = torch.ones_like(self.hidden_bias)
-        h = draw_units(self._inputs(v).T, ones, self.units[1], rng, 0, HIDDEN)
-        return like(to_numpy(h.T), v)
-
-    def visible_given(self, h: Any, rng: Stream) -> Any:
-        """Return visible units drawn given h (B, n_hidden), (B, *event_shape)."""
-        given = torch.as_tensor(to_numpy(h)).to(self.device, self.dtype)
-        with torch.no_grad():
-            y = self.visible_bias[:, None] + self.W @ given.T
-        return like(
-            to_numpy(self._labels(draw_units(y, self.width, self.units[0], rng, 0, VISIBLE))), h
-        )
-
-    def _inputs(self, v: Any) -> torch.Tensor:
-        """Return the inputs (B, n_hidden) of hidden units."""
-        with torch.no_grad():
-            rows = self._rows(self._batch(v).to(self.device), self.dtype)
-            return self.hidden_bias + rows @ self.W
-
-    def _labels(self, v: torch.Tensor) -> torch.Tensor:
-        """Return rows (n_rows, B) as configurations (B, *event_shape) of the support's type."""
-        if self._rows_each > 1:
-            v = v.reshape(-1, self._rows_each, v.shape[1]).argmax(1)
-        kinds = {"spins": torch.int8, "outcomes": torch.uint8}
-        return v.T.reshape(-1, *self.event_shape).to(kinds.get(self.visible, torch.float32))
-
-    # --- partition functions ------------------------------------------------------------------
-
-    def log_z_exact(self) -> float:
-        """Return log Z by summing over the smaller layer, which has at most 2^22 states.
-
-        Raises
-        ------
-        InputError
-            If both layers are larger.
-        UnboundedTargetError
-            If both layers are Gaussian and e^-S cannot be normalised.
-        """
-        W, a, b, width = self._numbers()
-        return exact.log_z(W, a, b, width, *self.units)
-
-    def log_z_independent(self) -> float:
-        """Return log Z of this machine with W = 0: independent sites, of any number."""
-        _, a, b, width = self._numbers()
-        return exact.log_z_independent(a, b, width, *self.units)
-
-    def _numbers(self) -> list[np.ndarray]:
-        tensors = (self.W, self.visible_bias, self.hidden_bias, self.width)
-        return [to_numpy(tensor).astype(np.float64) for tensor in tensors]
 
     def tempered(self, beta: float, reference_bias: Any = None) -> Any:
         """Return the machine on the way from independent sites (beta = 0) to this one (beta = 1).
@@ -364,13 +226,20 @@ class RBM(Energy):
         """Return a copy whose visible biases (and widths) alone give the single-site data.
 
         The start of a fit.  Counts are raised by 1/2, and widths are at least a thousandth of the
-        scale, so a site that is constant in the data gets finite weights;
-        :meth:`constant_sites` names such sites.  An even machine keeps its zero biases.
+        scale, so a site that is constant in the data gets finite weights; a warning names such
+        sites.  An even machine keeps its zero biases.
 
         Parameters
         ----------
         x : array or tensor (n, *event_shape)
         """
+        if dead := self.constant_sites(x):
+            more = f" and {len(dead) - _NAMED} more" * (len(dead) > _NAMED)
+            warnings.warn(
+                f"sites {', '.join(map(str, dead[:_NAMED]))}{more} have one value in all "
+                f"{len(x)} configurations; their weights are kept finite",
+                stacklevel=2,
+            )
         rows, other = self._rows(self._batch(x), torch.float64), copy.deepcopy(self)
         n, log_width = len(rows), None
         if self.visible == "reals":
@@ -425,8 +294,3 @@ def _log_sums(x: torch.Tensor, hidden: str) -> torch.Tensor:
     # Beyond the threshold softplus(x) = x, within the rounding of float64.
     each = softplus(2 * x, threshold=40) - x if hidden == "spin" else softplus(x, threshold=40)
     return each.sum(1, dtype=torch.float64)
-
-
-def _as(found: Any, x: Any) -> Any:
-    """Return an array or tensor with the type of x."""
-    return found.to(x.dtype) if isinstance(x, torch.Tensor) else found.astype(x.dtype)

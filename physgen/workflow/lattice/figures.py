@@ -144,6 +144,13 @@ FIGURES = (
         wide=True,
     ),
     Figure(
+        "couplings",
+        "couplings:plot_couplings",
+        "Learned couplings less those of the target, with standard errors, in units of the least "
+        "error that configurations as many as these allow (band, Cramér and Rao).",
+        ("couplings",),
+    ),
+    Figure(
         "observables",
         _side_by_side,
         "Every quantity in units of its error: of each generator from the first one (dots) and, "

@@ -17,6 +17,8 @@ GROUPS = {
     "models/training": "history of the fit of a model",
     "models/model": "the weights of a model",
     "models/draws": "draws of a model; where an action is known, with weights and log Z",
+    "models/log_z": "log Z of a learned energy, with bounds from both sides",
+    "couplings": "learned couplings with errors, beside those of the target",
     "checkpoint": "where the chains, the particles or the fit of the present point are",
     "scan": "the points whose chains are drawn, and the time that each took",
     "trained": "the models that are trained, and the time that each took",
