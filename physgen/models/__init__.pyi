@@ -15,9 +15,9 @@ from .choice import default_family as default_family
 from .choice import for_target as for_target
 from .decimated import Decimated as Decimated
 from .decimated import learned as learned
-from .energy.local_action import LocalActionEnergy as LocalActionEnergy
 from .energy.boltzmann import BoltzmannMachine as BoltzmannMachine
 from .energy.hopfield import Hopfield as Hopfield
+from .energy.local_action import LocalActionEnergy as LocalActionEnergy
 from .energy.rbm import RBM as RBM
 from .ensemble import Ensemble as Ensemble
 from .flip_mixture import FlipMixture as FlipMixture
