@@ -117,6 +117,10 @@ _RASTER = dict(
 # Persistent chains: averaged weights, and a rate that decays, halve the error five times.
 _MACHINE = dict(n_epochs=200, batch_size=500, learning_rate=1e-2, clip_norm=None, ema_decay=0.99)
 
+# Slopes of energies are noisy: many small batches.  Losses are sums over sites, so no fixed clip.
+_ENERGY = dict(
+    n_epochs=20, batch_size=32, learning_rate=5e-3, clip_norm=None, beta2=0.99, ema_decay=0.99
+)
 
 # --- rows -------------------------------------------------------------------------------------
 
@@ -170,6 +174,19 @@ def _learned(name: str, path: str, support: str, about: str, **row: Any) -> Fami
 def _machine(name: str, visible: str, about: str, *cites: str) -> Family:
     own, cites = {"visible": visible}, ("Smolensky1986", "Hinton2002", *cites)
     return _learned(name, "rbm:RBM", visible, about, fixed=own, cites=cites)
+
+
+def _energy(name: str, path: str, about: str, *cites: str) -> Family:
+    return Family(
+        name,
+        f"energy.{path}",
+        "reals",
+        about,
+        kind="energy",
+        objective="score-matching",
+        recipe=_ENERGY,
+        cites=("Hyvarinen2005", *cites),
+    )
 
 
 def _spin_string(net: str, about: str, *cites: str) -> Family:
@@ -307,6 +324,18 @@ _ROWS = (
         "spins",
         "Hopfield network: a machine with Gaussian hidden units",
         cites=("Hopfield1982", "Amit1985"),
+    ),
+    _energy(
+        "convolutional-energy",
+        "convolutional:ConvolutionalEnergy",
+        "a local action from a network of the window around each site",
+        "LeCun2006",
+    ),
+    _energy(
+        "mlp-energy",
+        "mlp:MlpEnergy",
+        "an action from a dense network in a quadratic well",
+        "LeCun2006",
     ),
 )
 FAMILIES: Mapping[str, Family] = MappingProxyType({row.name: row for row in _ROWS})

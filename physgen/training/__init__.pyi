@@ -1,4 +1,8 @@
 # What this package exports, and from where; read when a name is first used.
+from .contrastive import ContrastiveDivergence as ContrastiveDivergence
+from .contrastive import PersistentContrastiveDivergence as PersistentContrastiveDivergence
+from .denoising import DenoisingScoreMatching as DenoisingScoreMatching
+from .energy_discrepancy import EnergyDiscrepancy as EnergyDiscrepancy
 from .family_kl import FamilyKL as FamilyKL
 from .fitting import fit as fit
 from .forward_kl import ForwardKL as ForwardKL
@@ -8,6 +12,8 @@ from .linear_fit import LinearFit as LinearFit
 from .linear_fit import Relations as Relations
 from .linear_pseudo_likelihood import solve_pseudo_likelihood as solve_pseudo_likelihood
 from .linear_score_matching import solve_score_matching as solve_score_matching
+from .moment_matching import MomentMatching as MomentMatching
+from .noise_contrastive import NoiseContrastive as NoiseContrastive
 from .objectives import NegativeLogLikelihood as NegativeLogLikelihood
 from .progress import Progress as Progress
 from .pseudo_likelihood import PseudoLikelihood as PseudoLikelihood

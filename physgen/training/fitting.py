@@ -32,12 +32,12 @@ import torch
 import xarray as xr
 
 from physgen.core.errors import InputError, InterruptedRunError, TrainingDivergedError
-from physgen.core.learning import Annealed, Objective, Solvable
+from physgen.core.learning import Annealed, Monitored, Objective, Solvable
 from physgen.core.random import Stream, as_stream
 from physgen.training.budget import Clock, affordable_steps, too_few_steps
 from physgen.training.default_settings import default_settings
 from physgen.training.progress import Progress, Reporter
-from physgen.training.result import FitResult
+from physgen.training.result import FitResult, remarks_of
 from physgen.training.settings import FitSettings, Schedule, parse_seconds
 from physgen.training.solving import solved
 from physgen.training.state import FitState
@@ -161,7 +161,11 @@ def fit(
     checkpoint()
     reporter.report(final=True)
     model.load_state_dict(loop.state.best)
-    said = too_few_steps(None if schedule else loop.settings.budget, loop.state.n_steps)
+    remarks = remarks_of(objective, loop.state.best_carry)
+    if remarks.settings or hasattr(model, "trained_by"):
+        model.trained_by = dict(remarks.settings)
+    short = too_few_steps(None if schedule else loop.settings.budget, loop.state.n_steps)
+    said = "\n".join(filter(None, (short, remarks.warnings)))
     if said and on_checkpoint is None:
         warnings.warn(said, stacklevel=2)  # a run keeps it with the history instead
     return FitResult(
@@ -261,7 +265,11 @@ class _Loop:
         objective = self.objective
         if isinstance(objective, Annealed):
             objective = objective.at(s.step / s.n_steps)
-        loss = objective.loss(s.model, index, self.rng.child("loss").at(s.step), s.carry)
+        try:
+            loss = objective.loss(s.model, index, self.rng.child("loss").at(s.step), s.carry)
+        except TrainingDivergedError:  # its chains froze
+            s.fall_back()
+            raise
         value = float(loss.value.detach())
         if not math.isfinite(value):
             self._diverged(value)
@@ -314,7 +322,8 @@ class _Loop:
             s.stale += 1
         worse = losses - s.lowest
         significantly = worse.size and worse.mean() > TOLERANCE * _standard_error(worse)
-        if self.schedule is not None or not significantly:
+        last = self.schedule is not None or isinstance(self.objective, Monitored)
+        if last or not significantly:
             s.keep()
 
     def _diverged(self, value: float, what: str = "loss") -> None:

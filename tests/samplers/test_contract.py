@@ -30,8 +30,8 @@ MADE = {
     "Alternating": lambda cls: cls(FreeField(4, m2=1.0), HMC()),
     "Independence": lambda cls: cls(FreeField(4, m2=1.0)),
     "ParallelTempering": lambda cls: cls(HeatBath(), betas=[0.2, 0.3]),
-    "TrajectoryTempering": lambda cls: cls(HeatBath(), [Ising(L=4, beta=0.2), ISING]),
     "SelfLearning": lambda cls: cls(MACHINE, n_sweeps=2),
+    "TrajectoryTempering": lambda cls: cls(HeatBath(), [Ising(L=4, beta=0.2), ISING]),
 }
 NAMES = [name for name in registry.__all__ if hasattr(getattr(registry, name), "bind")]
 
