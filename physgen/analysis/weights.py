@@ -22,8 +22,8 @@ below z errors too often (P. Hall, The Bootstrap and Edgeworth Expansion (1992),
 
 m equal draws that outweigh all others have :math:`\gamma = 1/\sqrt m`.  If the tail has no third
 moment (k > 1/3), the largest weights were not drawn, and the skewness that is seen is too small.
-Then log w is taken for normal, which gives :math:`\gamma = \mathrm{ess}^{-3/2} N^{-1/2}`: the
-effective share is known from the bulk of the weights.
+Then log w is taken for normal, and the effective share, which is known from the bulk of the
+weights, gives :math:`\gamma = (1/\mathrm{ess} + 2) \sqrt{(1/\mathrm{ess} - 1) / N}`.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def skewness(log_weight: Any) -> float:
 
 def skewness_of_normal_logs(share: float, n: int) -> float:
     """Return the skewness of the mean of n lognormal weights of this effective share."""
-    return share**-1.5 / math.sqrt(n)
+    return (1 / share + 2) * math.sqrt((1 / share - 1) / n)
 
 
 def tail(log_weight: Any) -> Tail:

@@ -115,6 +115,6 @@ def _untrusted_errors(log_w: np.ndarray) -> list[Alarm]:
 
 def _needed(share: float) -> int:
     """Return how many draws of this share have a mean that is hardly skewed; two digits."""
-    n = share**-3 / SKEWNESS_MAX**2
+    n = (weights.skewness_of_normal_logs(share, 1) / SKEWNESS_MAX) ** 2
     step = 10 ** max(int(math.log10(n)) - 1, 0)
     return math.ceil(n / step) * step
