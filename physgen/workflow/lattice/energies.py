@@ -49,7 +49,7 @@ def draw(context: Context, point: Learned) -> None:
 
 def _log_z(context: Context, point: Learned, model: Any) -> Any:
     """Return log Z of the model: exact where it can be, else bounds from both sides."""
-    from physgen.samplers.log_z import log_z_of
+    from physgen.samplers.log_z_of import log_z_of
 
     found = log_z_of(model, rng=context.stream("draw").child(point.stream, "log z"))
     return labelled(found, str(found.attrs["exactness"]), "the model")
