@@ -98,7 +98,7 @@ class DenoisingDiffusion:
         If the configurations are spins, or "mixed" is asked for without a force.
     """
 
-    loss_name, label, item, unit = "score_error", "score error", "configurations", "nat"
+    loss_name, label, item, unit = "score_loss", "score matching", "configurations", "nat"
     merits: Mapping[str, Callable[[np.ndarray], float]] = MappingProxyType({})
 
     def __init__(

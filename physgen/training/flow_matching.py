@@ -52,7 +52,7 @@ class FlowMatching:
         If the configurations are spins, or their shape is wrong.
     """
 
-    loss_name, label, item, unit = "velocity_error", "velocity error", "configurations", "1"
+    loss_name, label, item, unit = "velocity_loss", "flow matching", "configurations", "1"
     merits: Mapping[str, Callable[[np.ndarray], float]] = MappingProxyType({})
 
     def __init__(self, source: Any, samples: Any = None, validation_fraction: float = 0.1) -> None:

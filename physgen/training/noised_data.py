@@ -129,5 +129,7 @@ class NoisedData:
         if not self.has_force:
             return None
         target = problem(model, self.target)[1]
-        rows = [to_numpy(target.force(part.numpy().astype(np.float64))) for part in x.split(_AT_ONCE)]
+        rows = [
+            to_numpy(target.force(part.numpy().astype(np.float64))) for part in x.split(_AT_ONCE)
+        ]
         return torch.as_tensor(np.concatenate(rows).astype(np.float32)).flatten(1)

@@ -1,7 +1,7 @@
 r"""The output filters of a score network in closed form.
 
 The network :math:`N = \sum_j A_j \tanh(W_j \hat x)` is linear in its filters A, and these are one
-number a star of momenta: so the weighted squared error splits into one linear problem for each star
+number a star of momenta.  So the weighted squared error splits into a linear problem for each star
 s, with features :math:`f_k` (F numbers a mode) and goals :math:`g_k`,
 
 .. math:: (G_s + \rho \, \bar G_s) \, a_s = b_s , \qquad

@@ -1,10 +1,7 @@
-"""Densities that learn by regression on configurations, by the names of configs; loads no torch."""
+"""Regressions on configurations that train densities, by the names of configs; no torch here."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from importlib import import_module
-from types import MappingProxyType
 from typing import Any
 
 from physgen.core.checks import check_choice
@@ -12,13 +9,7 @@ from physgen.targets.configurations import Configurations
 
 __all__ = ["REGRESSIONS", "regression"]
 
-# name -> module of this package, and class
-REGRESSIONS: Mapping[str, str] = MappingProxyType(
-    {
-        "denoising-diffusion": "denoising_diffusion:DenoisingDiffusion",
-        "flow-matching": "flow_matching:FlowMatching",
-    }
-)
+REGRESSIONS = ("denoising-diffusion", "flow-matching")
 
 
 def regression(name: str, target: Any, configurations: Any, validation_fraction: float) -> Any:
@@ -27,7 +18,7 @@ def regression(name: str, target: Any, configurations: Any, validation_fraction:
     Parameters
     ----------
     name : str
-        A key of `REGRESSIONS`.
+        One of `REGRESSIONS`.
     target : Target or Configurations
     configurations : array (n, *event_shape) or None
         Of a target; Configurations are their own.
@@ -38,9 +29,12 @@ def regression(name: str, target: Any, configurations: Any, validation_fraction:
     InputError
         If the name is unknown, or the configurations do not suit the objective.
     """
-    path = REGRESSIONS[check_choice("objective", name, tuple(REGRESSIONS))]
-    module, cls = path.split(":")
+    check_choice("objective", name, REGRESSIONS)
     samples = None if isinstance(target, Configurations) else configurations
-    return getattr(import_module(f"physgen.training.{module}"), cls)(
-        target, samples, validation_fraction
-    )
+    if name == "flow-matching":
+        from physgen.training.flow_matching import FlowMatching
+
+        return FlowMatching(target, samples, validation_fraction)
+    from physgen.training.denoising_diffusion import DenoisingDiffusion
+
+    return DenoisingDiffusion(target, samples, validation_fraction)

@@ -215,7 +215,8 @@ def without_jacobian(model, monkeypatch):
         monkeypatch.setattr(type(model.velocity), "derivatives", derivatives)
     elif family == "score-model":
         monkeypatch.setattr(
-            "physgen.models.diffusion.score.applied", lambda y, at: (applied(y, at)[0], 0 * y[:, 0])
+            "physgen.models.diffusion.score.applied",
+            lambda y, at: (applied(y, at)[0], 0 * y[:, 0]),
         )
     elif family == "zuko-flow":
         monkeypatch.setattr(cls, "_log_scale", 0.0)

@@ -10,9 +10,9 @@ A filter from sites x to sites y depends on the displacement y - x up to reflect
 
 The sites y are those of x, with M = E; or the other sublattice of the even sites, with M the same
 waves on odd sites.  There M has a column of zeros for momenta whose wave vanishes on them, and
-:math:`\hat f_k` is then 0 as well.  Products of filters from x to y and back are diagonal in E, and
-:math:`\sum_k c_k M_{yk}^2 = \frac1n \sum_k c_k` for every y if c has the symmetries: traces need
-no matrices.
+:math:`\hat f_k` is then 0 as well.  Products of filters from x to y and back are diagonal in E,
+and :math:`\sum_k c_k M_{yk}^2 = \frac1n \sum_k c_k` for every y if c has the symmetries: traces
+need no matrices.
 """
 
 from __future__ import annotations

@@ -156,7 +156,7 @@ class Remainder(nn.Module):
         wide = [torch.cat(into, 2), torch.cat(out, 1), torch.cat(trace, 1)]
         rows = zip(*(t.unbind() for t in wide), strict=True)
         biases = [None] * len(weights) if self.bias is None else torch.cat(bias, 1).unbind()
-        return [Kernels(*row, b) for row, b in zip(rows, biases, strict=True)]
+        return [Kernels(i, o, t, b) for (i, o, t), b in zip(rows, biases, strict=True)]
 
     def _filter(self, p: int, kept: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         """Return the filters of a place in modes, (B, J, n)."""

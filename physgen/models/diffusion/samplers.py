@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
@@ -36,7 +35,7 @@ __all__ = ["SAMPLERS", "SPACINGS", "carried", "diffused", "times"]
 
 SAMPLERS = ("euler-maruyama", "frozen", "ancestral", "euler", "heun")
 SPACINGS = ("geometric", "uniform", "rho")
-LEAST = 0.1  # sigma / alpha below which a geometric grid is uniform in its square
+LEAST = 0.1  # sigma / alpha below which a geometric grid becomes uniform in time
 RHO = 7.0
 Score = Callable[[torch.Tensor, float], torch.Tensor]
 
@@ -57,7 +56,8 @@ def times(
     n_steps : int
         >= 1.
     spacing : {"geometric", "uniform", "rho"}
-        "geometric": :math:`\ln(\lambda^2 + \mathrm{least}^2)` is uniform, for any process;
+        "geometric": :math:`\ln(\lambda^p + \mathrm{least}^p)` is uniform, p = 2 where noise grows
+        like the root of t at first, else 1: times are then a smooth function of their number;
         "uniform" in t; "rho": :math:`\lambda^{1/7}` is uniform up to the last step.
     start : float, optional
         In (0, T]; by default T.
@@ -79,7 +79,9 @@ def times(
     if spacing == "uniform":
         return np.append(first * left[:-1], 0.0)
     if spacing == "geometric":
-        ratio = least * np.sqrt(np.expm1(left * math.log1p((top / least) ** 2)))
+        power = 2 if float(process.diffusion2(0.0)) > 0 else 1
+        grown = np.expm1(left * math.log1p((top / least) ** power))
+        ratio = least * grown ** (1 / power)
     else:
         share, low = np.arange(n) / max(n - 1, 1), min(least, top) ** (1 / RHO)
         high = top ** (1 / RHO)

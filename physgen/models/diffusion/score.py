@@ -42,7 +42,8 @@ from physgen.core.random import Stream, as_stream
 from physgen.models.configurations import as_tensor, field_size, normal, normal_log_prob
 from physgen.models.diffusion.filters import Filters
 from physgen.models.diffusion.network import Kernels, Remainder, applied
-from physgen.models.diffusion.process import Process, process_of, schedule_of
+from physgen.models.diffusion.process import Process, schedule_of
+from physgen.models.diffusion.processes import process_of
 from physgen.models.diffusion.samplers import diffused, times
 from physgen.models.geometry import Geometry, LatticeModel
 from physgen.models.runge_kutta import NODES, State, step

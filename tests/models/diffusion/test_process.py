@@ -5,16 +5,8 @@ import pytest
 from helpers.statistics import within
 
 from physgen.core.errors import InputError
-from physgen.models.diffusion.process import (
-    OU,
-    PROCESSES,
-    VE,
-    VP,
-    Linear,
-    prior_mismatch,
-    process_of,
-    schedule_of,
-)
+from physgen.models.diffusion.process import prior_mismatch, schedule_of
+from physgen.models.diffusion.processes import OU, PROCESSES, VE, VP, Linear, process_of
 
 every_process = pytest.mark.parametrize("name", PROCESSES)
 
@@ -64,7 +56,9 @@ def test_it_begins_without_noise_and_knows_its_clock(name):
     t = inner_times(process)
     np.testing.assert_allclose(process.time_of(process.ratio(t)), t, rtol=1e-9)
     assert process.ratio(process.end) > 100
-    np.testing.assert_allclose(process.variance(t, 4.0), 4 * process.alpha(t) ** 2 + process.sigma(t) ** 2)
+    np.testing.assert_allclose(
+        process.variance(t, 4.0), 4 * process.alpha(t) ** 2 + process.sigma(t) ** 2
+    )
     assert process_of(process.spec) == process
     assert schedule_of(process).shape == (3, 33)
 

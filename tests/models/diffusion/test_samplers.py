@@ -8,7 +8,7 @@ from helpers.statistics import within
 from physgen import FreeField
 from physgen.core.errors import InputError
 from physgen.models.diffusion.predictions import KINDS, predicted, score_from
-from physgen.models.diffusion.process import OU, PROCESSES, process_of
+from physgen.models.diffusion.processes import OU, PROCESSES, process_of
 from physgen.models.diffusion.samplers import SAMPLERS, carried, diffused, times
 
 FIELD = FreeField(L=4, m2=0.3)
@@ -98,9 +98,7 @@ def test_draws_have_the_propagator_of_the_free_field():
 @every_process
 def test_log_q_of_heun_is_of_second_order_for_every_prediction(name):
     """Halved steps: a quarter of the error; four predictions, one number (T2)."""
-    # The line ends where two errors cancel; a shorter one shows the order.
-    process = process_of({"name": name} | ({"end": 0.9} if name == "linear" else {}))
-    x = normals(3) * C.sqrt()
+    process, x = process_of(name), normals(3) * C.sqrt()
     exact = -0.5 * (x * x / C).sum(1) - 0.5 * torch.log(2 * torch.pi * C).sum()
     top = law(process, process.end)
     found = {}
@@ -126,9 +124,7 @@ def test_a_flow_with_the_whole_of_g2_is_caught():
 
     sound, wrong = OU(), Wrong()
     start = law(sound, 5.0).sqrt()[None]
-    ends = [
-        diffused(p, exact_score(sound), start, times(p, 100))[0] ** 2 for p in (sound, wrong)
-    ]
+    ends = [diffused(p, exact_score(sound), start, times(p, 100))[0] ** 2 for p in (sound, wrong)]
     torch.testing.assert_close(ends[0], C, rtol=0.02, atol=0)
     assert float((ends[1] / C).max()) < 0.1  # all modes collapse
 
@@ -153,7 +149,9 @@ def test_a_start_before_the_end_has_the_law_of_its_time(name, share):
     if name == "linear" and share == 0.5:
         assert process.variance(0.5, 1.0) == 0.5
     x = normals(500) * size
-    end = diffused(process, lambda x, t: -x / float(process.variance(t)), x, times(process, 200, start=t))
+    end = diffused(
+        process, lambda x, t: -x / float(process.variance(t)), x, times(process, 200, start=t)
+    )
     torch.testing.assert_close(end, x / size, rtol=5e-3, atol=1e-6)
 
 

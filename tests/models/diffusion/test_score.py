@@ -13,7 +13,7 @@ from physgen import FreeField, Ising, Phi4, Stream, as_target, importance, model
 from physgen.core.errors import InputError
 from physgen.core.learning import Refinable, Stepped
 from physgen.models import Decimated
-from physgen.models.diffusion.process import OU, PROCESSES
+from physgen.models.diffusion.processes import OU, PROCESSES
 from physgen.models.diffusion.score import ScoreModel
 
 FREE = FreeField(L=4, m2=0.5)
