@@ -31,11 +31,11 @@ from physgen.core.checks import check_choice, check_finite, check_positive, chec
 from physgen.core.errors import InputError
 from physgen.models.diffusion.process import Process
 
-__all__ = ["SAMPLERS", "SPACINGS", "carried", "diffused", "times"]
+__all__ = ["LEAST", "SAMPLERS", "SPACINGS", "carried", "diffused", "times"]
 
 SAMPLERS = ("euler-maruyama", "frozen", "ancestral", "euler", "heun")
 SPACINGS = ("geometric", "uniform", "rho")
-LEAST = 0.1  # sigma / alpha below which a geometric grid becomes uniform in time
+LEAST = 0.2  # sigma / alpha below which a geometric grid becomes uniform in time
 RHO = 7.0
 Score = Callable[[torch.Tensor, float], torch.Tensor]
 

@@ -44,7 +44,7 @@ from physgen.models.diffusion.filters import Filters
 from physgen.models.diffusion.network import Kernels, Remainder, applied
 from physgen.models.diffusion.process import Process, schedule_of
 from physgen.models.diffusion.processes import process_of
-from physgen.models.diffusion.samplers import diffused, times
+from physgen.models.diffusion.samplers import LEAST, diffused, times
 from physgen.models.geometry import Geometry, LatticeModel
 from physgen.models.runge_kutta import NODES, State, step
 from physgen.targets.even import EvenTarget
@@ -350,6 +350,6 @@ class ScoreModel(LatticeModel):
         x = (y * law.sqrt().to(y)) @ self.modes.t() + float(
             self._process.alpha(start)
         ) * self.centre
-        grid = times(self._process, n_steps, spacing, start=start, least=DELTA * size)
+        grid = times(self._process, n_steps, spacing, start=start, least=LEAST * size)
         x = diffused(self._process, self.score, x, grid, method, generator)
         return x.reshape(n, *self.event_shape)
