@@ -13,7 +13,7 @@ velocity    :math:`v = \alpha' D +          :math:`2 (f x_t - v) / g^2`
 ==========  ==============================  ================================================
 
 All but the first are 0/0 without noise.  There they are asked at the time `LEAST_NOISE` instead,
-where the noise is 1e-3 of a field of size 1.
+where the noise is 3e-4 of a field of size 1.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from physgen.models.diffusion.process import Process
 __all__ = ["KINDS", "predicted", "score_from"]
 
 KINDS = ("score", "noise", "denoiser", "velocity")
-LEAST_NOISE = 1e-3  # of sigma / alpha
+LEAST_NOISE = 3e-4  # of sigma / alpha
 Field = Callable[[Any, float], Any]  # (x, t) -> an array of the shape of x
 
 
