@@ -50,7 +50,7 @@ def table_of_models():
     for name, row in FAMILIES.items():
         density = {"density": "yes", "energy": "up to log Z"}.get(row.kind, "no")
         solved = " (up to the error of the ODE solver, which is checked)" * (
-            row.path.endswith("EquivariantCNF")
+            row.path.endswith(("EquivariantCNF", "ScoreModel"))
         )
         works = "; ".join(dict.fromkeys(map(short, row.cites)))
         cls = row.path.split(":")[1]

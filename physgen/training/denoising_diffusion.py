@@ -7,14 +7,18 @@ action):
 
 .. math:: s = -E[z] / \lambda \qquad\text{and}\qquad s = -E[\partial S(x_0)] .
 
-The first has infinite variance where :math:`\lambda \to 0`, the second where the noise is strong.
-Their mixture with weights :math:`1 - \gamma` and :math:`\gamma`, mode by mode, has no noise left
-in it at all:
+The first has infinite variance where :math:`\lambda \to 0`; the second keeps the variance of the
+force, in which the slow modes drown.  Mixed with weights :math:`1 - c` and c, mode by mode, they
+regress on
 
-.. math:: N(x, \lambda) = E[\, \partial S(x_0) - C^{-1} x_0 \,|\, x \,] .
+.. math:: N \leftarrow \kappa \, \big( \partial S(x_0) - C^{-1} x_0 \big)
+          + (1 - \kappa) \, \big( z / \lambda - C^{-1} x_0 \big) , \qquad c = \kappa \gamma .
 
-With "mixed" the network regresses on this, with "noise" on :math:`z / \lambda - C^{-1} x_0`, which
-needs no action.  Both have the same optimum.  The loss of an item is
+With kappa = 1 no noise z is left at all.  The variance given x, about :math:`c^2 v + (c -
+\gamma)^2 / P` with :math:`v = \langle (\partial S)^2 \rangle - C^{-1}` of the force that is left
+and :math:`P = \gamma \lambda^2` of :math:`x_0`, is least at :math:`\kappa = 1 / (1 + v P)`: the
+force where noise is weak, the noise where it covers a mode.  This is "mixed".  "noise" is kappa =
+0, which needs no action.  All have the same optimum.  The loss of an item is
 
 .. math:: \mathcal L = \int d\lambda \, \lambda \, h \sum_k \gamma_k^2 (N_k - \hat N_k)^2 ,
 
@@ -218,8 +222,12 @@ class DenoisingDiffusion:
         seen = gamma * (clean + lam * z)
         if self.regression == "mixed":
             assert force is not None
+            v = self.data.force_power(q.modes).to(q.spectrum) * size**2 - 1 / c
+            v = v.clamp(min=0)
+            kappa = 1 / (1 + v * gamma * lam2)
             scale = root * gamma * (lam2 + DELTA**2).sqrt()
-            goal = scale * (-size * (force.to(q.dtype) @ q.modes) - clean / c)
+            pull = -size * (force.to(q.dtype) @ q.modes)
+            goal = scale * (kappa * (pull + v * gamma * lam * z) - clean / c)
         else:
             scale = root * gamma * lam
             goal = root * gamma * (z - lam * clean / c)

@@ -81,6 +81,7 @@ class NoisedData:
         )
         self.n_sites = math.prod(source.event_shape)
         self._parts: dict[tuple[bool, bool], Part] = {}
+        self._powers: dict[int, torch.Tensor] = {}
 
     @property
     def has_force(self) -> bool:
@@ -112,6 +113,23 @@ class NoisedData:
             x = torch.as_tensor(to_numpy(learned_part(model, x)))
             self._parts[key] = Part(x.flatten(1), self._forces(model, x))
         return self._parts[key]
+
+    def force_power(self, modes: torch.Tensor) -> torch.Tensor:
+        """Return the mean square of the force of training items in modes (sites, n), float64 (n,).
+
+        Raises
+        ------
+        InputError
+            If no such part was asked for before.
+        """
+        sites = len(modes)
+        if sites not in self._powers:
+            parts = [p for p in self._parts.values() if p.x.shape[1] == sites]
+            force = parts[0].force
+            assert force is not None
+            rows = [(f.double() @ modes.double().cpu()).square().sum(0) for f in force.split(4096)]
+            self._powers[sites] = torch.stack(rows).sum(0) / len(force)
+        return self._powers[sites]
 
     def batch(self, model: Any, index: np.ndarray, rng: Stream, device: Any) -> Part:
         """Return the items at these positions; `rng` flips them, where p is even."""
