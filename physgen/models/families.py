@@ -118,8 +118,9 @@ _RASTER = dict(
 _MACHINE = dict(n_epochs=200, batch_size=500, learning_rate=1e-2, clip_norm=None, ema_decay=0.99)
 
 # Slopes of energies are noisy: many small batches.  Losses are sums over sites, so no fixed clip.
+# On phi^4 16x16 near criticality a rate of 0.02 leaves half the error in S of 0.005.
 _ENERGY = dict(
-    n_epochs=20, batch_size=32, learning_rate=5e-3, clip_norm=None, beta2=0.99, ema_decay=0.99
+    n_epochs=20, batch_size=32, learning_rate=2e-2, clip_norm=None, beta2=0.99, ema_decay=0.99
 )
 
 # --- rows -------------------------------------------------------------------------------------
