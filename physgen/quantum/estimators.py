@@ -115,14 +115,13 @@ def estimate_observables(
         outcomes = data.outcomes
     if povm is None:
         raise InputError("povm must be given with an array of outcomes, got none")
-    L = None if tfim is None else tfim.L
     if not isinstance(outcomes, ShotFile):  # a ShotFile checks its own rows
         outcomes = povm.check_outcomes(outcomes)
     x: Any = outcomes
     if x.ndim != 2 or len(x) < 2 or x.shape[1] < 1:
         raise InputError(f"outcomes must be at least 2 shots of shape (n, L), got {x.shape}")
-    if L is not None and x.shape[1] != L:
-        raise InputError(f"outcomes must have shape (n, {L}), got {x.shape}")
+    if tfim is not None and x.shape[1] != tfim.L:
+        raise InputError(f"outcomes must have shape (n, {tfim.L}), got {x.shape}")
     ring = tfim is not None and tfim.boundary == "periodic"
     own = as_operators(operators, x.shape[1], "periodic" if ring else "open")
     # A TFIM has sums of its own for the energy; that of any other Hamiltonian is an operator.
