@@ -199,6 +199,7 @@ def test_a_step_changes_nothing_that_it_was_given():
     assert not torch.equal(one.carry["chains"], carry["chains"])
 
 
+@unequilibrated
 @pytest.mark.parametrize("stop_at", [1, 13])
 @pytest.mark.parametrize(
     "make",
@@ -304,6 +305,7 @@ def test_a_site_that_is_constant_in_the_data_is_named():
     assert result.history.attrs["warnings"] == result.warnings
 
 
+@unequilibrated
 def test_validation_watches_and_the_last_weights_are_the_result():
     objective = persistent()
     assert isinstance(objective, Objective)
