@@ -34,11 +34,14 @@ from physgen.core.checks import check_choice, check_finite, check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.learning import Carry, Loss, Remarks
 from physgen.core.random import Stream
+from physgen.samplers.loop.memory import check_memory
 from physgen.training import mixing
 from physgen.training.contrast import PATIENCE, Contrast, is_even
 from physgen.training.from_data import as_input
 
 __all__ = ["ContrastiveDivergence", "PersistentContrastiveDivergence"]
+
+COPIES = 6  # chains and their reference: of this step, of the next, and of the best weights
 
 
 class ContrastiveDivergence(Contrast):
@@ -181,8 +184,17 @@ class PersistentContrastiveDivergence(Contrast):
         self.reinit = float(reinit)
 
     def begin(self, model: Any, rng: Stream) -> Carry:
-        """Return the first chains, and the step size of their moves."""
+        """Return the first chains, and the step size of their moves.
+
+        Raises
+        ------
+        InputError
+            If model and data differ, or the chains do not fit in memory.
+        """
         super().begin(model, rng)
+        each = self.n_sites * self.samples.train.element_size()
+        needed = COPIES * self.n_chains * each
+        check_memory(needed, f"n_chains = {self.n_chains} in the carry of a fit", "take fewer")
         chains = self._begun(model, self.n_chains, rng.child("chains"), self.start)
         return {"chains": chains, **mixing.begun(chains), **self._first_moves()}
 

@@ -375,6 +375,11 @@ def test_numbers_out_of_range_are_refused(options, told):
         persistent(**{"k": 1, **options})
 
 
+def test_more_chains_than_memory_are_refused():
+    with pytest.raises(InputError, match=r"n_chains = 10000000000000 in the carry .* take fewer"):
+        persistent(n_chains=10**13).begin(field_model(), Stream(1))
+
+
 def test_own_moves_have_temperature_one():
     with pytest.raises(InputError, match="needs temperature 1, got 2"):
         persistent(ring_data(), temperature=2.0).begin(ExactRing(4), Stream(1))
