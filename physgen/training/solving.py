@@ -13,7 +13,7 @@ import xarray as xr
 from physgen.core.errors import InputError, InterruptedRunError
 from physgen.core.random import Stream
 from physgen.training.progress import Progress
-from physgen.training.result import FitResult
+from physgen.training.result import FitResult, held_out_name
 from physgen.training.settings import FitSettings
 from physgen.training.state import FitState
 
@@ -95,7 +95,7 @@ def _told(objective: Any, history: xr.Dataset, floor: float | None) -> Progress:
         item=objective.item,
         unit=objective.unit,
         train_loss=last[f"train_{objective.loss_name}"],
-        validation_loss=last[f"validation_{objective.loss_name}"],
+        validation_loss=last[held_out_name(objective)],
         merits={name: last[name] for name in objective.merits},
         entropy_floor=floor,
         samples_per_second=math.inf,
