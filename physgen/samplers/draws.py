@@ -56,7 +56,7 @@ from physgen.targets.own import whole_target
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["draws_of"]
+__all__ = ["draws_of", "log_weights_of"]
 
 _CHAINS = GROUPS
 _AT_ONCE = 2**13
@@ -216,14 +216,7 @@ def _weighted_chains(
     """Return Markov chains of the model, weighted for the target."""
     functions: dict[str, Any] = dict(observables)
     if target is not None:
-        check_fit(model.event_shape, target)
-
-        def log_weight(x: np.ndarray) -> np.ndarray:
-            x = x.astype(narrow, copy=False)
-            return to_numpy(model.action(x)) - to_numpy(target.action(x))
-
-        narrow = {"spins": np.int8, "outcomes": np.uint8}.get(target.support.kind)
-        functions["log_weight"] = log_weight
+        functions["log_weight"] = log_weights_of(model, target)
     ds = chains(observables=functions)
     if target is None:
         return _with_units(ds.assign_attrs(exactness_for="the model"), observables)
@@ -235,6 +228,24 @@ def _weighted_chains(
     share = float(ds["log_weight"].attrs["ess"]) / ds["log_weight"].size
     log_w = ds["log_weight"].transpose("chain", "draw").values
     return _weighted(ds.assign_attrs(own), log_w, share, ess_floor)
+
+
+def log_weights_of(model: Any, target: Target) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the function x -> S_m(x) - S(x), the log weight of draws of a model for a target.
+
+    Raises
+    ------
+    InputError
+        If the model draws other configurations than those of the target.
+    """
+    check_fit(model.event_shape, target)
+    dtype = {"spins": np.int8, "outcomes": np.uint8}.get(target.support.kind, np.float64)
+
+    def log_weight(x: np.ndarray) -> np.ndarray:
+        x = x.astype(dtype, copy=False)
+        return to_numpy(model.action(x)) - to_numpy(target.action(x))
+
+    return log_weight
 
 
 def _weighted(ds: xr.Dataset, log_w: np.ndarray, share: float, ess_floor: float) -> xr.Dataset:

@@ -13,6 +13,8 @@ from the middle of the schedule (docs/recipe.md).
 The objective orders epoch e by ``rng.child("shuffle").at(e)``, and step t hands it
 ``rng.child("loss").at(t)``: no random state is stored.  What it has to keep it *carries* from step
 to step, in the state of the fit.  So a resumed fit repeats the uninterrupted one bit for bit.
+
+Where the minimum has a closed form (:class:`~physgen.core.learning.Solvable`) no step is taken.
 """
 
 from __future__ import annotations
@@ -30,13 +32,14 @@ import torch
 import xarray as xr
 
 from physgen.core.errors import InputError, InterruptedRunError, TrainingDivergedError
-from physgen.core.learning import Annealed, Objective
+from physgen.core.learning import Annealed, Monitored, Objective, Solvable
 from physgen.core.random import Stream, as_stream
 from physgen.training.budget import Clock, affordable_steps, too_few_steps
 from physgen.training.default_settings import default_settings
 from physgen.training.progress import Progress, Reporter
-from physgen.training.result import FitResult
+from physgen.training.result import FitResult, remarks_of
 from physgen.training.settings import FitSettings, Schedule, parse_seconds
+from physgen.training.solving import solved
 from physgen.training.state import FitState
 from physgen.training.stepped import resolve
 
@@ -58,6 +61,7 @@ def fit(
     on_checkpoint: Callable[[xr.Dataset, xr.Dataset], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    on_average: Callable[[int, Any], None] | None = None,
 ) -> FitResult:
     """Train `model` on `objective` and return it with the weights that validation keeps.
 
@@ -73,7 +77,7 @@ def fit(
         Order of the items, and randomness of the objective.
     budget : str, optional
         CPU time, e.g. "60s", instead of the length in the settings; too short a one warns.  What
-        the first step compiles is not counted.
+        the first step compiles is not counted.  A solution in closed form needs none.
     schedule : Schedule, optional
         Follow an earlier fit, instead of `settings` and validation: a refit that stopped at
         another step would show a difference that does not come from the data.
@@ -89,6 +93,9 @@ def fit(
         only time a budget leave nothing to checkpoint.
     on_progress : callable(Progress), optional
         Called about five times a second.
+    on_average : callable(step, model), optional
+        Called at powers of two and at every validation, with the averaged weights in a model that
+        it must not change, e.g. a :class:`~physgen.training.trajectory.Trajectory`.
 
     Returns
     -------
@@ -105,11 +112,15 @@ def fit(
         If `resume_from` belongs to another model or objective, `patience` is given without
         held-out items, or there are no `settings` and the model's family has no recipe.
     """
-    settings = settings or default_settings(model)
     should_stop = should_stop or (lambda: False)
+    if isinstance(objective, Solvable) and objective.solves(model):
+        hooks = (on_checkpoint, should_stop, on_progress, entropy_floor)
+        return solved(model, objective, as_stream(rng), resume_from, *hooks)
+    settings = settings or default_settings(model)
     if budget is not None:
         settings = replace(settings, n_epochs=None, budget=budget)
     loop = _Loop(model, objective, settings, as_stream(rng), schedule)
+    loop.on_average = on_average
     if loop.settings.patience is not None and objective.n_validation == 0:
         raise InputError(
             "patience needs held-out items, got an objective that holds none out; give it some "
@@ -150,7 +161,11 @@ def fit(
     checkpoint()
     reporter.report(final=True)
     model.load_state_dict(loop.state.best)
-    said = too_few_steps(None if schedule else loop.settings.budget, loop.state.n_steps)
+    remarks = remarks_of(objective, loop.state.best_carry)
+    if remarks.settings or hasattr(model, "trained_by"):
+        model.trained_by = dict(remarks.settings)
+    short = too_few_steps(None if schedule else loop.settings.budget, loop.state.n_steps)
+    said = "\n".join(filter(None, (short, remarks.warnings)))
     if said and on_checkpoint is None:
         warnings.warn(said, stacklevel=2)  # a run keeps it with the history instead
     return FitResult(
@@ -183,6 +198,7 @@ class _Loop:
         self.state = FitState(model, settings, n_steps, objective)
         self.clock = Clock(None, 0.0, 0, n_steps, 0.0)
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
+        self.on_average: Callable[[int, Any], None] | None = None
 
     @property
     def finished(self) -> bool:
@@ -249,7 +265,11 @@ class _Loop:
         objective = self.objective
         if isinstance(objective, Annealed):
             objective = objective.at(s.step / s.n_steps)
-        loss = objective.loss(s.model, index, self.rng.child("loss").at(s.step), s.carry)
+        try:
+            loss = objective.loss(s.model, index, self.rng.child("loss").at(s.step), s.carry)
+        except TrainingDivergedError:  # its chains froze
+            s.fall_back()
+            raise
         value = float(loss.value.detach())
         if not math.isfinite(value):
             self._diverged(value)
@@ -270,6 +290,8 @@ class _Loop:
         due = s.step % every == 0 or s.step == self.last_step
         if due or s.step.bit_count() == 1:  # powers of two: weights change fast at first
             resolve(s, self.rng.child("steps").at(s.step), self.in_time)
+            if self.on_average is not None:
+                self.on_average(s.step, s.average)
         if due:
             self._validate()
 
@@ -300,7 +322,8 @@ class _Loop:
             s.stale += 1
         worse = losses - s.lowest
         significantly = worse.size and worse.mean() > TOLERANCE * _standard_error(worse)
-        if self.schedule is not None or not significantly:
+        last = self.schedule is not None or isinstance(self.objective, Monitored)
+        if last or not significantly:
             s.keep()
 
     def _diverged(self, value: float, what: str = "loss") -> None:

@@ -35,7 +35,12 @@ def test_names_follow_from_classes():
 
 def test_what_a_config_cannot_hold_is_left_out():
     """A density, another sampler, a ladder: these have no default that is a number or a text."""
-    for cls in (samplers.Independence, samplers.Alternating, samplers.ParallelTempering):
+    for cls in (
+        samplers.Independence,
+        samplers.Alternating,
+        samplers.ParallelTempering,
+        samplers.TrajectoryTempering,
+    ):
         assert registry.settings_of(cls) is None
     assert registry.settings_of(samplers.HeatBath) == {
         "rng": "philox",

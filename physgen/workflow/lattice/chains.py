@@ -12,15 +12,18 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from physgen.core.declared import declared
 from physgen.core.errors import InterruptedRunError, NonFiniteActionError
+from physgen.lattice.hypercubic import Hypercubic
 from physgen.samplers.loop.checkpoint import chain_statistics
 from physgen.samplers.loop.diagnostics import check
 from physgen.samplers.loop.progress import Progress
 from physgen.samplers.loop.recording import KEPT, unpack_configurations
 from physgen.samplers.run import blocks
+from physgen.targets.configurations import SYMMETRIES, Configurations
 from physgen.workflow.context import Context
 from physgen.workflow.labels import with_units
-from physgen.workflow.lattice.generators import Chains
+from physgen.workflow.lattice.generators import Chains, ModelChains
 from physgen.workflow.lattice.packing import pack, unpack
 from physgen.workflow.lattice.points import Scan
 from physgen.workflow.lattice.progress import Meter
@@ -29,7 +32,15 @@ if TYPE_CHECKING:
     import numpy as np
     import xarray as xr
 
-__all__ = ["BLOCK_SECONDS", "CHECKPOINT", "configurations", "draw", "is_complete", "read"]
+__all__ = [
+    "BLOCK_SECONDS",
+    "CHECKPOINT",
+    "as_data",
+    "configurations",
+    "draw",
+    "is_complete",
+    "read",
+]
 
 CHECKPOINT = "checkpoint"
 BLOCK_SECONDS = 1.0  # how much of the work a signal may lose
@@ -56,6 +67,25 @@ def configurations(context: Context, group: str) -> np.ndarray:
     return kept.values.reshape(-1, *kept.shape[2:])
 
 
+def as_data(context: Context, point: Chains) -> Configurations:
+    """Return the configurations of a point without their action, as an energy learns from them."""
+    kept = unpack_configurations(context.store.read(point.group)).transpose("chain", "draw", ...)
+    about = declared(point.target)
+    known = isinstance(about.lattice, Hypercubic) and about.lattice.shape == kept.shape[2:]
+    return Configurations(
+        kept.values,
+        chains=True,
+        support=point.target.support.kind,
+        boundary=about.lattice.boundary if known else None,
+        symmetries=[s for s in about.symmetries if s in SYMMETRIES and (known or s == "z2")],
+    )
+
+
+def _is_learnt_from(context: Context, point: Chains) -> bool:
+    """Whether models are trained and judged on the configurations of a point."""
+    return bool(context.config.model) and not isinstance(point, ModelChains)
+
+
 def draw(context: Context, point: Chains, index: int, meter: Meter) -> None:
     """Draw what the run file lacks of a point.
 
@@ -72,17 +102,16 @@ def draw(context: Context, point: Chains, index: int, meter: Meter) -> None:
         context.reporter.sampled(meter.read(index, now))
 
     pending = _Pending(context, point)
-    observables = Scan(context.config).observables(point.target)
     work = blocks(
         point.make(),
-        point.target,
+        point.sampled,
         n_chains=sampler.n_chains,
         n_draws=sampler.n_draws,
         thin=sampler.thin,
         warmup=sampler.warmup,
         rng=context.stream("sample").child(point.stream),
-        observables=None if observables is None else list(observables),
-        keep=KEPT if context.config.model else None,  # models are trained and judged on them
+        observables=point.observables(Scan(context.config).observables(point.target)),
+        keep=KEPT if _is_learnt_from(context, point) else None,
         quiet=True,  # one bad point must not end a scan: it is flagged instead
         progress=told,
         checkpoint=pending.checkpoint,
@@ -155,6 +184,8 @@ class _Pending:
         whole = whole.assign(chain_statistics(self.checkpoint).data_vars)
         whole = check(whole.assign_attrs(warmup=self.checkpoint.attrs["record"]), quiet=True)
         marked = whole.assign_attrs(complete=1, label=point.label, exactness_for="the target")
+        if point.exactness is not None:
+            marked.attrs["exactness"] = point.exactness
         return with_units(pack(marked, point.target))
 
 

@@ -10,80 +10,28 @@ identifies a run, is in :mod:`physgen.workflow.sections`.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from physgen.core.checks import is_mapping
 from physgen.workflow.lattice.data_section import DataSection
-from physgen.workflow.lattice.methods import checked_settings
 from physgen.workflow.lattice.model_section import (
+    ENERGY_GOALS,
     ImportanceSection,
     ModelSection,
     TrainSection,
     with_common_training,
 )
-from physgen.workflow.sections import (
-    Count,
-    Draws,
-    JobConfig,
-    Label,
-    Positive,
-    Section,
-    Text,
-    rule,
-)
+from physgen.workflow.lattice.sampler_section import SamplerSection
+from physgen.workflow.sections import JobConfig, Positive, Section, rule
 from physgen.workflow.target.section import TargetSection
 
-__all__ = ["Config", "SampleSection", "SamplerSection", "SmcSection", "ValidateSection"]
+__all__ = ["Config", "SampleSection", "SmcSection", "ValidateSection"]
 
-Warmup = Annotated[
-    Literal["auto"] | Annotated[int, Field(ge=0)], rule("'auto' or an integer >= 0 (of draws)")
-]
 SMC = "smc"  # the label of sequential Monte Carlo
 DATA = "data"  # the label of given configurations
 _LEARNED = ("model", "train", "importance", "smc")  # sections that a scan by chains lacks
-
-
-class SamplerSection(Section):
-    """One algorithm, its own settings, and how long its chains are.
-
-    Attributes
-    ----------
-    name
-        Algorithm; auto: the one that suits the target.
-    label
-        Name in tables; the algorithm if left out.
-    n_chains
-        Chains that run side by side.
-    n_draws
-        Draws that each chain keeps.
-    thin
-        Steps between draws.
-    warmup
-        Steps before the first draw; auto: until tests of convergence pass.
-    """
-
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
-
-    name: Text
-    label: Label = ""
-    n_chains: Count = 64
-    n_draws: Draws = 1000
-    thin: Count = 1
-    warmup: Warmup = "auto"
-
-    @model_validator(mode="before")
-    @classmethod
-    def _settings(cls, values: Any) -> Any:
-        """Check what the algorithm is told, and fill in its defaults."""
-        if not is_mapping(values) or not isinstance(values.get("name"), str):
-            return values
-        return checked_settings(values, reserved=[name for name in cls.model_fields])
-
-    def settings(self) -> dict[str, Any]:
-        """Return the settings of the algorithm itself."""
-        return dict(self.model_extra or {})
 
 
 class SmcSection(Section):
@@ -183,7 +131,7 @@ class Config(JobConfig):
             )
         for model in self.model:
             for key, value in (("on", model.train.on), ("objective", model.train.objective)):
-                if value not in ("auto", "configurations"):
+                if value not in ("auto", "configurations", *ENERGY_GOALS):
                     raise ValueError(
                         f"[train] {key} = {value!r} needs an action, and [data] holds "
                         f"configurations without one; remove {key}"
@@ -230,14 +178,18 @@ class Config(JobConfig):
 
     @model_validator(mode="after")
     def _configurations_come_from_chains(self) -> Config:
+        if self.data is not None or self.sampler:
+            return self
         for model in self.model:
-            given = model.train.on == "configurations"
-            if self.data is not None:
-                return self
-            if (given or model.train.objective in ("forward-kl", "mixed-kl")) and not self.sampler:
-                what = (
-                    "on = 'configurations'" if given else f"objective = {model.train.objective!r}"
-                )
+            train = model.train
+            what = (
+                f"family {model.family!r}"
+                if model.is_energy
+                else "on = 'configurations'"
+                if train.on == "configurations"
+                else f"objective = {train.objective!r}"
+            )
+            if model.needs_configurations:
                 raise ValueError(
                     f"[train] {what} needs configurations, which the first [[sampler]] draws; "
                     "add one, e.g. name = 'auto'"
@@ -276,8 +228,10 @@ class Config(JobConfig):
             del table["data"]["observables"]
         # How often to checkpoint changes no number; what all models have is in each of them.
         del table["sample"], table["train"]
-        for model in table["model"]:
+        for section, model in zip(self.model, table["model"], strict=True):
             del model["train"]["checkpoint_every"]
+            if not section.is_energy:
+                del model["chains"]
         if not self.model:
             for section in _LEARNED:
                 if section in table and not (section == SMC and self.smc is not None):

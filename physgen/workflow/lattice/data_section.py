@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from physgen.catalogue import System
 from physgen.core.errors import InputError
 from physgen.observables.shelf import SHELF
+from physgen.samplers.loop.recording import KEPT
 from physgen.targets.configurations import SYMMETRIES, Configurations
 from physgen.workflow.files import check_digest
 from physgen.workflow.sections import Flag, PathText, Section, Text, one_of, rule
@@ -37,7 +38,8 @@ class DataSection(Section):
     sha256
         SHA-256 of the file; with it the run is refused where the file has changed.
     array
-        Name of the array in a file that holds several.
+        Name of the array in a file that holds several; left out: the only one, or
+        "configurations", as runs of physgen call it.
     chains
         Whether the first axis counts independent chains.
     support
@@ -151,6 +153,8 @@ def _chosen(path: Path, known: list[str], name: str | None) -> str:
     if name is None and len(known) == 1:
         return known[0]
     plain = {each.strip("/"): each for each in known}
+    if name is None and KEPT in plain:
+        return plain[KEPT]
     if name is None or name.strip("/") not in plain:
         raise InputError(
             f"array must be the name of one of the arrays of {path.name}, "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from physgen.analysis import weights
 from physgen.core.declared import declared, site_shape
 from physgen.samplers import estimates
 from physgen.workflow.context import Context
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "crossings_of",
+    "drawn",
     "estimate",
     "least",
     "log_z",
@@ -40,6 +42,8 @@ def read(context: Context, point: Generator) -> xr.Dataset:
     """Return what a point drew, without configurations."""
     if isinstance(point, Chains | Given):
         return chains.read(context, point.group)
+    if isinstance(point, Learned) and point.section.is_energy:
+        return chains.read(context, f"{point.group}/draws")
     return context.store.read(
         f"{point.group}/draws" if isinstance(point, Learned) else point.group
     )
@@ -49,6 +53,8 @@ def estimate(point: Generator, draws: xr.Dataset) -> dict[str, float]:
     """Return the estimates of a point, each with its error, and its figures of merit."""
     if isinstance(point, Chains | Given):
         return _of_chains(draws)
+    if isinstance(point, Learned) and point.section.is_energy:
+        return _of_energy(draws)
     if isinstance(point, Learned):
         weighted = "log_z" in draws
         return _of_weights(draws, point.target) if weighted else _of_draws(draws)
@@ -100,6 +106,25 @@ def _of_chains(draws: xr.Dataset) -> dict[str, float]:
     if "acceptance_rate" in draws:
         row["acceptance_rate"] = float(draws["acceptance_rate"].mean())
     return row
+
+
+def _of_energy(draws: xr.Dataset) -> dict[str, float]:
+    """Return the estimates of the chains of an energy, and how well weights could correct them.
+
+    The numbers are those of the model; a share near 1 says that its action is the true one.
+    """
+    row = _of_chains(draws.drop_vars("log_weight", errors="ignore"))
+    if "log_weight" in draws:
+        log_w = draws["log_weight"].transpose("chain", "draw").values
+        row |= {"ess_share": weights.ess(log_w), "k_hat": weights.pareto_k(log_w)}
+    return row
+
+
+def drawn(context: Context, points: Iterable[Learned]) -> str:
+    """Return one line: how well the draws of every model are weighed."""
+    shares = [estimate(point, read(context, point)).get("ess_share", math.nan) for point in points]
+    known = [f"{share:.3f}" for share in shares if math.isfinite(share)]
+    return f"effective share {', '.join(known)}" if known else "draws without weights"
 
 
 def _of_weights(draws: xr.Dataset, target: Any) -> dict[str, float]:

@@ -8,14 +8,16 @@ from functools import cached_property
 from typing import Any
 
 from physgen.core.checks import key_remedy
+from physgen.core.declared import declared
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
+from physgen.observables.shelf import functions_of
 from physgen.targets.configurations import Configurations
-from physgen.workflow.lattice.config import SamplerSection
 from physgen.workflow.lattice.methods import AUTO, make, usual
 from physgen.workflow.lattice.model_section import ModelSection
+from physgen.workflow.lattice.sampler_section import SamplerSection
 
-__all__ = ["Annealed", "Chains", "Generator", "Given", "Learned", "Place"]
+__all__ = ["Annealed", "Chains", "Generator", "Given", "Learned", "ModelChains", "Place"]
 
 # Arguments of a family's class that follow from the target, or are decided by other keys.
 _RESERVED = ("rng", "shape", "boundary", "halved", "net", "begin_from", "components")
@@ -105,17 +107,62 @@ class Chains(Generator):
 
     section: SamplerSection
 
+    @property
+    def sampled(self) -> Any:
+        """What the chains sample."""
+        return self.target
+
+    @property
+    def exactness(self) -> str | None:
+        """What the draws are for the target; None: what the algorithm says."""
+        return None
+
+    def observables(self, named: Any) -> Any:
+        """Return what the chains measure, given the names in a config; None: what is usual."""
+        return None if named is None else list(named)
+
     def make(self) -> Any:
         """Return the sampler."""
-        name = usual(self.target) if self.section.name == AUTO else self.section.name
+        name = usual(self.sampled) if self.section.name == AUTO else self.section.name
         return make(name, self.section.settings())
 
     def bind(self) -> Any:
         """Return the bound sampler; raise :class:`InputError` if it cannot sample the target."""
         try:
-            return self.make().bind(self.target)
+            return self.make().bind(self.sampled)
         except InputError as error:
             raise InputError(f"[sampler] {self.text}: {error}") from None
+
+
+@dataclass(frozen=True)
+class ModelChains(Chains):
+    """Markov chains of a learned energy, measured as its target is, and weighed for it.
+
+    Attributes
+    ----------
+    model : EnergyModel
+    """
+
+    model: Any
+
+    @property
+    def sampled(self) -> Any:
+        """What the chains sample."""
+        return self.model
+
+    @property
+    def exactness(self) -> str | None:
+        """What the draws are for the target: the energy is not its action."""
+        return "approximate"
+
+    def observables(self, named: Any) -> Any:
+        """Return what is measured of the target, and the log weight where its action is known."""
+        from physgen.samplers.draws import log_weights_of
+
+        functions = dict(functions_of(self.target, named) or declared(self.target).observables)
+        if not isinstance(self.target, Configurations):
+            functions["log_weight"] = log_weights_of(self.model, self.target)
+        return functions
 
 
 @dataclass(frozen=True)
@@ -151,6 +198,11 @@ class Learned(Generator):
             raise InputError(f"[model] {self.text}: {error}") from None
         return model.to(section.train.device)
 
+    def chains(self, model: Any) -> ModelChains:
+        """Return the chains of the trained model, which is an energy."""
+        group, section = f"{self.group}/draws", self.section.chains
+        return ModelChains(self.label, group, self.place, self.text, section, model)
+
     def _check(self, options: Mapping[str, Any]) -> None:
         """Refuse arguments that the class of the family does not take from a config."""
         from physgen.models import families
@@ -169,6 +221,9 @@ class Learned(Generator):
         """Return the objective of the fit; `configurations` of the target where it needs them."""
         from physgen.training import ForwardKL, MaximumLikelihood, MixedKL
 
+        if self.section.is_energy:
+            return self._of_energies(configurations)
+
         fraction, goal = self.section.train.validation_fraction, self.section.train.objective
         if isinstance(self.target, Configurations):
             return MaximumLikelihood(self.target, fraction)
@@ -179,6 +234,19 @@ class Learned(Generator):
                 return self._reverse(rng)
             forward = ForwardKL(self.target, configurations, fraction)
             return forward if goal == "forward-kl" else MixedKL(self._reverse(rng), forward)
+        except InputError as error:
+            raise InputError(f"[train] {self.text}: {error}") from None
+
+    def _of_energies(self, data: Any) -> Any:
+        """Return the objective of an energy, which knows configurations and no action."""
+        from physgen.models.families import family
+        from physgen.training.energy_objectives import energy_objective
+
+        source = self.target if isinstance(self.target, Configurations) else data
+        name, train = self.section.train.objective, self.section.train
+        name = family(self.family).objective if name == "auto" else name
+        try:
+            return energy_objective(name, source, validation_fraction=train.validation_fraction)
         except InputError as error:
             raise InputError(f"[train] {self.text}: {error}") from None
 

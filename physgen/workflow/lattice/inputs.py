@@ -41,7 +41,7 @@ def check(config: Config) -> None:
             check_memory(int(8 * held), what, "lower them under [sampler]")
         for each in scan.learned(place):
             each.model(Stream(config.seed))
-            if config.data is not None or not each.section.train.needs_configurations:
+            if config.data is not None or not each.section.needs_configurations:
                 each.objective(None, Stream(config.seed))
         for _ in scan.annealed(place):
             check_path(place.target)

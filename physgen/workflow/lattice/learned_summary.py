@@ -18,7 +18,16 @@ from physgen.workflow.target.quantities import head
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["NOTES", "figures", "number", "quantities_table", "tables", "warnings"]
+__all__ = [
+    "NOTES",
+    "axes",
+    "figures",
+    "number",
+    "quantities_table",
+    "tables",
+    "warnings",
+    "where",
+]
 
 NOTES = (
     "log Z is absolute: no path of couplings is integrated. Errors are one standard error, pulls "
@@ -50,10 +59,10 @@ def figures(found: tuple[Table, ...]) -> dict[str, str]:
         strong = [k for k, column in enumerate(table.columns) if column.kind == "strong"]
         names = [k for k in range(min(strong)) if table.columns[k].kind != "text"]
         for row in table.rows:
-            where = " ".join(row[k] for k in names)
+            at = " ".join(row[k] for k in names)
             for k in strong:
                 name = table.columns[k].head.replace("\n", " ")
-                numbers[f"{where} {name}".strip()] = row[k]
+                numbers[f"{at} {name}".strip()] = row[k]
     return numbers
 
 
@@ -64,7 +73,7 @@ def warnings(scan: Scan, grid: xr.Dataset) -> Iterator[str]:
     for place in scan.places():
         for point in scan.learned(place):
             share = float(_at(grid, point.label, place)["ess_share"])
-            if share < POOR:
+            if share < POOR and not point.section.is_energy:
                 yield f"{point.text}: an effective share of {share:.2g} is poor; train longer"
 
 
@@ -74,7 +83,7 @@ def quantities_table(scan: Scan, grid: xr.Dataset, side_by_side: xr.Dataset | No
     beside = [Column("exact"), Column("pull from\nexact")] if exact else []
     several = side_by_side is not None
     columns = [
-        *_axes(scan),
+        *axes(scan),
         Column("quantity", "name"),
         Column("generator", "name"),
         Column("value", "strong", "model"),
@@ -98,7 +107,7 @@ def quantities_table(scan: Scan, grid: xr.Dataset, side_by_side: xr.Dataset | No
                     cells.append(number(_known(at, f"{name}_pull"), "+.1f"))
                 if name in MAIN:
                     main.append(len(rows))
-                rows.append((*_where(scan, place), *cells))
+                rows.append((*where(scan, place), *cells))
     shown = tuple(range(len(rows))) if len(rows) <= TERMINAL_ROWS else tuple(main)
     return Table("Observables", tuple(columns), tuple(rows), (), shown)
 
@@ -110,7 +119,7 @@ def _free_energies(
     # Where log Z is known, pulls from it say more than pulls from another generator.
     several = side_by_side is not None and not exact and "log_z" in quantities(grid)
     columns = (
-        *_axes(scan),
+        *axes(scan),
         Column("generator", "name"),
         Column("log Z", "strong", "model"),
         *([Column("log Z\nexact"), Column("pull from\nexact")] if exact else []),
@@ -125,12 +134,13 @@ def _free_energies(
     rows: list[tuple[str, ...]] = []
     for place in scan.places():
         V = int(grid["n_sites"][place.at[0]])
-        for point in (*scan.learned(place), *scan.annealed(place)):
+        densities = (p for p in scan.learned(place) if not p.section.is_energy)
+        for point in (*densities, *scan.annealed(place)):
             at = _at(grid, point.label, place)
             log_z, error = (_known(at, name) for name in ("log_z", "log_z_error"))
             known = [_known(at, "log_z_exact"), _known(at, "log_z_pull")]
             rows.append((
-                *_where(scan, place), point.label,
+                *where(scan, place), point.label,
                 "refused" if math.isnan(log_z) else format_estimate(log_z, error),
                 *([number(known[0], ".5f"), number(known[1], "+.1f")] if exact else []),
                 *([number(_pull(side_by_side, "log_z", point.label, place), "+.1f")]
@@ -148,12 +158,14 @@ def _free_energies(
     return Table("Free energy", columns, tuple(rows), notes)
 
 
-def _axes(scan: Scan) -> list[Column]:
+def axes(scan: Scan) -> list[Column]:
+    """Return the columns of extent and coupling, where a run has several."""
     heads = [] if scan.extents == [None] else [Column("L", "axis")]
     return heads + ([] if scan.values == [None] else [Column(scan.coupling, "axis")])
 
 
-def _where(scan: Scan, place: Place) -> list[str]:
+def where(scan: Scan, place: Place) -> list[str]:
+    """Return the cells of extent and coupling."""
     first = [] if scan.extents == [None] else [str(place.L)]
     return first + ([] if scan.values == [None] else [f"{place.value:.6g}"])
 

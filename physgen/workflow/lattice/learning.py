@@ -35,9 +35,14 @@ def train(context: Context, point: Learned, source: Chains | None) -> None:
     context.store.cite(*families.family(point.family).cites)
 
     def prepared() -> tuple[Any, Any]:
-        x = None
-        if point.section.train.needs_configurations and source is not None:
-            x = chains.configurations(context, source.group)
+        x: Any = None
+        if point.section.needs_configurations and source is not None:
+            energy = point.section.is_energy
+            x = (
+                chains.as_data(context, source)
+                if energy
+                else chains.configurations(context, source.group)
+            )
         return point.model(stream.child("init")), point.objective(x, stream.child("validation"))
 
     model, objective = context.abandoning(prepared)
@@ -71,10 +76,16 @@ def share(history: xr.Dataset) -> float:
     return float(history["ess"][-1]) if known else math.nan
 
 
-def held_out(history: xr.Dataset) -> tuple[float, float]:
-    """Return the held-out loss per site of the weights that are kept, and its error."""
+def held_out(history: xr.Dataset) -> tuple[str, float, float]:
+    """Return the held-out loss per site of the weights that are kept: its name, and its error."""
     row = int(np.flatnonzero(history["step"].values == history.attrs["best_step"])[-1])
-    return float(history["validation_nll"][row]), float(history["validation_nll_error"][row])
+    name = next(
+        str(n)
+        for n in history.data_vars
+        if str(n).startswith("validation_") and not str(n).endswith("_error")
+    )
+    loss, error = (float(history[n][row]) for n in (name, f"{name}_error"))
+    return history[name].attrs.get("long_name", name), loss, error
 
 
 def _curve(history: xr.Dataset, point: Learned) -> xr.Dataset:

@@ -9,8 +9,8 @@ from typing import Any
 from physgen.core.checks import key_remedy
 from physgen.core.declared import declared
 from physgen.core.errors import InputError
-from physgen.core.protocols import Target
-from physgen.samplers.registry import find, methods, settings_of
+from physgen.core.protocols import EnergyModel, Target
+from physgen.samplers.registry import config_name, find, methods, settings_of
 
 __all__ = ["AUTO", "checked_settings", "make", "usual"]
 
@@ -61,8 +61,11 @@ def checked_settings(values: Mapping[str, Any], reserved: Sequence[str]) -> dict
 
 def usual(target: Target) -> str:
     """Return the name of the algorithm that suits a target best."""
+    from physgen.samplers.found_start import default_move
     from physgen.targets import Ising, Phi4
 
+    if isinstance(target, EnergyModel):
+        return config_name(type(default_move(target)))
     if isinstance(target, Ising):
         return "swendsen-wang" if declared(target).is_even else "heat-bath"
     if target.support.kind == "spins":

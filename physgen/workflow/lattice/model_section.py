@@ -12,8 +12,11 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from physgen.core.checks import is_list, is_mapping
 from physgen.core.errors import InputError
+from physgen.models.families import FAMILIES as ROWS
 from physgen.models.families import names
+from physgen.training.energy_objectives import ENERGY_OBJECTIVES
 from physgen.workflow.devices import Device
+from physgen.workflow.lattice.sampler_section import ChainsSection
 from physgen.workflow.sections import (
     Count,
     Draws,
@@ -28,12 +31,14 @@ from physgen.workflow.sections import (
 
 __all__ = ["ImportanceSection", "ModelSection", "TrainSection", "with_common_training"]
 
-FAMILIES = ("auto", *names("reals"), *names("spins"))
+FAMILIES = ("auto", *names("reals", None), *names("spins", None))
 Gradient = Literal["auto", "path", "reparam", "reinforce"]
 Source = Literal["auto", "action", "configurations"]
 # (on, objective): an objective that looks at the other source alone.
 _IGNORED = (("action", "forward-kl"), ("configurations", "reverse-kl"))
-Goal = Literal["auto", "reverse-kl", "forward-kl", "mixed-kl"]
+DIVERGENCES = ("reverse-kl", "forward-kl", "mixed-kl")  # objectives of densities
+ENERGY_GOALS = tuple(ENERGY_OBJECTIVES)
+GOALS = ("auto", *DIVERGENCES, *ENERGY_GOALS)
 
 
 class TrainSection(Section):
@@ -46,7 +51,7 @@ class TrainSection(Section):
     on
         What is learnt from: the action, or configurations of the first [[sampler]].
     objective
-        Divergence that is minimized; auto: by what is learnt from.
+        What is minimized; auto: a divergence, by what is learnt from, or what suits the energy.
     budget
         CPU time of a fit; a minute if neither this nor n_epochs is given.
     n_epochs
@@ -71,7 +76,7 @@ class TrainSection(Section):
 
     device: Device = "cpu"
     on: Annotated[Source, rule("'auto', 'action' or 'configurations'")] = "auto"
-    objective: Annotated[Goal, rule("'auto', 'reverse-kl', 'forward-kl' or 'mixed-kl'")] = "auto"
+    objective: Annotated[str, one_of(GOALS)] = "auto"
     budget: Annotated[str | None, rule("a CPU time such as '60s'")] = None
     n_epochs: Count | None = None
     batch_size: Count | None = None
@@ -139,6 +144,8 @@ class ModelSection(Section):
         Mix the model with its mirror image, where S(-x) = S(x).
     train
         Its own training: keys of [train] that go before those.
+    chains
+        Markov chains of an energy: keys of [[sampler]].
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
@@ -148,6 +155,7 @@ class ModelSection(Section):
     decimate: Flag = True
     mixture: Flag = False
     train: TrainSection = Field(default=TrainSection())
+    chains: ChainsSection = Field(default_factory=lambda: ChainsSection.model_validate({}))
 
     @model_validator(mode="before")
     @classmethod
@@ -156,6 +164,42 @@ class ModelSection(Section):
             return values
         family = values.get("family", "auto")
         return {**values, "label": "model" if family == "auto" else family}
+
+    @model_validator(mode="after")
+    def _goal_of_the_family(self) -> ModelSection:
+        """Refuse what a density is told of energies, and an energy of densities."""
+        goal, energy = self.train.objective, self.is_energy
+        if goal != "auto" and (goal in ENERGY_GOALS) != energy:
+            known = ENERGY_GOALS if energy else DIVERGENCES
+            raise ValueError(
+                f"[train] objective of {self.family!r} must be one of "
+                f"{', '.join(map(repr, ('auto', *known)))}, got {goal!r}"
+            )
+        if energy and self.train.on == "action":
+            raise ValueError(
+                f"[train] on = 'action' is for densities, and {self.family!r} is an energy, which "
+                "learns from configurations; remove on"
+            )
+        if energy and self.mixture:
+            raise ValueError(
+                f"[[model]] mixture is for densities, and {self.family!r} is an energy; remove it"
+            )
+        if not energy and self.chains != ChainsSection.model_validate({}):
+            raise ValueError(
+                f"[[model]] chains are for energies, and {self.family!r} is a density, which "
+                "draws without them; remove chains"
+            )
+        return self
+
+    @property
+    def is_energy(self) -> bool:
+        """Whether the family is an energy: an action with weights, and no density."""
+        return self.family in ROWS and ROWS[self.family].kind == "energy"
+
+    @property
+    def needs_configurations(self) -> bool:
+        """Whether the fit learns from configurations of the target."""
+        return self.is_energy or self.train.needs_configurations
 
     def options(self) -> dict[str, Any]:
         """Return the arguments of the class itself."""

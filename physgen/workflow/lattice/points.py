@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import final
 
-from physgen.workflow.lattice.config import DATA, SMC, Config, SamplerSection, SmcSection
+from physgen.workflow.lattice.config import DATA, SMC, Config, SmcSection
 from physgen.workflow.lattice.data_section import DataSection
 from physgen.workflow.lattice.generators import (
     Annealed,
@@ -22,6 +22,7 @@ from physgen.workflow.lattice.generators import (
     Learned,
     Place,
 )
+from physgen.workflow.lattice.sampler_section import SamplerSection
 from physgen.workflow.target.axes import Axes
 from physgen.workflow.target.section import TargetSection
 

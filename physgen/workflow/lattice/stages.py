@@ -21,7 +21,8 @@ from physgen.analysis.format import format_estimate
 from physgen.workflow.context import Context
 from physgen.workflow.job import Stage
 from physgen.workflow.labels import labelled
-from physgen.workflow.lattice import correlations, evaluation
+from physgen.workflow.lattice import correlations, couplings, evaluation
+from physgen.workflow.lattice.features import FEATURES, features
 from physgen.workflow.lattice.generators import Chains, Generator, Place
 from physgen.workflow.lattice.grid import agreement, assemble
 from physgen.workflow.lattice.points import Scan
@@ -79,7 +80,8 @@ def _train(context: Context) -> str:
 
     store, scan = context.store, Scan(context.config)
     points = [point for place in scan.places() for point in scan.learned(place)]
-    store.cite(*(_TRAINED if scan.config.data is None else _FITTED))
+    weighed = scan.config.data is None and not all(m.is_energy for m in scan.config.model)
+    store.cite(*(_TRAINED if weighed else _FITTED))
     seconds = _each(
         context,
         points,
@@ -88,29 +90,38 @@ def _train(context: Context) -> str:
         "/training",
     )
     _close(context, "trained", points, seconds, "training")
-    histories = [store.read(f"{p.group}/training") for p in points]
-    if scan.config.data is not None:
-        losses = [learning.held_out(history) for history in histories]
-        return f"held-out NLL per site {', '.join(format_estimate(*found) for found in losses)}"
-    return f"ESS of held-out draws {', '.join(f'{learning.share(h):.3f}' for h in histories)}"
+    told: dict[str, list[str]] = {}
+    for point in points:
+        history = store.read(f"{point.group}/training")
+        share = learning.share(history)
+        if np.isfinite(share):
+            told.setdefault("ESS of held-out draws", []).append(f"{share:.3f}")
+        else:
+            label, loss, error = learning.held_out(history)
+            told.setdefault(f"held-out {label} per site", []).append(format_estimate(loss, error))
+    return "; ".join(f"{what} {', '.join(numbers)}" for what, numbers in told.items())
 
 
 def _draw(context: Context) -> str:
-    from physgen.workflow.lattice import drawing
+    from physgen.workflow.lattice import drawing, energies
 
-    store, scan = context.store, Scan(context.config)
+    scan = Scan(context.config)
     points = [point for place in scan.places() for point in scan.learned(place)]
 
+    def is_done(point: Any) -> bool:
+        room = energies if point.section.is_energy else drawing
+        return room.is_complete(context, point)
+
     def draw(point: Any) -> None:
+        if point.section.is_energy:
+            energies.draw(context, point)
+            return
         log_z = next((evaluation.log_z(context, a) for a in scan.annealed(point.place)), None)
         drawing.draw(context, point, _first(scan, point.place), log_z)
 
-    seconds = _each(context, points, lambda p: drawing.is_complete(context, p), draw, "/draws")
+    seconds = _each(context, points, is_done, draw, "/draws")
     _close(context, "drawn", points, seconds, "draws of the models")
-    if scan.config.data is not None:
-        return f"{scan.config.importance.n_draws:,} draws of {len(points)} models, without weights"
-    shares = [float(store.read(f"{p.group}/draws")["ess_share"]) for p in points]
-    return f"ESS {', '.join(f'{e:.3f}' for e in shares)}"
+    return f"{_counted(points, 'model')}: {evaluation.drawn(context, points)}"
 
 
 def _validate(context: Context) -> str:
@@ -146,6 +157,15 @@ def _validate(context: Context) -> str:
         groups["correlators"] = labelled(along, exactness, "the target")
     if is_square_ising(scan):
         store.cite("kaufman", "onsager", "yang")
+    for place in scan.places():
+        for point in (p for p in scan.learned(place) if p.section.is_energy):
+            seen = features(context, point, _first(scan, place))
+            groups |= {} if seen is None else {f"{point.group}/{FEATURES}": seen}
+    learned = couplings.assemble(context, scan)
+    if learned is not None:
+        groups["couplings"] = labelled(
+            learned, "asymptotic", "the couplings of the configurations"
+        )
     side_by_side = agreement(grid)
     if side_by_side is not None:
         groups["agreement"] = labelled(side_by_side, exactness, "the target")
@@ -206,8 +226,8 @@ def _close(
     context.store.commit({name: record, CHECKPOINT: xr.Dataset(attrs={"group": ""})})
 
 
-def _counted(points: Sequence[Any]) -> str:
-    return f"{len(points)} point{'s' * (len(points) != 1)}"
+def _counted(points: Sequence[Any], what: str = "point") -> str:
+    return f"{len(points)} {what}{'s' * (len(points) != 1)}"
 
 
 STAGES: tuple[Stage, ...] = (

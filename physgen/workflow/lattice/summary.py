@@ -9,6 +9,7 @@ import numpy as np
 
 from physgen.analysis.format import format_estimate
 from physgen.workflow.lattice import correlations
+from physgen.workflow.lattice import energies_summary as energies
 from physgen.workflow.lattice import fitted_summary as fitted
 from physgen.workflow.lattice import learned_summary as learned
 from physgen.workflow.lattice.config import Config
@@ -48,6 +49,7 @@ def summarize(tree: xr.DataTree, config: Config) -> Summary:
             table = learned.quantities_table(scan, estimates, side_by_side)
             main = (table, fitted.table(scan, tree, seconds))
             notes = fitted.NOTES
+        main = (*main, *energies.tables(scan, tree, estimates))
         figures = learned.figures(main)
     else:
         main = (_points(scan, estimates),)

@@ -12,9 +12,10 @@ from physgen.results import config_hash
 from physgen.results.citations import references
 from physgen.samplers.registry import methods, settings_of
 from physgen.workflow import shipped
-from physgen.workflow.lattice.config import Config, SamplerSection, TargetSection
+from physgen.workflow.lattice.config import Config, TargetSection
 from physgen.workflow.lattice.methods import make
 from physgen.workflow.lattice.points import Scan
+from physgen.workflow.lattice.sampler_section import SamplerSection
 from physgen.workflow.loading import config_from_dict, config_of_run, load_config
 
 ISING = {"target": {"name": "ising-2d", "L": 4, "beta": 0.4}, "sampler": {"name": "heat-bath"}}

@@ -1,0 +1,55 @@
+"""The Markov chains of a learned energy, and its log Z: what a density draws without chains.
+
+The chains are drawn and committed like those of a [[sampler]].  Beside the observables of the
+target they record the log weight S_model - S where the action is known.  Their numbers are those
+of the model, and so approximate for the target: what the model misses is in them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from physgen.core.errors import InputError
+from physgen.workflow.context import Context
+from physgen.workflow.labels import labelled
+from physgen.workflow.lattice import chains
+from physgen.workflow.lattice.generators import Learned
+from physgen.workflow.lattice.learning import load
+from physgen.workflow.lattice.progress import Meter
+
+__all__ = ["LOG_Z", "draw", "is_complete"]
+
+LOG_Z = "log_z"
+
+
+def is_complete(context: Context, point: Learned) -> bool:
+    """Whether all draws of a point, and the log Z of its model, are in the run file."""
+    return context.store.has(f"{point.group}/{LOG_Z}")
+
+
+def draw(context: Context, point: Learned) -> None:
+    """Draw what the run file lacks of the chains of a model, then find its log Z.
+
+    Raises
+    ------
+    InputError
+        If the energy cannot be sampled, e.g. because e^{-S} cannot be normalised.
+    """
+    model = context.abandoning(lambda: load(context, point))
+    moved = point.chains(model)
+    if not chains.is_complete(context, moved):
+        try:
+            chains.draw(context, moved, 0, Meter([moved]))
+        except InputError as error:
+            raise InputError(f"[model] {point.text}: {error}") from None
+    context.reporter.update("draw", f"{point.text}: log Z")
+    found = context.abandoning(lambda: _log_z(context, point, model))
+    context.store.commit({f"{point.group}/{LOG_Z}": found})
+
+
+def _log_z(context: Context, point: Learned, model: Any) -> Any:
+    """Return log Z of the model: exact where it can be, else bounds from both sides."""
+    from physgen.samplers.log_z_of import log_z_of
+
+    found = log_z_of(model, rng=context.stream("draw").child(point.stream, "log z"))
+    return labelled(found, str(found.attrs["exactness"]), "the model")

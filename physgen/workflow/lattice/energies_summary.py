@@ -1,0 +1,107 @@
+"""The tables of learned energies: couplings, and what can be said of their chains and their Z."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from physgen.analysis.format import format_estimate, pull
+from physgen.workflow.lattice.energies import LOG_Z
+from physgen.workflow.lattice.learned_summary import axes, number, where
+from physgen.workflow.lattice.points import Scan
+from physgen.workflow.summary import Column, Table, dataset_of
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from physgen.workflow.lattice.generators import Learned
+
+__all__ = ["tables"]
+
+
+def tables(scan: Scan, tree: xr.DataTree, grid: xr.Dataset) -> Iterator[Table]:
+    """Yield the tables of a run with energies; `grid` are the estimates."""
+    found = dataset_of(tree, "couplings")
+    if found is not None:
+        yield _couplings(scan, found)
+    points = [p for place in scan.places() for p in scan.learned(place) if p.section.is_energy]
+    if points:
+        yield _energies(scan, tree, grid, points)
+
+
+def _couplings(scan: Scan, found: xr.Dataset) -> Table:
+    known = bool(np.isfinite(found["true"].values).any())
+    columns = (
+        *axes(scan),
+        Column("generator", "name"),
+        Column("coupling", "name"),
+        Column("learned", "strong", "model"),
+        *([Column("true"), Column("pull")] if known else []),
+        Column("error over\nthe bound"),
+    )
+    rows: list[tuple[str, ...]] = []
+    for place in scan.places():
+        i, j = place.at
+        for label in map(str, found["generator"].values):
+            at = found.sel(generator=label).isel({"L": i, found["coupling"].dims[2]: j})
+            for term in map(str, found["term"].values):
+                one = at.sel(term=term)
+                value, error, bound = (
+                    float(one[name]) for name in ("coupling", "coupling_error", "bound")
+                )
+                if not math.isfinite(value):
+                    continue
+                row = [*where(scan, place), label, term, format_estimate(value, error)]
+                if known:
+                    true = float(one["true"])
+                    off = pull(value, true, error) if error > 0 else math.nan
+                    row += [number(true, ".6g"), number(off, "+.1f")]
+                rows.append((*row, number(error / bound if bound > 0 else math.nan, ".2f")))
+    notes = (
+        "S = sum_a g_a O_a, each pair of sites counted once. The bound is the least error that an "
+        "unbiased estimate from as many independent configurations can have (Cramér and Rao).",
+    )
+    return Table("Learned couplings", columns, tuple(rows), notes)
+
+
+def _energies(scan: Scan, tree: xr.DataTree, grid: xr.Dataset, points: list[Learned]) -> Table:
+    several = "ess_share" in grid
+    columns = (
+        *axes(scan),
+        Column("generator", "name"),
+        Column("log Z of\nthe model", "strong", "model"),
+        Column("from below", page_only=True),
+        Column("from above", page_only=True),
+        Column("how", "text"),
+        *([Column("ess of\nweights")] if several else []),
+        Column("tau_int"),
+        Column("R-hat", page_only=True),
+    )
+    rows: list[tuple[str, ...]] = []
+    for point in points:
+        ds = dataset_of(tree, f"{point.group}/{LOG_Z}")
+        i, j = point.place.at
+        at = grid.sel(generator=point.label).isel({"L": i, grid["ess"].dims[-1]: j})
+        row = [*where(scan, point.place), point.label]
+        if ds is None:
+            row += ["", "", "", ""]
+        else:
+            bounds = [
+                format_estimate(float(ds[name]), float(ds[f"{name}_error"])) if name in ds else ""
+                for name in ("log_z_lower", "log_z_upper")
+            ]
+            value = format_estimate(float(ds["log_z"]), float(ds["log_z_error"]))
+            row += [value, *bounds, str(ds.attrs.get("method", ""))]
+        if several:
+            row.append(number(float(at["ess_share"]), ".3f"))
+        row += [number(float(at["tau_int"]), ".3g"), number(float(at["r_hat"]), ".4f")]
+        rows.append(tuple(row))
+    notes = (
+        "Numbers of an energy are those of its own chains: no weight corrects them. The effective "
+        "share of the weights towards the true action is 1 for the true energy. tau_int is that "
+        "of the slowest observable, in draws.",
+    )
+    return Table("Energies", columns, tuple(rows), notes)
