@@ -3,8 +3,8 @@ r"""Passes over the lattice of a local action of real fields, for a block of int
 .. math:: S = \sum_x \Big[ g_1 \phi_x + g_2 \phi_x^2 + g_4 \phi_x^4 + g_6 \phi_x^6 \Big]
               - \sum_{\langle xy \rangle} w_{xy}\, \phi_x \phi_y ,
 
-where a weight w belongs to each group of neighbours (:mod:`.field_layout`): nearest neighbours have
-w = hop.  With the pull of its neighbours, a site has the force and the share of the action
+where each group of neighbours has a weight w (:mod:`.field_layout`); nearest neighbours of phi^4
+have w = hop.  With the pull of its neighbours, a site has the force and the share of the action
 
 .. math:: b_x = \sum_y w_{xy} \phi_y , \qquad
           F_x = b_x - g_1 - \phi_x (2 g_2 + 4 g_4 \phi_x^2 + 6 g_6 \phi_x^4) , \qquad

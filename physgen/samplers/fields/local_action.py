@@ -1,7 +1,7 @@
 r"""Fields of an action linear in its couplings, in the compiled loops.
 
-The target has ``kernel`` ("local-action", (nearest, diagonal, g)): neighbour tables int32 (n_sites,
-z) and (n_sites, m), -1 where there is none, and the float64 couplings g of
+The target has ``kernel`` ("local-action", (nearest, diagonal, g)): neighbour tables int32
+(n_sites, z) and (n_sites, m), -1 where there is none, and the float64 couplings g of
 
 .. math:: S = g_1 \sum_x \phi_x + g_n \sum_{\langle xy \rangle} \phi_x \phi_y
               + g_d \sum_{\langle\langle xy \rangle\rangle} \phi_x \phi_y
