@@ -55,11 +55,12 @@ def coefficients(couplings, x):
 
 @njit(**CONTRACT)
 def offsets(table, width):
-    """Return the first items of the neighbours in a block, uint32 (n_sites, 4 n_groups)."""
-    out = np.empty(table.shape, np.uint32)
-    for s in range(table.shape[0]):
+    """Return the first items of the neighbours in a block, uint32 (n_groups, 4 n_sites)."""
+    n_sites, n_groups = table.shape[0], table.shape[1] // 4
+    out = np.empty((n_groups, 4 * n_sites), np.uint32)
+    for s in range(n_sites):
         for i in range(table.shape[1]):
-            out[s, i] = table[s, i] * width
+            out[i // 4, 4 * s + i % 4] = table[s, i] * width
     return out
 
 
@@ -73,11 +74,11 @@ def log2(width):
 
 
 @njit(forceinline=True, **CONTRACT)
-def _four(phi, at, s, i, j):
-    """Add up the vectors at chain j of four neighbours of site s, from column i on."""
-    one, two = _U(i + 1), _U(i + 2)
-    a, b = load(phi, _U(at[s, i]) + j), load(phi, _U(at[s, one]) + j)
-    c, d = load(phi, _U(at[s, two]) + j), load(phi, _U(at[s, two + _U(1)]) + j)
+def _four(phi, at, g, s, j):
+    """Add up the vectors at chain j of the four neighbours of site s in group g."""
+    k = s << _U(2)
+    a, b = load(phi, _U(at[g, k]) + j), load(phi, _U(at[g, k | _U(1)]) + j)
+    c, d = load(phi, _U(at[g, k | _U(2)]) + j), load(phi, _U(at[g, k | _U(3)]) + j)
     return (a + b) + (c + d)
 
 
@@ -110,7 +111,7 @@ def kick_drift(phi, pi, out, at, weights, width, c, kick, drift):
     phi : float array (at least (n_sites + 1) * width,)
     pi, out : float arrays (at least n_sites * width,)
         Distinct; pi is changed, out is written.
-    at : uint32 array (n_sites, 4 n_groups)
+    at : uint32 array (n_groups, 4 n_sites)
         :func:`offsets`.
     weights : float array (n_groups,)
         In the type of phi, like kick and drift.
@@ -120,17 +121,17 @@ def kick_drift(phi, pi, out, at, weights, width, c, kick, drift):
         :func:`coefficients`.
     """
     restrict()
-    lanes, n_groups, end = _U(lanes_of(phi)), _U(weights.size), _U(at.shape[0] * width)
+    lanes, n_groups, end = _U(lanes_of(phi)), _U(weights.size), _U((at.shape[1] // 4) * width)
     shift, mask = _U(log2(width)), _U(width - 1)
     if n_groups == 1:
         for t in range(_U(0), end, lanes):
-            b = weights[0] * _four(phi, at, t >> shift, _U(0), t & mask)
+            b = weights[0] * _four(phi, at, _U(0), t >> shift, t & mask)
             _kick_drift(phi, pi, out, t, b, c, kick, drift)
         return
     for t in range(_U(0), end, lanes):
-        b = weights[0] * _four(phi, at, t >> shift, _U(0), t & mask)
+        b = weights[0] * _four(phi, at, _U(0), t >> shift, t & mask)
         for g in range(_U(1), n_groups):
-            b = b + weights[g] * _four(phi, at, t >> shift, _U(4) * g, t & mask)
+            b = b + weights[g] * _four(phi, at, g, t >> shift, t & mask)
         _kick_drift(phi, pi, out, t, b, c, kick, drift)
 
 
@@ -144,17 +145,17 @@ def _langevin(phi, noise, out, t, b, c, half, h):
 def langevin_drift(phi, noise, out, at, weights, width, c, half, h):
     """Write out = phi + h (noise + half F(phi)); arguments as in :func:`kick_drift`."""
     restrict()
-    lanes, n_groups, end = _U(lanes_of(phi)), _U(weights.size), _U(at.shape[0] * width)
+    lanes, n_groups, end = _U(lanes_of(phi)), _U(weights.size), _U((at.shape[1] // 4) * width)
     shift, mask = _U(log2(width)), _U(width - 1)
     if n_groups == 1:
         for t in range(_U(0), end, lanes):
-            b = weights[0] * _four(phi, at, t >> shift, _U(0), t & mask)
+            b = weights[0] * _four(phi, at, _U(0), t >> shift, t & mask)
             _langevin(phi, noise, out, t, b, c, half, h)
         return
     for t in range(_U(0), end, lanes):
-        b = weights[0] * _four(phi, at, t >> shift, _U(0), t & mask)
+        b = weights[0] * _four(phi, at, _U(0), t >> shift, t & mask)
         for g in range(_U(1), n_groups):
-            b = b + weights[g] * _four(phi, at, t >> shift, _U(4) * g, t & mask)
+            b = b + weights[g] * _four(phi, at, g, t >> shift, t & mask)
         _langevin(phi, noise, out, t, b, c, half, h)
 
 
@@ -162,12 +163,12 @@ def langevin_drift(phi, noise, out, at, weights, width, c, half, h):
 def write_forces(phi, force, at, weights, width, c):
     """Write the force on every site; arguments as in :func:`kick_drift`."""
     restrict()
-    lanes, n_groups, end = _U(lanes_of(phi)), _U(weights.size), _U(at.shape[0] * width)
+    lanes, n_groups, end = _U(lanes_of(phi)), _U(weights.size), _U((at.shape[1] // 4) * width)
     shift, mask = _U(log2(width)), _U(width - 1)
     for t in range(_U(0), end, lanes):
-        b = weights[0] * _four(phi, at, t >> shift, _U(0), t & mask)
+        b = weights[0] * _four(phi, at, _U(0), t >> shift, t & mask)
         for g in range(_U(1), n_groups):
-            b = b + weights[g] * _four(phi, at, t >> shift, _U(4) * g, t & mask)
+            b = b + weights[g] * _four(phi, at, g, t >> shift, t & mask)
         p = load(phi, t)
         store(force, t, _force(p, p * p, b, c))
 
@@ -203,7 +204,7 @@ def forces_and_sums(phi, old, noise, force, at, weights, width, c, half, sums, k
     """
     restrict()
     w, lanes, n_groups = _U(width), _U(lanes_of(phi)), _U(weights.size)
-    n_sites = _U(at.shape[0])
+    n_sites = _U(at.shape[1] // 4)
     sums[:] = 0
     kinetic[:] = 0
     for first in range(_U(0), n_sites, _U(_TOGETHER)):
@@ -212,14 +213,14 @@ def forces_and_sums(phi, old, noise, force, at, weights, width, c, half, sums, k
             part, more = zeros(phi), zeros(phi)
             if n_groups == 1:
                 for s in range(first, end):
-                    b = weights[0] * _four(phi, at, s, _U(0), j)
+                    b = weights[0] * _four(phi, at, _U(0), s, j)
                     x, y = _force_and_terms(phi, old, noise, force, s * w + j, b, c, half)
                     part, more = part + x, more + y
             else:
                 for s in range(first, end):
-                    b = weights[0] * _four(phi, at, s, _U(0), j)
+                    b = weights[0] * _four(phi, at, _U(0), s, j)
                     for g in range(_U(1), n_groups):
-                        b = b + weights[g] * _four(phi, at, s, _U(4) * g, j)
+                        b = b + weights[g] * _four(phi, at, g, s, j)
                     x, y = _force_and_terms(phi, old, noise, force, s * w + j, b, c, half)
                     part, more = part + x, more + y
             add_wide(sums, j, part)
@@ -241,7 +242,7 @@ def sum_energies(phi, pi, at, weights, width, c, kick, sums, kinetic):
     """
     restrict()
     w, lanes, n_groups = _U(width), _U(lanes_of(phi)), _U(weights.size)
-    n_sites = _U(at.shape[0])
+    n_sites = _U(at.shape[1] // 4)
     sums[:] = 0
     kinetic[:] = 0
     for first in range(_U(0), n_sites, _U(_TOGETHER)):
@@ -250,14 +251,14 @@ def sum_energies(phi, pi, at, weights, width, c, kick, sums, kinetic):
             part, more = zeros(phi), zeros(phi)
             if n_groups == 1:
                 for s in range(first, end):
-                    b = weights[0] * _four(phi, at, s, _U(0), j)
+                    b = weights[0] * _four(phi, at, _U(0), s, j)
                     x, y = _energies(phi, pi, s * w + j, b, c, kick)
                     part, more = part + x, more + y
             else:
                 for s in range(first, end):
-                    b = weights[0] * _four(phi, at, s, _U(0), j)
+                    b = weights[0] * _four(phi, at, _U(0), s, j)
                     for g in range(_U(1), n_groups):
-                        b = b + weights[g] * _four(phi, at, s, _U(4) * g, j)
+                        b = b + weights[g] * _four(phi, at, g, s, j)
                     x, y = _energies(phi, pi, s * w + j, b, c, kick)
                     part, more = part + x, more + y
             add_wide(sums, j, part)

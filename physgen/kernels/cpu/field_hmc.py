@@ -40,6 +40,7 @@ __all__ = [
     "leapfrog",
     "moments",
     "padded_items",
+    "select",
     "trajectories",
 ]
 
@@ -89,7 +90,7 @@ def _sum_squares(pi, n_sites, width, k):
 
 
 @njit(**CONTRACT)
-def _select(new, keep, phi, n_sites, width):
+def select(new, keep, phi, n_sites, width):
     """Overwrite the rejected chains (keep = 0)."""
     restrict()
     for i in range(n_sites):
@@ -162,7 +163,7 @@ def _block(
         moved += constant
         uniforms(ACCEPT, _U(t), _U(chain0), _U(1), key[0], key[1], u)
         if decide(action, moved, k0, k1, u, keep, stats) < width:
-            _select(one, keep, phi, n_sites, width)
+            select(one, keep, phi, n_sites, width)
     x.reshape(n)[:] = phi[:n]
 
 

@@ -29,13 +29,13 @@ from physgen.kernels.cpu.normals import CHUNK, fill_normals, uniforms
 from physgen.kernels.cpu.restrict import restrict
 from physgen.kernels.cpu.vecmath import CONTRACT
 
-__all__ = ["proposals"]
+__all__ = ["proposals", "settle", "settle_and_propose"]
 
 _U = np.uint64
 
 
 @njit(**CONTRACT)
-def _settle(phi, force, new, new_force, keep):
+def settle(phi, force, new, new_force, keep):
     """Move the chains that were accepted (keep = 0) to the last proposal."""
     restrict()
     mask = _U(keep.size - 1)
@@ -46,8 +46,8 @@ def _settle(phi, force, new, new_force, keep):
 
 
 @njit(**CONTRACT)
-def _settle_and_propose(phi, force, new, new_force, noise, keep, half, h):
-    """Do the same, and write the next proposal over the last."""
+def settle_and_propose(phi, force, new, new_force, noise, keep, half, h):
+    """Move the chains that were accepted, and write the next proposal over the last."""
     restrict()
     mask = _U(keep.size - 1)
     for t in range(_U(0), _U(phi.size), _U(lanes_of(phi))):
@@ -76,12 +76,12 @@ def _block(
         h = x.dtype.type(steps[t])
         half = h * x.dtype.type(0.5)
         fill_normals(noise, log2(width), chain0, t, 0, key, lanes, words)
-        _settle_and_propose(phi, f, new, new_f, noise, keep, half, h)
+        settle_and_propose(phi, f, new, new_f, noise, keep, half, h)
         forces_and_sums(new, f, noise, new_f, at, weights, width, c, half, moved, kinetic)
         moved += constant
         uniforms(ACCEPT, _U(t), _U(chain0), _U(1), key[0], key[1], u)
         decide(action, moved, zero, kinetic, u, keep, stats)
-    _settle(phi, f, new, new_f, keep)
+    settle(phi, f, new, new_f, keep)
     x.reshape(n)[:], force.reshape(n)[:] = phi, f
 
 

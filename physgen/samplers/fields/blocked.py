@@ -11,31 +11,39 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from physgen.core.chains import State, check_layout
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
-from physgen.kernels.cpu.field_hmc import actions, forces, moments, trajectories
+from physgen.kernels.cpu.field_hmc import moments
 from physgen.kernels.cpu.field_layout import MIN_WIDTH, block_width, pack, unpack
-from physgen.kernels.cpu.langevin import langevin
-from physgen.kernels.cpu.mala import proposals
 from physgen.kernels.cpu.philox import words
 from physgen.samplers._threads import over_blocks
 from physgen.samplers.fields.checks import key_words, require_finite
 from physgen.samplers.plain import first_configurations
 
-__all__ = ["BlockedFields", "in_parts", "per_chain"]
+__all__ = ["BlockedFields", "Loops", "in_parts", "per_chain"]
 
 _SECONDS = 5e-10  # of a visit to a site, about
 _SEED_CALL = 1 << 24  # counter word c3 of the words that seed generators
 
 
+class Loops(NamedTuple):
+    """The compiled loops of one form of actions; arguments as in `kernels.cpu.field_hmc`."""
+
+    actions: Callable[..., None]
+    forces: Callable[..., None]
+    langevin: Callable[..., None]
+    proposals: Callable[..., None]
+    trajectories: Callable[..., None]
+
+
 @dataclass(frozen=True)
 class BlockedFields(ABC):
-    """Moves of real fields with a local action by compiled loops.
+    """Moves of real fields by compiled loops.
 
     Parameters
     ----------
@@ -58,12 +66,18 @@ class BlockedFields(ABC):
 
     @property
     @abstractmethod
-    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Table and weights of the lattice, and the couplings of a site.
+    def loops(self) -> Loops:
+        """The loops that know this form of actions."""
 
-        See :func:`physgen.kernels.cpu.field_layout.groups` and
-        :func:`physgen.kernels.cpu.action_rows.coefficients`.
-        """
+    @property
+    @abstractmethod
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """The numbers of the action, as the loops take them."""
+
+    @property
+    def cost(self) -> float:
+        """Of a force, in visits to a site of a lattice with four neighbours."""
+        return 1.0
 
     @property
     @abstractmethod
@@ -83,8 +97,8 @@ class BlockedFields(ABC):
     def state(self, x: np.ndarray, n_chains: int | np.ndarray) -> State:
         """Return the state of packed fields."""
         action = np.empty((x.shape[0], x.shape[2]))
-        action_of = self.arrays
-        in_parts(lambda part: actions(part, x, *action_of, action), x, 1)
+        loops, numbers = self.loops, self.arrays
+        in_parts(lambda part: loops.actions(part, x, *numbers, action), x, self.cost)
         return State(x, {"action": action, "n_chains": np.array(n_chains)})
 
     def check(self, state: State) -> None:
@@ -138,13 +152,13 @@ class BlockedFields(ABC):
         stats = np.zeros((x.shape[0], 4, x.shape[2]))
         lanes = self.lanes(rng, x.shape[0])
         steps = np.ascontiguousarray(steps, np.float64)
-        key, action_of = key_words(rng), self.arrays
+        key, loops, numbers = key_words(rng), self.loops, self.arrays
         in_parts(
-            lambda part: trajectories(
-                part, x, action, *action_of, key, lanes, steps, n_leapfrog, stats
+            lambda part: loops.trajectories(
+                part, x, action, *numbers, key, lanes, steps, n_leapfrog, stats
             ),
             x,
-            steps.size * (n_leapfrog + 4),
+            steps.size * (n_leapfrog * self.cost + 4),
         )
         after = State(x, {"action": action, "n_chains": state.aux["n_chains"]})
         return after, _of_chains(state, stats)
@@ -153,19 +167,21 @@ class BlockedFields(ABC):
         """Make MALA proposals; see `fields.Moves`."""
         self.check(state)
         x, action = state.x.copy(), state.aux["action"].copy()
-        action_of = self.arrays
+        loops, numbers = self.loops, self.arrays
         if "force" in state.aux:
             force = state.aux["force"].copy()
         else:
             force = np.empty_like(x)
-            in_parts(lambda part: forces(part, x, *action_of, force), x, 1)
+            in_parts(lambda part: loops.forces(part, x, *numbers, force), x, self.cost)
         stats = np.zeros((x.shape[0], 4, x.shape[2]))
         key, lanes = key_words(rng), self.lanes(rng, x.shape[0])
         steps = np.ascontiguousarray(steps, np.float64)
         in_parts(
-            lambda part: proposals(part, x, force, action, *action_of, key, lanes, steps, stats),
+            lambda part: loops.proposals(
+                part, x, force, action, *numbers, key, lanes, steps, stats
+            ),
             x,
-            4 * steps.size,
+            (self.cost + 3) * steps.size,
         )
         kept = {"action": action, "n_chains": state.aux["n_chains"], "force": force}
         return State(x, kept), _of_chains(state, stats)
@@ -174,11 +190,11 @@ class BlockedFields(ABC):
         """Make unadjusted Langevin steps; see `fields.Moves`."""
         self.check(state)
         x, key, lanes = state.x.copy(), key_words(rng), self.lanes(rng, len(state.x))
-        action_of = self.arrays
+        loops, numbers = self.loops, self.arrays
         in_parts(
-            lambda part: langevin(part, x, *action_of, key, lanes, float(step_size), n),
+            lambda part: loops.langevin(part, x, *numbers, key, lanes, float(step_size), n),
             x,
-            3 * n,
+            (self.cost + 2) * n,
         )
         moved = self.state(x, state.aux["n_chains"])
         require_finite(self.actions(moved), state, "after a Langevin step; lower step_size")

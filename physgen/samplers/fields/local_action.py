@@ -19,7 +19,8 @@ from typing import Any, final
 import numpy as np
 
 from physgen.kernels.cpu.field_layout import groups
-from physgen.samplers.fields.blocked import BlockedFields
+from physgen.samplers.fields.blocked import BlockedFields, Loops
+from physgen.samplers.fields.local_loops import LOCAL
 
 __all__ = ["LocalActionFields"]
 
@@ -48,6 +49,11 @@ class LocalActionFields(BlockedFields):
         if not weights.size:
             weights = np.zeros(1)
         return table, weights, np.array([g_1, g_2, g_4, g_6, 0.0])
+
+    @property
+    def loops(self) -> Loops:
+        """The loops of local actions."""
+        return LOCAL
 
     @property
     def n_sites(self) -> int:

@@ -115,6 +115,10 @@ def fields_of(
         from physgen.samplers.fields.local_action import LocalActionFields
 
         return LocalActionFields(target, dtype or "float32", rng)
+    if name == "mlp" and dtype != "float64":
+        from physgen.samplers.fields.mlp import MlpFields
+
+        return MlpFields(target, "float32", rng)
     if not isinstance(target, Differentiable):
         raise InputError(
             f"{sampler} needs a target with a force, got {type(target).__name__} without one; "

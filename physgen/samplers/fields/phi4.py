@@ -9,7 +9,8 @@ from typing import final
 import numpy as np
 
 from physgen.kernels.cpu.field_layout import groups
-from physgen.samplers.fields.blocked import BlockedFields
+from physgen.samplers.fields.blocked import BlockedFields, Loops
+from physgen.samplers.fields.local_loops import LOCAL
 
 __all__ = ["Phi4Fields"]
 
@@ -37,6 +38,11 @@ class Phi4Fields(BlockedFields):
         """Table and weights of the lattice, and 0, quad, quart, 0, const."""
         hop, quad, quart, const = self.couplings
         return *groups([self.neighbours], [hop]), np.array([0.0, quad, quart, 0.0, const])
+
+    @property
+    def loops(self) -> Loops:
+        """The loops of local actions."""
+        return LOCAL
 
     @property
     def n_sites(self) -> int:
