@@ -9,9 +9,9 @@ with sigma = 1 alone (m = 1), or 1 and -1 (m = 2, an even energy).  Backwards, w
 .. math:: \delta_{l-1} = (W_l^T \delta_l)(1 - h_{l-1}^2) , \qquad
           F = -2 a x - \frac1m \sum_\sigma \sigma W_1^T \delta_1 .
 
-Everything between two products of matrices is one pass, and energy and force are computed together.
-The products, of small matrices with (units x chains), are written here: a BLAS library takes 1.5
-times longer at these sizes.  Rows of a matrix are packed by eight, filled up with 0.
+Energy and force are computed together, and what stands between two products of matrices is one
+pass.  The products, of small matrices with (units x chains), are written here: a BLAS library
+takes 1.5 times longer at these sizes.  Rows of a matrix are packed by eight, filled up with 0.
 
 Layout, random words and acceptance are those of :mod:`.field_hmc`; float32 alone.  Sums over sites
 and units are float64.
@@ -257,7 +257,7 @@ def _kinetic(old, new, noise, half, n_sites, width, sums):
 def proposals(
     blocks, x, force, action, first, rest, biases, out, numbers, key, lanes, steps, stats
 ):
-    """Make MALA proposals; x, force and action are changed in place.  See :func:`.mala.proposals`."""
+    """Make MALA proposals; x, force and action are changed in place: :func:`.mala.proposals`."""
     n_sites, width = x.shape[1], x.shape[2]
     n = n_sites * width
     network, memory = _prepared(first, rest, biases, out, numbers, width)

@@ -1,8 +1,8 @@
 """Fields of a small dense network in a well, in compiled loops around the products of matrices.
 
 The target has ``kernel`` ("mlp", (first, rest, biases, out, numbers)), as
-:func:`physgen.kernels.cpu.mlp_energy.actions` describes them.  They are read at each call, because a
-model is trained while its chains move.
+:func:`physgen.kernels.cpu.mlp_energy.actions` describes them.  They are read at each call, because
+a model is trained while its chains move.
 """
 
 from __future__ import annotations
