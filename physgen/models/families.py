@@ -6,87 +6,15 @@ Configs and their errors, the registry, training recipes, citations, tables and 
 
 from __future__ import annotations
 
-import ast
-import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from importlib import import_module
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
+from physgen.models.family_row import KINDS, PACKAGE, SUPPORTS, Family
 
 __all__ = ["FAMILIES", "KINDS", "SUPPORTS", "Family", "family", "name_of", "names"]
-
-SUPPORTS = ("outcomes", "reals", "spins")
-KINDS = ("density", "energy", "joint", "simulator")
-_PACKAGE = "physgen.models"
-
-
-@dataclass(frozen=True)
-class Family:
-    """One family of models.
-
-    Attributes
-    ----------
-    name : str
-        The name in configs.
-    path : str
-        Module in `physgen.models` and class, ``"flows.glow:GlowFlow"``.
-    support : {"outcomes", "reals", "spins"}
-    kind : {"density", "energy", "joint", "simulator"}
-        What a trained model is: a normalised density, an action, a density of (x, z), draws.
-    about : str
-        One line for tables and help.
-    objective : str
-        Training objective where a config says "auto".
-    fixed : mapping
-        Constructor arguments that the name implies, where a class has several names.
-    defaults : mapping
-        Defaults of constructor arguments that differ from the class.
-    recipe : mapping
-        Fields of :class:`~physgen.training.FitSettings` that differ from its defaults.
-    cites : tuple of str
-        Keys of ``results/references.bib``.
-    """
-
-    name: str
-    path: str
-    support: str
-    about: str
-    kind: str = "density"
-    objective: str = "reverse-kl"
-    fixed: Mapping[str, Any] = field(default_factory=dict)
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-    recipe: Mapping[str, Any] = field(default_factory=dict)
-    cites: tuple[str, ...] = ()
-
-    def load(self) -> Any:
-        """Return the class."""
-        module, name = self.path.split(":")
-        return getattr(import_module(f"{_PACKAGE}.{module}"), name)
-
-    @property
-    def arguments(self) -> tuple[str, ...]:
-        """Names of the constructor's arguments that the family does not fix."""
-        return tuple(a for a in _signature(self.path) if a not in {*self.fixed, "rng"})
-
-
-@functools.cache
-def _signature(path: str) -> tuple[str, ...]:
-    """Return the names of a constructor's arguments, read from its source: no torch is loaded."""
-    module, name = path.split(":")
-    file = Path(__file__).parent.joinpath(*module.split(".")).with_suffix(".py")
-    (cls,) = (
-        node
-        for node in ast.parse(file.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.ClassDef) and node.name == name
-    )
-    (init,) = (n for n in cls.body if isinstance(n, ast.FunctionDef) and n.name == "__init__")
-    return tuple(a.arg for a in (*init.args.args[1:], *init.args.kwonlyargs))
-
 
 # --- recipes ----------------------------------------------------------------------------------
 # Of strings: chosen on 10,000 shots of the critical Ising chain of 50 sites (docs/recipe.md).
@@ -118,8 +46,9 @@ _RASTER = dict(
 _MACHINE = dict(n_epochs=200, batch_size=500, learning_rate=1e-2, clip_norm=None, ema_decay=0.99)
 
 # Slopes of energies are noisy: many small batches.  Losses are sums over sites, so no fixed clip.
+# On phi^4 16x16 near criticality a rate of 0.02 leaves half the error in S of 0.005.
 _ENERGY = dict(
-    n_epochs=20, batch_size=32, learning_rate=5e-3, clip_norm=None, beta2=0.99, ema_decay=0.99
+    n_epochs=20, batch_size=32, learning_rate=2e-2, clip_norm=None, beta2=0.99, ema_decay=0.99
 )
 
 # --- rows -------------------------------------------------------------------------------------
@@ -372,7 +301,7 @@ def name_of(model: Any) -> str:
         If its class has no row.
     """
     cls = type(model)
-    path = f"{cls.__module__.removeprefix(f'{_PACKAGE}.')}:{cls.__qualname__}"
+    path = f"{cls.__module__.removeprefix(f'{PACKAGE}.')}:{cls.__qualname__}"
     for name, row in FAMILIES.items():
         if row.path == path and all(getattr(model, k) == v for k, v in row.fixed.items()):
             return name

@@ -142,6 +142,11 @@ def estimate_observables(
             x, settings, chain, batch_size, error, povm
         )
         means, own_errors, lost = pooled_operators(x, settings, wanted, povm, batch_size, error)
+        if not mean and not means:
+            raise InputError(
+                "some observable must be seen by the settings, got none: "
+                + "; ".join(filter(None, [missing, *lost.values()]))
+            )
         if "energy" in means:
             mean["energy"], errors["energy"] = map(
                 np.array, (means["energy"], own_errors["energy"])
@@ -163,6 +168,7 @@ def estimate_observables(
         zz=mean.get("zz"),
         estimator=estimator,
         exactness="asymptotic",
+        n_sites=x.shape[1],
     )
     for name in [name for name in errors if name in ds]:
         _add_error(ds, name, errors[name], tfim)
@@ -288,15 +294,18 @@ def observables_dataset(
     zz: np.ndarray | None,
     estimator: str,
     exactness: str,
+    n_sites: int | None = None,
 ) -> xr.Dataset:
     """Label the observables of a chain, in the same way for estimates and exact values.
 
     Observables that are None are left out, as are means over sites that would be NaN.
     """
     known = x if x is not None else z
-    if known is None:
-        raise InputError("x or z must be given to tell the number of sites, got neither")
-    i, r = central_pairs(len(known))
+    if n_sites is None:
+        if known is None:
+            raise InputError("x or z must be given to tell the number of sites, got neither")
+        n_sites = len(known)
+    i, r = central_pairs(n_sites)
     if zz is not None and not np.size(zz):  # a single site has no pair
         zz = None
     given = {"energy": energy, "x": x, "z": z, "zz": zz}
@@ -310,7 +319,7 @@ def observables_dataset(
             if value is not None
         },
         coords={
-            "site": ("site", np.arange(len(known)), {"long_name": "site, from 0"}),
+            "site": ("site", np.arange(n_sites), {"long_name": "site, from 0"}),
             "i": ("pair", i, {"long_name": "first site of the pair"}),
             "r": ("pair", r, {"long_name": "distance of the pair"}),
         },

@@ -25,8 +25,6 @@ from physgen.samplers.smc_results import Islands
 
 __all__ = ["Annealer"]
 
-_TUNING = 20  # moves that tune the sampler of a stage, where stages are chosen
-
 
 @dataclass(frozen=True)
 class Annealer:
@@ -44,6 +42,10 @@ class Annealer:
         Called after every stage.
     max_stages : int
         Stages after which a run that chooses them gives up.
+    n_tuning : int
+        Moves that tune the sampler of a stage, where stages are chosen.
+    go_on : bool
+        Whether the tuning of a stage begins with the values of the stage before.
     """
 
     path: Path
@@ -52,6 +54,8 @@ class Annealer:
     identity: Mapping[str, Any]
     on_stage: Callable[[Annealing], None]
     max_stages: int
+    n_tuning: int = 20
+    go_on: bool = False
 
     def bound(self, stage: Stage) -> Any:
         """Return the move of a stage."""
@@ -104,7 +108,8 @@ class Annealer:
         bound = self.bound(stage)
         state = regroup(bound, now.state, source)
         if not isinstance(plan, list) and isinstance(bound, Tunable):
-            bound, state = bound.tune(here.child("tune"), state, _TUNING)
+            bound = bound.with_tuning(before.tuning) if self.go_on and before.tuning else bound
+            bound, state = bound.tune(here.child("tune"), state, self.n_tuning)
             stage = Stage(stage.fraction, dict(bound.tuning))
         state, info = bound.step(here.child("move"), state, self.n_moves)
         islands.note(stage.fraction, info)

@@ -30,7 +30,8 @@ from physgen.samplers.smc_results import Islands
 
 __all__ = ["Pilot", "pilot_run"]
 
-_CESS, _MOVES, _RESAMPLE, _STAGES = 0.9, 8, 0.5, 2000
+_CESS, _RESAMPLE, _STAGES = 0.9, 0.5, 2000
+_MOVES, _TUNING = 4, 8  # a stage
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def pilot_run(path: Any, move: Any, n: int, n_equilibrate: int, rng: Stream) -> 
     rng : Stream
     """
     islands = Islands(1, n)
-    annealer = Annealer(path, move, _MOVES, {}, lambda now: None, _STAGES)
+    annealer = Annealer(path, move, _MOVES, {}, lambda now: None, _STAGES, _TUNING, go_on=True)
     done = annealer.anneal(PILOT, islands, _RESAMPLE, rng.child("anneal"), _CESS, None)
     source = islands.resample(1.0, rng.child("resample"))
     state = regroup(done.bound, done.state, source)

@@ -6,7 +6,8 @@ All are straight lines of actions,
 
 from the independent spins of infinite temperature (:math:`U = \beta H`,
 :math:`\log Z_0 = N \log 2`), from the independent sites of a field without hopping
-(:math:`\log Z_0 = V \log z_{\rm site}`), or from any density q
+(:math:`\log Z_0 = V \log z_{\rm site}`; any local action:
+:mod:`physgen.samplers.local_action_path`), or from any density q
 (:math:`S_0 = -\log q`, :math:`\log Z_0 = 0`).  For an action of the user's of real fields q is
 found by a pilot run (:mod:`physgen.samplers.found_start`); other spins and outcomes begin at equal
 probabilities.  A path that is not straight gives :func:`work_along` its differences itself
@@ -32,9 +33,11 @@ from physgen.kernels.cpu.bond_sums import bond_products, lane_products
 from physgen.samplers.exchange import interleaved
 from physgen.samplers.found_start import found_start
 from physgen.samplers.independent_sites import IndependentSites
+from physgen.samplers.local_action_path import LocalActionPath
 from physgen.samplers.tempered_path import Tempered, TemperedPath
 from physgen.targets.function import Own
 from physgen.targets.ising import Ising
+from physgen.targets.local_action import LocalAction
 from physgen.targets.own import whole_target
 from physgen.targets.phi4 import Phi4
 from physgen.targets.phi4_site import site_weight
@@ -110,6 +113,9 @@ def usual_path(target: Any) -> Path:
     for each in (target, source):
         if isinstance(each, Tempered):
             return TemperedPath(each)
+    numbers = getattr(target, "target", None)  # a model that is a target of known couplings
+    if isinstance(numbers, LocalAction):
+        return LocalActionPath(numbers)
     whole = whole_target(target)
     if whole.support.kind == "reals":
         return DensityPath(found_start(whole), whole)
@@ -269,3 +275,6 @@ class ForcedBridge(Bridge):
     def force(self, x: Any) -> Any:
         """Return -dS_lambda / dx."""
         return self.fraction * self.target.force(x) + (1 - self.fraction) * self.density.force(x)
+
+
+usual_path.register(LocalAction, LocalActionPath)

@@ -163,7 +163,9 @@ class Follower:
         if not self._ladder:
             x = path.sample(self.rng.child("sites"), self._islands.n)
             self._offer(before, path.at(0.0), x)
-        annealer = Annealer(path, self.move, self.n_moves, {}, passed, _STAGES)
+        annealer = Annealer(
+            path, self.move, self.n_moves, {}, passed, _STAGES, n_tuning=8, go_on=True
+        )
         here = self.rng.child("snapshot", len(self._rows))
         done = annealer.anneal(PILOT, self._islands, _RESAMPLE, here, _CESS, None)
         self._model, self._x = kept, done.bound.configurations(done.state)

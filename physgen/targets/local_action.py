@@ -36,7 +36,7 @@ from physgen.targets.local_starts import LocalStarts, unbounded
 from physgen.targets.local_terms import TERMS, LocalTerms
 from physgen.targets.phi4 import Phi4
 
-__all__ = ["LocalAction", "local_couplings", "local_symmetries"]
+__all__ = ["LocalAction", "local_couplings", "local_kernel", "local_symmetries"]
 
 _KERNEL = ("field", "nearest", "diagonal", "phi2", "phi4", "phi6")  # order of its numbers
 
@@ -73,7 +73,6 @@ class LocalAction(LocalStarts):
 
     lattice: Any
     kind: str
-    couplings: Mapping[str, float]
     terms: LocalTerms
 
     def __init__(
@@ -95,12 +94,17 @@ class LocalAction(LocalStarts):
         set_(self, "lattice", lattice)
         set_(self, "kind", kind)
         set_(self, "terms", terms)
-        set_(self, "couplings", MappingProxyType({n: given[n] for n in terms.names}))
+        self.__dict__["_couplings"] = {name: given[name] for name in terms.names}
 
     def __repr__(self) -> str:
         listed = ", ".join(f"{name}={g:g}" for name, g in self.couplings.items())
         kind = "" if self.kind == "reals" else f"kind={self.kind!r}, "
         return f"LocalAction({lattice_text(self.lattice)}, {kind}{listed})"
+
+    @property
+    def couplings(self) -> Mapping[str, float]:
+        """The couplings by name, with their sign in S."""
+        return MappingProxyType(self.__dict__["_couplings"])
 
     @property
     def fingerprint(self) -> str:
@@ -143,17 +147,15 @@ class LocalAction(LocalStarts):
 
     @property
     def kernel(self) -> tuple[str, tuple[np.ndarray, ...]]:
-        """("local-action", (nearest (n, 2 dim), diagonal (n, m), couplings (6,))), of real fields.
+        """The compiled loop and its arrays.
 
-        The tables are int32, -1 where there is no partner; m = 0 without a diagonal coupling.  The
-        couplings of S are field, nearest, diagonal, phi2, phi4, phi6.  Spins have no kernel.
+        Of real fields ("local-action", (nearest (n, 2 dim), diagonal (n, m), couplings (6,))): the
+        tables are int32, -1 where there is no partner, m = 0 without a diagonal coupling; the
+        couplings of S are field, nearest, diagonal, phi2, phi4, phi6.  Of spins ("pairs",
+        (neighbours (n, z), J (n, z), h (n,))), J and h with the signs of Ising; with plaquettes
+        there is none.
         """
-        if self.kind == "spins":
-            raise AttributeError("a local action of spins has no compiled loop")
-        numbers = np.array([self.couplings.get(name, 0.0) for name in _KERNEL])
-        nearest, diagonal = self.terms.partners("nearest"), self.terms.partners("diagonal")
-        diagonal = diagonal if numbers[2] != 0 else diagonal[:, :0].copy()
-        return "local-action", (nearest, diagonal, numbers)
+        return local_kernel(self.terms, self.couplings)
 
     @property
     def as_ising(self) -> Ising:
@@ -184,9 +186,43 @@ class LocalAction(LocalStarts):
         return self.terms.weighted_value(x, self.couplings.values())
 
     def force(self, x: Any) -> Any:
-        """Return -dS/dx, the shape of x; of spins, minus what multiplies each spin in S."""
+        """Return -dS/dx of real fields, the shape of x.
+
+        Raises
+        ------
+        InputError
+            If it is an action of spins, or x has the wrong shape.
+        """
+        if self.kind == "spins":
+            raise InputError("a force needs real fields, got an action of spins")
         check_configurations(x, self.event_shape)
         return -self.terms.weighted_slope(x, self.couplings.values())
+
+
+def local_kernel(
+    terms: LocalTerms, couplings: Mapping[str, float]
+) -> tuple[str, tuple[np.ndarray, ...]]:
+    """Return the kernel of a local action; AttributeError for plaquettes, which have none."""
+    if terms.kind == "spins":
+        return _spin_kernel(terms, couplings)
+    numbers = np.array([couplings.get(name, 0.0) for name in _KERNEL])
+    diagonal = terms.partners("diagonal")
+    diagonal = diagonal if numbers[2] != 0 else diagonal[:, :0]
+    return "local-action", (terms.partners("nearest").copy(), diagonal.copy(), numbers)
+
+
+def _spin_kernel(
+    terms: LocalTerms, couplings: Mapping[str, float]
+) -> tuple[str, tuple[np.ndarray, ...]]:
+    if couplings.get("plaquettes", 0.0) != 0:
+        raise AttributeError("an action with plaquettes has no compiled loop")
+    names = [name for name in ("nearest", "diagonal") if couplings.get(name, 0.0) != 0]
+    tables = [terms.partners(name) for name in names or ["nearest"]]
+    J = [np.full(t.shape, -couplings.get(n, 0.0)) for n, t in zip(names or ["nearest"], tables)]
+    neighbours = np.concatenate(tables, axis=1)
+    J = np.where(neighbours >= 0, np.concatenate(J, axis=1), 0.0)
+    h = np.full(terms.lattice.n_sites, 0.0 - couplings.get("field", 0.0))
+    return "pairs", (neighbours, J, h)
 
 
 def local_symmetries(lattice: Hypercubic, even: bool) -> frozenset[str]:

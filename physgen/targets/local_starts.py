@@ -12,6 +12,7 @@ with :math:`k_\mu = 2\pi n / L` along a periodic axis (an extent of 1 has no cos
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -73,8 +74,12 @@ class LocalStarts:
     lattice: Any
     kind: str
     event_shape: tuple[int, ...]
-    couplings: Mapping[str, float]
     terms: LocalTerms
+
+    @property
+    @abstractmethod
+    def couplings(self) -> Mapping[str, float]:
+        """The couplings by name."""
 
     def hot(self, rng: Stream | int, n: int) -> np.ndarray:
         """Return n configurations of independent sites, shape (n, *event_shape).

@@ -96,6 +96,8 @@ class LocalTerms:
     def __init__(self, lattice: Hypercubic, names: Iterable[str], kind: str = "reals") -> None:
         self.lattice, self.kind = lattice, kind
         self.names = check_terms(names, kind, lattice)
+        self._tables: dict[str, np.ndarray] = {}
+        self._masks: dict[Offset, np.ndarray | None] = {}
 
     def __len__(self) -> int:
         return len(self.names)
@@ -138,7 +140,10 @@ class LocalTerms:
         """
         x = as_float(x)
         named = {n: g for n, g in zip(self.names, couplings, strict=True) if g != 0}
-        total = sum((g * self._slope(n, x) for n, g in named.items() if n not in POWERS), 0 * x)
+        total = array_namespace(x).zeros_like(x)
+        for name, g in named.items():
+            if name not in POWERS:
+                total = total + g * self._slope(name, x)
         powers = {POWERS[n]: g for n, g in named.items() if n in POWERS}
         if powers:
             square, inner = x * x, 0.0
@@ -184,7 +189,15 @@ class LocalTerms:
         return {"nearest": _tuples(nearest), "diagonal": _tuples(diagonal)}
 
     def partners(self, name: str) -> np.ndarray:
-        """Return the sites at the offsets of a term, (n_sites, n_offsets) int32; -1: none."""
+        """Return the sites at the offsets of a term, (n_sites, n_offsets) int32; -1: none.
+
+        The caller does not change the table.
+        """
+        if name not in self._tables:
+            self._tables[name] = self._partners(name)
+        return self._tables[name]
+
+    def _partners(self, name: str) -> np.ndarray:
         sites = np.arange(self.lattice.n_sites).reshape(self.lattice.shape)
         columns = []
         for offset in self.offsets[name]:
@@ -203,8 +216,8 @@ class LocalTerms:
         if name in POWERS:
             return POWERS[name] * x ** (POWERS[name] - 1)
         if name != "plaquettes":
-            return sum((self._at(x, offset) for offset in self.offsets[name]), 0 * x)
-        total = 0 * x
+            return sum((self._at(x, offset) for offset in self.offsets[name]), xp.zeros_like(x))
+        total = xp.zeros_like(x)
         for k in range(0, len(self.offsets["diagonal"]), 4):
             for corner in self.offsets["diagonal"][k : k + 4]:
                 a, b = _edges(corner)
@@ -221,6 +234,11 @@ class LocalTerms:
 
     def _mask(self, offset: Offset) -> np.ndarray | None:
         """Return where the shifted site exists, shape of the lattice; None: everywhere."""
+        if offset not in self._masks:
+            self._masks[offset] = self._existing(offset)
+        return self._masks[offset]
+
+    def _existing(self, offset: Offset) -> np.ndarray | None:
         lattice, there = self.lattice, np.ones(self.lattice.shape, bool)
         for mu, step in enumerate(offset):
             extent, word = lattice.shape[mu], lattice.boundaries[mu]

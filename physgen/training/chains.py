@@ -25,17 +25,17 @@ class ChainSamples:
 
     Parameters
     ----------
-    data : Configurations, or array of shape (n, *event_shape) or (n_chains, n_draws, *event_shape)
-        In the order in which they were drawn; an array (n, *event_shape) is one chain.  Of chains
-        with one draw each, the last chains are held out.
-    event_shape : tuple of int
-        Shape of one configuration.
-    support : Support
+    data : Configurations, (target, samples), or ndarray (n, *event_shape)
+        In the order in which they were drawn: samples are an array (n, *event_shape), one chain,
+        or (n_chains, n_draws, *event_shape).  Of chains with one draw each, the last chains are
+        held out.  In an array alone integers are spins, other numbers real fields.
     validation_fraction : float
         In [0, 1); 0: nothing is held out.
 
     Attributes
     ----------
+    event_shape : tuple of int
+    support : Support
     train : ndarray, shape (n_chains, n_draws, *event_shape)
         int8 for spins; real fields keep float32 and are float64 otherwise.
     validation : ndarray, shape (n_validation, *event_shape)
@@ -43,18 +43,18 @@ class ChainSamples:
     Raises
     ------
     InputError
-        If the shape or the fraction is wrong, a number is not finite, or spins are not -1 and 1.
+        If the data are neither spins nor real fields, the shape or the fraction is wrong, a number
+        is not finite, or spins are not -1 and 1.
     """
 
-    def __init__(
-        self,
-        data: Any,
-        event_shape: tuple[int, ...],
-        support: Support,
-        validation_fraction: float,
-    ) -> None:
-        x = to_numpy(data.x if isinstance(data, Configurations) else data)
-        shape, axes = tuple(event_shape), x.ndim - len(event_shape)
+    def __init__(self, data: Any, validation_fraction: float) -> None:
+        source, samples = _source(data)
+        shape = self.event_shape = tuple(source.event_shape)
+        self.support: Support = source.support
+        if self.support.kind not in ("spins", "reals"):
+            raise InputError(f"data must be spins or real fields, got {self.support.kind}")
+        x = to_numpy(samples)
+        axes = x.ndim - len(shape)
         if axes not in (1, 2) or x.shape[axes:] != shape or x.size < LEAST * math.prod(shape):
             text = ", ".join(map(str, shape))
             raise InputError(
@@ -63,7 +63,7 @@ class ChainSamples:
             )
         if not 0 <= check_finite("validation_fraction", validation_fraction) < 1:
             raise InputError(f"validation_fraction must lie in [0, 1), got {validation_fraction}")
-        x = _values(x[None] if axes == 1 else x, support)
+        x = _values(x[None] if axes == 1 else x, self.support)
         along = 0 if x.shape[1] == 1 else 1
         kept = x.shape[along] - held_out_count(x.shape[along], validation_fraction)
         self.train, out = np.split(x, [kept], axis=along)
@@ -74,10 +74,33 @@ class ChainSamples:
         """Number of configurations that are trained on."""
         return self.train.shape[0] * self.train.shape[1]
 
+    def check_model(self, model: Any) -> None:
+        """Raise InputError unless a model has the shape and support of the data."""
+        if tuple(model.event_shape) != self.event_shape or model.support != self.support:
+            got = f"{model.support.kind} of shape {tuple(model.event_shape)}"
+            raise InputError(
+                f"the model must be one of {self.support.kind} of shape {self.event_shape}, as "
+                f"the data are, got {got}; make it with for_target(...) of the same source"
+            )
+
     @property
     def n_validation(self) -> int:
         """Number of configurations that are held out."""
         return len(self.validation)
+
+
+def _source(data: Any) -> tuple[Any, Any]:
+    """Return what declares shape and support, and the configurations."""
+    if isinstance(data, np.ndarray):
+        data = Configurations(data, support="reals" if data.dtype.kind == "f" else None)
+    if isinstance(data, Configurations):
+        return data, data.x
+    if not (isinstance(data, tuple) and len(data) == 2 and hasattr(data[0], "event_shape")):
+        raise InputError(
+            "data must be Configurations, (target, samples) or an array, got "
+            f"{type(data).__name__}"
+        )
+    return data
 
 
 def _values(x: np.ndarray, support: Support) -> np.ndarray:

@@ -31,6 +31,7 @@ from physgen.training.problem import device_of
 __all__ = ["PATIENCE", "Contrast"]
 
 FROZEN, PATIENCE = 0.01, 50  # an acceptance, and updates that it is averaged over
+MANY_BROKEN = 1e-3  # share of proposals whose energy is not finite, from which on a fit warns
 SITES_SHOWN = 16  # of a held-out item, whose conditional probabilities are looked at
 
 
@@ -103,7 +104,8 @@ class Contrast(FromData):
 
     def _first_moves(self) -> dict[str, torch.Tensor]:
         """Return what is carried of the moves."""
-        found = {"log_step": math.log(FIRST_STEP), "acceptance": 1.0, "broken": 0.0, "age": 0.0}
+        found = {"log_step": math.log(FIRST_STEP), "acceptance": 1.0, "age": 0.0}
+        found |= {"broken": 0.0, "proposed": 0.0}
         return {name: torch.tensor(x, dtype=torch.float64) for name, x in found.items()}
 
     def _moved(
@@ -140,6 +142,7 @@ class Contrast(FromData):
             "log_step": done.log_step,
             "acceptance": acceptance,
             "broken": float(carry["broken"]) + done.broken,
+            "proposed": float(carry["proposed"]) + self.k * len(x),
             "age": age + 1,
         }
         new = {name: torch.tensor(x, dtype=torch.float64) for name, x in numbers.items()}
@@ -195,9 +198,11 @@ class Contrast(FromData):
 
     def _warnings(self, carry: Carry) -> list[str]:
         found = []
-        if (n := int(carry["broken"])) > 0:
+        share = float(carry["broken"]) / max(float(carry["proposed"]), 1)
+        if share > MANY_BROKEN:
             found.append(
-                f"{n:,} proposals of the negative phase had no finite energy and were rejected"
+                f"{100 * share:.2g} % of the proposals of the negative phase had no finite energy "
+                "and were rejected; lower learning_rate"
             )
         constant = (self.samples.train == self.samples.train[:1]).all(0).flatten()
         if bool(constant.any()):

@@ -12,7 +12,7 @@ of chains enter, so it is exact where score matching is weak: near criticality a
 the mass moves :math:`\langle \phi^2 \rangle` by 5 %, yet hardly any slope.
 
 Chains begin at the data; the first third of each round is discarded.  No mean is moved by more
-than three of its standard deviations in one round.  At temperature T, S / T stands for S.
+than half of its standard deviation in one round.  At temperature T, S / T stands for S.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from physgen.training.from_data import as_input
 
 __all__ = ["MomentMatching"]
 
-LARGEST = 3.0  # standard deviations of the model
+LARGEST = 0.5  # standard deviations of the model that a mean may move by
 BURN_IN = 1 / 3
 
 

@@ -18,7 +18,7 @@ heat-bath   other spins and outcomes: k sweeps, each site drawn from its conditi
 A proposal whose H' is not a finite number is rejected and counted.  The step size follows the
 acceptance from update to update and is constant within one,
 
-.. math:: \log\epsilon \leftarrow \log\epsilon + 0.1 \, (\bar\alpha - 0.8) .
+.. math:: \log\epsilon \leftarrow \log\epsilon + 0.3 \, (\bar\alpha - 0.8) .
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from physgen.training.from_data import EnergyFunction
 
 __all__ = ["FIRST_STEP", "WANTED", "Moved", "Spectrum", "heat_bath", "hmc", "moved"]
 
-WANTED, GAIN, FIRST_STEP = 0.8, 0.1, 0.3
+WANTED, GAIN, FIRST_STEP = 0.8, 0.3, 0.3
 JITTER = 0.2  # relative range of the step size: no trajectory closes on itself for ever
 FLOOR = 1e-4  # least power of a mode, relative to their mean
 

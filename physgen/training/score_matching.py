@@ -26,7 +26,6 @@ import torch
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 from physgen.core.learning import Carry, Loss
-from physgen.core.protocols import REALS
 from physgen.core.random import Stream
 from physgen.targets.configurations import Configurations
 from physgen.training.chains import ChainSamples
@@ -101,8 +100,7 @@ class ScoreMatching(FromData):
                 "boundary, or take 'rademacher'"
             )
         self.relations, self.weight = relations, check_choice("weight", weight, WEIGHTS)
-        x = data[1] if isinstance(data, tuple) else data
-        self.chains = ChainSamples(x, self.event_shape, REALS, validation_fraction)
+        self.chains = ChainSamples(data, validation_fraction)
 
     def solves(self, model: Any) -> bool:
         """Return whether the action is linear in its couplings, and the temperature 1."""

@@ -52,6 +52,8 @@ def solved(
         if should_stop():
             raise InterruptedRunError("training stopped by request before its one solution")
         loss = objective.solve(model, rng.child("solve"))
+        if hasattr(model, "trained_by"):  # of an earlier fit in steps
+            model.trained_by = {}
         state = FitState(model, settings, 1, objective)  # after it: average and best are solved
         losses = np.asarray(objective.evaluate(model))
         if not (state.is_finite and math.isfinite(float(loss.value))):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from helpers.boltzmann import SmallGibbs, SmallRBM
+from helpers.statistics import within
 
 from physgen.core.chains import Info, State
 from physgen.core.errors import InputError
@@ -14,6 +15,7 @@ from physgen.samplers.log_z_of import log_z_of
 from physgen.samplers.mixing_time import mixing_time
 from physgen.targets.free_field import FreeField
 from physgen.targets.ising import Ising
+from physgen.targets.own import as_target
 
 
 @dataclass(frozen=True)
@@ -162,3 +164,17 @@ def test_log_z_says_where_it_comes_from():
     assert "annealed importance sampling" in ds.attrs["method"]
     assert abs(ds["log_z"].item() - large.log_z) < 4 * ds["log_z_error"].item()
     assert log_z_of(Ising(L=4, beta=0.3)).attrs["method"].startswith("enumeration")
+
+
+def test_log_z_of_a_network_is_kept_affordable():
+    network = as_target(
+        lambda x: 0.5 * (x**2).sum(axis=1) + 0.1 * (x**4).sum(axis=1), (3,),
+        force=lambda x: -x - 0.4 * x**3,
+    )  # fmt: skip
+    ds = log_z_of(network)
+    assert ds.attrs["n_chains"] == 64
+    assert ds.attrs["n_temperatures"] <= 200
+    x = np.linspace(-8, 8, 4001)
+    exact = 3 * np.log(np.trapezoid(np.exp(-0.5 * x**2 - 0.1 * x**4), x))
+    assert within(ds["log_z"], exact, ds["log_z_error"], largest=0.1)
+    assert log_z_of(network, n_temperatures=5).attrs["n_temperatures"] == 5

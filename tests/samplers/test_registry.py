@@ -10,6 +10,7 @@ from physgen.results.citations import METHODS, bibtex, references
 from physgen.samplers import registry
 
 NAMED = {
+    "block-gibbs": "BlockGibbs",
     "heat-bath": "HeatBath",
     "metropolis": "Metropolis",
     "wolff": "Wolff",
@@ -37,6 +38,7 @@ def test_what_a_config_cannot_hold_is_left_out():
     """A density, another sampler, a ladder: these have no default that is a number or a text."""
     for cls in (
         samplers.Independence,
+        samplers.SelfLearning,
         samplers.Alternating,
         samplers.ParallelTempering,
         samplers.TrajectoryTempering,

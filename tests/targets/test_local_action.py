@@ -212,6 +212,8 @@ def test_a_chain_has_no_diagonals():
             LocalAction((4, 1), kind="spins", **{name: 1.0})
     with pytest.raises(InputError, match="must have shape"):
         LocalAction(4, phi2=1.0).action(np.zeros((3, 4)))
+    with pytest.raises(InputError, match="a force needs real fields"):
+        LocalAction(4, kind="spins", nearest=1.0).force(np.ones((4, 4), np.int8))
 
 
 @each
@@ -219,7 +221,7 @@ def test_what_it_declares(action):
     assert isinstance(action, Differentiable)
     assert isinstance(action, Conditional)
     assert isinstance(action, Fingerprinted)
-    assert isinstance(action, Compilable) == (action.kind == "reals")
+    assert isinstance(action, Compilable) == ("plaquettes" not in action.couplings)
     assert action.at().fingerprint == action.fingerprint
     assert action.at(nearest=-0.1).fingerprint != action.fingerprint
     assert "z2" not in action.symmetries
@@ -241,6 +243,24 @@ def test_kernel_arrays_give_the_force(action):
     np.testing.assert_allclose(force, -slope, atol=1e-12)
     if "diagonal" in action.couplings:  # the compiled loop skips what has no coupling
         assert action.at(diagonal=0.0).kernel[1][1].shape == (action.n_sites, 0)
+
+
+@pytest.mark.parametrize("action", list(actions("spins")), ids=repr)
+def test_kernel_arrays_give_the_local_field(action):
+    if "plaquettes" in action.couplings:
+        action = action.at(plaquettes=0.0)
+    name, (neighbours, J, h) = action.kernel
+    assert name == "pairs"
+    s = configurations(action).reshape(3, -1).astype(float)
+    padded = np.pad(s, ((0, 0), (0, 1)))
+    field = (J * padded[:, neighbours]).sum(-1) + h
+    slope = action.terms.weighted_slope(
+        s.reshape(3, *action.event_shape), action.couplings.values()
+    )
+    np.testing.assert_allclose(field, -slope.reshape(3, -1), atol=1e-12)
+    nothing = action.at(**dict.fromkeys(action.couplings, 0.0)).kernel[1]
+    assert not np.any(nothing[1])
+    assert not np.any(nothing[2])
 
 
 def test_hot_starts_have_the_weight_of_a_site():

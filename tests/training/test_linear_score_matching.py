@@ -212,6 +212,8 @@ def test_what_the_data_cannot_tell_is_named():
     solve_score_matching(energy((4, 4)), flat, relations=relations)
     with pytest.raises(InputError, match="do not tell nearest, phi2, phi4 apart"):
         solve_score_matching(energy((4, 4)), np.ones((50, 4, 4)))
+    with pytest.raises(InputError, match="powers of the fields must stay finite"):
+        solve_score_matching(energy((4, 4)), 1e120 * FREE.sample(50, 1))
     with pytest.raises(InputError, match="the closed form needs an action of real fields"):
         solve_score_matching(object(), flat)
 

@@ -25,7 +25,7 @@ def spins(n=300):
 def test_a_fit_is_one_row(kind):
     reals = kind == "reals"
     q = LocalActionEnergy.for_target(FREE if reals else Ising(4, 0.2))
-    objective = ScoreMatching(data()) if reals else PseudoLikelihood(spins())
+    objective = ScoreMatching(data()) if reals else PseudoLikelihood(Configurations(spins()))
     assert isinstance(objective, Objective)
     assert isinstance(objective, Solvable)
     seen, kept = [], []
@@ -63,16 +63,19 @@ def test_a_fit_is_one_row(kind):
 
 def test_the_held_out_share_is_the_end_of_each_chain():
     x = FREE.sample(400, 1).reshape(4, 100, 4, 4)
-    objective = ScoreMatching(x, 0.1, event_shape=(4, 4))
+    objective = PseudoLikelihood((FREE, x), 0.1)
     assert objective.samples.train.shape == (4, 90, 4, 4)
     expected = x[:, 90:].swapaxes(0, 1).reshape(-1, 4, 4)
     np.testing.assert_array_equal(objective.samples.validation, expected)
-    lonely = ScoreMatching(x.reshape(400, 1, 4, 4), 0.1, event_shape=(4, 4))
+    chains = Configurations(x, chains=True)
+    np.testing.assert_array_equal(PseudoLikelihood(chains).samples.train, x[:, :90])
+    lonely = PseudoLikelihood((FREE, x.reshape(400, 1, 4, 4)), 0.1)
     assert lonely.samples.train.shape == (360, 1, 4, 4)
-    nothing = ScoreMatching(x, 0.0, event_shape=(4, 4))
+    nothing = PseudoLikelihood((FREE, x), 0.0)
     assert nothing.n_validation == 0
-    result = fit(LocalActionEnergy.for_target(FREE), nothing)
-    assert np.isnan(result.history["validation_score_matching"][0])
+    terms = ("nearest", "phi2")
+    result = fit(LocalActionEnergy.for_target(FREE, terms=terms), nothing)
+    assert np.isnan(result.history["validation_pseudo_nll"][0])
 
 
 def test_a_request_to_stop_comes_first():
@@ -81,13 +84,26 @@ def test_a_request_to_stop_comes_first():
 
 
 def test_bad_data_are_refused():
+    signs = Configurations(spins().astype(float), support="reals")
     with pytest.raises(InputError, match="numbers that vary, got -1, 1 alone; for spins"):
-        ScoreMatching(spins().astype(float))
+        PseudoLikelihood(signs)
+    with pytest.raises(InputError, match="score matching needs real fields, got spins"):
+        ScoreMatching(Configurations(spins()))
     bad = FREE.sample(50, 1)
     bad[3, 0, 0] = np.nan
     with pytest.raises(InputError, match="must be finite"):
-        ScoreMatching(bad)
+        ScoreMatching((FREE, bad))
     q = LocalActionEnergy.for_target(FREE)
-    huge = FREE.sample(50, 1) * 1e120
-    with pytest.raises(InputError, match="powers of the fields must stay finite"):
-        fit(q, ScoreMatching(huge))
+    small = FreeField(3, 0.5)
+    for objective in (ScoreMatching, PseudoLikelihood):
+        with pytest.raises(InputError, match=r"reals of shape \(3, 3\)"):
+            fit(q, objective((small, small.sample(50, 1))))
+    with pytest.raises(InputError, match="must be Configurations, "):
+        PseudoLikelihood("a file")
+    array = PseudoLikelihood(FREE.sample(50, 1))
+    assert array.samples.support.kind == "reals"
+    assert PseudoLikelihood(spins()).samples.support.kind == "spins"
+    with pytest.raises(InputError, match="got 0 to 1; for bits 0 and 1 give"):
+        PseudoLikelihood((spins() + 1) // 2)
+    with pytest.raises(InputError, match="validation_fraction must lie in"):
+        PseudoLikelihood((FREE, FREE.sample(50, 1)), 1.0)

@@ -54,11 +54,11 @@ class BoltzmannMachine(Energy):
     ----------
     pairs : tensor (n_sites (n_sites - 1) / 2,)
         J_ij of i < j, row by row.
-    field : tensor (n_sites,)
-        h; zero and not trained if `even`.
+    h : tensor (n_sites,)
+        Fields; zero and not trained if `even`.
     """
 
-    field: torch.Tensor
+    h: torch.Tensor
 
     def __init__(
         self,
@@ -73,9 +73,9 @@ class BoltzmannMachine(Energy):
         check_positive_int("the number of sites", self.n_sites, 2)
         self.pairs = nn.Parameter(torch.zeros(self.n_sites * (self.n_sites - 1) // 2))
         if self.even:
-            self.register_buffer("field", torch.zeros(self.n_sites), persistent=False)
+            self.register_buffer("h", torch.zeros(self.n_sites), persistent=False)
         else:
-            self.field = nn.Parameter(torch.zeros(self.n_sites))
+            self.h = nn.Parameter(torch.zeros(self.n_sites))
 
     @classmethod
     def arguments_for(cls, source: Any, options: Mapping[str, Any], rng: Stream) -> dict[str, Any]:
@@ -98,8 +98,8 @@ class BoltzmannMachine(Energy):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return S (B,) float64 of (B, *event_shape), differentiable in the weights."""
         s = x.reshape(len(x), -1)
-        J, field = self.J.to(s.dtype), self.field.to(s.dtype)
-        return -(s * (0.5 * s @ J + field)).sum(1, dtype=torch.float64)
+        J, h = self.J.to(s.dtype), self.h.to(s.dtype)
+        return -(s * (0.5 * s @ J + h)).sum(1, dtype=torch.float64)
 
     def _score(self, x: torch.Tensor) -> np.ndarray:
         with torch.no_grad():
@@ -116,14 +116,14 @@ class BoltzmannMachine(Energy):
         """
         n = self.n_sites
         with torch.no_grad():
-            J, field = to_numpy(self.J).astype(np.float64), to_numpy(self.field)
-        if not (np.isfinite(J).all() and np.isfinite(field).all()):
+            J, h = (to_numpy(each).astype(np.float64) for each in (self.J, self.h))
+        if not (np.isfinite(J).all() and np.isfinite(h).all()):
             raise InputError(
                 "the weights must be finite numbers, got NaN or infinity; lower the learning rate"
             )
         others = np.tile(np.arange(n), (n, 1))[~np.eye(n, dtype=bool)].reshape(n, n - 1)
         couplings = np.take_along_axis(J, others, 1)
-        return "pairs", (others.astype(np.int32), couplings, field.astype(np.float64))
+        return "pairs", (others.astype(np.int32), couplings, h)
 
     def moved(self, x: Any, n: int, rng: Stream) -> Any:
         """Return configurations after n heat-bath sweeps, compiled, without gradients.
@@ -159,8 +159,8 @@ class BoltzmannMachine(Energy):
                 f"log Z is summed over at most {MAX_SITES} spins, got {self.n_sites}; estimate it "
                 "by annealed importance sampling"
             )
-        _, (others, J, field) = self.kernel
-        sums, shift = weigh_levels(others, J, field, 1.0, self.n_sites)
+        _, (others, J, h) = self.kernel
+        sums, shift = weigh_levels(others, J, h, 1.0, self.n_sites)
         return float(shift + np.log(sums[0].sum()))
 
     def moments(self, x: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -174,5 +174,5 @@ class BoltzmannMachine(Energy):
         other = copy.deepcopy(self)
         with torch.no_grad():
             other.pairs.mul_(beta)
-            other.field.mul_(beta)
+            other.h.mul_(beta)
         return other

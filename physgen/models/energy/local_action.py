@@ -27,7 +27,7 @@ from physgen.core.random import Stream
 from physgen.lattice.hypercubic import Hypercubic
 from physgen.models.energy.base import Energy
 from physgen.targets.checked import whole_source
-from physgen.targets.local_action import LocalAction, local_symmetries
+from physgen.targets.local_action import LocalAction, local_kernel, local_symmetries
 from physgen.targets.local_terms import POWERS, TERMS, LocalTerms, check_terms
 
 __all__ = ["LocalActionEnergy"]
@@ -160,6 +160,11 @@ class LocalActionEnergy(Energy):
         return found.to(x.dtype) if isinstance(x, torch.Tensor) else found.astype(x.dtype)
 
     @property
+    def n_sites(self) -> int:
+        """Number of sites V."""
+        return self.local.lattice.n_sites
+
+    @property
     def couplings(self) -> Mapping[str, float]:
         """The couplings g_a by name, with their sign in S: a ferromagnet has nearest < 0."""
         return self._named(self.weights)
@@ -231,14 +236,14 @@ class LocalActionEnergy(Energy):
     def kernel(self) -> tuple[str, tuple[np.ndarray, ...]]:
         """The compiled loop and its arrays, as in :class:`~physgen.targets.LocalAction`.
 
-        Spins have none.
+        Spins with plaquettes have none.
 
         Raises
         ------
         UnboundedTargetError
             If e^{-S} cannot be normalised: every sampler of fields asks for the kernel.
         """
-        return self.target.kernel
+        return local_kernel(self.local, self.target.couplings)
 
     @property
     def symmetries(self) -> frozenset[str]:

@@ -57,7 +57,7 @@ class Normalised(DensityModel):
                 f"base must be an energy that moves configurations itself, got "
                 f"{type(base).__name__}; take a Boltzmann machine, or run(sampler, energy)"
             )
-        self.base = base
+        self.base: Any = base
         self.log_z = check_finite("log_z", log_z)
         self.log_z_error = check_finite("log_z_error", log_z_error)
         self.n_steps = check_positive_int("n_steps", n_steps)

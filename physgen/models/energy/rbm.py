@@ -157,13 +157,13 @@ class RBM(Bipartite):
 
         Products are in the type of the weights; `action` of arrays computes in float64.
         """
-        return self._free_energy(x, self.dtype)
+        return self._action_in(x, self.dtype)
 
     def _score(self, x: torch.Tensor) -> np.ndarray:
         with torch.no_grad():
-            return self._free_energy(x.to(self.device), torch.float64).cpu().numpy()
+            return self._action_in(x.to(self.device), torch.float64).cpu().numpy()
 
-    def _free_energy(self, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    def _action_in(self, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         v = self._rows(x, dtype)
         inputs = self.hidden_bias.to(dtype) + v @ self.W.to(dtype)
         S = -(v @ self.visible_bias.to(dtype)).double() - _log_sums(inputs, self.hidden)

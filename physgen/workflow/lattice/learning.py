@@ -85,7 +85,8 @@ def held_out(history: xr.Dataset) -> tuple[str, float, float]:
         if str(n).startswith("validation_") and not str(n).endswith("_error")
     )
     loss, error = (float(history[n][row]) for n in (name, f"{name}_error"))
-    return history[name].attrs.get("long_name", name), loss, error
+    words = name.removeprefix("validation_").replace("_", " ")
+    return words.upper() if words == "nll" else words, loss, error
 
 
 def _curve(history: xr.Dataset, point: Learned) -> xr.Dataset:

@@ -1,5 +1,8 @@
 """The local action as a model: its action and force, what it keeps of a fit, chains on it."""
 
+import doctest
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -36,7 +39,7 @@ def test_it_is_the_action_of_its_couplings(g):
     np.testing.assert_allclose(q.action(x), target.action(x), rtol=1e-12)
     assert q.symmetries == target.symmetries
     assert q.target.fingerprint == target.fingerprint
-    assert isinstance(q, Compilable) == (q.kind == "reals")
+    assert isinstance(q, Compilable) == ("plaquettes" not in g)
     t = torch.from_numpy(x)
     q.action(t).sum().backward()
     np.testing.assert_allclose(q.weights.grad.numpy(), target.terms.values(x).sum(0), rtol=1e-12)
@@ -116,21 +119,29 @@ def test_chains_of_a_field():
     assert not within(value, wrong, error, largest=0.01)
 
 
-def test_chains_of_spins():
-    q = model(**S)
+@pytest.mark.parametrize("sampler", [HeatBath(), Metropolis()], ids=["pairs", "plaquettes"])
+def test_chains_of_spins(sampler):
+    q = model(**S) if sampler == Metropolis() else model(**S).at(plaquettes=0.0)
     states = 2 * ((np.arange(2**12)[:, None] >> np.arange(12)) & 1).astype(np.int8) - 1
     states = states.reshape(-1, 3, 4)
     w = np.exp(-(a := q.action(states)) + a.min())
     m = states.mean(axis=(1, 2))
     exact = (w * m).sum() / w.sum()
-    draws = run(Metropolis(), q, n_chains=128, n_draws=40, seed=1, quiet=True)
+    draws = run(sampler, q, n_chains=128, n_draws=40, seed=1, quiet=True)
     found = draws["magnetization"].transpose("chain", "draw").values.mean(axis=1)
     error = found.std(ddof=1) / np.sqrt(len(found))
     assert within(found.mean(), exact, error, largest=0.02)
-    ising = model(**S).at(diagonal=0.0, plaquettes=0.0).target.as_ising
-    HeatBath().bind(ising)
+    wrong = (np.exp(-1.2 * (a - a.min())) * m).sum() / np.exp(-1.2 * (a - a.min())).sum()
+    assert not within(found.mean(), wrong, error, largest=0.02)
+
+
+def test_spins_with_neighbours_alone_are_an_ising_model():
+    q = model(**S).at(diagonal=0.0, plaquettes=0.0)
+    ising = q.target.as_ising
+    x = ising.hot(1, 4)
+    np.testing.assert_allclose(ising.action(x), q.action(x), rtol=1e-12)
     with pytest.raises(InputError, match="nearest and field alone, got diagonal, plaquettes"):
-        _ = q.target.as_ising
+        _ = model(**S).target.as_ising
 
 
 @pytest.mark.parametrize(
@@ -183,3 +194,8 @@ def test_bad_sources_are_refused():
         model(**S).action(np.zeros((2, 3, 4), np.int8))
     with pytest.raises(InputError, match="each coupling must be one of"):
         model(**S).at(phi2=1.0)
+
+
+def test_the_examples_of_the_page_are_true():
+    page = Path(__file__).parents[3] / "docs" / "energy-models.md"
+    assert doctest.testfile(str(page), module_relative=False).failed == 0

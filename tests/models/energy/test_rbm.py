@@ -12,6 +12,7 @@ from physgen import models
 from physgen.core.errors import InputError, UnboundedTargetError
 from physgen.core.protocols import EnergyModel, Target
 from physgen.core.random import Stream
+from physgen.exact import rbm as exact
 from physgen.models.energy.rbm import RBM
 from physgen.models.io import from_dataset, to_dataset
 from physgen.samplers import BlockGibbs
@@ -121,7 +122,7 @@ def test_log_z_against_brute_force(visible, hidden):
     )
 
 
-def test_log_z_is_the_same_from_either_layer_and_refuses_two_large_ones():
+def test_log_z_is_the_same_from_either_layer_and_refuses_two_large_ones(monkeypatch):
     model = make("spins", "spin", n=9, n_hidden=6)
     W, a, b = numbers(model)
     swapped = RBM((6,), n_hidden=9).double()
@@ -131,6 +132,8 @@ def test_log_z_is_the_same_from_either_layer_and_refuses_two_large_ones():
         swapped.hidden_bias.copy_(torch.tensor(a))
     assert model.log_z_exact() == pytest.approx(swapped.log_z_exact(), abs=1e-12)
     brute = np.logaddexp.reduce(-model.action(states((-1, 1), 9)))
+    assert model.log_z_exact() == pytest.approx(brute, abs=1e-12)
+    monkeypatch.setattr(exact, "_BLOCK", 50)  # 5 states at once, so 13 blocks
     assert model.log_z_exact() == pytest.approx(brute, abs=1e-12)
     with pytest.raises(InputError, match=r"at most 2\^22 states, got 23 visible and 24 hidden"):
         RBM((23,), n_hidden=24).log_z_exact()
@@ -483,6 +486,23 @@ def test_features_are_singular_values_and_do_not_see_the_gauge():
     spins = make("spins", "spin")
     np.testing.assert_allclose(
         spins.features, np.linalg.svd(numbers(spins)[0], compute_uv=False), atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("visible", VISIBLE)
+def test_projections_are_along_the_features(visible):
+    """The part of the inputs that v makes, b aside, is v in the basis of the singular vectors."""
+    model = make(visible, "spin")
+    x = model.hot(1, 30)
+    W, _, _ = numbers(model)
+    z = model.projected(x, 3)
+    assert model.projected(x).shape == (30, 1)
+    inputs = rows(visible, x) @ W
+    if visible == "outcomes":
+        W = W.reshape(4, 3, 3)
+        inputs = rows(visible, x) @ (W - W.mean(1, keepdims=True)).reshape(12, 3)
+    np.testing.assert_allclose(
+        np.linalg.norm(z * model.features, axis=1), np.linalg.norm(inputs, axis=1), atol=1e-10
     )
 
 

@@ -33,7 +33,7 @@ def test_couplings_are_learned_with_errors_beside_the_true_ones(tmp_path):
     assert np.abs(pulls.values).max() < 4
     assert (found["bound"].values > 0).all()
     grid = tree["estimates"].to_dataset().sel(generator="local-action")
-    assert float(grid["ess_share"]) > 0.8  # the learned action is nearly the true one
+    assert grid["ess_share"].item() > 0.8  # the learned action is nearly the true one
     log_z = tree["models/local-action/L4/kappa0.2/log_z"].to_dataset()
     assert np.isfinite(float(log_z["log_z"]))
     draws = tree["models/local-action/L4/kappa0.2/draws"]

@@ -10,7 +10,7 @@ from physgen.lattice import Hypercubic
 from physgen.models import LocalActionEnergy
 from physgen.targets import FreeField, Ising, LocalAction
 from physgen.training import PseudoLikelihood, Relations, solve_pseudo_likelihood
-from physgen.training.linear_pseudo_likelihood import _sigmoid, _tabulated, pseudo_losses
+from physgen.training.spin_pseudo_likelihood import _sigmoid, _tabulated, spin_losses
 from tests.helpers.statistics import ALPHA_RETEST, unit_variance_p
 
 
@@ -63,7 +63,7 @@ def test_the_equations_hold_at_the_true_couplings(target):
 def test_losses_are_conditional_probabilities(target):
     x = states(target.event_shape)[:: 2 ** (target.n_sites - 7)]
     g = list(target.couplings.values())
-    found = pseudo_losses(target.terms, g, x)
+    found = spin_losses(target.terms, g, x)
     S = target.action(x)
     for site in range(target.n_sites):
         flipped = x.reshape(len(x), -1).copy()
@@ -90,7 +90,7 @@ def draws(target, n, seed):
 
 def test_the_solution_is_where_the_gradient_vanishes():
     target = CASES[2]
-    objective = PseudoLikelihood(draws(target, 500, 1), 0.0)
+    objective = PseudoLikelihood((target, draws(target, 500, 1)), 0.0)
     q = energy(target)
     objective.solve(q, Stream(0))
     loss = objective.loss(q, np.arange(500), Stream(0), {})
@@ -98,7 +98,7 @@ def test_the_solution_is_where_the_gradient_vanishes():
     np.testing.assert_allclose(q.weights.grad.numpy(), 0.0, atol=1e-8)
     g = list(q.couplings.values())
     assert loss.value.item() == pytest.approx(
-        pseudo_losses(q.local, g, objective.samples.train[0]).sum(1).mean()
+        spin_losses(q.local, g, objective.samples.train[0]).sum(1).mean()
     )
 
 
@@ -169,22 +169,27 @@ def test_ordered_data_have_no_finite_optimum():
 
 
 def test_bad_data_are_refused():
+    target = Ising(4, 0.4)
     bits = np.random.default_rng(1).integers(0, 2, (50, 4, 4))
     with pytest.raises(InputError, match=r"spins must be -1 and \+1, got 0 to 1; for bits"):
-        PseudoLikelihood(bits)
+        PseudoLikelihood((target, bits))
     with pytest.raises(InputError, match="spins must be"):
-        PseudoLikelihood(np.full((50, 4), 1.5))
+        PseudoLikelihood((target, np.full((50, 4, 4), 1.5)))
     with pytest.raises(InputError, match=r"array \(n, 4, 4\) or \(n_chains, n_draws, 4, 4\)"):
-        PseudoLikelihood(2 * bits[:10] - 1)
-    with pytest.raises(InputError, match="validation_fraction"):
-        PseudoLikelihood(2 * bits - 1, 1.0)
+        PseudoLikelihood((target, 2 * bits[:10] - 1))
+    objective = PseudoLikelihood((target, 2 * bits - 1))
     field = LocalActionEnergy.for_target(FreeField(4, 1.0))
-    objective = PseudoLikelihood(2 * bits - 1)
-    assert not objective.solves(field)
-    with pytest.raises(InputError, match="needs an action of spins that is linear"):
-        objective.loss(field, np.arange(3), Stream(0), {})
-    with pytest.raises(InputError, match="needs an action of spins that is linear"):
-        solve_pseudo_likelihood(field, 2 * bits - 1)
+    with pytest.raises(InputError, match=r"of spins of shape \(4, 4\), as the data are"):
+        objective.solve(field, Stream(0))
+    assert not objective.solves(object())
+    for refused in (objective.evaluate, lambda q: objective.loss(q, np.arange(3), Stream(0), {})):
+        with pytest.raises(InputError, match="needs an action that is linear in its couplings"):
+            refused(object())
+    with pytest.raises(InputError, match="needs an action that is linear in its couplings"):
+        solve_pseudo_likelihood(object(), 2 * bits - 1)
+    fields = PseudoLikelihood((FreeField(4, 1.0), FreeField(4, 1.0).sample(50, 1)))
+    with pytest.raises(InputError, match="takes steps for actions of spins alone"):
+        fields.loss(field, np.arange(3), Stream(0), {})
 
 
 def test_a_known_temperature_is_found():
