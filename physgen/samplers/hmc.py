@@ -36,8 +36,9 @@ _MOST_LEAPS = 1 << 14  # of a trajectory afterwards
 class HMC:
     """Hybrid Monte Carlo for real fields.
 
-    A compiled loop runs phi^4 and free fields; any other target needs ``force`` and runs through
-    NumPy (or torch, for `as_target` functions of tensors).  One step is one trajectory.
+    Compiled loops run phi^4 and free fields, other local actions, and small dense energies; any
+    other target needs ``force`` and runs through NumPy (or torch, for `as_target` functions of
+    tensors).  One step is one trajectory.
 
     Parameters
     ----------

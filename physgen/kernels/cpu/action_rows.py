@@ -124,9 +124,16 @@ def kick_drift(phi, pi, out, at, weights, width, c, kick, drift):
     lanes, n_groups, end = _U(lanes_of(phi)), _U(weights.size), _U((at.shape[1] // 4) * width)
     shift, mask = _U(log2(width)), _U(width - 1)
     if n_groups == 1:
-        for t in range(_U(0), end, lanes):
-            b = weights[0] * _four(phi, at, _U(0), t >> shift, t & mask)
-            _kick_drift(phi, pi, out, t, b, c, kick, drift)
+        w = mask + _U(1)
+        if w < _U(4) * lanes:
+            for t in range(_U(0), end, lanes):
+                b = weights[0] * _four(phi, at, _U(0), t >> shift, t & mask)
+                _kick_drift(phi, pi, out, t, b, c, kick, drift)
+            return
+        for s in range(end >> shift):  # many vectors a site: its neighbours are looked up once
+            for j in range(_U(0), w, lanes):
+                b = weights[0] * _four(phi, at, _U(0), s, j)
+                _kick_drift(phi, pi, out, (s << shift) + j, b, c, kick, drift)
         return
     for t in range(_U(0), end, lanes):
         b = weights[0] * _four(phi, at, _U(0), t >> shift, t & mask)

@@ -1,4 +1,4 @@
-"""The loop that moves real fields: compiled for local actions, through NumPy for other forces."""
+"""The loop that moves real fields: compiled where the target has a kernel, else through NumPy."""
 
 from __future__ import annotations
 
