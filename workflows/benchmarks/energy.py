@@ -15,6 +15,7 @@ import energy_chains
 import energy_couplings
 import energy_log_z
 import energy_rbm
+import energy_training
 from harness import main
 
 FIGURES = [
@@ -22,6 +23,7 @@ FIGURES = [
     *energy_couplings.FIGURES,
     *energy_rbm.FIGURES,
     *energy_log_z.FIGURES,
+    *energy_training.FIGURES,
 ]
 PACKAGES = ["physgen", "numpy", "numba", "torch"]
 SOURCES = [
