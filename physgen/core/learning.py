@@ -24,12 +24,14 @@ __all__ = [
     "Annealed",
     "Augmented",
     "Carry",
+    "Finishing",
     "LinearEnergy",
     "Loss",
     "Monitored",
     "Moving",
     "NoiseConditioned",
     "Objective",
+    "Preparing",
     "Refinable",
     "Remarked",
     "Remarks",
@@ -256,6 +258,24 @@ class Solvable(Protocol):
 
         A pure function of its arguments, but for the weights of the model.
         """
+        ...
+
+
+@runtime_checkable
+class Preparing(Protocol):
+    """An objective that sets what a fresh model takes from its data before the first step."""
+
+    def prepare(self, model: Any) -> None:
+        """Set weights and buffers, e.g. a measured spectrum: a function of data and model."""
+        ...
+
+
+@runtime_checkable
+class Finishing(Protocol):
+    """An objective that ends a fit with a step of its own, e.g. a linear problem."""
+
+    def finish(self, model: Any) -> None:
+        """Change the weights that a fit keeps: a function of data and model."""
         ...
 
 
