@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from physgen.core.random import Stream
@@ -23,7 +24,10 @@ def build(section: ModelSection, data: MeasurementData, rng: Stream) -> Any:
 
     if section.is_energy:
         given = {"family": section.family, "shape": [data.L], "K": data.povm.K}
-        return models.build(given | section.sizes(), rng=rng).with_data_bias(data.outcomes)
+        machine = models.build(given | section.sizes(), rng=rng)
+        with warnings.catch_warnings():  # a site with one outcome: its weights are kept finite
+            warnings.simplefilter("ignore")
+            return machine.with_data_bias(data.outcomes)
     config: dict[str, Any] = {"family": section.family, "L": data.L, "K": data.povm.K}
     config |= section.sizes()
     symmetries: list[Any] = list(section.symmetries)
