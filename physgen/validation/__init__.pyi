@@ -8,6 +8,8 @@ from .bounds import (
 from .bounds import (
     total_variation_bound as total_variation_bound,
 )
+from .classifier import C2ST as C2ST
+from .classifier import c2st as c2st
 from .compare import (
     enumerate_outcomes as enumerate_outcomes,
 )
@@ -17,6 +19,8 @@ from .compare import (
 from .compare import (
     validate as validate,
 )
+from .density_ratio import log_ratios as log_ratios
+from .density_ratio import ratio_divergences as ratio_divergences
 from .divergences import (
     Estimate as Estimate,
 )
