@@ -196,9 +196,8 @@ def make_classifier(classifier: Any, rng: Stream) -> Any:
     if classifier == "gbt":
         from sklearn.ensemble import HistGradientBoostingClassifier
 
-        model = HistGradientBoostingClassifier(
-            max_iter=50, max_leaf_nodes=8, early_stopping=False, random_state=seed
-        )
+        settings: dict[str, Any] = {"max_iter": 50, "max_leaf_nodes": 8, "early_stopping": False}
+        model = HistGradientBoostingClassifier(random_state=seed, **settings)
     elif classifier == "logistic":
         from sklearn.linear_model import LogisticRegression
 
