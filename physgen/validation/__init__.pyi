@@ -37,8 +37,10 @@ from .energy_distance import energy_distance as energy_distance
 from .energy_distance import energy_distance_test as energy_distance_test
 from .ghz import ghz_fidelity as ghz_fidelity
 from .ghz import ghz_numbers as ghz_numbers
+from .kernel_stein import kernel_stein as kernel_stein
 from .mmd import median_width as median_width
 from .mmd import mmd2 as mmd2
 from .mmd import mmd2_of_kernel as mmd2_of_kernel
 from .mmd import mmd2_test as mmd2_test
+from .stein import stein_identities as stein_identities
 from .witness import fidelity_witness as fidelity_witness
