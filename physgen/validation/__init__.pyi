@@ -43,4 +43,8 @@ from .mmd import mmd2 as mmd2
 from .mmd import mmd2_of_kernel as mmd2_of_kernel
 from .mmd import mmd2_test as mmd2_test
 from .stein import stein_identities as stein_identities
+from .wasserstein import null_sliced_w2 as null_sliced_w2
+from .wasserstein import sliced_w2 as sliced_w2
+from .wasserstein import sliced_w2_test as sliced_w2_test
+from .wasserstein import wasserstein2 as wasserstein2
 from .witness import fidelity_witness as fidelity_witness
