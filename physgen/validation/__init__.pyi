@@ -42,7 +42,11 @@ from .mmd import median_width as median_width
 from .mmd import mmd2 as mmd2
 from .mmd import mmd2_of_kernel as mmd2_of_kernel
 from .mmd import mmd2_test as mmd2_test
+from .neighbours import memorisation as memorisation
+from .neighbours import precision_recall as precision_recall
+from .observable_tests import compare_observables as compare_observables
 from .stein import stein_identities as stein_identities
+from .two_sample import two_sample as two_sample
 from .wasserstein import null_sliced_w2 as null_sliced_w2
 from .wasserstein import sliced_w2 as sliced_w2
 from .wasserstein import sliced_w2_test as sliced_w2_test

@@ -149,9 +149,17 @@ def are_identical(samples: SampleSet, reference: SampleSet) -> bool:
 
 
 def _keys(samples: SampleSet) -> np.ndarray:
-    """Return a number for each configuration, the same for equal ones (and hardly for others)."""
-    flat = samples.flat.reshape(len(samples), -1).astype(np.float64)
-    return flat @ np.random.default_rng(0).standard_normal(flat.shape[1])
+    """Return a number for each configuration, the same for equal ones and hardly for others.
+
+    Integer arithmetic: rounding may differ from place to place.
+    """
+    flat = samples.flat.reshape(len(samples), -1)
+    factors = np.random.default_rng(0).integers(2**63, size=flat.shape[1], dtype=np.uint64) | 1
+    found = np.empty(len(flat), np.uint64)
+    for i in range(0, len(flat), 4096):
+        rows = flat[i : i + 4096].astype(np.float64) + 0.0  # -0 becomes 0
+        found[i : i + 4096] = (rows.view(np.uint64) * factors).sum(axis=1)
+    return found
 
 
 def _array(
