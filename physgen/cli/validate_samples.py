@@ -91,18 +91,23 @@ def validate_samples(
     \b
     samples of a model against Markov chains:
       physgen validate-samples samples.npy --reference mcmc.h5
-    with the action, which finds more and also tests without a reference:
-      physgen validate-samples samples.h5 --reference mcmc.h5 \\
+    with the action, which finds more:
+      physgen validate-samples samples.h5 --reference mcmc.h5
+        --target ising-2d --set L=16 --set beta=0.44
+    against the action alone (Stein identities of a field):
+      physgen validate-samples samples.h5
         --target phi4-2d --set L=16 --set kappa=0.27 --set lam=0.022
-    against the action alone (Stein identities):
-      physgen validate-samples samples.h5 --target phi4-2d --set L=16 --set kappa=0.27 \\
-        --set lam=0.022
 
-    How to read it.  z is a difference of means in its errors, which know the autocorrelation of
-    chains.  "expected" is what a test gives for equal distributions, with its spread: a distance
-    alone means nothing.  p is the probability of such a value by chance.  A small p shows a
-    difference; a large one only says that this test saw none with so many samples.  Stein tests
-    cannot see a lost well that is far from the others.
+    \b
+    How to read it:
+      z         difference of means in errors, which know the
+                autocorrelation of chains
+      expected  what a test gives for equal distributions, with its spread:
+                a distance alone means nothing
+      p         probability of such a value by chance; a large one only says
+                that this test saw nothing with so many samples
+
+    Stein tests cannot see a lost well that is far from the others.
     """  # noqa: D301  \b keeps the lines of the examples apart
     from physgen.cli.samples import validate_samples as validate
 

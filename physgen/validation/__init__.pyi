@@ -35,6 +35,10 @@ from .divergences import (
 )
 from .energy_distance import energy_distance as energy_distance
 from .energy_distance import energy_distance_test as energy_distance_test
+from .f_divergences import exact_f_divergence as exact_f_divergence
+from .f_divergences import f_bound as f_bound
+from .f_divergences import f_bound_of_log_ratios as f_bound_of_log_ratios
+from .f_divergences import f_divergence as f_divergence
 from .ghz import ghz_fidelity as ghz_fidelity
 from .ghz import ghz_numbers as ghz_numbers
 from .kernel_stein import kernel_stein as kernel_stein
