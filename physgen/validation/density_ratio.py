@@ -133,6 +133,8 @@ def log_ratios(
         scored = _joined(small[k::n_folds])
         rest = [part for i, part in enumerate(small) if i % n_folds != k]
         cut = max(1, len(rest) // CALIBRATION)
+        turned = k * cut % len(rest)  # another part each time: errors of the slopes average
+        rest = rest[turned:] + rest[:turned]
         calibrate_on, fit_on = _joined(rest[:cut]), _joined(rest[cut:])
         best = None
         for model in models:

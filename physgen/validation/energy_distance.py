@@ -37,7 +37,7 @@ def energy_distance(x: Any, y: Any) -> float:
     x, y = check_same_space(as_points("samples", x, 2), as_points("reference", y, 2))
     labels = np.zeros((1, len(x) + len(y)), np.float32)
     labels[0, : len(x)] = 1
-    return float(pair_statistics(_kernel(x, y), labels)[0])
+    return float(pair_statistics(_kernel(x, y), labels)[0, 0])
 
 
 def energy_distance_test(
@@ -59,6 +59,6 @@ def _kernel(x: np.ndarray, y: np.ndarray) -> Any:
 
     def kernel(rows: slice, columns: slice) -> np.ndarray:
         squares = square[rows][:, None] + square[columns] - 2 * points[rows] @ points[columns].T
-        return -np.sqrt(np.maximum(squares, 0))
+        return -np.sqrt(np.maximum(squares, 0))[None]
 
     return kernel

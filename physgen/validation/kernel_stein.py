@@ -70,7 +70,7 @@ def kernel_stein(
     if n > MOST:
         raise InputError(f"kernel_stein takes at most {MOST} samples, got {n}; thin them")
     check_positive_int("n_bootstrap", n_bootstrap)
-    square = median_width(x, n_widths=1)
+    square = median_width(x) / 2
     signs = _signs(n, n_bootstrap, check_positive_int("block", block), as_stream(rng))
     x = x - x.mean(axis=0)
     blocks = [slice(i, min(i + BLOCK, n)) for i in range(0, n, BLOCK)]

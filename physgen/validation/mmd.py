@@ -10,9 +10,11 @@ is zero only for p = q.  Means over pairs leave out the diagonal, so the estimat
 *may be negative*: no root is taken, and nothing is clipped.  It is MMD^2 itself, not scaled by
 nm / (n + m).  Under p = q its scatter is of the order of 1/n.
 
-*Widths.*  Powers of two, so that one exponential and a few squarings make all of them.  The median
-of the squared distances within the *reference* is the middle one: it is fixed once, not found anew
-for each pair of samples.
+*Widths.*  Powers of two, so that one exponential and a few squarings make all of them.  The
+largest is twice the median of the squared distances within the *reference*: it is fixed once, not
+found anew for each pair of samples.  Narrow widths matter: on 1,000 fields of 256 sites that were
+not thermalised the median itself is 1 to 5 standard deviations off, an eighth of it 8 to 19.  The
+test takes the most telling width, and pays for the choice (:mod:`.permutation`).
 
 *Precision.*  float32 arrays take the compiled pass, at the cost of about 2.3 matrix products
 x y^T; float64 arrays take NumPy's exponential.  Both are shifted by the mean of y first, which
@@ -41,8 +43,8 @@ N_WIDTHS = 5
 LOG2E = 1.4426950408889634
 
 
-def median_width(reference: Any, *, n: int = 1000, n_widths: int = N_WIDTHS) -> float:
-    """Return the largest squared width w: the median squared distance is the middle width.
+def median_width(reference: Any, *, n: int = 1000) -> float:
+    """Return the largest squared width w: twice the median squared distance.
 
     Parameters
     ----------
@@ -65,7 +67,7 @@ def median_width(reference: Any, *, n: int = 1000, n_widths: int = N_WIDTHS) -> 
             "reference must have points at different places, got a median distance of 0; are the "
             "samples duplicated or constant?"
         )
-    return median * 2.0 ** (check_positive_int("n_widths", n_widths) // 2)
+    return 2 * median
 
 
 def mmd2(x: Any, y: Any, width: float | None = None, *, n_widths: int = N_WIDTHS) -> np.ndarray:
@@ -85,7 +87,7 @@ def mmd2(x: Any, y: Any, width: float | None = None, *, n_widths: int = N_WIDTHS
         If shapes differ, a number is not finite, or there are too few points.
     """
     x, y = check_same_space(as_points("samples", x, 2), as_points("reference", y, 2))
-    width = check_positive("width", median_width(y, n_widths=n_widths) if width is None else width)
+    width = check_positive("width", median_width(y) if width is None else width)
     check_positive_int("n_widths", n_widths)
     x, y = _centred(x, y)
     n, m = len(x), len(y)
@@ -106,7 +108,7 @@ def mmd2_test(
     block: int = 1,
     rng: Stream | int,
 ) -> PairTest:
-    """Test x and y for one distribution by the MMD^2 summed over the widths.
+    """Test x and y for one distribution by MMD^2; the value is the sum over the widths.
 
     Parameters
     ----------
@@ -120,25 +122,26 @@ def mmd2_test(
     rng : Stream or int
     """
     x, y = check_same_space(as_points("samples", x, 2), as_points("reference", y, 2))
-    width = check_positive("width", median_width(y, n_widths=n_widths) if width is None else width)
+    width = check_positive("width", median_width(y) if width is None else width)
     check_positive_int("n_widths", n_widths)
     x, y = pooled_blocks(x, y, block)
     points = np.concatenate(_centred(x, y))
     square = (points * points).sum(axis=1)
     labels = assignments(len(x), len(y), n_permutations, as_stream(rng).child("mmd2"), block)
     if points.dtype == np.float32:
-        from physgen.kernels.cpu.mmd import mixed_kernels
+        from physgen.kernels.cpu.mmd import all_kernels
 
         c = np.float32(-LOG2E / (2 * width))
 
         def kernel(rows: slice, columns: slice) -> np.ndarray:
             g = points[rows] @ points[columns].T
-            mixed_kernels(g, square[rows], square[columns], c, n_widths)
-            return g
+            k = np.empty((n_widths, *g.shape), np.float32)
+            all_kernels(g, square[rows], square[columns], c, k)
+            return k
     else:
 
         def kernel(rows: slice, columns: slice) -> np.ndarray:
-            return np.sum(_kernels(points[rows], points[columns], width, n_widths), axis=0)
+            return np.stack(_kernels(points[rows], points[columns], width, n_widths))
 
     return pair_test(kernel, labels, block)
 

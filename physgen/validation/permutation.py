@@ -12,6 +12,11 @@ apart makes T look too small.  Blocks of at least :math:`2 \tau_\mathrm{int}` co
 moved as a whole.  This is exact for independent blocks; if the two samples have different
 autocorrelation times, it needs equal numbers of both.
 
+*Several kernels.*  Which width of a kernel sees a difference is not known beforehand, and a sum
+over widths is as noisy as the worst of them.  The test statistic is therefore the largest of the
+values in units of their own scatter over assignments, :math:`\max_l (T_l - \bar T_l) / s_l`; the
+assignment that was seen is one of those that the scatter is taken of, so p stays valid.
+
 *Statistics of pairs.*  For a kernel k of the pooled points,
 
 .. math::
@@ -48,7 +53,7 @@ class PairTest(NamedTuple):
     Attributes
     ----------
     value : float
-        The statistic.
+        The statistic; summed over kernels, if there are several.
     p_value : float
         From 1 / (1 + R) to 1.
     null_mean, null_std : float
@@ -111,49 +116,57 @@ def permutation_p(values: np.ndarray) -> float:
 
 
 def pair_statistics(kernel: BlockKernel, labels: np.ndarray) -> np.ndarray:
-    """Return T for every assignment, shape (R + 1,).
+    """Return T for every assignment and kernel, shape (R + 1, n_kernels).
 
     Parameters
     ----------
     kernel : callable(rows, columns)
-        The block of the kernel matrix of the pooled points, symmetric; a new array each time.  Its
-        diagonal is never used.
+        The block of the kernel matrices of the pooled points, (n_kernels, rows, columns), each
+        symmetric; a new array each time.  Diagonals are never used.
     labels : float32 array (R + 1, N)
         See :func:`assignments`.
     """
     N = labels.shape[1]
     s = np.ascontiguousarray(labels.T)
     with_ones = np.concatenate([s, np.ones((N, 1), s.dtype)], axis=1)
-    sums = np.zeros((N, with_ones.shape[1]))
+    sums: list[np.ndarray] = []
+    levels: list[np.ndarray] = []
     blocks = [slice(i, min(i + BLOCK, N)) for i in range(0, N, BLOCK)]
-    level = None
     for a, rows in enumerate(blocks):
         for columns in blocks[a:]:
-            k = kernel(rows, columns)
-            if level is None:
-                level = k.dtype.type(k.mean())
-            k -= level
-            if rows == columns:
-                np.fill_diagonal(k, 0)
-            sums[rows] += k @ with_ones[columns]
-            if rows != columns:
-                sums[columns] += k.T @ with_ones[rows]
-    total = sums[:, -1].sum()
-    n = labels.sum(axis=1, dtype=np.float64)
-    m = N - n
+            for i, k in enumerate(kernel(rows, columns)):
+                if len(levels) == i:
+                    levels.append(k.dtype.type(k.mean()))
+                    sums.append(np.zeros(with_ones.shape))
+                k -= levels[i]
+                if rows == columns:
+                    np.fill_diagonal(k, 0)
+                sums[i][rows] += k @ with_ones[columns]
+                if rows != columns:
+                    sums[i][columns] += k.T @ with_ones[rows]
+    return np.stack([_statistic(s, each) for each in sums], axis=1)
+
+
+def _statistic(s: np.ndarray, sums: np.ndarray) -> np.ndarray:
+    """Return T from the indicators s (N, R + 1), and Ks beside K1."""
+    n = s.sum(axis=0, dtype=np.float64)
+    m = len(s) - n
     first = np.einsum("ir,ir->r", s, sums[:, :-1])
     cross = s.T @ sums[:, -1] - first
-    second = total - 2 * cross - first
+    second = sums[:, -1].sum() - 2 * cross - first
     return first / (n * (n - 1)) + second / (m * (m - 1)) - 2 * cross / (n * m)
 
 
 def pair_test(kernel: BlockKernel, labels: np.ndarray, block: int = 1) -> PairTest:
     """Return the permutation test of a kernel; arguments as for :func:`pair_statistics`."""
     values = pair_statistics(kernel, labels)
-    null = values[1:]
+    spread = values.std(axis=0)
+    standard = (values - values.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    summed = values.sum(axis=1)
+    null = summed[1:]
     return PairTest(
-        float(values[0]),
-        permutation_p(values),
+        float(summed[0]),
+        permutation_p(standard.max(axis=1)),
         float(null.mean()),
         float(null.std()),
         len(null),

@@ -20,7 +20,7 @@ from numba import njit
 from physgen.kernels.cpu.restrict import restrict
 from physgen.kernels.cpu.vecmath import CONTRACT, exp2
 
-__all__ = ["add_kernels", "mixed_kernels"]
+__all__ = ["add_kernels", "all_kernels"]
 
 _F = np.float32
 _TWO, _ZERO, _LOWEST = _F(2.0), _F(0.0), _F(-100.0)
@@ -50,16 +50,12 @@ def _add_row(k, sums):
         sums[width] += s
 
 
-@njit(**_SUMS)
-def _mix_row(k, n_widths, out):
-    """Write sum_l k^(2^l) to out; k is overwritten."""
+@njit(**CONTRACT)
+def _square_row(k, out):
+    """Write the squares of k to out."""
     restrict()
     for j in range(k.size):
-        out[j] = k[j]
-    for _ in range(1, n_widths):
-        for j in range(k.size):
-            k[j] *= k[j]
-            out[j] += k[j]
+        out[j] = k[j] * k[j]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -88,9 +84,12 @@ def add_kernels(g, u, v, c, upper, sums):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def mixed_kernels(g, u, v, c, n_widths):
-    """Overwrite g, as in :func:`add_kernels`, by the sum of the kernels of all widths."""
-    k = np.empty(g.shape[1], np.float32)
+def all_kernels(g, u, v, c, out):
+    """Write the kernels of all widths of a block to `out`, float32 (n_widths, n, m).
+
+    The others as in :func:`add_kernels`.
+    """
     for i in range(g.shape[0]):
-        _row(g[i], u[i], v, c, k)
-        _mix_row(k, n_widths, g[i])
+        _row(g[i], u[i], v, c, out[0, i])
+        for width in range(1, out.shape[0]):
+            _square_row(out[width - 1, i], out[width, i])
