@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-from helpers.marks import slow
 from helpers.statistics import ALPHA_FIRST, unit_variance_p, within
 from scipy import stats
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -43,7 +42,7 @@ def cross_validated(seed):
     return (accuracy - 0.5) * 2 * math.sqrt(200)
 
 
-@slow
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_false_alarms_are_as_stated():
     assert alarms(lambda seed: logistic(seed).p_value, 300, 0.01) > ALPHA_FIRST

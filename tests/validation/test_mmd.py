@@ -4,7 +4,6 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from helpers.marks import slow
 from helpers.statistics import ALPHA_FIRST, within
 from scipy import stats
 
@@ -152,7 +151,7 @@ def test_false_alarms_of_chains_need_blocks():
     assert rejected(lambda seed: p(seed, 1), 100) < ALPHA_FIRST
 
 
-@slow
+@pytest.mark.slow
 @pytest.mark.statistical
 @pytest.mark.parametrize("test", [mmd2_test, energy_distance_test])
 def test_false_alarms_are_as_stated(test):

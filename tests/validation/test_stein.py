@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from helpers.marks import slow
 from helpers.statistics import ALPHA_FIRST, joint_p, normal_p, unit_variance_p
 from scipy import stats
 
@@ -75,7 +74,7 @@ def test_errors_are_right_on_exact_draws(free):
     assert float(stein_identities(x[:10], wrong).p_value) < 1e-6
 
 
-@slow
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_false_alarms_are_as_stated(free):
     x = free.sample(300 * 400, 2).reshape(300, 400, 6, 6)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from helpers.marks import slow
 from helpers.statistics import ALPHA_FIRST, normal_p
 from scipy import stats
 
@@ -73,7 +72,7 @@ def test_the_unthermalised_set_against_a_converged_one():
     assert float(same.p_value_any) > ALPHA_FIRST
 
 
-@slow
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_false_alarms_of_all_tests():
     p = np.array([

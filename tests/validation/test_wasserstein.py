@@ -4,7 +4,6 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from helpers.marks import slow
 from helpers.statistics import ALPHA_FIRST
 from scipy import optimize, stats
 
@@ -133,7 +132,7 @@ def test_a_difference_is_found_and_the_null_is_quoted():
     assert same.value == pytest.approx(same.null_mean, abs=4 * same.null_std)
 
 
-@slow
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_false_alarms_are_as_stated():
     p = np.array(
