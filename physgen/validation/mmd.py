@@ -117,8 +117,9 @@ def mmd2_test(
     n_permutations : int
         The smallest p-value is 1 / (1 + n_permutations).
     block : int
-        Consecutive draws that are moved together, at least 2 tau_int; draws left over are dropped
-        at the beginning.
+        Consecutive draws that are moved together, see :func:`.permutation.block_length`; draws
+        left over are dropped at the beginning.  Pairs within a block, and of neighbouring blocks,
+        do not count.
     rng : Stream or int
     """
     x, y = check_same_space(as_points("samples", x, 2), as_points("reference", y, 2))

@@ -1,7 +1,8 @@
 """The tests of `two_sample`, one function a row, and what they share: features and block lengths.
 
 Tests of quadratic cost use evenly spaced draws.  Their blocks follow from the slowest feature of
-these draws: at least 2 tau_int, or whole chains where the chains are too short to resolve it.
+these draws (:func:`~physgen.validation.permutation.block_length`), or are whole chains where the
+chains are too short to resolve it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from physgen.validation.features import SIGNED, features_of, matrix_of, raw_poin
 from physgen.validation.kernel_stein import kernel_stein
 from physgen.validation.mmd import mmd2_test
 from physgen.validation.observable_tests import compare_observables, slowest_time
-from physgen.validation.permutation import PairTest
+from physgen.validation.permutation import PairTest, block_length
 from physgen.validation.sample_sets import SampleSet
 from physgen.validation.stein import force_of, low_modes, stein_identities
 from physgen.validation.wasserstein import sliced_w2_test
@@ -123,7 +124,7 @@ class Pair:
             chosen = {k: v for k, v in features.items() if signed or k != SIGNED}
             tau, bound = slowest_time(chosen)
             n_draws = draws.x.shape[1]
-            found.append(1 if tau <= 0.5 else n_draws if bound else math.ceil(2 * tau))
+            found.append(n_draws if bound else min(n_draws, block_length(tau, len(draws))))
         return found[0], found[1]
 
     def permutation(self, signed: bool) -> tuple[int, slice, slice]:
@@ -207,7 +208,8 @@ def _kernel_stein(pair: Pair) -> Outcome:
     flat = few.flat.astype(np.float64)
     modes, force = low_modes(flat, force_of(pair.target, flat), pair.target)
     tau, bound = slowest_time({"mode": modes[:, 0].reshape(few.x.shape[:2])})
-    block = 1 if tau <= 0.5 else few.x.shape[1] if bound else math.ceil(2 * tau)
+    n_draws = few.x.shape[1]
+    block = n_draws if bound else min(n_draws, block_length(tau, len(few)))
     found = kernel_stein(modes, force, n_bootstrap=pair.n_permutations, block=block, rng=pair.rng)
     return Outcome(found.value, found.null_mean, found.null_std, found.p_value)
 

@@ -16,7 +16,12 @@ from physgen.validation import (
     mmd2_of_kernel,
     mmd2_test,
 )
-from physgen.validation.permutation import assignments, pair_statistics, permutation_p
+from physgen.validation.permutation import (
+    assignments,
+    block_length,
+    pair_statistics,
+    permutation_p,
+)
 
 
 def normals(seed, *shape):
@@ -115,6 +120,22 @@ def test_permutations_of_tiny_samples_are_those_of_all_assignments():
     labels = np.concatenate([rows[:1], rows[np.random.default_rng(1).integers(70, size=4000)]])
     p = permutation_p(pair_statistics(lambda r, c: k[None, r, c].copy(), labels)[:, 0])
     assert p == pytest.approx(exact, abs=4 * np.sqrt(exact / 4000))
+
+
+def test_pairs_that_are_near_in_time_count_in_no_mean():
+    x, y = normals(1, 12, 2), normals(2, 18, 2)
+    points = np.concatenate([x, y])
+    k = np.exp(-((points[:, None] - points) ** 2).sum(-1) / 2)
+    labels = assignments(12, 18, 6, 1, block=3)
+    found = pair_statistics(lambda r, c: k[None, r, c].copy(), labels, 3)[:, 0]
+    block, sample = np.arange(30) // 3, np.arange(30) < 12
+    near = (np.abs(block[:, None] - block) <= 1) & (sample[:, None] == sample)
+    for row, value in zip(labels.astype(bool), found):
+        a, b = row[:, None] & row & ~near, ~row[:, None] & ~row & ~near
+        across = row[:, None] & ~row & ~near
+        expected = k[a].mean() + k[b].mean() - 2 * k[across].mean()
+        assert value == pytest.approx(expected, abs=1e-12)
+    assert (block_length(0.5, 1000), block_length(5.0, 10_000)) == (1, 100)
 
 
 def test_blocks_stay_together():

@@ -86,6 +86,38 @@ def test_false_alarms_of_all_tests():
             assert stats.binomtest(alarms, 300, level, alternative="greater").pvalue > ALPHA_FIRST
 
 
+def chains(seed, a=0.7):
+    """Four chains that are stationary in the free field, with tau_int = 2.8 of the mean."""
+    x = FREE.sample(4 * 150, seed).reshape(4, 150, 4, 4).copy()
+    for i in range(1, 150):
+        x[:, i] = a * x[:, i - 1] + np.sqrt(1 - a * a) * x[:, i]
+    return x
+
+
+@pytest.mark.slow
+@pytest.mark.statistical
+def test_false_alarms_of_correlated_chains():
+    tests = (*QUICK, "stein", "kernel-stein")
+    p = np.array([
+        two_sample(chains(i), chains(1000 + i), target=FREE, rng=i, n_permutations=99,
+                   tests=tests)["p_value"]
+        for i in range(100)
+    ])  # fmt: skip
+    for column in p.T:
+        alarms = int((column <= 0.1).sum())
+        assert stats.binomtest(alarms, 100, 0.1, alternative="greater").pvalue > ALPHA_FIRST
+    # Saboteur: the same draws, with their order in time lost to the tests.
+    mixed = np.random.default_rng(1).permutation(600)
+    q = np.array([
+        two_sample(*(chains(s + i).reshape(600, 4, 4)[mixed] for s in (0, 1000)), rng=i,
+                   n_permutations=99, tests=("observables", "mmd"))["p_value"]
+        for i in range(60)
+    ])  # fmt: skip
+    for column in q.T:
+        alarms = int((column <= 0.1).sum())
+        assert stats.binomtest(alarms, 60, 0.1, alternative="greater").pvalue < ALPHA_FIRST
+
+
 def test_without_a_reference_only_the_target_speaks():
     found = two_sample(fields(400, 1), target=FREE, rng=1)
     assert list(found.test.values) == ["stein", "kernel-stein"]
