@@ -38,6 +38,7 @@ from physgen.validation.points import as_points, check_same_space, pooled_blocks
 __all__ = ["null_sliced_w2", "sliced_w2", "sliced_w2_test", "wasserstein2"]
 
 MOST = 2000  # points of an assignment, which takes seconds and grows with the cube
+ROWS = 500  # projections in memory at a time
 MOST_PAIRS = 90_000  # of a transport problem with weights
 
 
@@ -70,10 +71,9 @@ def sliced_w2(
     x, y = check_same_space(as_points("samples", x, 1), as_points("reference", y, 1))
     theta = _directions(x, n_projections, as_stream(rng))
     if weights_x is None and weights_y is None:
-        a, b = (np.sort(theta @ side.T, axis=1) for side in (x, y))
         if len(x) == len(y):
-            a -= b
-            return math.sqrt(np.einsum("pi,pi->", a, a, dtype=np.float64) / a.size)
+            return math.sqrt(_paired(theta, x, y))
+        a, b = (np.sort(theta @ side.T, axis=1) for side in (x, y))
         cumulated = [np.arange(1.0, len(side) + 1)[None] / len(side) for side in (x, y)]
     else:
         pairs = [
@@ -171,6 +171,21 @@ def wasserstein2(x: Any, y: Any, *, weights_x: Any = None, weights_y: Any = None
     return math.sqrt(max(0.0, _transported(_costs(x, y), a, b)))
 
 
+def _paired(theta: np.ndarray, x: np.ndarray, y: np.ndarray) -> float:
+    """Return the mean square of differences of sorted projections, of as many x as y."""
+    room = np.empty((2, min(ROWS, len(theta)), len(x)), x.dtype)
+    total = 0.0
+    for i in range(0, len(theta), ROWS):
+        some = theta[i : i + ROWS]
+        a, b = room[0, : len(some)], room[1, : len(some)]
+        for side, out in ((x, a), (y, b)):
+            np.matmul(some, side.T, out=out)
+            out.sort(axis=1)
+        a -= b
+        total += float(np.einsum("pi,pi->p", a, a).sum(dtype=np.float64))
+    return total / (len(theta) * len(x))
+
+
 def _costs(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     centre = y.mean(axis=0)
     x, y = x - centre, y - centre
@@ -232,6 +247,5 @@ def _sorted_with_weights(values: np.ndarray, w: np.ndarray) -> tuple[np.ndarray,
 def _directions(x: np.ndarray, n: int, rng: Stream) -> np.ndarray:
     """Return unit vectors (n, d) in the type of the points."""
     check_positive_int("n_projections", n)
-    theta = rng.child("directions").numpy().standard_normal((n, x.shape[1]))
-    theta /= np.linalg.norm(theta, axis=1, keepdims=True)
-    return theta.astype(x.dtype)
+    theta = rng.child("directions").numpy().standard_normal((n, x.shape[1]), dtype=x.dtype)
+    return theta / np.linalg.norm(theta, axis=1, keepdims=True)
