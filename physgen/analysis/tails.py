@@ -6,7 +6,7 @@ smaller weight u:
 .. math:: e_i = w_i - u \ge 0, \qquad P(e > t) \approx (1 + k t / \sigma)^{-1/k} ,
 
 with k fitted to the tail.  For k > 0.5 the weights have no variance; for k > 0.7 no estimate can
-be trusted (Vehtari et al., JMLR 25, 72 (2024)).
+be trusted (Vehtari et al., JMLR 25, 72 (2024)).  The error of k is about :math:`(1+k)/\sqrt M`.
 
 Weights of a small discrete system repeat, and then a tail can be *exhausted*.  By the argument of
 Good and Turing, configurations drawn once represent those never drawn: their excess estimates the
@@ -42,11 +42,14 @@ class Tail(NamedTuple):
         Number of draws that occurred once and hold most of the excess, if too few to fit; else 0.
     lone_share : float
         Their share of the sum of all weights.
+    k_error : float
+        The error of k; NaN where k is.
     """
 
     k: float
     n_lone: int = 0
     lone_share: float = 0.0
+    k_error: float = math.nan
 
 
 def weight_tail(log_weight: np.ndarray) -> Tail:
@@ -64,5 +67,6 @@ def weight_tail(log_weight: np.ndarray) -> Tail:
     if excess[once].sum() <= excess.sum() / 2:
         return Tail(math.nan)
     if once.sum() >= _FEWEST:
-        return Tail(tail_shape(log_weight))
+        k = tail_shape(log_weight)
+        return Tail(k, k_error=(1 + k) / math.sqrt(size))
     return Tail(math.nan, int(once.sum()), float(w[-size:][once].sum() / w.sum()))

@@ -12,6 +12,18 @@ ess and ess_f are shares of N in (0, 1], and agree as N grows if q covers the ta
 al., PRE 101, 023304 (2020)).  The entropy :math:`\langle S\rangle + \log Z` has one error, because
 both terms come from the same draws.  The tail of the weights shows whether they have a variance at
 all (:mod:`physgen.analysis.tails`).
+
+An error bar of a mean holds if the mean is about normal.  Its skewness, and by how much it falls
+below z errors too often (P. Hall, The Bootstrap and Edgeworth Expansion (1992), 2.6), are
+
+.. math::
+    \gamma = \frac{\sum_i (w_i - \bar w)^3}{[\sum_i (w_i - \bar w)^2]^{3/2}}, \qquad
+    P(\text{pull} < -z) \approx \Phi(-z) + \frac{\gamma}{6} (2 z^2 + 1)\, \varphi(z) .
+
+m equal draws that outweigh all others have :math:`\gamma = 1/\sqrt m`.  If the tail has no third
+moment (k > 1/3), the largest weights were not drawn, and the skewness that is seen is too small.
+Then log w is taken for normal, and the effective share, which is known from the bulk of the
+weights, gives :math:`\gamma = (1/\mathrm{ess} + 2) \sqrt{(1/\mathrm{ess} - 1) / N}`.
 """
 
 from __future__ import annotations
@@ -36,6 +48,8 @@ __all__ = [
     "log_z",
     "pareto_k",
     "relative",
+    "skewness",
+    "skewness_of_normal_logs",
     "tail",
 ]
 
@@ -105,6 +119,19 @@ def relative(log_weight: Any) -> np.ndarray:
     """Return the weights relative to the largest."""
     a = _checked(log_weight)
     return np.exp(a - a.max())
+
+
+def skewness(log_weight: Any) -> float:
+    """Return the skewness of the mean of weights, log weights (N,); 0 where they are equal."""
+    w = relative(log_weight)
+    d = w - w.mean()
+    squares = float(np.sum(d * d))
+    return float(np.sum(d**3)) / squares**1.5 if squares > 1e-12 * w.size else 0.0
+
+
+def skewness_of_normal_logs(share: float, n: int) -> float:
+    """Return the skewness of the mean of n lognormal weights of this effective share."""
+    return (1 / share + 2) * math.sqrt((1 / share - 1) / n)
 
 
 def tail(log_weight: Any) -> Tail:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import errno
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -27,7 +28,10 @@ def command() -> NoReturn:
 
     The interpreter would take down torch and compiled kernels object by object, which takes up to
     two seconds and changes nothing: all files are closed by then.  The process ends without that.
+    For the same reason it looks for dead cycles rarely: nearly all objects are modules and
+    functions, and to go through them again and again takes a sixth of a report.
     """
+    gc.set_threshold(20_000, 20, 20)  # work that is long goes back to the usual: cli/work.py
     status = main()
     atexit._run_exitfuncs()  # pyright: ignore[reportPrivateUsage]
     for stream in (sys.stdout, sys.stderr):

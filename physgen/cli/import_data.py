@@ -121,13 +121,29 @@ def import_data(
         str | None,
         typer.Option("--merge", metavar="pauli-4", help="Merge pauli-6 outcomes, for good."),
     ] = None,
-    J: Annotated[
-        float | None,
-        typer.Option("--J", help="Name the Hamiltonian H = -J sum ZZ - h sum X of the state."),
+    system: Annotated[
+        str | None,
+        typer.Option(
+            "--system",
+            metavar="NAME",
+            help="Name the Hamiltonian of the state, for its energy: a system of `physgen "
+            "systems`. tfim-1d, H = -J sum ZZ - h sum X, if only parameters are given.",
+        ),
     ] = None,
-    h: Annotated[float | None, typer.Option("--h", help="Its transverse field.")] = None,
+    parameters: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--parameter",
+            "-p",
+            metavar="KEY=VALUE",
+            help="A parameter of the system, such as Delta=0.5 of xxz-1d; may be repeated.",
+        ),
+    ] = None,
+    J: Annotated[float | None, typer.Option("--J", help="The same as -p J=VALUE.")] = None,
+    h: Annotated[float | None, typer.Option("--h", help="The same as -p h=VALUE.")] = None,
     boundary: Annotated[
-        str | None, typer.Option("--boundary", metavar="open|periodic", help="Default: open.")
+        str | None,
+        typer.Option("--boundary", metavar="open|periodic", help="The same as -p boundary=VALUE."),
     ] = None,
     source: Annotated[
         str | None,
@@ -152,6 +168,8 @@ def import_data(
       physgen import-data counts.json --reverse --out shots.h5
     bits and recipes of a classical shadow, 0 = X, 1 = Y, 2 = Z:
       physgen import-data shadow.npz --bases-order XYZ --out shots.h5
+    with the Hamiltonian whose ground state was measured:
+      physgen import-data shots.txt --system xxz-1d -p Delta=0.5 --out shots.h5
 
     It prints what was read: look at it.  Then `physgen run` with
     --set data.file=shots.h5 takes the file.
@@ -175,7 +193,11 @@ def import_data(
         ignore=tuple(ignore or ()),
         settings=settings,
         merge=merge,
-        hamiltonian={key: value for key, value in named.items() if value is not None},
+        system=system,
+        parameters=[
+            *(parameters or ()),
+            *(f"{key}={value}" for key, value in named.items() if value is not None),
+        ],
         source=source,
         force=force,
     )

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 
 if TYPE_CHECKING:
-    from physgen.quantum import MeasurementData
+    from physgen.catalogue import Parameter
+    from physgen.quantum import Hamiltonian, MeasurementData
 
 __all__ = ["import_data"]
 
@@ -33,7 +36,8 @@ def import_data(
     *,
     povm: str | None,
     merge: str | None,
-    hamiltonian: dict[str, Any],
+    system: str | None,
+    parameters: Sequence[str],
     source: str | None,
     force: bool,
     **how: Any,
@@ -50,10 +54,10 @@ def import_data(
         raise InputError(f"--out must be a new file, got {str(out)!r}, {remedy}")
     attrs = {} if source is None else {"source": source}
     data = import_measurements(path, povm=povm, attrs=attrs, **how)
-    if hamiltonian:
-        from physgen.quantum import TFIM, MeasurementData
+    if system is not None or parameters:
+        from physgen.quantum import MeasurementData
 
-        attrs = data.attrs | TFIM(data.L, **hamiltonian).attrs()
+        attrs = data.attrs | named_hamiltonian(system or "tfim-1d", parameters, data.L).attrs()
         data = MeasurementData(data.outcomes, data.povm, attrs, data.settings)
     if merge is not None:
         data = data.merged(merge)
@@ -62,6 +66,48 @@ def import_data(
         print(line)
     print(out)
     print(f"next: physgen run CONFIG --set data.file={json.dumps(str(out))} --out DIR")
+
+
+def named_hamiltonian(name: str, parameters: Sequence[str], n_sites: int) -> Hamiltonian:
+    """Return a Hamiltonian of the catalogue for so many sites.
+
+    Parameters
+    ----------
+    name : str
+        Of a system.
+    parameters : sequence of str
+        Each ``KEY=VALUE``; L, where the system has it, is that of the shots.
+    n_sites : int
+    """
+    from physgen.catalogue import hamiltonian_systems
+
+    known = hamiltonian_systems()
+    system = known[check_choice("--system", name, list(known))]
+    given: dict[str, Any] = {"L": n_sites} if "L" in system.parameters else {}
+    for text in parameters:
+        key, equals, value = text.partition("=")
+        if not equals or key not in system.parameters:
+            takes = ", ".join(system.parameters)
+            raise InputError(
+                f"a parameter must be KEY=VALUE with a KEY of {name} ({takes}), got {text!r}"
+            )
+        given[key] = _value(system.parameters[key], value)
+    found = system.hamiltonian(**given)
+    if n_sites != found.L:
+        raise InputError(
+            f"{name} must have the {counted(n_sites, 'site')} of the shots, got {found.L}"
+        )
+    return found
+
+
+def _value(parameter: Parameter, text: str) -> float | str:
+    """Return the value of a parameter that is given as text."""
+    if parameter.type in ("choice", "text"):
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(f"{parameter.name} must be a number, got {text!r}") from None
 
 
 def described(data: MeasurementData) -> list[str]:

@@ -28,8 +28,9 @@ def report(runs: Sequence[Path]) -> None:
     from physgen.workflow.report import write_report
 
     for run_dir in runs:
-        write_report(run_dir)
-        print_result(run_dir)
+        tree = open_run(run_directory(run_dir))
+        write_report(run_dir, tree)
+        print_result(run_dir, tree)
 
 
 def plot(runs: Sequence[Path], kind: str) -> None:
@@ -60,11 +61,11 @@ def _opened(run: Path) -> xr.DataTree:
     return tree
 
 
-def print_result(run_dir: Path) -> None:
-    """Print the table of a run, and where its files are."""
+def print_result(run_dir: Path, tree: xr.DataTree | None = None) -> None:
+    """Print the table of a run, which may be open, and where its files are."""
     run_dir = run_directory(run_dir)
     console = stdout()
-    summary = summarize(open_run(run_dir))
+    summary = summarize(open_run(run_dir) if tree is None else tree)
     for table in tables(summary, console.width) or [Text(summary.title, style="bold")]:
         console.print(table)
     for text in summary.warnings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ def work(
     until: str, config: Path, out: Path, overrides: Sequence[str], force: bool, talk: Talk
 ) -> None:
     """Run the stages up to `until`, then print what the run directory holds."""
+    _collect_as_usual()
     checked = load_config(config, overrides)
     with reporting(talk) as reporter:
         run(checked, out, until=until, force=force, reporter=reporter)
@@ -25,9 +27,16 @@ def work(
 
 def resume(out: Path, talk: Talk) -> None:
     """Continue an interrupted run to its end."""
+    _collect_as_usual()
     with reporting(talk) as reporter:
         resume_run(out, reporter=reporter)
     _print_result(out)
+
+
+def _collect_as_usual() -> None:
+    """Look for dead cycles as often as Python does: in long work they may hold large arrays."""
+    gc.freeze()  # but not among what has been imported
+    gc.set_threshold(700, 10, 10)
 
 
 def _print_result(out: Path) -> None:

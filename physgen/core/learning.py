@@ -24,11 +24,19 @@ __all__ = [
     "Annealed",
     "Augmented",
     "Carry",
+    "LinearEnergy",
     "Loss",
+    "Monitored",
+    "Moving",
+    "NoiseConditioned",
     "Objective",
     "Refinable",
+    "Remarked",
+    "Remarks",
     "Reparametrised",
     "Scored",
+    "Solvable",
+    "SoftDirections",
     "Stepped",
     "Trainable",
 ]
@@ -53,6 +61,22 @@ class Loss(NamedTuple):
     value: Array
     metrics: Mapping[str, float] = _NOTHING
     carry: Carry = _NOTHING
+
+
+class Remarks(NamedTuple):
+    """What an objective says of a fit that is done.
+
+    Attributes
+    ----------
+    warnings : str
+        What speaks against the result, one line each; empty if nothing does.
+    settings : mapping
+        How the weights were found (moves of the chains, their number, step size), JSON types:
+        stored with the model as ``trained_by``.
+    """
+
+    warnings: str = ""
+    settings: Mapping[str, Any] = _NOTHING
 
 
 @runtime_checkable
@@ -128,11 +152,110 @@ class Stepped(Protocol):
 
 
 @runtime_checkable
+class Moving(Protocol):
+    """An energy that moves configurations itself: block Gibbs sweeps of an RBM."""
+
+    def moved(self, x: Array, n: int, rng: Stream) -> Array:
+        """Return x (B, *event_shape) after n steps that leave e^{-S} invariant.
+
+        A pure function of its arguments, without gradients.
+        """
+        ...
+
+
+@runtime_checkable
+class NoiseConditioned(Protocol):
+    """An energy of every smoothed law p * N(0, sigma^2), sigma in ``noise_range``.
+
+    ``forward(x)`` is the energy at the lowest noise.
+    """
+
+    @property
+    def noise_range(self) -> tuple[float, float] | None:
+        """Lowest and highest sigma, > 0; None: the energy of one law."""
+        ...
+
+    def forward_at(self, x: Array, sigma: Array) -> Array:
+        """Return S (B,) float64 of (B, *event_shape) at the noises sigma (B,)."""
+        ...
+
+
+@runtime_checkable
+class SoftDirections(Protocol):
+    r"""An energy :math:`S(x) = \sum_a g_a O_a(x) + \dots` with some terms linear in weights."""
+
+    @property
+    def soft_couplings(self) -> Array:
+        """g, a parameter (n_terms,)."""
+        ...
+
+    def soft_terms(self, x: Array) -> Array:
+        """Return O_a(x), (B, n_terms) float64."""
+        ...
+
+
+@runtime_checkable
+class Monitored(Protocol):
+    """An objective whose loss cannot be evaluated on held-out items: a contrast with chains.
+
+    Its `evaluate` returns another figure, which watches the fit: it is named in the history, and
+    does not choose among weights.  The last ones are the result.
+    """
+
+    @property
+    def monitor(self) -> str:
+        """Name of what `evaluate` returns: ``validation_<monitor>`` in the history."""
+        ...
+
+
+@runtime_checkable
+class Remarked(Protocol):
+    """An objective that judges a fit by what it carried."""
+
+    def remarks(self, carry: Carry) -> Remarks:
+        """Return warnings and settings, from the carry of the weights that were kept."""
+        ...
+
+
+@runtime_checkable
 class Annealed(Protocol):
     """An objective that changes during training."""
 
     def at(self, progress: float) -> Any:
         """Return the objective at this share of the steps, 0 <= progress < 1."""
+        ...
+
+
+@runtime_checkable
+class LinearEnergy(Protocol):
+    """An action S = sum_a g_a O_a whose weights are the couplings g of known sums O_a."""
+
+    @property
+    def support(self) -> Support: ...
+
+    @property
+    def local(self) -> Any:
+        """The sums: :class:`~physgen.targets.local_terms.LocalTerms`."""
+        ...
+
+    def set_fit(self, fit: Any) -> None:
+        """Take couplings, their errors, covariance and bounds from a LinearFit."""
+        ...
+
+
+@runtime_checkable
+class Solvable(Protocol):
+    """An objective whose minimum has a closed form for some models."""
+
+    def solves(self, model: Any) -> bool:
+        """Return whether :meth:`solve` knows the minimum for this model."""
+        ...
+
+    def solve(self, model: Any, rng: Stream) -> Loss:
+        """Give the model the weights of the minimum; return its loss, of all training items.
+
+        A pure function of its arguments, but for the weights of the model.
+        """
         ...
 
 

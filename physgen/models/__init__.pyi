@@ -15,6 +15,13 @@ from .choice import default_family as default_family
 from .choice import for_target as for_target
 from .decimated import Decimated as Decimated
 from .decimated import learned as learned
+from .energy.boltzmann import BoltzmannMachine as BoltzmannMachine
+from .energy.convolutional import ConvolutionalEnergy as ConvolutionalEnergy
+from .energy.hopfield import Hopfield as Hopfield
+from .energy.local_action import LocalActionEnergy as LocalActionEnergy
+from .energy.mlp import MlpEnergy as MlpEnergy
+from .energy.rbm import RBM as RBM
+from .energy.residual import ResidualEnergy as ResidualEnergy
 from .ensemble import Ensemble as Ensemble
 from .flip_mixture import FlipMixture as FlipMixture
 from .flows.checkerboard import CouplingFlow as CouplingFlow

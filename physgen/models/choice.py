@@ -102,7 +102,7 @@ def for_target(
             )
         return _begun(target, begin_from, decimate)
     name = default_family(target) if family == "auto" else family
-    known = names(target.support.kind)
+    known = names(target.support.kind, None)
     if name not in known:
         raise InputError(
             f"family of a target of {target.support.kind} must be one of "

@@ -39,9 +39,11 @@ def dataset_to_tensors(dataset: xr.Dataset) -> dict[str, torch.Tensor]:
 
 
 def to_dataset(model: Any) -> xr.Dataset:
-    """Return weights and architecture of a model."""
+    """Return weights and architecture of a model, and how it was trained, if it knows."""
     dataset = tensors_to_dataset(model.state_dict())
-    return dataset.assign_attrs(model=json.dumps(model.config))
+    trained = getattr(model, "trained_by", None)
+    told = {} if trained is None else {"trained_by": json.dumps(trained)}
+    return dataset.assign_attrs(model=json.dumps(model.config), **told)
 
 
 def from_dataset(dataset: xr.Dataset) -> Any:
@@ -59,4 +61,6 @@ def from_dataset(dataset: xr.Dataset) -> Any:
         model.load_state_dict(dataset_to_tensors(dataset))
     except RuntimeError as error:
         raise InputError(f"stored weights do not fit the stored architecture: {error}") from error
+    if "trained_by" in dataset.attrs:
+        model.trained_by = json.loads(dataset.attrs["trained_by"])
     return model

@@ -8,6 +8,7 @@ from typing import Any
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 from physgen.core.random import Stream, as_stream
+from physgen.models.energy.normalised import Normalised
 from physgen.models.ensemble import Ensemble
 from physgen.models.families import FAMILIES
 from physgen.models.flip_mixture import FlipMixture
@@ -49,6 +50,18 @@ def _flip_mixture(base: Mapping[str, Any], *, rng: Stream | int) -> FlipMixture:
     return FlipMixture(build(base, rng))
 
 
+def _normalised(base: Mapping[str, Any], *, rng: Stream | int, **numbers: Any) -> Normalised:
+    return Normalised(build(base, rng), **numbers)
+
+
+def _residual(*, rng: Stream | int, **parts: Any) -> Any:
+    del rng, parts
+    raise InputError(
+        "a residual energy cannot be built from its config, as its target is an object; store "
+        "model.correction, and make ResidualEnergy(target, correction)"
+    )
+
+
 def _ensemble(
     members: Sequence[Mapping[str, Any]],
     weights: Sequence[float] | None = None,
@@ -64,4 +77,6 @@ _COMPOSED: dict[str, Any] = {
     "ensemble": _ensemble,
     "flip-mixture": _flip_mixture,
     "conditioned-flow": ConditionedFlow,
+    "normalised": _normalised,
+    "residual-energy": _residual,
 }

@@ -5,6 +5,7 @@ from .binder import plot_binder as plot_binder
 from .correlators import plot_correlators as plot_correlators
 from .couplings import plot_couplings as plot_couplings
 from .ess_curve import plot_ess_curve as plot_ess_curve
+from .features import plot_features as plot_features
 from .free_energy import plot_free_energy as plot_free_energy
 from .log_prob import plot_log_prob as plot_log_prob
 from .marginals import plot_marginals as plot_marginals

@@ -11,6 +11,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
 
 __all__ = ["COLOR", "MARKERS", "OUTCOME_COLORS", "figure", "note", "render", "sequence"]
 
@@ -62,7 +63,24 @@ _RC: dict[Any, Any] = {
 def figure(width: float = 6.4, height: float = 4.0) -> Iterator[Figure]:
     """Yield an empty figure of `width` x `height` inches, drawn in the style of physgen."""
     with mpl.rc_context(_RC):
-        yield Figure(figsize=(width, height), layout="constrained")
+        fig = Figure(figsize=(width, height), layout="constrained")
+        yield fig
+        for ax in fig.axes:
+            for axis in (ax.xaxis, ax.yaxis):
+                if type(axis.get_major_formatter()) is ScalarFormatter:
+                    axis.set_major_formatter(Numerals())
+
+
+class Numerals(ScalarFormatter):
+    """Numbers beside ticks as plain text, a power of ten they share as mathtext.
+
+    They look the same: the font of both is the font of the text.  To parse each number as mathtext
+    takes most of the time in which a figure is laid out.
+    """
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        """Return the label of the tick at x."""
+        return super().__call__(x, pos).removeprefix(r"$\mathdefault{").removesuffix("}$")
 
 
 def note(ax: Axes, text: str, x: float = 0.98, y: float = 0.04) -> None:

@@ -1,6 +1,8 @@
 # What this package exports, and from where; read when a name is first used.
 from .alternating import Alternating as Alternating
+from .annealed_importance import log_z_sandwich as log_z_sandwich
 from .arviz_adaptor import to_arviz as to_arviz
+from .block_gibbs import BlockGibbs as BlockGibbs
 from .correlators import correlators as correlators
 from .draws import draws_of as draws_of
 from .emcee_adaptor import Emcee as Emcee
@@ -12,6 +14,7 @@ from .importance_sampling import importance as importance
 from .importance_sampling import log_weights as log_weights
 from .independence import Independence as Independence
 from .jarzynski import stochastic_flow as stochastic_flow
+from .log_z_of import log_z_of as log_z_of
 from .loop.checkpoint import chain_statistics as chain_statistics
 from .loop.diagnostics import check as check
 from .loop.diagnostics import diagnose as diagnose
@@ -19,13 +22,18 @@ from .loop.recording import unpack_configurations as unpack_configurations
 from .loop.warmup import AutoWarmup as AutoWarmup
 from .mala import MALA as MALA
 from .metropolis import Metropolis as Metropolis
+from .mixing_time import mixing_time as mixing_time
 from .overrelaxation import Overrelaxation as Overrelaxation
 from .phi4_cluster import Phi4Cluster as Phi4Cluster
 from .run import blocks as blocks
 from .run import run as run
+from .self_learning import SelfLearning as SelfLearning
 from .sequential import smc as smc
 from .swendsen_wang import SwendsenWang as SwendsenWang
 from .tempering import ParallelTempering as ParallelTempering
+from .thermodynamic_integration import thermodynamic_integration as thermodynamic_integration
+from .trajectory import follow as follow
+from .trajectory_tempering import TrajectoryTempering as TrajectoryTempering
 from .ula import ULA as ULA
 from .unweighted_draws import measured as measured
 from .wolff import Wolff as Wolff

@@ -35,7 +35,7 @@ __all__ = ["MADE", "NONE", "ForwardCheck", "check_forward"]
 
 TIME = 20.0  # seconds of CPU time
 ISLANDS, MOVES, CESS, STAGES = 16, 4, 0.8, 150
-NUMBERS, LEAST, MOST = 1024, 16, 128  # numbers of an island; its particles
+NUMBERS, LEAST, MOST = 1024, 16, 512  # numbers of an island; its particles
 _ALARM = 4.0  # errors
 _SCATTER = 1.0  # of log Z of the islands
 _FROM_DRAWS, _LEAPS = 64, 5

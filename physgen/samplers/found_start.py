@@ -21,6 +21,7 @@ from physgen.core.declared import declared
 from physgen.core.errors import InputError
 from physgen.core.protocols import REALS, Differentiable, Support
 from physgen.core.random import Stream, as_stream
+from physgen.samplers.plain import kernel_name
 
 __all__ = ["IndependentNormals", "default_move", "found_start"]
 
@@ -123,7 +124,15 @@ def found_start(target: Any, x: np.ndarray | None = None) -> IndependentNormals:
 
 
 def default_move(target: Any) -> Any:
-    """Return the default sampler for a target: heat bath, HMC, or Metropolis without a force."""
+    """Return the default sampler for a target.
+
+    Block Gibbs for restricted Boltzmann machines, heat bath for compiled spins, HMC for other real
+    fields, and Metropolis without a force.
+    """
+    if kernel_name(target) == "rbm":
+        from physgen.samplers.block_gibbs import BlockGibbs
+
+        return BlockGibbs()
     if target.support.kind == "spins" and hasattr(target, "kernel"):
         from physgen.samplers.heat_bath import HeatBath
 

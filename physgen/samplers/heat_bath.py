@@ -21,7 +21,7 @@ from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
 from physgen.samplers.plain import kernel_name
-from physgen.samplers.spins.local import DEVICES, LAYOUTS, RNGS, bind_ising
+from physgen.samplers.spins.local import DEVICES, LAYOUTS, RNGS, bind_ising, bind_pairs
 
 __all__ = ["HeatBath"]
 
@@ -73,7 +73,10 @@ class HeatBath:
         InputError
             If the target is not an Ising model, or the layout cannot take it.
         """
-        if kernel_name(target) != "ising":
+        name = kernel_name(target)
+        if name == "pairs" and self.device == "cpu":
+            return bind_pairs(target, 0, self.rng, self.layout)
+        if name != "ising":
             raise InputError(
                 f"HeatBath needs an Ising target, got {target!r}; for real fields use HMC or "
                 "Metropolis"

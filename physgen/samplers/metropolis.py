@@ -27,7 +27,7 @@ from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
 from physgen.samplers.plain import kernel_name
-from physgen.samplers.spins.local import DEVICES, LAYOUTS, RNGS, bind_ising
+from physgen.samplers.spins.local import DEVICES, LAYOUTS, RNGS, bind_ising, bind_pairs
 from physgen.targets.own import whole_target
 
 __all__ = ["Metropolis"]
@@ -71,8 +71,10 @@ class Metropolis:
             If the target has neither spins nor real fields, or the layout cannot take it.
         """
         name = kernel_name(target)
+        rule = 1 if self.ties == "fair" else 2
+        if name == "pairs" and self.device == "cpu":
+            return bind_pairs(target, rule, self.rng, self.layout)
         if name == "ising":
-            rule = 1 if self.ties == "fair" else 2
             return bind_ising(target, rule, self.rng, self.layout, self.device)
         if self.device == "cuda":
             raise InputError(

@@ -21,24 +21,21 @@ variance.)
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from physgen.core.chains import Sampler, Tunable
+from physgen.core.chains import Sampler
 from physgen.core.checks import check_finite, check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.protocols import Density, Target
 from physgen.core.random import Stream, as_stream
-from physgen.samplers.exchange import regroup
+from physgen.samplers.annealer import Annealer
 from physgen.samplers.found_start import default_move
 from physgen.samplers.loop.memory import check_memory
 from physgen.samplers.loop.progress import Progress, Reporter
 from physgen.samplers.loop.recording import named
-from physgen.samplers.smc_checkpoint import ISLANDS, PILOT, Annealing, Stage
-from physgen.samplers.smc_paths import Path, path_to
+from physgen.samplers.smc_checkpoint import ISLANDS, PILOT, Annealing
+from physgen.samplers.smc_paths import path_to
 from physgen.samplers.smc_results import Islands, label
 from physgen.targets.checked import checked_target
 from physgen.targets.fingerprint import fingerprint
@@ -49,7 +46,6 @@ if TYPE_CHECKING:
 __all__ = ["smc"]
 
 _PILOT = 4096  # particles of the pilot run, at most
-_TUNING = 20  # moves that tune the sampler of a stage, in the pilot run
 
 
 def smc(
@@ -75,8 +71,8 @@ def smc(
     Parameters
     ----------
     target : Target
-        Of spins or real fields.  Ising and Phi4 begin at independent sites, other spins at
-        infinite temperature, other fields at a Gaussian that a pilot run finds.
+        Ising, Phi4 and Boltzmann machines begin at independent sites, other spins and outcomes
+        at infinite temperature, other fields at a Gaussian that a pilot run finds.
     n_particles : int
         Particles of an island, >= 2.
     n_islands : int
@@ -170,7 +166,7 @@ def smc(
         if on_stage is not None:
             on_stage(now)
 
-    run = _Run(path, move, n_moves, identity, staged, max_stages)
+    run = Annealer(path, move, n_moves, identity, staged, max_stages)
     begun = None if checkpoint is None else Annealing.from_dataset(checkpoint, identity)
     if begun is None or begun.phase == PILOT:
         pilot = Islands(1, min(n, _PILOT))
@@ -191,87 +187,3 @@ def smc(
         run.path.log_z,
         stream,
     )
-
-
-@dataclass(frozen=True)
-class _Run:
-    """Particles that go from stage to stage."""
-
-    path: Path
-    move: Any
-    n_moves: int
-    identity: Mapping[str, Any]
-    on_stage: Callable[[Annealing], None]
-    max_stages: int
-
-    def bound(self, stage: Stage) -> Any:
-        """Return the move of a stage."""
-        bound = self.move.bind(self.path.at(stage.fraction))
-        return bound.with_tuning(stage.tuning) if stage.tuning else bound
-
-    def anneal(
-        self,
-        phase: str,
-        islands: Islands,
-        resample_below: float,
-        rng: Stream,
-        plan: float | list[Stage],
-        begun: Annealing | None,
-    ) -> Annealing:
-        """Anneal the particles by the stages of `plan`, or by stages with the CESS `plan`."""
-        planned = plan if isinstance(plan, list) else []
-        if begun is None:
-            first = Stage(0.0, {})
-            x = self.path.sample(rng.child("sample"), islands.n)
-            bound = self.bound(first)
-            state = bound.init(rng.child("first"), islands.n, x)
-            now = Annealing(phase, state, islands, [], planned, self.identity, bound)
-        else:
-            now = begun
-        while not now.stages or now.stages[-1].fraction < 1:
-            now = self._stage(now, resample_below, rng.child("stage", len(now.stages)), plan)
-            self.on_stage(now)
-        return now
-
-    def _stage(
-        self, now: Annealing, resample_below: float, here: Stream, plan: float | list[Stage]
-    ) -> Annealing:
-        islands, before = now.islands, now.stages[-1] if now.stages else Stage(0.0, {})
-        k = len(now.stages)
-        slope = self.path.slope(now.bound or self.bound(before), now.state)
-        if isinstance(plan, list):
-            stage = plan[k]
-        else:
-            if k == self.max_stages:
-                raise InputError(
-                    f"smc must reach its target within max_stages = {self.max_stages}, got "
-                    f"{before.fraction:.3g} of the way; give start= a density that covers the "
-                    "target better, lower cess, or raise max_stages"
-                )
-            step = _step(islands, slope, plan, 1 - before.fraction)
-            stage = Stage(before.fraction + step, {})
-        islands.weigh(slope, stage.fraction - before.fraction)
-        source = islands.resample(resample_below, here.child("resample"))
-        bound = self.bound(stage)
-        state = regroup(bound, now.state, source)
-        if not isinstance(plan, list) and isinstance(bound, Tunable):
-            bound, state = bound.tune(here.child("tune"), state, _TUNING)
-            stage = Stage(stage.fraction, dict(bound.tuning))
-        state, info = bound.step(here.child("move"), state, self.n_moves)
-        islands.note(stage.fraction, info)
-        return now.after(state, stage, bound)
-
-
-def _step(islands: Islands, slope: np.ndarray, cess: float, rest: float) -> float:
-    """Return the step at which the conditional effective share falls to `cess`, at most `rest`."""
-    if islands.conditional_share(slope, rest) >= cess:
-        return rest
-    low, high = 0.0, rest
-    for _ in range(40):
-        middle = 0.5 * (low + high)
-        if islands.conditional_share(slope, middle) >= cess:
-            low = middle
-        else:
-            high = middle
-    # Even where no step is small enough, the target has to be reached.
-    return max(low, 1e-6 * rest)

@@ -6,15 +6,19 @@ All are straight lines of actions,
 
 from the independent spins of infinite temperature (:math:`U = \beta H`,
 :math:`\log Z_0 = N \log 2`), from the independent sites of a field without hopping
-(:math:`\log Z_0 = V \log z_{\rm site}`), or from any density q
+(:math:`\log Z_0 = V \log z_{\rm site}`; any local action:
+:mod:`physgen.samplers.local_action_path`), or from any density q
 (:math:`S_0 = -\log q`, :math:`\log Z_0 = 0`).  For an action of the user's of real fields q is
-found by a pilot run (:mod:`physgen.samplers.found_start`).
+found by a pilot run (:mod:`physgen.samplers.found_start`); other spins and outcomes begin at equal
+probabilities.  A path that is not straight gives :func:`work_along` its differences itself
+(:mod:`physgen.samplers.tempered_path`).
 """
 
 from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -28,14 +32,26 @@ from physgen.core.random import Stream
 from physgen.kernels.cpu.bond_sums import bond_products, lane_products
 from physgen.samplers.exchange import interleaved
 from physgen.samplers.found_start import found_start
+from physgen.samplers.independent_sites import IndependentSites
+from physgen.samplers.local_action_path import LocalActionPath
+from physgen.samplers.tempered_path import Tempered, TemperedPath
 from physgen.targets.function import Own
 from physgen.targets.ising import Ising
+from physgen.targets.local_action import LocalAction
 from physgen.targets.own import whole_target
 from physgen.targets.phi4 import Phi4
 from physgen.targets.phi4_site import site_weight
 from physgen.targets.site_draws import draw_sites
 
-__all__ = ["DensityPath", "IsingPath", "Path", "Phi4Path", "path_to", "usual_path"]
+__all__ = [
+    "DensityPath",
+    "IsingPath",
+    "Path",
+    "Phi4Path",
+    "path_to",
+    "usual_path",
+    "work_along",
+]
 
 
 class Path(Protocol):
@@ -94,16 +110,29 @@ def usual_path(target: Any) -> Path:
     own = usual_path.dispatch(type(source))
     if source is not None and own is not usual_path.dispatch(object):
         return own(source)
+    for each in (target, source):
+        if isinstance(each, Tempered):
+            return TemperedPath(each)
+    numbers = getattr(target, "target", None)  # a model that is a target of known couplings
+    if isinstance(numbers, LocalAction):
+        return LocalActionPath(numbers)
     whole = whole_target(target)
     if whole.support.kind == "reals":
         return DensityPath(found_start(whole), whole)
     if whole.support.kind == "spins" and isinstance(whole, Own):
         return SpinPath(whole)
-    raise InputError(
-        f"smc knows how to begin for spins and real fields, got {target!r} of "
-        f"{whole.support.kind}; give start=, a density that can be drawn exactly and covers the "
-        "target, e.g. FreeField(lattice, m2=1.0) for a field"
-    )
+    return DensityPath(IndependentSites.uniform(whole.event_shape, whole.support), whole)
+
+
+def work_along(
+    path: Any, bound: Any, state: State, fraction: float
+) -> Callable[[float], np.ndarray]:
+    """Return the function step -> S_(fraction + step) - S_fraction of every chain, float64."""
+    own = getattr(path, "work", None)
+    if own is not None:
+        return own(bound, state, fraction)
+    U = path.slope(bound, state)
+    return lambda step: step * U
 
 
 @usual_path.register(Ising)
@@ -246,3 +275,6 @@ class ForcedBridge(Bridge):
     def force(self, x: Any) -> Any:
         """Return -dS_lambda / dx."""
         return self.fraction * self.target.force(x) + (1 - self.fraction) * self.density.force(x)
+
+
+usual_path.register(LocalAction, LocalActionPath)

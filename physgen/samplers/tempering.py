@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -32,7 +32,26 @@ from physgen.core.random import Stream
 from physgen.samplers.exchange import exchange
 from physgen.targets.function import Own
 
-__all__ = ["ParallelTempering", "Replicas"]
+__all__ = ["Ladder", "ParallelTempering", "Replicas"]
+
+
+class Ladder(Protocol):
+    """What replicas ask of their settings."""
+
+    @property
+    def coupling(self) -> str:
+        """Name of what distinguishes the replicas, and of their dimension."""
+        ...
+
+    @property
+    def betas(self) -> Sequence[float]:
+        """Its value for each replica."""
+        ...
+
+    @property
+    def swap_every(self) -> int:
+        """Steps of the sampler between rounds of swaps."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -120,14 +139,14 @@ class Replicas:
         The target at its own coupling.
     bounds : tuple of BoundSampler
         One per replica.
-    settings : ParallelTempering
+    settings : ParallelTempering or another Ladder
     own : int
         Number of the replica at the target's coupling.
     """
 
     target: Any
     bounds: tuple[Any, ...]
-    settings: ParallelTempering
+    settings: Ladder
     own: int
 
     @property

@@ -10,6 +10,8 @@ from .function import (
 )
 from .gradient_check import check_force as check_force
 from .ising import Ising as Ising
+from .local_action import LocalAction as LocalAction
+from .local_action import local_couplings as local_couplings
 from .own import as_target as as_target
 from .own import whole_target as whole_target
 from .phi4 import Phi4 as Phi4

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from physgen.training.result import held_out_name
+
 __all__ = ["Progress", "Reporter"]
 
 PROGRESS_EVERY = 0.2  # seconds between calls of the listener
@@ -70,7 +72,7 @@ class Reporter:
         train = trained[-1] if trained else math.nan
         if s.loss_count:
             train = s.loss_sum / s.loss_count / objective.n_sites
-        validation = s.history[f"validation_{name}"]
+        validation = s.history[held_out_name(objective)]
         self.callback(
             Progress(
                 epoch=min(loop.epoch + 1, loop.n_epochs),

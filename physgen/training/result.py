@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from physgen.core.learning import Carry, Monitored, Objective, Remarked, Remarks
+
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["FitResult"]
+__all__ = ["FitResult", "held_out_name", "remarks_of"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -27,7 +29,8 @@ class FitResult:
         the means of its metrics over the steps since the row before.
     best_step : int
         Step of the weights that were kept.
-    stopped_by : {"schedule", "patience"}
+    stopped_by : {"schedule", "patience", "solution"}
+        "solution": the minimum was found in closed form.
     cpu_seconds : float
         CPU time of the fit, what its first step compiles aside; with the time before a resume.
     warnings : str
@@ -59,3 +62,14 @@ class FitResult:
             f"{self.cpu_seconds:.1f} CPU s",
         ]
         return "\n".join([*lines, *(f"  ! {line}" for line in self.warnings.split("\n") if line)])
+
+
+def remarks_of(objective: Objective, carry: Carry) -> Remarks:
+    """Return what an objective says of the weights that were kept, if it says anything."""
+    return objective.remarks(carry) if isinstance(objective, Remarked) else Remarks()
+
+
+def held_out_name(objective: Objective) -> str:
+    """Return the column of the history that `evaluate` fills."""
+    seen = objective.monitor if isinstance(objective, Monitored) else objective.loss_name
+    return f"validation_{seen}"

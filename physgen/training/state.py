@@ -22,6 +22,7 @@ from physgen.core.errors import InputError
 from physgen.core.learning import Carry, Objective
 from physgen.models.io import dataset_to_tensors, tensors_to_dataset
 from physgen.training.problem import device_of
+from physgen.training.result import held_out_name
 from physgen.training.settings import FitSettings
 
 __all__ = ["FitState", "copied"]
@@ -78,8 +79,8 @@ class FitState:
         self.metric_sums: dict[str, float] = {}
         self.carry: dict[str, torch.Tensor] = {}
         self.best_carry: dict[str, torch.Tensor] = {}
-        loss = objective.loss_name
-        self._losses = (f"train_{loss}", f"validation_{loss}", f"validation_{loss}_error")
+        held_out = held_out_name(objective)
+        self._losses = (f"train_{objective.loss_name}", held_out, f"{held_out}_error")
         self._columns = ("step", "epoch", *self._losses, "learning_rate", *objective.merits)
         self.history: dict[str, list[float]] = {name: [] for name in self._columns}
         self._unit = f"{objective.unit}/site"

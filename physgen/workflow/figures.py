@@ -34,8 +34,18 @@ def drawn(tree: xr.DataTree) -> Iterator[tuple[Figure, Drawing]]:
             yield row, figure
 
 
-def write_figures(run_dir: str | Path, kind: str = "png") -> dict[str, Path]:
-    """Draw the figures of a run into ``DIR/figures``; return their paths by name."""
+def write_figures(
+    run_dir: str | Path, kind: str = "png", tree: xr.DataTree | None = None
+) -> dict[str, Path]:
+    """Draw the figures of a run into ``DIR/figures``; return their paths by name.
+
+    Parameters
+    ----------
+    run_dir : path
+    kind : {"png", "pdf", "svg"}
+    tree : DataTree, optional
+        The run, if it is open.
+    """
     from physgen.plotting import render
     from physgen.results import open_run, run_directory
     from physgen.results.atomic import replacing, store_errors
@@ -44,7 +54,7 @@ def write_figures(run_dir: str | Path, kind: str = "png") -> dict[str, Path]:
     run_dir = run_directory(run_dir)
     folder = run_dir / "figures"
     paths: dict[str, Path] = {}
-    for row, figure in drawn(open_run(run_dir)):
+    for row, figure in drawn(open_run(run_dir) if tree is None else tree):
         with store_errors(folder):
             folder.mkdir(exist_ok=True)
         paths[row.name] = folder / f"{row.name}.{kind}"

@@ -7,6 +7,7 @@ valid one.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import tomllib
@@ -78,9 +79,14 @@ def config_of_run(attrs: Mapping[Any, Any]) -> JobConfig:
 
     The attribute ``config`` says what the run is, ``files`` where its input lay when it began.
     """
-    table = json.loads(attrs["config"])
-    _check_layout(attrs, job_of(table).config, "the run")
-    for section, path in json.loads(attrs.get("files", "{}")).items():
+    _check_layout(attrs, job_of(json.loads(attrs["config"])).config, "the run")
+    return _stored(attrs["config"], attrs.get("files", "{}"))
+
+
+@functools.lru_cache(maxsize=8)  # a report asks for its tables, its figures and its page
+def _stored(text: str, files: str) -> JobConfig:
+    table = json.loads(text)
+    for section, path in json.loads(files).items():
         table[section]["file"] = path
     return config_from_dict(table)
 

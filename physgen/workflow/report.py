@@ -29,11 +29,18 @@ from physgen.workflow.tables import summarize
 __all__ = ["render_report", "write_report"]
 
 
-def write_report(run_dir: str | Path) -> Path:
-    """Write ``DIR/figures`` and ``DIR/report.html`` of a run; return the path of the page."""
+def write_report(run_dir: str | Path, tree: xr.DataTree | None = None) -> Path:
+    """Write ``DIR/figures`` and ``DIR/report.html`` of a run; return the path of the page.
+
+    Parameters
+    ----------
+    run_dir : path
+    tree : DataTree, optional
+        The run, if it is open.
+    """
     run_dir = run_directory(run_dir)
-    figures = write_figures(run_dir)
-    tree = open_run(run_dir)
+    tree = open_run(run_dir) if tree is None else tree
+    figures = write_figures(run_dir, tree=tree)
     text = render_report(tree, {name: path.read_bytes() for name, path in figures.items()})
     path = run_dir / "report.html"
     with replacing(path) as file:

@@ -5,7 +5,7 @@ import pytest
 
 from physgen.cli import main
 from physgen.core.random import Stream
-from physgen.quantum import TFIM, MeasurementData
+from physgen.quantum import TFIM, XXZ, IsingLadder, MeasurementData, PauliHamiltonian
 
 
 @pytest.fixture
@@ -41,6 +41,30 @@ def test_bits_and_bases(imported, bits):
     assert "random as far as can be told" in text
     assert "can be given    energy, x, z, zz, x_mean, z_mean" in text
     assert "cannot" not in text
+
+
+@pytest.mark.parametrize(
+    ("told", "hamiltonian"),
+    [
+        (["--system", "xxz-1d", "-p", "Delta=0.5", "--boundary", "periodic"],
+         XXZ(4, Delta=0.5, boundary="periodic")),
+        (["--system", "ising-ladder", "-p", "rungs=2", "-p", "J_rung=-1", "--h", 0.3],
+         IsingLadder(2, J_rung=-1.0, h=0.3)),
+        (["--system", "pauli", "-p", "terms=sum XX - 0.5 Z"],
+         PauliHamiltonian("sum XX - 0.5 Z", 4)),
+        (["-p", "J=2"], TFIM(4, J=2.0)),
+    ],
+    ids=lambda v: v[1] if isinstance(v, list) else None,
+)  # fmt: skip
+def test_shots_of_any_system_of_the_catalogue(imported, tmp_path, told, hamiltonian):
+    rng = Stream(1).numpy()
+    np.savetxt(tmp_path / "x.txt", rng.integers(0, 2, (2000, 4)), fmt="%d")
+    bases = np.array(list("ZXY"))[rng.integers(0, 3, (2000, 4))]
+    np.savetxt(tmp_path / "b.txt", bases, fmt="%s")
+    text, data = imported(tmp_path / "x.txt", "--bases", tmp_path / "b.txt", *told)
+    assert data.hamiltonian.pauli_sum() == hamiltonian.pauli_sum()
+    assert data.hamiltonian.boundary == hamiltonian.boundary
+    assert "can be given    energy," in text
 
 
 def test_what_is_said_of_chosen_settings(imported, bits, tmp_path):
@@ -148,6 +172,21 @@ def test_one_qubit(imported, tmp_path):
         (["--format", "bits", "--merge", "pauli-4"], "cannot be merged into pauli-4"),
         (["--bases", "ZXZ", "--merge", "pauli-4"], "got labels of 1 settings"),
         (["--format", "bits", "--boundary", "closed"], "boundary must be one of"),
+        (["--format", "bits", "--system", "xxz"], "did you mean 'xxz-1d'?"),
+        (["--format", "bits", "--system", "phi4-2d"], "--system must be one of"),
+        (
+            ["--format", "bits", "--system", "xxz-1d", "-p", "Jz=1"],
+            "a KEY of xxz-1d (L, J, Delta, h, boundary), got 'Jz=1'",
+        ),
+        (["--format", "bits", "-p", "h"], "a parameter must be KEY=VALUE"),
+        (["--format", "bits", "-p", "h=big"], "h must be a number, got 'big'"),
+        (["--format", "bits", "-p", "h=nan"], "h must be"),
+        (["--format", "bits", "--system", "ising-ladder"], "must be given rungs"),
+        (
+            ["--format", "bits", "--system", "ising-ladder", "-p", "rungs=2"],
+            "ising-ladder must have the 3 sites of the shots, got 4",
+        ),
+        (["--format", "bits", "-p", "L=4"], "tfim-1d must have the 3 sites of the shots, got 4"),
         (["--format", "bits", "--out", "x.txt"], "--out must be an HDF5 file"),
         (["--format", "bits", "--out", "absent/x.h5"], "--out must lie in a folder that exists"),
     ],

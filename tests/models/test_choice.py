@@ -35,7 +35,9 @@ def test_the_default_uses_what_a_target_declares():
 
 @pytest.mark.parametrize("target", [PHI4, ISING], ids=["fields", "spins"])
 def test_every_family_is_made_for_a_target_and_scores_what_it_draws(target):
-    for family in models.families.names(target.support.kind):
+    rows = models.families.FAMILIES
+    names = models.families.names(target.support.kind)
+    for family in (name for name in names if rows[name].kind == "density"):
         model = for_target(target, family, rng=1)
         assert isinstance(model, Decimated), family
         assert model.config["family"] == family

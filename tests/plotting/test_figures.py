@@ -130,6 +130,23 @@ def test_a_figure_renders_to_the_same_bytes_every_time(history, kind, magic):
     assert first.startswith(magic)
 
 
+@pytest.mark.parametrize(("scale", "power"), [(1.0, ""), (1e-7, "10^{\u22128}")])
+def test_numbers_beside_ticks_are_text_and_their_power_of_ten_is_mathtext(scale, power):
+    coords = {"r": ("pair", R), "i": ("pair", np.full(5, 4))}
+    zz = xr.Dataset({"zz": ("pair", scale * (EXACT - 0.5))}, coords)
+    fig = plot_two_point({"exact": zz})
+    render(fig)
+    (ax,) = fig.axes
+    labels = [label.get_text().replace("\u2212", "-") for label in ax.get_yticklabels()]
+    unit = 1e-8 if power else 1.0
+    np.testing.assert_allclose(
+        [unit * float(text) for text in labels], ax.get_yticks(), atol=1e-12 * scale
+    )
+    offset = ax.yaxis.get_offset_text().get_text()
+    assert power in offset
+    assert bool(offset) == bool(power)
+
+
 def test_import_loads_no_matplotlib():
     code = "import sys, physgen.plotting; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -165,6 +165,24 @@ def test_what_shots_cannot_tell_is_left_out_and_named():
     assert "mixed needs settings that see Y0 Z2 (at least 10 shots each)" in ds.attrs["missing"]
 
 
+def test_settings_that_see_neither_x_nor_z_give_operators_of_y():
+    up = np.random.default_rng(1).random((400, 3)) < 0.7
+    x = np.where(up, 2, 5).astype(np.uint8)
+    assert [povm("pauli-6").outcomes[k] for k in (2, 5)] == ["Y+", "Y-"]
+    data = MeasurementData(x, "pauli-6", settings=label_settings(x % 3))
+    ds = estimate_observables(data, operators={"yy": "Y0 Y1", "heisenberg": TEXTS["heisenberg"]})
+    product_of_signs = (2 * up[:, 0] - 1) * (2 * up[:, 1] - 1)
+    assert float(ds["yy"]) == pytest.approx(product_of_signs.mean())
+    assert float(ds["yy_error"]) == pytest.approx(product_of_signs.std(ddof=1) / 20)
+    assert not {"x", "z", "zz", "heisenberg"} & set(ds)
+    assert ds.sizes["site"] == 3
+    assert "z needs settings of Z on site 0, 1, 2" in ds.attrs["missing"]
+    with pytest.raises(InputError, match="must be seen by the settings, got none: x needs"):
+        estimate_observables(data)
+    with pytest.raises(InputError, match=r"got none: .*xx needs settings that see X0 X1"):
+        estimate_observables(data, operators={"xx": "X0 X1"})
+
+
 def test_a_string_that_no_shot_carries_is_no_zero_without_error():
     """Of pauli-6, 1 shot in 3^12 has the bases of a string on 12 sites; all others give 0."""
     x = np.random.default_rng(1).integers(0, 6, (500, 12)).astype(np.uint8)

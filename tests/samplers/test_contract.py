@@ -16,11 +16,13 @@ from physgen.core.chains import BoundSampler, Sampler, State, Tunable, traits
 from physgen.core.errors import InputError
 from physgen.core.protocols import outcomes
 from physgen.core.random import Stream
+from physgen.models.energy.rbm import RBM
 from physgen.samplers import HMC, ExactDraws, HeatBath, run
 from physgen.targets import FreeField, Ising, Phi4
 
 ISING = Ising(L=4, beta=0.3)
 PHI4 = Phi4.from_halved(4, m2=1.0, lam=0.1)
+MACHINE = RBM((4, 4), "periodic", n_hidden=6)
 N = 40  # walkers enough for an ensemble in 16 dimensions
 
 # Samplers that need an argument; all others must work as they are.
@@ -28,6 +30,8 @@ MADE = {
     "Alternating": lambda cls: cls(FreeField(4, m2=1.0), HMC()),
     "Independence": lambda cls: cls(FreeField(4, m2=1.0)),
     "ParallelTempering": lambda cls: cls(HeatBath(), betas=[0.2, 0.3]),
+    "SelfLearning": lambda cls: cls(MACHINE, n_sweeps=2),
+    "TrajectoryTempering": lambda cls: cls(HeatBath(), [Ising(L=4, beta=0.2), ISING]),
 }
 NAMES = [name for name in registry.__all__ if hasattr(getattr(registry, name), "bind")]
 
@@ -38,14 +42,16 @@ def made(name):
 
 
 def bindings(name):
-    """Bind to every target that the sampler takes."""
+    """Bind to every target that the sampler takes; to a machine only what takes nothing else."""
     found = []
-    for target in (ISING, PHI4):
+    for target in (ISING, PHI4, MACHINE):
+        if target is MACHINE and found:
+            continue
         try:
             found.append(made(name).bind(target))
         except InputError:
             continue
-    assert found, f"{name} takes neither an Ising model nor a phi^4 field"
+    assert found, f"{name} takes no Ising model, no phi^4 field and no Boltzmann machine"
     return found
 
 
@@ -94,9 +100,9 @@ def test_keeps_the_contract(bound):
     state = bound.init(Stream(1), N)
     x = bound.configurations(state)
     assert x.shape == (N, *target.event_shape)
-    assert x.dtype.kind == ("i" if target is ISING else "f")
+    assert x.dtype.kind == ("f" if target is PHI4 else "i")
     assert np.isfinite(x).all()
-    if target is ISING:
+    if target is not PHI4:
         assert set(np.unique(x)) == {-1, 1}
 
     before = copied(state)
@@ -130,7 +136,7 @@ def test_measures_the_observables_of_the_target(bound):
     measured = bound.measure(state)
     x = bound.configurations(state)
     replicas = traits(bound).replicas
-    own = [list(v).index(bound.target.couplings[k]) for k, v in replicas.items()]
+    own = [bound.own for _ in replicas]  # the replica of the target itself
     for name, observable in bound.target.observables.items():
         value = measured[name][(slice(None), *own)]
         assert value.dtype == np.float64

@@ -10,6 +10,7 @@ from physgen.results.citations import METHODS, bibtex, references
 from physgen.samplers import registry
 
 NAMED = {
+    "block-gibbs": "BlockGibbs",
     "heat-bath": "HeatBath",
     "metropolis": "Metropolis",
     "wolff": "Wolff",
@@ -35,7 +36,13 @@ def test_names_follow_from_classes():
 
 def test_what_a_config_cannot_hold_is_left_out():
     """A density, another sampler, a ladder: these have no default that is a number or a text."""
-    for cls in (samplers.Independence, samplers.Alternating, samplers.ParallelTempering):
+    for cls in (
+        samplers.Independence,
+        samplers.SelfLearning,
+        samplers.Alternating,
+        samplers.ParallelTempering,
+        samplers.TrajectoryTempering,
+    ):
         assert registry.settings_of(cls) is None
     assert registry.settings_of(samplers.HeatBath) == {
         "rng": "philox",

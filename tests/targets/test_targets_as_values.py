@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from physgen.lattice import Graph, Hypercubic
-from physgen.targets import FreeField, Ising, Phi4
+from physgen.targets import FreeField, Ising, LocalAction, Phi4
 
 TARGETS = [
     Ising(L=4, beta=0.4),
@@ -16,6 +16,8 @@ TARGETS = [
     Phi4.from_unhalved(4, m2=-4, lam=8.0),
     Phi4(Hypercubic((3, 4), "open"), 1.0, 1.0, 1.0),
     FreeField(4, m2=0.5),
+    LocalAction(4, field=0.1, nearest=-0.5, diagonal=0.1, phi2=0.5, phi4=0.1),
+    LocalAction(Hypercubic((3, 4), "open"), kind="spins", nearest=-0.5, plaquettes=0.1),
 ]
 
 
@@ -38,10 +40,11 @@ def test_results_live_on_the_device_of_the_input(target):
     """The meta device has shapes and no numbers: mixing it with the CPU raises."""
     x = torch.from_numpy(target.hot(1, 3)).to("meta")
     results = [target.action(x), *(o(x) for o in target.observables.values())]
-    if hasattr(target, "force"):
-        results += [target.force(x), target.local_change(x, 1, x[:, 0, 0])]
-    else:
-        results += [target.local_change(x, 1)]
+    reals = target.support.kind == "reals"
+    if reals:
+        results += [target.force(x)]
+    if hasattr(target, "local_change"):
+        results += [target.local_change(x, 1, *([x[:, 0, 0]] if reals else []))]
     if hasattr(target, "action_even"):
         even, _ = target.lattice.split(x)
         results += [target.action_even(even), target.expect_odd(even)]

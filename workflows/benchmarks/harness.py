@@ -31,6 +31,7 @@ AREAS = {
     "reconstruction": "reconstruction as a laboratory meets it",
     "mcmc": "Markov chains",
     "neural_samplers": "neural samplers",
+    "energy": "energy-based models",
     "gpu": "kernels on a GPU",
     "gpu_models": "models on a GPU",
     "strangers": "what strangers meet: measurement files",

@@ -9,7 +9,7 @@ from physgen.core.chains import BoundSampler
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 
-__all__ = ["DEVICES", "LAYOUTS", "RNGS", "bind_ising"]
+__all__ = ["DEVICES", "LAYOUTS", "RNGS", "bind_ising", "bind_pairs"]
 
 LAYOUTS = ("auto", "chains", "lattice", "int8")
 RNGS = ("philox", "fast")
@@ -55,3 +55,20 @@ def bind_ising(target: Any, rule: int, rng: str, layout: str, device: str = "cpu
     if layout in ("int8", "auto"):
         return IsingInt8(target, rule, fast)
     raise InputError(f"layout {layout!r} cannot take this model: {reasons[layout]}; use 'auto'")
+
+
+def bind_pairs(target: Any, rule: int, rng: str, layout: str) -> BoundSampler:
+    """Return the bound sampler for a target with the kernel "pairs": spins that are all coupled.
+
+    Raises
+    ------
+    InputError
+        If the layout is none of "int8" and "auto".
+    """
+    from physgen.samplers.spins.int8 import IsingInt8
+
+    if layout not in ("auto", "int8"):
+        raise InputError(
+            f"layout {layout!r} cannot take couplings of all pairs; use 'auto' or 'int8'"
+        )
+    return IsingInt8(target, rule, rng == "fast")

@@ -106,6 +106,17 @@ def _weights(tree: xr.DataTree, config: Config) -> Drawing | None:
     return plot_weights(model, target) if model else None
 
 
+def _features(tree: xr.DataTree, config: Config) -> Drawing | None:
+    from physgen.plotting import plot_features
+
+    found = {
+        text: ds
+        for _, text, group in _models(config)
+        if (ds := dataset_of(tree, f"{group}/features")) is not None
+    }
+    return plot_features(found) if found else None
+
+
 def _models(config: Config) -> list[tuple[str, str, str]]:
     """Return (label, words, group) of every model of the run."""
     scan = Scan(config)
@@ -149,6 +160,13 @@ FIGURES = (
         "Learned couplings less those of the target, with standard errors, in units of the least "
         "error that configurations as many as these allow (band, Cramér and Rao).",
         ("couplings",),
+    ),
+    Figure(
+        "features",
+        _features,
+        "Left, singular values of the weights W: modes above the bulk were learned. Right, the "
+        "first of these features against the magnetization of configurations.",
+        wide=True,
     ),
     Figure(
         "observables",

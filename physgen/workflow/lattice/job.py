@@ -18,6 +18,7 @@ GROUPS = {
     "models/model": "the weights of a model",
     "models/draws": "draws of a model; where an action is known, with weights and log Z",
     "models/log_z": "log Z of a learned energy, with bounds from both sides",
+    "models/features": "singular values of the weights, and the first feature of configurations",
     "couplings": "learned couplings with errors, beside those of the target",
     "checkpoint": "where the chains, the particles or the fit of the present point are",
     "scan": "the points whose chains are drawn, and the time that each took",

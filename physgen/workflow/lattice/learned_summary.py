@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -72,7 +73,7 @@ def warnings(scan: Scan, grid: xr.Dataset) -> Iterator[str]:
         return
     for place in scan.places():
         for point in scan.learned(place):
-            share = float(_at(grid, point.label, place)["ess_share"])
+            share = _known(grid, "ess_share", _at(grid, point.label, place))
             if share < POOR and not point.section.is_energy:
                 yield f"{point.text}: an effective share of {share:.2g} is poor; train longer"
 
@@ -96,15 +97,15 @@ def quantities_table(scan: Scan, grid: xr.Dataset, side_by_side: xr.Dataset | No
         for name in quantities(grid):
             for label in scan.labels:
                 at = _at(grid, label, place)
-                value, error = float(at[name]), float(at[f"{name}_error"])
+                value, error = (_known(grid, each, at) for each in (name, f"{name}_error"))
                 if not math.isfinite(value) or name == "log_z":
                     continue
                 cells = [head(name), label, format_estimate(value, error)]
                 if several:
                     cells.append(number(_pull(side_by_side, name, label, place), "+.1f"))
                 if exact:
-                    cells.append(number(_known(at, f"{name}_exact"), ".6f"))
-                    cells.append(number(_known(at, f"{name}_pull"), "+.1f"))
+                    cells.append(number(_known(grid, f"{name}_exact", at), ".6f"))
+                    cells.append(number(_known(grid, f"{name}_pull", at), "+.1f"))
                 if name in MAIN:
                     main.append(len(rows))
                 rows.append((*where(scan, place), *cells))
@@ -136,20 +137,20 @@ def _free_energies(
         V = int(grid["n_sites"][place.at[0]])
         densities = (p for p in scan.learned(place) if not p.section.is_energy)
         for point in (*densities, *scan.annealed(place)):
-            at = _at(grid, point.label, place)
-            log_z, error = (_known(at, name) for name in ("log_z", "log_z_error"))
-            known = [_known(at, "log_z_exact"), _known(at, "log_z_pull")]
+            known = partial(_known, grid, at=_at(grid, point.label, place))
+            log_z, error = known("log_z"), known("log_z_error")
             rows.append((
                 *where(scan, place), point.label,
                 "refused" if math.isnan(log_z) else format_estimate(log_z, error),
-                *([number(known[0], ".5f"), number(known[1], "+.1f")] if exact else []),
+                *([number(known("log_z_exact"), ".5f"), number(known("log_z_pull"), "+.1f")]
+                  if exact else []),
                 *([number(_pull(side_by_side, "log_z", point.label, place), "+.1f")]
                   if several and side_by_side is not None else []),
                 "" if math.isnan(log_z) else format_estimate(-log_z / V, error / V),
-                number(_known(at, "ess_share"), ".3f"), number(_known(at, "ess_forward"), ".3f"),
-                number(_known(at, "k_hat"), ".2f"),
+                number(known("ess_share"), ".3f"), number(known("ess_forward"), ".3f"),
+                number(known("k_hat"), ".2f"),
                 number(seconds.get(point.group, math.nan), ".0f"),
-                number(_known(at, "round_trip"), ".1e"),
+                number(known("round_trip"), ".1e"),
             ))  # fmt: skip
     notes = (
         "ess is the smaller of the reverse and the forward effective share; 0 where log Z is "
@@ -170,15 +171,17 @@ def where(scan: Scan, place: Place) -> list[str]:
     return first + ([] if scan.values == [None] else [f"{place.value:.6g}"])
 
 
-def _at(grid: xr.Dataset, label: str, place: Place) -> xr.Dataset:
-    """Return the numbers of one generator at one place."""
-    i, j = place.at
-    last = grid["ess"].dims[-1]
-    return grid.sel(generator=label).isel({"L": i, last: j})
+def _at(grid: xr.Dataset, label: str, place: Place) -> tuple[int, ...]:
+    """Return where the numbers of one generator at one place are: (generator, L, coupling)."""
+    return (grid["generator"].values.tolist().index(label), *place.at)
 
 
-def _known(at: Any, name: str) -> float:
-    return float(at[name]) if name in at else math.nan
+def _known(grid: xr.Dataset, name: str, at: tuple[int, ...]) -> float:
+    """Return a number of the grid, NaN if it has none; exact values are of no generator."""
+    if name not in grid:
+        return math.nan
+    values = grid.variables[name].values
+    return float(values[at[len(at) - values.ndim :]])
 
 
 def _pull(side_by_side: xr.Dataset, name: str, label: str, place: Place) -> float:

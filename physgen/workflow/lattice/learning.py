@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from physgen.targets.configurations import Configurations
 from physgen.workflow.context import Context
 from physgen.workflow.fitting import Groups, fit_into
 from physgen.workflow.labels import labelled
@@ -17,7 +18,7 @@ from physgen.workflow.target.exact import exact_of
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["held_out", "is_trained", "load", "share", "train"]
+__all__ = ["begun", "held_out", "is_trained", "load", "share", "train"]
 
 
 def is_trained(context: Context, point: Learned) -> bool:
@@ -43,7 +44,11 @@ def train(context: Context, point: Learned, source: Chains | None) -> None:
                 if energy
                 else chains.configurations(context, source.group)
             )
-        return point.model(stream.child("init")), point.objective(x, stream.child("validation"))
+        init, validation = stream.child("init"), stream.child("validation")
+        if point.section.is_energy:
+            x = point.target if x is None else x
+            return begun(point.model(init, x), x), point.objective(x, validation)
+        return point.model(init), point.objective(x, validation)
 
     model, objective = context.abandoning(prepared)
     fit_into(
@@ -60,10 +65,18 @@ def train(context: Context, point: Learned, source: Chains | None) -> None:
     )
 
 
+def begun(model: Any, data: Configurations) -> Any:
+    """Return an energy with biases that give the single-site data, if it has any."""
+    return model.with_data_bias(data.flat) if hasattr(model, "with_data_bias") else model
+
+
 def load(context: Context, point: Learned) -> Any:
     """Return the trained model of a point."""
     from physgen import models
 
+    if point.section.is_energy:
+        stored = models.from_dataset(context.store.read(f"{point.group}/model"))
+        return stored.to(point.section.train.device)
     model = point.model(context.stream("train").child(point.stream, "init"))
     stored = models.from_dataset(context.store.read(f"{point.group}/model"))
     models.learned(model).load_state_dict(stored.state_dict())
@@ -85,7 +98,8 @@ def held_out(history: xr.Dataset) -> tuple[str, float, float]:
         if str(n).startswith("validation_") and not str(n).endswith("_error")
     )
     loss, error = (float(history[n][row]) for n in (name, f"{name}_error"))
-    return history[name].attrs.get("long_name", name), loss, error
+    words = name.removeprefix("validation_").replace("_", " ")
+    return words.upper() if words == "nll" else words, loss, error
 
 
 def _curve(history: xr.Dataset, point: Learned) -> xr.Dataset:

@@ -65,7 +65,8 @@ def usual(target: Target) -> str:
     from physgen.targets import Ising, Phi4
 
     if isinstance(target, EnergyModel):
-        return config_name(type(default_move(target)))
+        move: Any = default_move(target)
+        return config_name(move.__class__)
     if isinstance(target, Ising):
         return "swendsen-wang" if declared(target).is_even else "heat-bath"
     if target.support.kind == "spins":

@@ -31,7 +31,7 @@ from physgen.workflow.sections import (
 
 __all__ = ["ImportanceSection", "ModelSection", "TrainSection", "with_common_training"]
 
-FAMILIES = ("auto", *names("reals"), *names("spins"))
+FAMILIES = ("auto", *names("reals", None), *names("spins", None))
 Gradient = Literal["auto", "path", "reparam", "reinforce"]
 Source = Literal["auto", "action", "configurations"]
 # (on, objective): an objective that looks at the other source alone.

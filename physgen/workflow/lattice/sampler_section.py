@@ -49,6 +49,8 @@ class SamplerSection(Section):
     @classmethod
     def _settings(cls, values: Any) -> Any:
         """Check what the algorithm is told, and fill in its defaults."""
+        if is_mapping(values) and cls.model_fields["name"].default == AUTO:
+            values = {"name": AUTO, **values}
         if not is_mapping(values) or not isinstance(values.get("name"), str):
             return values
         return checked_settings(values, reserved=[name for name in cls.model_fields])

@@ -22,6 +22,7 @@ from physgen.workflow.context import Context
 from physgen.workflow.job import Stage
 from physgen.workflow.labels import labelled
 from physgen.workflow.lattice import correlations, couplings, evaluation
+from physgen.workflow.lattice.features import FEATURES, features
 from physgen.workflow.lattice.generators import Chains, Generator, Place
 from physgen.workflow.lattice.grid import agreement, assemble
 from physgen.workflow.lattice.points import Scan
@@ -79,7 +80,8 @@ def _train(context: Context) -> str:
 
     store, scan = context.store, Scan(context.config)
     points = [point for place in scan.places() for point in scan.learned(place)]
-    store.cite(*(_TRAINED if scan.config.data is None else _FITTED))
+    weighed = scan.config.data is None and not all(m.is_energy for m in scan.config.model)
+    store.cite(*(_TRAINED if weighed else _FITTED))
     seconds = _each(
         context,
         points,
@@ -155,6 +157,10 @@ def _validate(context: Context) -> str:
         groups["correlators"] = labelled(along, exactness, "the target")
     if is_square_ising(scan):
         store.cite("kaufman", "onsager", "yang")
+    for place in scan.places():
+        for point in (p for p in scan.learned(place) if p.section.is_energy):
+            seen = features(context, point, _first(scan, place))
+            groups |= {} if seen is None else {f"{point.group}/{FEATURES}": seen}
     learned = couplings.assemble(context, scan)
     if learned is not None:
         groups["couplings"] = labelled(

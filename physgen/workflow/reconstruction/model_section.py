@@ -22,6 +22,7 @@ _SAID_OTHERWISE = ("L", "K", "povm", "spin", "reflection")
 FAMILY_KEYS = {
     name: tuple(key for key in family(name).arguments if key not in _SAID_OTHERWISE)
     for name in names("outcomes")
+    if family(name).kind == "density"
 }
 SYMMETRIES = ("reflection", "translation", "y-flip", "z2")
 

@@ -236,6 +236,8 @@ def test_every_sampler_of_one_target_can_be_named_in_a_config():
         "Alternating",
         "Independence",
         "ParallelTempering",
+        "SelfLearning",
+        "TrajectoryTempering",
     }
 
 

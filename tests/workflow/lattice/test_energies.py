@@ -1,0 +1,107 @@
+"""Learned energies go through the stages: configurations, fit, chains, log Z, tables."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from physgen.core.errors import InputError, InterruptedRunError
+from physgen.results import open_run
+from physgen.workflow.loading import config_from_dict
+from physgen.workflow.run import run
+
+DATA = Path(__file__).resolve().parents[3] / "data/phi4-2d"
+PHI4 = {"name": "phi4-2d", "convention": "hopping", "L": 4, "kappa": 0.2, "lam": 0.1}
+ISING = {"name": "ising-2d", "L": 3, "beta": 0.3}
+SAMPLER = {"name": "auto", "n_chains": 64, "n_draws": 30, "thin": 3}
+CHAINS = {"n_chains": 64, "n_draws": 40}
+
+
+def table(target, model, **more):
+    return {
+        "seed": 3, "target": target, "sampler": SAMPLER, "model": {"chains": CHAINS} | model,
+        "smc": {"n_particles": 0}, **more,
+    }  # fmt: skip
+
+
+def test_couplings_are_learned_with_errors_beside_the_true_ones(tmp_path):
+    tree = open_run(run(config_from_dict(table(PHI4, {"family": "local-action"})), tmp_path / "a"))
+    found = tree["couplings"].to_dataset().isel(generator=0, L=0, kappa=0)
+    true = dict(zip(found["term"].values, found["true"].values))
+    assert true == pytest.approx({"nearest": -0.4, "phi2": 0.8, "phi4": 0.1})
+    pulls = (found["coupling"] - found["true"]) / found["coupling_error"]
+    assert np.abs(pulls.values).max() < 4
+    assert (found["bound"].values > 0).all()
+    grid = tree["estimates"].to_dataset().sel(generator="local-action")
+    assert grid["ess_share"].item() > 0.8  # the learned action is nearly the true one
+    log_z = tree["models/local-action/L4/kappa0.2/log_z"].to_dataset()
+    assert np.isfinite(float(log_z["log_z"]))
+    draws = tree["models/local-action/L4/kappa0.2/draws"]
+    assert draws.attrs["exactness"] == "approximate"
+    assert draws["phi2"].sizes == {"chain": 64, "draw": 40}
+
+
+def test_a_machine_of_spins_is_trained_and_drawn_by_block_gibbs(tmp_path):
+    model = {"family": "rbm", "n_hidden": 6, "train": {"n_epochs": 2, "batch_size": 100}}
+    tree = open_run(run(config_from_dict(table(ISING, model)), tmp_path / "a"))
+    draws = tree["models/rbm/L3/beta0.3/draws"]
+    assert draws.attrs["sampler"].startswith("BlockGibbs")
+    assert np.isfinite(float(tree["models/rbm/L3/beta0.3/log_z"]["log_z"]))
+
+
+def test_configurations_of_an_unknown_action_teach_an_energy(tmp_path):
+    data = {
+        "holds": "configurations", "file": str(DATA / "L16_kappa0.26_lam0.022.h5"),
+        "chains": True, "boundary": "periodic", "symmetries": ["z2", "translations"],
+    }  # fmt: skip
+    config = config_from_dict(
+        {"seed": 1, "data": data, "model": {"family": "local-action", "chains": CHAINS}}
+    )
+    tree = open_run(run(config, tmp_path / "a"))
+    found = tree["couplings"].to_dataset().isel(generator=0, L=0, point=0)
+    near = dict(zip(found["term"].values, found["coupling"].values))
+    assert near["nearest"] == pytest.approx(-0.52, rel=0.02)
+    assert np.isnan(found["true"].values).all()
+
+
+def test_an_interrupted_run_ends_in_the_same_numbers(tmp_path, monkeypatch):
+    config = config_from_dict(table(PHI4, {"family": "local-action"}))
+    whole = open_run(run(config, tmp_path / "whole"))
+    from physgen.workflow.lattice import energies
+
+    def stopped(*args):
+        raise InterruptedRunError("stopped")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(energies, "_log_z", stopped)
+        with pytest.raises(InterruptedRunError):
+            run(config, tmp_path / "part")
+    again = open_run(run(config, tmp_path / "part"))
+    for group in ("models/local-action/L4/kappa0.2/draws", "estimates"):
+        a, b = whole[group].to_dataset(), again[group].to_dataset()
+        for name in a.data_vars:
+            np.testing.assert_array_equal(a[name], b[name])
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ({"family": "local-action", "train": {"on": "action"}}, "is an energy, which learns from"),
+        ({"family": "local-action", "mixture": True}, "mixture is for densities"),
+        (
+            {"family": "local-action", "train": {"objective": "reverse-kl"}},
+            "must be one of 'auto'",
+        ),
+        ({"family": "equivariant-cnf", "train": {"objective": "denoising"}}, "must be one of"),
+        ({"family": "equivariant-cnf"}, "chains are for energies"),
+    ],
+)
+def test_what_means_nothing_for_a_family_is_refused(model, says):
+    with pytest.raises(InputError, match=says):
+        config_from_dict(table(PHI4, model))
+
+
+def test_an_energy_needs_configurations():
+    config = {k: v for k, v in table(PHI4, {"family": "local-action"}).items() if k != "sampler"}
+    with pytest.raises(InputError, match="family 'local-action' needs configurations"):
+        config_from_dict(config)
