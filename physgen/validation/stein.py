@@ -15,8 +15,10 @@ With :math:`\tilde\phi_k = V^{-1/2} \sum_x \phi_x e^{-ikx}`, the identities here
                        w in units of the root mean square of m in the samples (1, 0.71, 0.5)
 =====================  ==========================================================================
 
-averaged over the components of a field.  Every error knows the autocorrelation of the samples, and
-the joint chi^2 (Hotelling's T^2 of block means) knows that identities are correlated.
+averaged over the components of a field.  Every error knows the autocorrelation of the samples.
+The joint chi^2 (Hotelling's T^2 of block means) knows that identities are correlated, and a
+bootstrap that their terms have long tails: without it 3 % of null tests of 400 fields are below a
+p-value of 1 %.
 
 *What they see.*  Thermalisation that stopped early shows in the zero mode: 1,000 configurations of
 a 16 x 16 phi^4 field, 129 trajectories after a hot start, are 3.4 to 4.9 errors off in k = (0, 0)
@@ -40,13 +42,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physgen.analysis.autocorrelation import tau_int
-from physgen.analysis.errors import choose_blocks, mean_estimate
+from physgen.analysis.errors import Blocks, choose_blocks, mean_estimate
 from physgen.core.arrays import to_numpy
 from physgen.core.checks import check_positive_int
 from physgen.core.declared import declared, site_shape
 from physgen.core.errors import InputError
 from physgen.core.protocols import Differentiable
+from physgen.core.random import Stream
 from physgen.lattice.hypercubic import Hypercubic
+from physgen.validation.observable_tests import slowest_time
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -55,6 +59,7 @@ __all__ = ["force_of", "low_modes", "stein_identities"]
 
 WIDTHS = (1.0, 0.5, 0.25)  # of the squared width of the zero mode, in <m^2>
 LEAST_BLOCKS = 2  # an identity of the joint chi^2
+N_BOOTSTRAP = 800
 
 
 def stein_identities(x: Any, target: Any, *, n_shells: int = 4) -> xr.Dataset:
@@ -212,16 +217,38 @@ def _joint(rows: list[np.ndarray]) -> tuple[float, float]:
     """Return Hotelling's T^2 of the means and its p-value."""
     from scipy.stats import f
 
-    blocks = choose_blocks(rows)
+    # Draws that show no autocorrelation are blocks of their own: the more blocks, the better the
+    # covariance is known.
+    independent = slowest_time({str(i): row for i, row in enumerate(rows)})[0] <= 0.5
+    blocks = Blocks(1, rows[0].shape[1], 1.0) if independent else choose_blocks(rows)
     means = np.stack([blocks.means(row) for row in rows], axis=1)
     n, p = means.shape
     if n < LEAST_BLOCKS * p:
         return float("nan"), float("nan")
-    covariance = np.cov(means.T) * blocks.inflation**2 / n
-    mean = means.mean(axis=0)
     # Identities may be almost dependent: on a lattice of few momenta the shells make the sum.
-    values, vectors = np.linalg.eigh(covariance)
+    values, vectors = np.linalg.eigh(np.cov(means.T))
     kept = values > 1e-10 * values[-1]
     rank = int(kept.sum())
-    t2 = float((((vectors.T @ mean)[kept] ** 2) / values[kept]).sum())
-    return t2, float(f.sf(t2 * (n - rank) / (rank * (n - 1)), rank, n - rank))
+    white = means @ vectors[:, kept] / np.sqrt(values[kept])
+    t2 = n * float((white.mean(axis=0) ** 2).sum()) / blocks.inflation**2
+    normal = f(rank, n - rank)
+    scale = rank * (n - 1) / (n - rank)
+    # Terms are skewed and have long tails, so that T^2 is larger than for normal ones: by the
+    # factor that a bootstrap shows at its 99th percentile.
+    wide = float(np.quantile(_bootstrapped(white), 0.99)) / (scale * float(normal.ppf(0.99)))
+    return t2, float(normal.sf(t2 / max(1.0, wide) / scale))
+
+
+def _bootstrapped(white: np.ndarray) -> np.ndarray:
+    """Return T^2 about the mean, of blocks drawn with replacement, always the same ones."""
+    n, p = white.shape
+    generator = Stream(0, ("stein identities",)).numpy()
+    counts = generator.multinomial(n, np.full(n, 1 / n), size=N_BOOTSTRAP)
+    centred = white - white.mean(axis=0)
+    mean = counts @ centred / n
+    squares = (counts @ (centred[:, :, None] * centred[:, None]).reshape(n, -1) / n).reshape(
+        -1, p, p
+    )
+    covariance = (squares - mean[:, :, None] * mean[:, None]) * n / (n - 1)
+    covariance += 1e-9 * np.eye(p)
+    return n * np.einsum("rp,rp->r", mean, np.linalg.solve(covariance, mean[..., None])[..., 0])

@@ -161,7 +161,7 @@ def null_false_alarms():
     tests = ("observables", "ks", "mmd", "mmd-features", "sliced-w2", "energy-distance", "c2st",
              "stein", "kernel-stein")  # fmt: skip
     p = np.array([
-        two_sample(target.sample(200, i), target.sample(200, 10_000 + i), target=target, rng=i,
+        two_sample(target.sample(300, i), target.sample(300, 10_000 + i), target=target, rng=i,
                    n_permutations=99, tests=tests)["p_value"].values
         for i in range(300)
     ])  # fmt: skip
