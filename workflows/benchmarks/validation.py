@@ -170,7 +170,7 @@ def null_false_alarms():
         stats.binomtest(int(a), 300, ALARM_LEVEL, alternative="greater").pvalue for a in alarms
     ]
     detail = {name: f"{a} of 300 below 1 %" for name, a in zip(tests, alarms)}
-    return Row(min(worst), "p-value", detail=detail)
+    return Row(float(min(worst)), "p-value", detail=detail)
 
 
 def stein_power():
