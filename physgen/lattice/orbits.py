@@ -131,6 +131,11 @@ class PairOrbits:
         """E, orthogonal (n, n): one real plane wave a column, constant first."""
         return self._waves[0]
 
+    @property
+    def mode_momenta(self) -> np.ndarray:
+        """Momenta of the columns of `modes`, shape (n, dim); a pair of waves has one momentum."""
+        return self._waves[1]
+
     @cached_property
     def characters(self) -> np.ndarray:
         """Chi (n_orbits, n), columns in the order of `modes`."""

@@ -34,6 +34,15 @@ _COUPLINGS = dict(
     ema_decay=0.98,
 )
 _CONTINUOUS = _COUPLINGS | dict(learning_rate=5e-3, beta2=0.95)
+# A regression whose output filters are solved for before and after: small steps for the others.
+_DIFFUSION = dict(
+    n_epochs=20,
+    batch_size=256,
+    learning_rate=1e-3,
+    clip_norm=None,
+    beta2=0.99,
+    ema_decay=0.998,
+)
 _COLOURS = dict(
     n_epochs=40, batch_size=512, learning_rate=5e-3, clip_norm=None, beta2=0.99, ema_decay=0.98
 )
@@ -186,6 +195,15 @@ _ROWS = (
         "flows of zuko, with or without a lattice",
         recipe=_COUPLINGS | dict(learning_rate=3e-3),
         cites=("Rozet2022", "Papamakarios2017", "Durkan2019"),
+    ),
+    Family(
+        "score-model",
+        "diffusion.score:ScoreModel",
+        "reals",
+        "diffusion with exact weights, learned from configurations",
+        objective="denoising-diffusion",
+        recipe=_DIFFUSION,
+        cites=("Song2021", "Anderson1982", "WangAartsZhou2024"),
     ),
     _spins(
         "coloured-net",

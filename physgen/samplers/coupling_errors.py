@@ -14,12 +14,14 @@ means, with h so small that the weights stay near 1.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from physgen.core.errors import InputError
-from physgen.samplers.estimates import estimates
+from physgen.samplers.ensemble import Quantity, ensemble_of
+from physgen.samplers.quantities import quantities_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -60,6 +62,7 @@ def with_coupling_errors(
         raise InputError(
             f"terms must have shape {shape} and a finite covariance, got {terms.shape}"
         )
+    found = [q for q in quantities_of(ensemble_of(draws)) if q.name in table["quantity"].values]
     variances, vectors = np.linalg.eigh(covariance)
     total = np.zeros(table.sizes["quantity"])
     for variance, vector in zip(variances, vectors.T, strict=True):
@@ -68,7 +71,7 @@ def with_coupling_errors(
         response = np.sqrt(variance) * (terms @ vector)
         response -= response.mean()
         h = min(1.0, _SPREAD / max(float(response.std()), 1e-300))
-        up, down = (_values(draws, -sign * h * response, table) for sign in (1, -1))
+        up, down = (_values(found, -sign * h * response) for sign in (1, -1))
         total += ((up - down) / (2 * h)) ** 2
     of_fit = np.sqrt(total)
     of_chains = table["error"].values
@@ -79,7 +82,11 @@ def with_coupling_errors(
     )
 
 
-def _values(draws: xr.Dataset, log_weight: np.ndarray, table: xr.Dataset) -> np.ndarray:
-    weighted = draws.assign(log_weight=(("chain", "draw"), log_weight))
-    found = estimates(weighted.assign_attrs(weights="importance"))
-    return found["value"].sel(quantity=table["quantity"].values).values
+def _values(found: Sequence[Quantity], log_weight: np.ndarray) -> np.ndarray:
+    """Return every quantity of draws with these log weights, which are small."""
+    w = np.exp(log_weight)
+    values: list[float] = []
+    for q in found:
+        means = [float((w * a).mean() / w.mean()) for a in q.series]
+        values.append(means[0] if q.function is None else float(q.function(*means)))
+    return np.array(values)

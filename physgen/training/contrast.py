@@ -20,8 +20,9 @@ import torch
 
 from physgen.core.checks import check_finite, check_positive_int
 from physgen.core.declared import declared
+from physgen.core.energies import Moving
 from physgen.core.errors import InputError, TrainingDivergedError
-from physgen.core.learning import Carry, Moving
+from physgen.core.learning import Carry
 from physgen.core.random import Stream
 from physgen.training.conditionals import conditional_nll
 from physgen.training.from_data import FromData, mean_of

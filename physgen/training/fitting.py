@@ -18,7 +18,7 @@ from typing import Any
 import xarray as xr
 
 from physgen.core.errors import InputError, InterruptedRunError, TrainingDivergedError
-from physgen.core.learning import Objective, Solvable
+from physgen.core.learning import Finishing, Objective, Preparing, Solvable
 from physgen.core.random import Stream, as_stream
 from physgen.training.budget import too_few_steps
 from physgen.training.default_settings import default_settings
@@ -102,6 +102,8 @@ def fit(
     settings = settings or default_settings(model)
     if budget is not None:
         settings = replace(settings, n_epochs=None, budget=budget)
+    if resume_from is None and isinstance(objective, Preparing):
+        objective.prepare(model)
     loop = Loop(model, objective, settings, as_stream(rng), schedule)
     loop.on_average = on_average
     if loop.settings.patience is not None and objective.n_validation == 0:
@@ -144,6 +146,8 @@ def fit(
     checkpoint()
     reporter.report(final=True)
     model.load_state_dict(loop.state.best)
+    if isinstance(objective, Finishing):
+        objective.finish(model)
     remarks = remarks_of(objective, loop.state.best_carry)
     if remarks.settings or hasattr(model, "trained_by"):
         model.trained_by = dict(remarks.settings)

@@ -8,6 +8,7 @@ CNF = {"family": "equivariant-cnf", "features": 3, "frequencies": 4, "times": 3,
 COUPLING = {"family": "coupling-flow", "layers": 3, "hidden": 5, "bins": 4, "scale": 0.7}
 GLOW = {"family": "glow-flow", "layers": 2, "hidden": 5, "scale": 0.7}
 ZUKO = {"family": "zuko-flow", "shape": [3], "layers": 2, "hidden": [8], "scale": 1.3}
+SCORE = {"family": "score-model", "channels": 4, "times": 3, "n_steps": 8, "scale": 0.8}
 CASES = {
     "cnf": CNF | {"shape": [4, 4]},
     "cnf, even": CNF | {"shape": [4, 4], "halved": True},
@@ -15,6 +16,10 @@ CASES = {
     "cnf, no point group": CNF | {"shape": [2, 4], "point_group": False},
     "cnf, not odd": CNF | {"shape": [4, 4], "halved": True, "odd": False},
     "cnf, components": CNF | {"shape": [3, 3, 2], "components": True},
+    "score": SCORE | {"shape": [4, 4]},
+    "score, even": SCORE | {"shape": [4, 4], "halved": True},
+    "score, no point group": SCORE | {"shape": [2, 4], "halved": True, "point_group": False},
+    "score, not odd": SCORE | {"shape": [4, 4], "halved": True, "odd": False},
     "additive": COUPLING | {"shape": [4, 4], "kind": "additive", "site_bins": 5},
     "affine": COUPLING | {"shape": [4, 4], "point_group": True},
     "spline": COUPLING | {"shape": [4, 2], "kind": "spline"},
@@ -37,7 +42,13 @@ CASES = {
     "realnvp, mixed": ZUKO | {"flow": "realnvp", "mixing": True},
     "zuko's cnf": ZUKO | {"flow": "cnf", "layers": 1},
 }
-SIZES = {"equivariant-cnf": 0.15, "coupling-flow": 0.4, "glow-flow": 0.4, "zuko-flow": 0.2}
+SIZES = {
+    "equivariant-cnf": 0.15,
+    "score-model": 0.2,
+    "coupling-flow": 0.4,
+    "glow-flow": 0.4,
+    "zuko-flow": 0.2,
+}
 
 
 def generator(seed=1):

@@ -5,16 +5,17 @@ import math
 import numpy as np
 import pytest
 import torch
-from helpers.flows import CASES, CNF, COUPLING, GLOW, ZUKO, generator, make, stirred
+from helpers.flows import CASES, CNF, COUPLING, GLOW, SCORE, ZUKO, generator, make, stirred
 from helpers.marks import slow
 
 from physgen import Hypercubic, Phi4, ReverseKL, Stream, as_target, models
 from physgen.core.protocols import Density
 from physgen.models import Decimated, FlipMixture
+from physgen.models.diffusion.network import applied
 
 every_flow = pytest.mark.parametrize("name", CASES)
 # Steps of a continuous flow; zuko's chooses its own, to 1e-5.
-LOOSE = {"equivariant-cnf": 2e-4, "zuko-flow": 2e-4, "zuko's cnf": 2e-3}
+LOOSE = {"equivariant-cnf": 2e-4, "score-model": 1e-4, "zuko-flow": 2e-4, "zuko's cnf": 2e-3}
 
 
 def tolerance(name):
@@ -87,7 +88,7 @@ def test_the_path_gradient_is_the_whole_one_less_the_score_of_the_weights(name):
     score = flat(model(x).mean())
     assert float(score.abs().max()) > 0.01
     off = (gradient("reparam") - gradient("path") - score).abs().max()
-    steps_off = {"equivariant-cnf": 5e-6, "zuko's cnf": 5e-3}
+    steps_off = {"equivariant-cnf": 5e-6, "score-model": 5e-6, "zuko's cnf": 5e-3}
     assert float(off) < steps_off.get(name, steps_off.get(CASES[name]["family"], 1e-10))
 
 
@@ -126,8 +127,10 @@ def test_symmetries_are_exact(name):
 
 def shifted(case, lattice, whole):
     """Fields that a flow of this kind cannot tell from these."""
-    if case["family"] == "equivariant-cnf":
+    if case["family"] in ("equivariant-cnf", "score-model"):
         yield torch.roll(whole, (1, 1), (1, 2))
+        if case["family"] == "score-model":
+            yield torch.roll(whole.flip(2), 1, 2)
         if case.get("point_group", True):
             yield torch.roll(whole.flip(1), 1, 1)
             yield whole.transpose(1, 2)
@@ -152,6 +155,8 @@ PAIR = {"shape": [2, 2], "halved": True}
 PAIRS = {
     "cnf": CNF | PAIR,
     "cnf, not odd": CNF | PAIR | {"odd": False},
+    "score": SCORE | PAIR,
+    "score, not odd": SCORE | PAIR | {"odd": False},
     "affine": COUPLING | PAIR,
     "spline": COUPLING | PAIR | {"kind": "spline"},
     "not odd": COUPLING | PAIR | {"kind": "spline", "odd": False, "site_bins": 3},
@@ -162,6 +167,9 @@ PAIRS = {
 }
 
 
+LONG = ("cnf, not odd", "score, not odd")
+
+
 def integral(model):
     """Integral of a density of two numbers by the trapezoidal rule."""
     ends = 25 if model.config["family"] == "zuko-flow" else 9
@@ -170,7 +178,7 @@ def integral(model):
     return float(np.exp(model.log_prob(x.numpy())).sum() * (grid[1] - grid[0]) ** 2)
 
 
-@pytest.mark.parametrize("name", [slow(n) if n == "cnf, not odd" else n for n in PAIRS])
+@pytest.mark.parametrize("name", [slow(n) if n in LONG else n for n in PAIRS])
 def test_it_integrates_to_one_and_without_the_jacobian_it_does_not(name, monkeypatch):
     config = PAIRS[name]
     model = stirred(models.build(config, rng=3).double(), 0.2)
@@ -205,6 +213,11 @@ def without_jacobian(model, monkeypatch):
             return 0 * phase.sine[0].view(self.n, -1)[0], None
 
         monkeypatch.setattr(type(model.velocity), "derivatives", derivatives)
+    elif family == "score-model":
+        monkeypatch.setattr(
+            "physgen.models.diffusion.score.applied",
+            lambda y, at: (applied(y, at)[0], 0 * y[:, 0]),
+        )
     elif family == "zuko-flow":
         monkeypatch.setattr(cls, "_log_scale", 0.0)
     else:

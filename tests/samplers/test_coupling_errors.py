@@ -19,7 +19,12 @@ def draws():
             "phi2": (("chain", "draw"), (x**2).mean(-1)),
             "mean": (("chain", "draw"), x.mean(-1)),
         },
-        attrs={"symmetries": "", "exactness": "asymptotic", "chains": "independent"},
+        attrs={
+            "symmetries": "",
+            "exactness": "asymptotic",
+            "chains": "independent",
+            "event_shape": [V],
+        },
     )
     return ds, np.stack([(x**2).sum(-1), x.sum(-1)], axis=-1)
 

@@ -9,8 +9,9 @@ from helpers.statistics import within
 from torch import nn
 
 from physgen import Phi4, models
+from physgen.core.energies import Moving
 from physgen.core.errors import InputError, InterruptedRunError, TrainingDivergedError
-from physgen.core.learning import Monitored, Moving, Objective, Remarked
+from physgen.core.learning import Monitored, Objective, Remarked
 from physgen.core.protocols import REALS, SPINS
 from physgen.core.random import Stream
 from physgen.targets.configurations import Configurations

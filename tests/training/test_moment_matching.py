@@ -6,8 +6,8 @@ import torch
 from helpers.energies import Gaussian
 from torch import nn
 
+from physgen.core.energies import SoftDirections
 from physgen.core.errors import InputError
-from physgen.core.learning import SoftDirections
 from physgen.core.protocols import REALS
 from physgen.core.random import Stream
 from physgen.targets.configurations import Configurations

@@ -32,6 +32,7 @@ AREAS = {
     "mcmc": "Markov chains",
     "neural_samplers": "neural samplers",
     "energy": "energy-based models",
+    "diffusion": "diffusion models",
     "gpu": "kernels on a GPU",
     "gpu_models": "models on a GPU",
     "strangers": "what strangers meet: measurement files",

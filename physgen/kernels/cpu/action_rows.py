@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 _U = np.uint64
-_TOGETHER = 8  # sites that are summed in the type of the fields before float64
+_TOGETHER = 16  # sites that are summed in the type of the fields before float64
 
 
 @njit(**CONTRACT)
@@ -207,7 +207,7 @@ def forces_and_sums(phi, old, noise, force, at, weights, width, c, half, sums, k
         h / 2 of the step h.
     sums, kinetic : float64 arrays (width,)
         Out: sum over sites of S_x, and of (noise + g)^2 - noise^2 with g = half (old + force).
-        Eight sites at most are summed in the type of phi, the rest in float64.
+        Sixteen sites at most are summed in the type of phi, the rest in float64.
     """
     restrict()
     w, lanes, n_groups = _U(width), _U(lanes_of(phi)), _U(weights.size)

@@ -51,7 +51,7 @@ class BlockedFields(ABC):
         With a ``kernel``.
     dtype : {"float32", "float64"}
         Of fields, momenta and forces.  Actions are float64 sums in any case; in float32 the terms
-        of eight sites at a time are added up in float32 first.
+        of sixteen sites at a time are added up in float32 first.
     rng : {"philox", "fast"}
         Philox words, a function of (stream, chain, site, step) alone; or xoshiro256++ lanes, twice
         as fast, which depend on the number of chains too.

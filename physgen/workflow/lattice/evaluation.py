@@ -46,9 +46,11 @@ def read(context: Context, point: Generator) -> xr.Dataset:
         return chains.read(context, point.group)
     if isinstance(point, Learned) and point.section.is_energy:
         return energies.read(context, point)
-    return context.store.read(
-        f"{point.group}/draws" if isinstance(point, Learned) else point.group
-    )
+    if not isinstance(point, Learned):
+        return context.store.read(point.group)
+    draws = context.store.read(f"{point.group}/draws")
+    said = context.store.read(f"{point.group}/training").attrs.get("warnings", "")
+    return draws.assign_attrs(warnings="\n".join([*warnings(draws), *filter(None, [said])]))
 
 
 def estimate(point: Generator, draws: xr.Dataset) -> dict[str, float]:

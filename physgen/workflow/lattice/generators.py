@@ -242,17 +242,24 @@ class Learned(Generator):
 
     def objective(self, configurations: Any, rng: Stream) -> Any:
         """Return the objective of the fit; `configurations` of the target where it needs them."""
+        from physgen.models.families import family
         from physgen.training import ForwardKL, MaximumLikelihood, MixedKL
+        from physgen.training.regressions import REGRESSIONS, regression
 
         if self.section.is_energy:
             return self._of_energies(configurations)
 
         fraction, goal = self.section.train.validation_fraction, self.section.train.objective
-        if isinstance(self.target, Configurations):
+        given = isinstance(self.target, Configurations)
+        if goal == "auto" and self.section.regresses and self.section.train.on != "action":
+            goal = family(self.family).objective
+        if given and goal not in REGRESSIONS:
             return MaximumLikelihood(self.target, fraction)
         if goal == "auto":
             goal = "forward-kl" if self.section.train.needs_configurations else "reverse-kl"
         try:
+            if goal in REGRESSIONS:
+                return regression(goal, self.target, configurations, fraction)
             if goal == "reverse-kl":
                 return self._reverse(rng)
             forward = ForwardKL(self.target, configurations, fraction)

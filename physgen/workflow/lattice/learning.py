@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from physgen.targets.configurations import Configurations
 from physgen.workflow.context import Context
 from physgen.workflow.fitting import Groups, fit_into
 from physgen.workflow.labels import labelled
@@ -35,7 +35,7 @@ def train(context: Context, point: Learned, source: Chains | None) -> None:
     context.reporter.update("train", point.text)
     context.store.cite(*families.family(point.family).cites)
 
-    def prepared() -> tuple[Any, Any]:
+    def prepared() -> tuple[Any, str, Any]:
         x: Any = None
         if point.section.needs_configurations and source is not None:
             energy = point.section.is_energy
@@ -47,17 +47,17 @@ def train(context: Context, point: Learned, source: Chains | None) -> None:
         init, validation = stream.child("init"), stream.child("validation")
         if point.section.is_energy:
             x = point.target if x is None else x
-            return begun(point.model(init, x), x), point.objective(x, validation)
-        return point.model(init), point.objective(x, validation)
+            return *begun(point.model(init, x), x.flat), point.objective(x, validation)
+        return point.model(init), "", point.objective(x, validation)
 
-    model, objective = context.abandoning(prepared)
+    model, remark, objective = context.abandoning(prepared)
     fit_into(
         context,
         Groups(f"{point.group}/training", f"{point.group}/model", chains.CHECKPOINT),
         model,
         objective,
         point.settings(),
-        curve=lambda history: _curve(history, point),
+        curve=lambda history: _curve(history, point, remark),
         of="the target",
         learned=models.learned,
         where=point.text,
@@ -65,9 +65,17 @@ def train(context: Context, point: Learned, source: Chains | None) -> None:
     )
 
 
-def begun(model: Any, data: Configurations) -> Any:
-    """Return an energy with biases that give the single-site data, if it has any."""
-    return model.with_data_bias(data.flat) if hasattr(model, "with_data_bias") else model
+def begun(model: Any, x: Any) -> tuple[Any, str]:
+    """Return an energy whose biases, if it has any, give the single-site data; and a remark.
+
+    The remark names sites that have one value in all of the data x (n, *event_shape).
+    """
+    if not hasattr(model, "with_data_bias"):
+        return model, ""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        model = model.with_data_bias(x)
+    return model, "\n".join(str(each.message) for each in said)
 
 
 def load(context: Context, point: Learned) -> Any:
@@ -102,8 +110,11 @@ def held_out(history: xr.Dataset) -> tuple[str, float, float]:
     return words.upper() if words == "nll" else words, loss, error
 
 
-def _curve(history: xr.Dataset, point: Learned) -> xr.Dataset:
+def _curve(history: xr.Dataset, point: Learned, remark: str) -> xr.Dataset:
     """Return the history; where log Z is known the divergence stands beside the free energy."""
+    if remark:
+        said = filter(None, (remark, str(history.attrs.get("warnings", ""))))
+        history = history.assign_attrs(warnings="\n".join(said))
     known = exact_of(point.target).get("log_z")
     if known is not None and "validation_free_energy" in history:
         n = math.prod(point.target.event_shape)

@@ -15,6 +15,7 @@ from physgen.core.errors import InputError
 from physgen.models.families import FAMILIES as ROWS
 from physgen.models.families import names
 from physgen.training.energy_objectives import ENERGY_OBJECTIVES
+from physgen.training.regressions import REGRESSIONS
 from physgen.workflow.devices import Device
 from physgen.workflow.lattice.sampler_section import ChainsSection
 from physgen.workflow.sections import (
@@ -35,8 +36,13 @@ FAMILIES = ("auto", *names("reals", None), *names("spins", None))
 Gradient = Literal["auto", "path", "reparam", "reinforce"]
 Source = Literal["auto", "action", "configurations"]
 # (on, objective): an objective that looks at the other source alone.
-_IGNORED = (("action", "forward-kl"), ("configurations", "reverse-kl"))
-DIVERGENCES = ("reverse-kl", "forward-kl", "mixed-kl")  # objectives of densities
+_IGNORED = (
+    ("action", "forward-kl"),
+    ("configurations", "reverse-kl"),
+    *(("action", name) for name in REGRESSIONS),
+)
+DIVERGENCES = ("reverse-kl", "forward-kl", "mixed-kl", *REGRESSIONS)  # objectives of densities
+_LEARN_FROM_DATA = ("forward-kl", "mixed-kl", *REGRESSIONS)
 ENERGY_GOALS = tuple(ENERGY_OBJECTIVES)
 GOALS = ("auto", *DIVERGENCES, *ENERGY_GOALS)
 
@@ -120,7 +126,7 @@ class TrainSection(Section):
     @property
     def needs_configurations(self) -> bool:
         """Whether the fit learns from configurations of the target."""
-        return self.on == "configurations" or self.objective in ("forward-kl", "mixed-kl")
+        return self.on == "configurations" or self.objective in _LEARN_FROM_DATA
 
     def length(self) -> dict[str, Any]:
         """Return how long to train: a minute of CPU time if nothing is said."""
@@ -199,7 +205,13 @@ class ModelSection(Section):
     @property
     def needs_configurations(self) -> bool:
         """Whether the fit learns from configurations of the target."""
-        return self.is_energy or self.train.needs_configurations
+        usual = self.regresses and self.train.objective == "auto" and self.train.on == "auto"
+        return self.is_energy or usual or self.train.needs_configurations
+
+    @property
+    def regresses(self) -> bool:
+        """Whether the family is a density that learns by a regression, if nothing is said."""
+        return self.family in ROWS and ROWS[self.family].objective in REGRESSIONS
 
     def options(self) -> dict[str, Any]:
         """Return the arguments of the class itself."""

@@ -1,0 +1,1 @@
+"""Diffusion of real fields: processes, samplers, and score models with exact likelihoods."""

@@ -1,0 +1,355 @@
+r"""A score model of lattice fields whose likelihood is exact.
+
+With the spectrum C of the data in plane waves k, :math:`\lambda = \sigma / \alpha` the ratio of an
+affine process (:mod:`physgen.models.diffusion.process`) and :math:`D = C + \lambda^2`, the score
+of :math:`x_t / \alpha = x_0 + \lambda z` is
+
+.. math:: s_k = -\frac{x_k}{D_k} - \gamma_k N_k , \qquad \gamma_k = \frac{C_k}{D_k} , \qquad
+          N \approx E[\, \partial S(x_0) - C^{-1} x_0 \,|\, x_t ] .
+
+The first term is the score of a Gaussian field.  The network N
+(:mod:`physgen.models.diffusion.network`) is only the force that is left, of the clean field; it
+sees the Wiener estimate :math:`\gamma x_t / \alpha`.  In :math:`y_k = x_k / (\alpha \sqrt{D_k})`
+the Gaussian part of the probability flow is at rest:
+
+.. math:: \frac{dy_k}{d\tau} = (\lambda^2 + \delta^2) \frac{\gamma_k}{\sqrt{D_k}} N_k , \qquad
+          \tau = \tfrac12 \ln (\lambda^2 + \delta^2) , \qquad
+          \frac{d \log q}{d\tau} = -\nabla_y \cdot \frac{dy}{d\tau} ,
+
+from y ~ N(0, 1) at :math:`\lambda = 5 \max \sqrt{C_k}` to :math:`x_k = \sqrt{C_k} y_k` at exactly
+:math:`\lambda = 0`: even steps of tau are geometric in the noise and need no last step.  Nothing
+depends on the clock of the process, a Gaussian field needs no network, and the divergence is in
+closed form.  The model **is** the density of this flow: its weights are exact up to the error of
+the steps, which `importance` measures by doubling them.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+from typing import Any, final
+
+import numpy as np
+import torch
+
+from physgen.core.arrays import to_numpy
+from physgen.core.checks import check_choice, check_positive, check_positive_int
+from physgen.core.declared import declared
+from physgen.core.errors import InputError
+from physgen.core.protocols import REALS
+from physgen.core.random import Stream, as_stream
+from physgen.models.configurations import as_tensor, field_size, normal, normal_log_prob
+from physgen.models.diffusion.filters import Filters
+from physgen.models.diffusion.network import Kernels, Remainder, applied
+from physgen.models.diffusion.process import Process, schedule_of
+from physgen.models.diffusion.processes import process_of
+from physgen.models.diffusion.samplers import LEAST, diffused, times
+from physgen.models.geometry import Geometry, LatticeModel
+from physgen.models.runge_kutta import NODES, State, step
+from physgen.targets.even import EvenTarget
+
+__all__ = ["ScoreModel"]
+
+DELTA = 0.1  # noise, in units of the field, below which tau is quadratic in it
+REACH = 5.0  # largest noise, in units of the slowest mode
+
+
+@final
+class ScoreModel(LatticeModel):
+    """A diffusion model of a real field on a periodic lattice; a Density.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Extents of the lattice.
+    halved : bool
+        Fields live on its even sublattice (n_sites / 2 numbers, in the order of
+        ``lattice.split``) instead of the whole lattice.
+    channels, times : int
+        Hidden units a site, and filters in time that each of theirs is mixed from.
+    n_steps : int
+        Runge-Kutta steps of sixth order of draws and densities, >= 2.
+    scale : float
+        Size of a typical field, > 0: the spectrum before training, which measures it.
+    odd : bool
+        q(-phi) = q(phi), exactly.
+    point_group : bool
+        q is invariant under permutations of the axes as well as translations and reflections.
+    process : str, mapping or Process
+        Name of a process, or name and numbers: its clock is that of :meth:`score` and
+        :meth:`diffuse`.  The density does not depend on it.
+    rng : Stream or int
+
+    Raises
+    ------
+    InputError
+        If a number is out of range, or the lattice does not have the symmetries.
+    """
+
+    spectrum: torch.Tensor
+    centre: torch.Tensor
+    modes: torch.Tensor
+
+    def __init__(
+        self,
+        shape: Any,
+        halved: bool = False,
+        channels: int = 16,
+        times: int = 5,
+        n_steps: int = 8,
+        scale: float = 1.0,
+        odd: bool = True,
+        point_group: bool = True,
+        process: Process | str | Mapping[str, Any] = "ou",
+        *,
+        rng: Stream | int,
+    ) -> None:
+        geometry = Geometry.of(shape, halved=halved)
+        filters = Filters(geometry.lattice, bool(halved), bool(point_group))
+        super().__init__(geometry, REALS)
+        self._filters = filters
+        self.channels = check_positive_int("channels", channels, 2)
+        self.times = check_positive_int("times", times, 2)
+        self.n_steps = check_positive_int("n_steps", n_steps, 2)
+        self.scale, self.odd = check_positive("scale", scale), bool(odd)
+        self.point_group, self._process = bool(point_group), process_of(process)
+        self.network = Remainder(filters, channels, times, self.odd, rng)
+        self.register_buffer("modes", as_tensor(filters.modes), persistent=False)
+        self.register_buffer("spectrum", torch.full((geometry.n,), float(scale) ** 2))
+        self.register_buffer("centre", torch.zeros(()))
+
+    # --- for a target, and for data --------------------------------------------------------
+
+    @classmethod
+    def arguments_for(
+        cls, target: Any, even: EvenTarget | None, options: Mapping[str, Any], rng: Stream
+    ) -> dict[str, Any]:
+        """Return the lattice and the symmetries of a target, and the size of its hot fields.
+
+        Raises
+        ------
+        InputError
+            If the target has spins, declares no translations, or has several numbers a site.
+        """
+        if target.support.kind != "reals":
+            raise InputError(
+                f"diffusion adds Gaussian noise and needs real fields, got {target!r} of "
+                f"{target.support.kind}; take 'coloured-net' for spins: it has exact weights too"
+            )
+        symmetries = declared(target).symmetries
+        if "translations" not in symmetries:
+            raise InputError(
+                f"a score model needs a target with translations, and {target!r} does not declare "
+                "them; declare its lattice (periodic) and symmetries, or take 'coupling-flow'"
+            )
+        known = cls._lattice_arguments(target, even, REALS)
+        del known["boundary"]  # the class takes periodic lattices only
+        point_group = "point_group" in symmetries
+        return known | {"scale": field_size(target, rng), "point_group": point_group}
+
+    @torch.no_grad()
+    def standardise(self, x: Any) -> None:
+        """Set the spectrum, and the mean where q is not odd, to those of configurations.
+
+        Training calls it with its own data before the first step; the weights of the network
+        have a meaning only together with the spectrum.
+
+        Parameters
+        ----------
+        x : array or tensor (n, *event_shape)
+
+        Raises
+        ------
+        InputError
+            If a mode does not vary, or the process ends before its noise covers the slowest one.
+        """
+        fields = to_numpy(x).astype(np.float64).reshape(len(x), -1)
+        centre = 0.0 if self.odd else fields.mean()
+        power = ((fields - centre) @ self._filters.modes) ** 2
+        spectrum = self._filters.symmetric(power.mean(0))
+        if not spectrum.min() > 1e-12 * spectrum.max():
+            raise InputError(
+                f"every plane wave of the configurations must vary, got variances from "
+                f"{spectrum.min():.3g} to {spectrum.max():.3g}; are they all alike?"
+            )
+        most = float(self._process.ratio(self._process.end))
+        if most < (needed := REACH * math.sqrt(spectrum.max())):
+            raise InputError(
+                f"the noise of process {self._process.name!r} must end at {REACH:g} times the "
+                f"slowest mode, sigma/alpha = {needed:.3g}, got {most:.3g}; choose a larger end "
+                "(or sigma_max), e.g. {name = 'ou', end = 7}"
+            )
+        self.spectrum.copy_(torch.as_tensor(spectrum))
+        self.centre.fill_(centre)
+
+    @property
+    def process(self) -> Any:
+        """Name and numbers of the process."""
+        return self._process.spec
+
+    def get_extra_state(self) -> torch.Tensor:
+        """Return (t, alpha, sigma) at 33 times: stored models carry them with the weights."""
+        return torch.tensor(schedule_of(self._process))
+
+    def set_extra_state(self, state: torch.Tensor) -> None:
+        """Compare the schedule that is stored with weights.
+
+        Raises
+        ------
+        InputError
+            If the process of this model has another schedule: one name, two meanings.
+        """
+        mine, theirs = schedule_of(self._process), to_numpy(state)
+        if mine.shape != theirs.shape or not np.allclose(mine, theirs, rtol=1e-9, atol=1e-12):
+            (t, a, s), (u, b, c) = mine[:, -1], theirs[:, -1]
+            raise InputError(
+                f"stored weights belong to a process {self._process.name!r} with alpha, sigma = "
+                f"{b:.6g}, {c:.6g} at t = {u:g}; this one has {a:.6g}, {s:.6g} at t = {t:g}. Give "
+                "the model the process that it was trained with"
+            )
+
+    # --- the density ------------------------------------------------------------------------
+
+    def as_density(self, n_steps: int, divergence: str = "exact") -> ScoreModel:
+        """Return the same model with another number of steps.
+
+        Parameters
+        ----------
+        n_steps : int
+            >= 2: with one step nothing would show its error.
+        divergence : {"exact"}
+            "hutchinson", a random estimate, is refused.
+
+        Raises
+        ------
+        InputError
+            If the number is too small, or the divergence would be random.
+        """
+        if divergence == "hutchinson":
+            raise InputError(
+                "weights need the exact divergence, got 'hutchinson': a random estimate of log q "
+                "with variance v makes weights wrong by e^(v/2) and their share e^-v; this model "
+                "has the divergence in closed form"
+            )
+        check_choice("divergence", divergence, ("exact",))
+        new = copy.copy(self)
+        new.n_steps = check_positive_int("n_steps", n_steps, 2)
+        return new
+
+    def refined(self) -> ScoreModel:
+        """Return the same model with twice the steps: draws differ by their error."""
+        return self.as_density(2 * self.n_steps)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return log q (B,) float64, differentiable in weights and x."""
+        y = (x.flatten(1) - self.centre) @ self.modes / self.spectrum.sqrt()
+        zero = torch.zeros(len(x), dtype=torch.float64, device=x.device)
+        y, change = self._carried(y, zero, self.n_steps)
+        return normal_log_prob(y) - change - 0.5 * self.spectrum.double().log().sum()
+
+    def draw(self, n: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return n fields and their log q, both differentiable in the weights."""
+        y, log_q = normal(n, (self.geometry.n,), generator, self.dtype)
+        y, log_q = self._carried(y, log_q, -self.n_steps)
+        x = (y * self.spectrum.sqrt()) @ self.modes.t() + self.centre
+        log_q = log_q - 0.5 * self.spectrum.double().log().sum()
+        return x.reshape(n, *self.event_shape), log_q
+
+    def _carried(
+        self, y: torch.Tensor, log_q: torch.Tensor, steps: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return (y, log q) at the other end of tau; from noise to data for steps < 0."""
+        first, last = self.range if steps > 0 else self.range[::-1]
+        h = (last - first) / abs(steps)
+        state: State = (y, log_q, None)
+        for k in range(abs(steps)):
+            at = self._kernels([first + (k + c) * h for c in NODES])
+
+            def rates(s: State, i: int, at: list[Kernels] = at) -> Any:
+                dy, divergence = applied(s[0], at[i])
+                return dy, -divergence, None
+
+            state = step(rates, state, h)
+        return state[0], state[1]
+
+    @property
+    def units(self) -> tuple[float, torch.Tensor]:
+        """Size of the field, sqrt(mean of C), and the spectrum in its units."""
+        size = float(self.spectrum.double().mean().sqrt())
+        return size, self.spectrum / size**2
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Tau without noise and with the most, in units of the field."""
+        top = REACH**2 * float(self.units[1].max())
+        return math.log(DELTA), 0.5 * math.log(top + DELTA**2)
+
+    def weights(self, tau: torch.Tensor) -> torch.Tensor:
+        """Return the shares (S, times) of the filters at times tau (S,)."""
+        low, high = self.range
+        at = torch.linspace(low, high, self.times, dtype=tau.dtype, device=tau.device)
+        width = (high - low) / (self.times - 1)
+        return torch.softmax(-0.5 * ((tau[:, None] - at) / width) ** 2, 1)
+
+    def _kernels(self, tau: list[float]) -> list[Kernels]:
+        t = torch.tensor(tau, dtype=torch.float64, device=self.device)
+        c, lam2 = self.units[1].double(), (torch.exp(2 * t) - DELTA**2).clamp(min=0)[:, None]
+        D = c + lam2
+        q, r = c / D.sqrt(), (lam2 + DELTA**2) * c / D**1.5
+        return self.network.kernels(
+            self.weights(t).to(self.dtype), q.to(self.dtype), r.to(self.dtype)
+        )
+
+    # --- the process ------------------------------------------------------------------------
+
+    def score(self, x: torch.Tensor, t: float) -> torch.Tensor:
+        """Return the score of the noised field x_t (B, *event_shape), 0 <= t <= T."""
+        size, c = self.units
+        alpha, lam2 = float(self._process.alpha(t)), (float(self._process.ratio(t)) / size) ** 2
+        z = (x.flatten(1) / alpha - self.centre) @ self.modes / size
+        D = c + lam2
+        low, high = self.range
+        tau = min(0.5 * math.log(lam2 + DELTA**2), high)
+        weights = self.weights(torch.tensor([max(tau, low)], dtype=self.dtype, device=x.device))
+        gamma = (c / D)[None].to(self.dtype)
+        (at,) = self.network.kernels(weights, gamma, gamma)
+        s = -(z / D + applied(z, at)[0]) @ self.modes.t() / (size * alpha)
+        return s.reshape(x.shape)
+
+    @torch.no_grad()
+    def diffuse(
+        self,
+        n: int,
+        rng: Stream | int,
+        method: str = "ancestral",
+        n_steps: int = 100,
+        spacing: str = "geometric",
+    ) -> torch.Tensor:
+        """Return n draws by a sampler of the process: approximate, without a density.
+
+        Draws begin where the noise covers the slowest mode, with the law of that time.
+
+        Parameters
+        ----------
+        n : int
+        rng : Stream or int
+        method : {"euler-maruyama", "frozen", "ancestral", "euler", "heun"}
+            See :mod:`physgen.models.diffusion.samplers`.
+        n_steps : int
+        spacing : {"geometric", "uniform", "rho"}
+        """
+        check_positive_int("n", n)
+        generator = as_stream(rng).torch(self.device)
+        size, c = self.units
+        start = min(
+            float(self._process.time_of(REACH * size * float(c.max().sqrt()))), self._process.end
+        )
+        law = torch.as_tensor(self._process.variance(start, to_numpy(self.spectrum.double())))
+        y, _ = normal(n, (self.geometry.n,), generator, self.dtype)
+        x = (y * law.sqrt().to(y)) @ self.modes.t() + float(
+            self._process.alpha(start)
+        ) * self.centre
+        grid = times(self._process, n_steps, spacing, start=start, least=LEAST * size)
+        x = diffused(self._process, self.score, x, grid, method, generator)
+        return x.reshape(n, *self.event_shape)

@@ -1,0 +1,261 @@
+r"""Denoising score matching, with and without the force of the clean field.
+
+A :class:`~physgen.models.diffusion.score.ScoreModel` has the score
+:math:`s = -x / D - \gamma N` of :math:`x = x_0 + \lambda z`.  Two identities give the score as an
+expectation given x, of the noise and of the clean force (:math:`\partial S` the gradient of the
+action):
+
+.. math:: s = -E[z] / \lambda \qquad\text{and}\qquad s = -E[\partial S(x_0)] .
+
+The first has infinite variance where :math:`\lambda \to 0`, the second where the noise is strong.
+Their mixture with weights :math:`1 - \gamma` and :math:`\gamma`, mode by mode, has no noise left
+in it at all:
+
+.. math:: N(x, \lambda) = E[\, \partial S(x_0) - C^{-1} x_0 \,|\, x \,] .
+
+With "mixed" the network regresses on this, with "noise" on :math:`z / \lambda - C^{-1} x_0`, which
+needs no action.  Both have the same optimum.  The loss of an item is
+
+.. math:: \mathcal L = \int d\lambda \, \lambda \, h \sum_k \gamma_k^2 (N_k - \hat N_k)^2 ,
+
+with one random :math:`\lambda` an item, spread evenly over a batch in
+:math:`\tau = \frac12 \ln(\lambda^2 + \delta^2)`.  In units of the field, weightings are
+
+==========  ============================================  =======================================
+likelihood  :math:`h = 1`                                 bounds the divergence of the reverse SDE
+                                                          (Song et al. 2021); g^2, and the noise
+                                                          predicted at geometric times
+balanced    :math:`h = (1 + 1/(\lambda^2 + \delta^2)      more weight on weak noise
+            )^{1/2}`
+flow        :math:`h = \lambda`                           the velocity of the straight line
+                                                          (Lipman et al. 2023)
+edm         :math:`h = (1 + \lambda^2) \, p`              denoisers (Karras et al. 2022), p the
+                                                          normal density of
+                                                          :math:`(\ln\lambda + 1.2) / 1.2`
+==========  ============================================  =======================================
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from physgen.core.checks import check_choice
+from physgen.core.errors import InputError
+from physgen.core.learning import Carry, Loss
+from physgen.core.random import Stream
+from physgen.models.diffusion.score import DELTA, ScoreModel
+from physgen.training.noised_data import NoisedData
+from physgen.training.output_filters import solve_out
+from physgen.training.problem import device_of
+
+__all__ = ["DenoisingDiffusion"]
+
+# Noised items that output filters are solved on in the end: fewer of larger fields, which hold
+# more modes; a quarter of them in the beginning.
+SOLVED, LEAST_SOLVED, MOST_SOLVED, BATCH = 2**22, 2**13, 2**16, 256
+WEIGHTINGS = ("likelihood", "balanced", "flow", "edm")
+
+
+class Regression(NamedTuple):
+    """Items of a regression: scale * N(x, weights) should be goal; all (B, n) but the second.
+
+    Attributes
+    ----------
+    x, scale, goal : tensor (B, n)
+    weights : tensor (B, times)
+    """
+
+    x: torch.Tensor
+    weights: torch.Tensor
+    scale: torch.Tensor
+    goal: torch.Tensor
+
+
+class DenoisingDiffusion:
+    """Regression of the score of noised configurations.
+
+    Parameters
+    ----------
+    source : Target or Configurations
+    samples : array (n, *event_shape), optional
+        Configurations of a target, from converged chains; left out with Configurations.
+    validation_fraction : float
+        Share held out, in (0, 1): the end of the chains.
+    weighting : {"likelihood", "balanced", "flow", "edm"}
+    regression : {"auto", "mixed", "noise"}
+        "auto": "mixed" where the target has a force, else "noise".
+
+    Raises
+    ------
+    InputError
+        If the configurations are spins, or "mixed" is asked for without a force.
+    """
+
+    loss_name, label, item, unit = "score_loss", "score matching", "configurations", "nat"
+    merits: Mapping[str, Callable[[np.ndarray], float]] = MappingProxyType({})
+
+    def __init__(
+        self,
+        source: Any,
+        samples: Any = None,
+        validation_fraction: float = 0.1,
+        *,
+        weighting: str = "balanced",
+        regression: str = "auto",
+    ) -> None:
+        self.data = NoisedData(source, samples, validation_fraction)
+        self.weighting = check_choice("weighting", weighting, WEIGHTINGS)
+        check_choice("regression", regression, ("auto", "mixed", "noise"))
+        if regression == "mixed" and not self.data.has_force:
+            raise InputError(
+                "regression 'mixed' needs a target with a force, got none; use 'noise', which "
+                "needs configurations alone"
+            )
+        known = "mixed" if self.data.has_force else "noise"
+        self.regression = known if regression == "auto" else regression
+        held = self.data.samples
+        self.n_train, self.n_validation = held.n_train, held.n_validation
+        self.n_sites = self.data.n_sites
+
+    def epoch_order(self, stream: Stream) -> np.ndarray:
+        """Return the positions of one epoch in training order."""
+        return self.data.samples.epoch_order(stream)
+
+    def prepare(self, model: Any) -> None:
+        """Set the spectrum to that of the training items, and solve for the output filters."""
+        q = self._scored(model)
+        q.standardise(self.data.part(model).x)
+        self._solve(model, q, Stream(0).child("prepare"), 0.25)
+
+    def finish(self, model: Any) -> None:
+        """Solve for the output filters once more, unless held-out items lose by it."""
+        q = self._scored(model)
+        kept, before = copy.deepcopy(q.state_dict()), self.evaluate(model)
+        self._solve(model, q, Stream(0).child("finish"), 1.0)
+        if before.size and not self.evaluate(model).mean() <= before.mean():
+            q.load_state_dict(kept)
+
+    def _solve(self, model: Any, q: ScoreModel, rng: Stream, share: float) -> None:
+        """Minimise the loss in the filters A, in which N is linear, on many noised items."""
+        data, device = self.data.part(model), device_of(model)
+        generator, sites = rng.torch(), data.x.shape[1]
+        n = share * min(max(SOLVED // sites, LEAST_SOLVED), MOST_SOLVED)
+
+        def batches() -> Iterator[Regression]:
+            for _ in range(math.ceil(n / BATCH)):
+                rows = torch.randint(len(data.x), (BATCH,), generator=generator)
+                place = torch.randperm(BATCH, generator=generator)
+                level = (place + torch.rand(BATCH, generator=generator)) / BATCH
+                z = torch.randn(BATCH, sites, generator=generator)
+                force = None if data.force is None else data.force[rows].to(device)
+                yield self.regression_at(
+                    q, data.x[rows].to(device), force, level.to(device), z.to(device)
+                )
+
+        solve_out(q.network, batches())
+
+    def begin(self, model: Any, rng: Stream) -> Carry:
+        """Return nothing: a step remembers nothing of the last one."""
+        del model, rng
+        return {}
+
+    def loss(self, model: Any, index: np.ndarray, rng: Stream, carry: Carry) -> Loss:
+        """Return the mean weighted error of the items, at one noise level each."""
+        del carry
+        q, device = self._scored(model), device_of(model)
+        x, force = self.data.batch(model, index, rng, device)
+        generator = rng.child("noise").torch()
+        place = torch.randperm(len(x), generator=generator)
+        share = (place + torch.rand(len(x), generator=generator)) / len(x)
+        z = torch.randn(x.shape, generator=generator).to(device)
+        return Loss(self.errors(q, x, force, share.to(device), z).mean())
+
+    def errors(
+        self,
+        q: ScoreModel,
+        x: torch.Tensor,
+        force: torch.Tensor | None,
+        share: torch.Tensor,
+        z: torch.Tensor,
+    ) -> torch.Tensor:
+        """Return the weighted squared error of every item, (B,), in nats.
+
+        Parameters
+        ----------
+        q : ScoreModel
+        x, force, z : tensor (B, sites)
+            Clean fields, their forces, and normal deviates of modes.
+        share : tensor (B,)
+            Places of the noise levels in the range of tau, in [0, 1].
+        """
+        now = self.regression_at(q, x, force, share, z)
+        return (now.scale * q.network(now.x, now.weights) - now.goal).square().sum(1)
+
+    def regression_at(
+        self,
+        q: ScoreModel,
+        x: torch.Tensor,
+        force: torch.Tensor | None,
+        share: torch.Tensor,
+        z: torch.Tensor,
+    ) -> Regression:
+        """Return what the network of q is to do with noised items; arguments as of `errors`."""
+        (size, c), (low, high) = q.units, q.range
+        x, z = x.to(q.dtype), z.to(q.dtype)
+        clean = (x - q.centre) @ q.modes / size
+        tau = low + (high - low) * share.double()
+        lam2 = (torch.exp(2 * tau) - DELTA**2).clamp(min=0)[:, None]
+        root = (self._weight(lam2) * (high - low)).sqrt().to(q.dtype)
+        lam2 = lam2.to(q.dtype)
+        gamma, lam = c / (c + lam2), lam2.sqrt()
+        seen = gamma * (clean + lam * z)
+        if self.regression == "mixed":
+            assert force is not None
+            scale = root * gamma * (lam2 + DELTA**2).sqrt()
+            goal = scale * (-size * (force.to(q.dtype) @ q.modes) - clean / c)
+        else:
+            scale = root * gamma * lam
+            goal = root * gamma * (z - lam * clean / c)
+        return Regression(seen, q.weights(tau.to(q.dtype)), scale, goal)
+
+    def evaluate(self, model: Any) -> np.ndarray:
+        """Return the error of every held-out item per site, at fixed noise, (n_validation,)."""
+        q, device = self._scored(model), device_of(model)
+        x, force = self.data.part(model, held_out=True)
+        generator = Stream(0).child("held out").torch()
+        share = (torch.randperm(len(x), generator=generator) + 0.5) / len(x)
+        z, found = torch.randn(x.shape, generator=generator), []
+        with torch.no_grad():
+            for rows in torch.arange(len(x)).split(q.block):
+                parts = (x[rows], None if force is None else force[rows], share[rows], z[rows])
+                on = [None if t is None else t.to(device) for t in parts]
+                found.append(self.errors(q, *on))  # type: ignore[arg-type]
+        return torch.cat(found).double().cpu().numpy() / self.n_sites
+
+    def _weight(self, lam2: torch.Tensor) -> torch.Tensor:
+        """Return h (B, 1) float64 of lambda^2 in units of the field."""
+        if self.weighting == "likelihood":
+            return torch.ones_like(lam2)
+        if self.weighting == "balanced":
+            return (1 + 1 / (lam2 + DELTA**2)).sqrt()
+        lam = lam2.sqrt()
+        if self.weighting == "flow":
+            return lam
+        u = (lam.clamp(min=1e-12).log() + 1.2) / 1.2
+        return (1 + lam2) * torch.exp(-0.5 * u * u)
+
+    def _scored(self, model: Any) -> ScoreModel:
+        q = self.data.learned(model)
+        if not isinstance(q, ScoreModel):
+            raise InputError(
+                f"denoising trains a ScoreModel, got {type(q).__name__}; for an EquivariantCNF "
+                "take FlowMatching, and for other densities ForwardKL"
+            )
+        return q

@@ -1,0 +1,135 @@
+"""Configurations for regressions on noised fields: what a model learns of them, in memory.
+
+A collapsed model learns the even sites alone; their force is the force of the even target.  Items
+are numbered as :class:`~physgen.training.samples.Samples` orders them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from physgen.core.arrays import to_numpy
+from physgen.core.declared import declared
+from physgen.core.errors import InputError
+from physgen.core.protocols import Collapsed, Differentiable
+from physgen.core.random import Stream
+from physgen.targets.checked import checked_target
+from physgen.targets.configurations import Configurations
+from physgen.training.problem import learned_part, problem
+from physgen.training.samples import Samples
+
+__all__ = ["NoisedData", "Part"]
+
+_AT_ONCE = 4096  # configurations whose forces are computed at once
+
+
+class Part(NamedTuple):
+    """What a model learns of items.
+
+    Attributes
+    ----------
+    x : tensor (n, sites)
+    force : tensor (n, sites) or None
+        -dS/dx, where the action is known.
+    """
+
+    x: torch.Tensor
+    force: torch.Tensor | None
+
+
+class NoisedData:
+    """Configurations of a target, or of an ensemble whose action nobody knows.
+
+    Parameters
+    ----------
+    source : Target or Configurations
+    samples : array (n, *event_shape), optional
+        Configurations of a target, from converged chains; left out with Configurations.
+    validation_fraction : float
+        Share held out, in (0, 1): the last.
+
+    Raises
+    ------
+    InputError
+        If there are no samples, they are spins, or their shape is wrong.
+    """
+
+    def __init__(self, source: Any, samples: Any, validation_fraction: float) -> None:
+        if isinstance(source, Configurations):
+            if samples is not None:
+                raise InputError("samples are those of the Configurations, got others beside them")
+            self.target, samples = None, source.flat
+        else:
+            self.target = source = checked_target(source)
+            if samples is None:
+                raise InputError(
+                    f"a regression on configurations needs samples of {source!r}, got None; draw "
+                    "them with run(sampler, target, keep='configurations')"
+                )
+        if source.support.kind != "reals":
+            raise InputError(
+                f"noise is added to real fields, got {source.support.kind}; for spins take the "
+                "family 'coloured-net'"
+            )
+        self.even = declared(source).is_even
+        self.samples = Samples.of_chain(
+            samples, source.event_shape, source.support, validation_fraction, even=self.even
+        )
+        self.n_sites = math.prod(source.event_shape)
+        self._parts: dict[tuple[bool, bool], Part] = {}
+
+    @property
+    def has_force(self) -> bool:
+        """Whether the action is known, with its gradient."""
+        return isinstance(self.target, Differentiable)
+
+    def learned(self, model: Any) -> Any:
+        """Return the density of the variables that a model has to learn.
+
+        Raises
+        ------
+        InputError
+            If the model draws the rest from another action, or from one where none is known.
+        """
+        if self.target is not None:
+            return problem(model, self.target)[0]
+        if isinstance(model, Collapsed):
+            raise InputError(
+                "a model that draws a part of its variables from a known action cannot be fitted "
+                "to configurations of an unknown one; make it with for_target(configurations)"
+            )
+        return model
+
+    def part(self, model: Any, held_out: bool = False) -> Part:
+        """Return what the model learns of the items of training, or of those held out."""
+        key = (isinstance(model, Collapsed), held_out)
+        if key not in self._parts:
+            x = self.samples.validation if held_out else self.samples.train
+            x = torch.as_tensor(to_numpy(learned_part(model, x)))
+            self._parts[key] = Part(x.flatten(1), self._forces(model, x))
+        return self._parts[key]
+
+    def batch(self, model: Any, index: np.ndarray, rng: Stream, device: Any) -> Part:
+        """Return the items at these positions; `rng` flips them, where p is even."""
+        whole, rows = self.part(model), torch.from_numpy(np.asarray(index))
+        parts = [None if t is None else t[rows] for t in whole]
+        if self.even:
+            signs = rng.child("flip").numpy().integers(0, 2, size=len(rows)) * 2 - 1
+            s = torch.as_tensor(signs, dtype=whole.x.dtype)[:, None]
+            parts = [None if t is None else t * s for t in parts]
+        x, force = (None if t is None else t.to(device) for t in parts)
+        assert x is not None
+        return Part(x, force)
+
+    def _forces(self, model: Any, x: torch.Tensor) -> torch.Tensor | None:
+        if not self.has_force:
+            return None
+        target = problem(model, self.target)[1]
+        rows = [
+            to_numpy(target.force(part.numpy().astype(np.float64))) for part in x.split(_AT_ONCE)
+        ]
+        return torch.as_tensor(np.concatenate(rows).astype(np.float32)).flatten(1)

@@ -1,0 +1,40 @@
+"""Regressions on configurations that train densities, by the names of configs; no torch here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from physgen.core.checks import check_choice
+from physgen.targets.configurations import Configurations
+
+__all__ = ["REGRESSIONS", "regression"]
+
+REGRESSIONS = ("denoising-diffusion", "flow-matching")
+
+
+def regression(name: str, target: Any, configurations: Any, validation_fraction: float) -> Any:
+    """Return an objective that regresses on configurations.
+
+    Parameters
+    ----------
+    name : str
+        One of `REGRESSIONS`.
+    target : Target or Configurations
+    configurations : array (n, *event_shape) or None
+        Of a target; Configurations are their own.
+    validation_fraction : float
+
+    Raises
+    ------
+    InputError
+        If the name is unknown, or the configurations do not suit the objective.
+    """
+    check_choice("objective", name, REGRESSIONS)
+    samples = None if isinstance(target, Configurations) else configurations
+    if name == "flow-matching":
+        from physgen.training.flow_matching import FlowMatching
+
+        return FlowMatching(target, samples, validation_fraction)
+    from physgen.training.denoising_diffusion import DenoisingDiffusion
+
+    return DenoisingDiffusion(target, samples, validation_fraction)

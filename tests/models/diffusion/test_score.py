@@ -1,0 +1,159 @@
+"""Score models: Gaussian fields, the flow in any clock, steps, refusals.
+
+What all densities of fields promise is in test_field_contract.
+"""
+
+import numpy as np
+import pytest
+import torch
+from helpers.flows import make
+from helpers.statistics import within
+
+from physgen import FreeField, Ising, Phi4, Stream, as_target, importance, models
+from physgen.core.errors import InputError
+from physgen.core.learning import Refinable, Stepped
+from physgen.models import Decimated
+from physgen.models.diffusion.processes import OU, PROCESSES
+from physgen.models.diffusion.score import ScoreModel
+
+FREE = FreeField(L=4, m2=0.5)
+
+
+def gaussian(process="ou"):
+    """The free field: its spectrum, and a network that is zero."""
+    model = ScoreModel(FREE.event_shape, process=process, rng=1).double()
+    waves = model.modes.numpy()
+    fields = waves.T.reshape(-1, *FREE.event_shape)
+    inverse = -(fields * FREE.force(fields)).sum((1, 2))
+    model.spectrum.copy_(torch.tensor(1 / inverse))
+    return model
+
+
+def test_a_gaussian_field_is_exact_without_a_network():
+    model, x = gaussian(), FREE.sample(50, rng=2)
+    np.testing.assert_allclose(model.log_prob(x), FREE.log_prob(x), atol=2e-4)
+    found = importance(model.as_density(2), FREE, 512, 1, log_z=(FREE.log_z, 1e-6))
+    assert float(found.ess_share) > 0.999999
+    assert float(found.log_z) == pytest.approx(FREE.log_z, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_its_score_is_the_gradient_of_the_noised_law(name):
+    model, process = gaussian(name), PROCESSES[name]()
+    x = torch.tensor(FREE.sample(3, rng=2))
+    for t in (0.0, 0.2 * process.end, 0.9 * process.end):
+        law = process.variance(t, model.spectrum.numpy())
+        wanted = -((x.flatten(1) @ model.modes) / torch.tensor(law)) @ model.modes.t()
+        found = model.score(x, t).flatten(1).detach()
+        torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("process", ["ou", "cosine", "edm"])
+def test_the_flow_ends_at_the_same_field_in_any_clock(process):
+    """Heun in the time of a process, with the score, against the density's own flow."""
+    model = make("score, not odd", process=process)
+    model.centre.fill_(0.3)
+    torch.manual_seed(0)
+    model.spectrum.copy_(
+        torch.tensor(model._filters.symmetric(np.linspace(0.3, 2.5, model.geometry.n)))
+    )
+    x, _ = model.draw(5, Stream(3).torch())
+    off = []
+    for n in (50, 100):
+        y = model.diffuse(5, Stream(3), "heun", n)
+        off.append(float((x - y).abs().max().detach()))
+    assert off[1] < 0.02
+    assert off[0] / off[1] == pytest.approx(4, rel=0.5)
+    assert float((x - model.centre).abs().mean().detach()) > 0.3
+    # Saboteur: the score without its network ends elsewhere.
+    with torch.no_grad():
+        for out in model.network.out:
+            out.zero_()
+    assert float((x - model.diffuse(5, Stream(3), "heun", 100)).abs().max().detach()) > 0.05
+
+
+def test_noise_ends_at_the_same_law_as_the_flow():
+    model = make("score, even")
+    exact = model.sample(4000, rng=1).square().mean()
+    for method in ("ancestral", "frozen", "euler-maruyama"):
+        x = model.diffuse(2000, 2, method, 80)
+        found, error = float(x.square().mean()), float(x.square().mean(1).std() / 2000**0.5)
+        assert within(found, float(exact), error, largest=0.03, rounding=0.03)
+
+
+def test_draws_and_scores_agree_within_what_doubled_steps_show():
+    """T8: 99.9 % of 4096 draws, with steps so long that there is something to see."""
+    coarse = make("score, even", size=0.35).as_density(2)
+    x, log_q = coarse.sample_and_log_prob(4096, rng=1)
+    with torch.no_grad():
+        off = (coarse.log_prob(x) - log_q).abs()
+        doubled = coarse.refined().log_prob(x) - coarse.log_prob(x)
+    estimate = float(doubled.square().mean().sqrt())
+    assert 1e-3 < estimate < 1e-2
+    assert float(off.square().mean().sqrt()) < estimate
+    assert float(torch.quantile(off, 0.999)) < 3 * estimate
+    assert float(off.max()) > 1e-4
+
+
+def test_the_error_of_steps_is_of_sixth_order():
+    model = make("score, even", size=0.35)
+    x = model.sample(8, rng=1)
+    with torch.no_grad():
+        found = [model.as_density(n).log_prob(x) for n in (5, 10, 80)]
+    coarse, fine = (float((log_q - found[2]).abs().max()) for log_q in found[:2])
+    assert 2**4.8 < coarse / fine < 2**8.5
+    assert isinstance(model, Refinable)
+    assert not isinstance(model, Stepped)  # training solves no equation
+    assert model.refined().n_steps == 2 * model.n_steps
+
+
+def test_a_schedule_of_the_same_name_is_refused(monkeypatch):
+    """T7: alpha and sigma on a grid are stored with the weights."""
+    stored = models.to_dataset(make("score", process="vp").float())
+    assert models.from_dataset(stored).config["process"]["beta_max"] == 20
+    theirs = PROCESSES["vp"].beta
+    monkeypatch.setattr(PROCESSES["vp"], "_integral", lambda self, t: 0.5 * t * theirs(self, t))
+    with pytest.raises(InputError, match=r"alpha, sigma = 0.00657.* at t = 1; this one has"):
+        models.from_dataset(stored)
+
+
+def test_a_target_gets_the_model_of_its_symmetries():
+    phi4 = Phi4.from_unhalved(L=4, m2=-4.0, lam=8.0)
+    model = ScoreModel.for_target(phi4)
+    assert isinstance(model, Decimated)
+    assert model.even.config["odd"]
+    long = Phi4.from_hopping((8, 4), kappa=0.2, lam=0.1)
+    assert not ScoreModel.for_target(long).even.config["point_group"]
+    assert ScoreModel.for_target(phi4, decimate=False, process=OU(4.0)).process["end"] == 4
+
+
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        (Ising(L=4, beta=0.3), "needs real fields.*take 'coloured-net' for spins"),
+        (as_target(lambda x: (x**2).sum(1), (3,)), "does not declare them"),
+    ],
+)
+def test_targets_that_do_not_suit_are_refused(target, says):
+    with pytest.raises(InputError, match=says):
+        ScoreModel.for_target(target)
+
+
+def test_bad_input():
+    model = make("score")
+    for n in (0, 1):
+        with pytest.raises(InputError, match="n_steps must be an integer >= 2"):
+            model.as_density(n)
+        with pytest.raises(InputError, match="n_steps must be an integer >= 2"):
+            make("score", n_steps=n)
+    with pytest.raises(InputError, match="weights need the exact divergence"):
+        model.as_density(10, divergence="hutchinson")
+    with pytest.raises(InputError, match="n_steps must be a positive integer, got 0"):
+        model.diffuse(3, 1, n_steps=0)
+    with pytest.raises(InputError, match="channels must be an integer >= 2"):
+        make("score", channels=1)
+    with pytest.raises(InputError, match="must vary"):
+        model.standardise(np.ones((30, 4, 4)))
+    big = 300 * np.random.default_rng(1).standard_normal((30, 4, 4))
+    with pytest.raises(InputError, match="must end at 5 times the slowest mode"):
+        model.standardise(big)
