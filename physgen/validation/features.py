@@ -32,6 +32,7 @@ from physgen.validation.sample_sets import SampleSet
 __all__ = ["SIGNED", "features_of", "matrix_of", "raw_points"]
 
 SIGNED = "magnetization"
+CHUNK = 8192  # configurations in float64 at a time
 
 
 def features_of(
@@ -49,7 +50,24 @@ def features_of(
     observables : mapping of str to callable, optional
         More features: functions of configurations (n, *event_shape) that return n numbers.
     """
-    x = samples.flat
+    flat = samples.flat
+    parts = [
+        _of_part(flat[i : i + CHUNK], samples, target, observables or {})
+        for i in range(0, len(flat), CHUNK)
+    ]
+    return {
+        name: np.concatenate([part[name] for part in parts]).reshape(samples.x.shape[:2])
+        for name in parts[0]
+    }
+
+
+def _of_part(
+    x: np.ndarray,
+    samples: SampleSet,
+    target: Any,
+    observables: Mapping[str, Callable[[Any], Any]],
+) -> dict[str, np.ndarray]:
+    """Return the features of some configurations, each of shape (n,)."""
     kind = samples.support.kind
     found = _of_outcomes(x, samples) if kind == "outcomes" else _of_numbers(x, samples)
     if target is not None and callable(getattr(target, "action", None)):
@@ -57,7 +75,7 @@ def features_of(
         if not np.isfinite(S).all():
             raise InputError("the action must be finite on all samples, got NaN or infinity")
         found["action"] = S
-    for name, function in (observables or {}).items():
+    for name, function in observables.items():
         values = values_of(name, function, x, kind)
         if values.ndim != 1:
             raise InputError(
@@ -65,7 +83,7 @@ def features_of(
                 f"{values.shape}; choose a component"
             )
         found[name] = values
-    return {name: v.reshape(samples.x.shape[:2]) for name, v in found.items()}
+    return found
 
 
 def matrix_of(features: Mapping[str, np.ndarray], names: list[str]) -> np.ndarray:
@@ -121,7 +139,7 @@ def _structure(x: np.ndarray) -> dict[str, np.ndarray]:
 
 def _of_outcomes(x: np.ndarray, samples: SampleSet) -> dict[str, np.ndarray]:
     axes = tuple(range(1, x.ndim))
-    K = samples.support.K or int(x.max()) + 1
+    K = samples.support.K or 2
     found = {f"frequency_{a}": (x == a).mean(axis=axes) for a in range(1, K)}
     if x.shape[-1] > 1:
         found["equal_neighbours"] = (x[..., 1:] == x[..., :-1]).mean(axis=axes)

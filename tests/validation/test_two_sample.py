@@ -224,7 +224,7 @@ def test_outcomes_of_measurements():
     assert float(wrong.p_value.sel(test="observables")) < 1e-3
 
 
-def test_features_by_hand():
+def test_features_by_hand(monkeypatch):
     x = np.random.default_rng(2).standard_normal((5, 3, 4))
     found = features_of(SampleSet(x[None], REALS))
     np.testing.assert_allclose(found["phi2"][0], (x**2).mean((1, 2)))
@@ -238,6 +238,9 @@ def test_features_by_hand():
         {"corner": lambda c: c[:, 0, 0]},
     )
     assert "corner" in own
+    monkeypatch.setattr("physgen.validation.features.CHUNK", 2)
+    for name, values in features_of(SampleSet(x[None], REALS)).items():
+        np.testing.assert_allclose(values, found[name])
     with pytest.raises(InputError, match="one number a configuration"):
         features_of(sample_set("x", fields(30, 1)), None, {"row": lambda c: c[:, 0]})
 
