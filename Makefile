@@ -46,6 +46,7 @@ bench: install .venv/.bench  ## the fast figures, written to workflows/benchmark
 	$(BIN)/python workflows/benchmarks/energy.py --fast
 	$(BIN)/python workflows/benchmarks/diffusion.py --fast
 	$(BIN)/python workflows/benchmarks/strangers.py --fast
+	$(BIN)/python workflows/benchmarks/validation.py --fast
 	$(BIN)/python workflows/benchmarks/face.py --fast
 
 bench-train: install .venv/.bench  ## the slow figures (tens of minutes), kept until their sources change
@@ -57,6 +58,7 @@ bench-train: install .venv/.bench  ## the slow figures (tens of minutes), kept u
 	$(BIN)/python workflows/benchmarks/diffusion.py --train
 	$(BIN)/python workflows/benchmarks/strangers.py --train
 	$(BIN)/python workflows/benchmarks/strangers_targets.py --train
+	$(BIN)/python workflows/benchmarks/validation.py --train
 	$(BIN)/python workflows/benchmarks/face.py --train
 	$(BIN)/python workflows/benchmarks/strangers_fuzz.py --train
 

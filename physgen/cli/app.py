@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from physgen.cli.import_data import import_data
+from physgen.cli.validate_samples import validate_samples
 
 app = typer.Typer(
     name="physgen",
@@ -175,6 +176,7 @@ STAGES = {
 for _name, (_last, _help) in STAGES.items():
     app.command(_name, help=dedent(_help), rich_help_panel=DO)(_command_of(_last))
 app.command("import-data", rich_help_panel=DO)(import_data)
+app.command("validate-samples", rich_help_panel=LOOK)(validate_samples)
 
 
 @app.command(rich_help_panel=DO)

@@ -25,11 +25,8 @@ __all__ = [
     "Augmented",
     "Carry",
     "Finishing",
-    "LinearEnergy",
     "Loss",
     "Monitored",
-    "Moving",
-    "NoiseConditioned",
     "Objective",
     "Preparing",
     "Refinable",
@@ -38,7 +35,6 @@ __all__ = [
     "Reparametrised",
     "Scored",
     "Solvable",
-    "SoftDirections",
     "Stepped",
     "Trainable",
 ]
@@ -154,49 +150,6 @@ class Stepped(Protocol):
 
 
 @runtime_checkable
-class Moving(Protocol):
-    """An energy that moves configurations itself: block Gibbs sweeps of an RBM."""
-
-    def moved(self, x: Array, n: int, rng: Stream) -> Array:
-        """Return x (B, *event_shape) after n steps that leave e^{-S} invariant.
-
-        A pure function of its arguments, without gradients.
-        """
-        ...
-
-
-@runtime_checkable
-class NoiseConditioned(Protocol):
-    """An energy of every smoothed law p * N(0, sigma^2), sigma in ``noise_range``.
-
-    ``forward(x)`` is the energy at the lowest noise.
-    """
-
-    @property
-    def noise_range(self) -> tuple[float, float] | None:
-        """Lowest and highest sigma, > 0; None: the energy of one law."""
-        ...
-
-    def forward_at(self, x: Array, sigma: Array) -> Array:
-        """Return S (B,) float64 of (B, *event_shape) at the noises sigma (B,)."""
-        ...
-
-
-@runtime_checkable
-class SoftDirections(Protocol):
-    r"""An energy :math:`S(x) = \sum_a g_a O_a(x) + \dots` with some terms linear in weights."""
-
-    @property
-    def soft_couplings(self) -> Array:
-        """g, a parameter (n_terms,)."""
-        ...
-
-    def soft_terms(self, x: Array) -> Array:
-        """Return O_a(x), (B, n_terms) float64."""
-        ...
-
-
-@runtime_checkable
 class Monitored(Protocol):
     """An objective whose loss cannot be evaluated on held-out items: a contrast with chains.
 
@@ -225,23 +178,6 @@ class Annealed(Protocol):
 
     def at(self, progress: float) -> Any:
         """Return the objective at this share of the steps, 0 <= progress < 1."""
-        ...
-
-
-@runtime_checkable
-class LinearEnergy(Protocol):
-    """An action S = sum_a g_a O_a whose weights are the couplings g of known sums O_a."""
-
-    @property
-    def support(self) -> Support: ...
-
-    @property
-    def local(self) -> Any:
-        """The sums: :class:`~physgen.targets.local_terms.LocalTerms`."""
-        ...
-
-    def set_fit(self, fit: Any) -> None:
-        """Take couplings, their errors, covariance and bounds from a LinearFit."""
         ...
 
 

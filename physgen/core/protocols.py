@@ -31,6 +31,7 @@ __all__ = [
     "Differentiable",
     "EnergyModel",
     "Fingerprinted",
+    "Fused",
     "JointDensity",
     "Simulator",
     "Support",
@@ -88,6 +89,15 @@ class Differentiable(Target, Protocol):
 
     def force(self, x: Array) -> Array:
         """Return -dS/dx, the shape of x."""
+        ...
+
+
+@runtime_checkable
+class Fused(Differentiable, Protocol):
+    """A target that computes its action and its force together, for less than both."""
+
+    def action_and_force(self, x: Array) -> tuple[Array, Array]:
+        """Return S(x) and -dS/dx, as `action` and `force` do."""
         ...
 
 

@@ -240,6 +240,30 @@ class EnergyModel(Model):
         """Return -dS/dx of real fields, with the shape, kind and type of x, without gradients."""
         return -self._slope(x)
 
+    def action_and_force(self, x: Any) -> tuple[Any, Any]:
+        """Return both from one evaluation of the network, without gradients.
+
+        Raises
+        ------
+        InputError
+            As `action` does, or if the model is not one of real fields.
+        """
+        if self._support.kind != "reals":
+            raise InputError(f"a force needs real fields, got a model of {self._support.kind}")
+        flat = self._prepared(self._batch(x)).detach()
+        actions, slopes = [flat.new_empty(0, dtype=torch.float64)], [flat[:0]]
+        for part in flat.split(self.block):
+            at = part.requires_grad_(True)
+            with torch.enable_grad():
+                found = self(at)
+                slopes.append(torch.autograd.grad(found.sum(), at)[0])
+            actions.append(found.detach())
+        lead = tuple(np.shape(x))[: np.ndim(x) - len(self._event_shape)]
+        action, slope = torch.cat(actions).reshape(lead), torch.cat(slopes).reshape(x.shape)
+        if isinstance(x, torch.Tensor):
+            return action.to(x.device), -slope.to(x.device, x.dtype)
+        return action.cpu().numpy(), -slope.cpu().numpy().astype(x.dtype)
+
 
 class Generator(Model):
     """Draws without a density; a Simulator, whose results are approximate."""

@@ -25,7 +25,7 @@ def plot_training(history: xr.Dataset) -> Figure:
     Parameters
     ----------
     history : xr.Dataset
-        ``step``, ``train_nll`` and, if shots were held out, ``validation_nll`` (nats per site),
+        ``step``, and where they are known ``train_nll`` and ``validation_nll`` (nats per site),
         dim ``evaluation``.  Attrs ``entropy_floor`` and ``entropy_floor_validation``, if known:
         NLL per site of the true state on the same shots.  Attr ``best_step`` is marked.
     """
@@ -37,7 +37,7 @@ def plot_training(history: xr.Dataset) -> Figure:
             ("train_nll", "entropy_floor", COLOR["data"], "training shots"),
             ("validation_nll", "entropy_floor_validation", COLOR["model"], "held-out shots"),
         ):
-            if not np.isfinite(history[nll]).any():
+            if nll not in history or not np.isfinite(history[nll]).any():
                 continue
             ax.plot(step, history[nll], marker=marker, ls="-", ms=4.5, color=color, label=label)
             if floor in history.attrs:

@@ -115,14 +115,13 @@ def estimate_observables(
         outcomes = data.outcomes
     if povm is None:
         raise InputError("povm must be given with an array of outcomes, got none")
-    L = None if tfim is None else tfim.L
     if not isinstance(outcomes, ShotFile):  # a ShotFile checks its own rows
         outcomes = povm.check_outcomes(outcomes)
     x: Any = outcomes
     if x.ndim != 2 or len(x) < 2 or x.shape[1] < 1:
         raise InputError(f"outcomes must be at least 2 shots of shape (n, L), got {x.shape}")
-    if L is not None and x.shape[1] != L:
-        raise InputError(f"outcomes must have shape (n, {L}), got {x.shape}")
+    if tfim is not None and x.shape[1] != tfim.L:
+        raise InputError(f"outcomes must have shape (n, {tfim.L}), got {x.shape}")
     ring = tfim is not None and tfim.boundary == "periodic"
     own = as_operators(operators, x.shape[1], "periodic" if ring else "open")
     # A TFIM has sums of its own for the energy; that of any other Hamiltonian is an operator.
@@ -142,15 +141,9 @@ def estimate_observables(
             x, settings, chain, batch_size, error, povm
         )
         means, own_errors, lost = pooled_operators(x, settings, wanted, povm, batch_size, error)
-        if not mean and not means:
-            raise InputError(
-                "some observable must be seen by the settings, got none: "
-                + "; ".join(filter(None, [missing, *lost.values()]))
-            )
         if "energy" in means:
-            mean["energy"], errors["energy"] = map(
-                np.array, (means["energy"], own_errors["energy"])
-            )
+            mean["energy"] = np.array(means["energy"])
+            errors["energy"] = np.array(own_errors["energy"])
     else:
         weights = cross_fitted_weights(x, povm, batch_size) if duals == "optimised" else None
         lost = unseen(wanted, povm, len(x))
@@ -160,6 +153,9 @@ def estimate_observables(
         missing = unseen_observables(povm, chain)
         frame = "dual frame" if weights is None else "optimised duals, cross-fitted"
         estimator = f"{frame}, mean over shots; error = std / sqrt(n), independent shots"
+    missing = "; ".join(filter(None, [missing, *lost.values()]))
+    if not mean and not means:
+        raise InputError(f"some observable must be seen by the settings, got none: {missing}")
     ds = observables_dataset(
         tfim,
         energy=float(mean["energy"]) if "energy" in mean else None,
@@ -173,7 +169,6 @@ def estimate_observables(
     for name in [name for name in errors if name in ds]:
         _add_error(ds, name, errors[name], tfim)
     ds = add_operators(ds, own, means, own_errors, FALSE_ALARM)
-    missing = "; ".join([*filter(None, [missing]), *lost.values()])
     ds.attrs |= {"n": len(x), "povm": povm.name, "unphysical_level": FALSE_ALARM}
     if missing:
         ds.attrs["missing"] = missing
@@ -301,10 +296,9 @@ def observables_dataset(
     Observables that are None are left out, as are means over sites that would be NaN.
     """
     known = x if x is not None else z
+    n_sites = n_sites if known is None else len(known)
     if n_sites is None:
-        if known is None:
-            raise InputError("x or z must be given to tell the number of sites, got neither")
-        n_sites = len(known)
+        raise InputError("x or z must be given to tell the number of sites, got neither")
     i, r = central_pairs(n_sites)
     if zz is not None and not np.size(zz):  # a single site has no pair
         zz = None

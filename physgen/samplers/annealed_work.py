@@ -20,7 +20,7 @@ from physgen.analysis import weights
 from physgen.core.chains import State
 from physgen.core.errors import NonFiniteActionError
 from physgen.core.random import Stream
-from physgen.samplers.exchange import regroup
+from physgen.samplers.exchange import carried_over
 from physgen.samplers.smc_checkpoint import Stage
 from physgen.samplers.smc_paths import work_along
 
@@ -96,8 +96,8 @@ def passage(
         found.ess.append(weights.ess(-work))
         found.cess.append(weights.ess(-done))
         if k < len(ladder) - 1:
-            bound = _bound(path, move, stage)
-            state = regroup(bound, state, None)
+            old, bound = bound, _bound(path, move, stage)
+            state = carried_over(bound, old, state, None)
             state, info = bound.step(rng.child("move", k), state, n_moves)
             rate = np.nan if info.accepted is None else float(np.mean(info.accepted))
             found.accepted.append(rate)

@@ -18,7 +18,7 @@ import numpy as np
 from physgen.core.chains import Tunable
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
-from physgen.samplers.exchange import regroup
+from physgen.samplers.exchange import carried_over
 from physgen.samplers.smc_checkpoint import Annealing, Stage
 from physgen.samplers.smc_paths import Path, work_along
 from physgen.samplers.smc_results import Islands
@@ -91,7 +91,8 @@ class Annealer:
     ) -> Annealing:
         islands, before = now.islands, now.stages[-1] if now.stages else Stage(0.0, {})
         k = len(now.stages)
-        work = work_along(self.path, now.bound or self.bound(before), now.state, before.fraction)
+        old = now.bound or self.bound(before)
+        work = work_along(self.path, old, now.state, before.fraction)
         if isinstance(plan, list):
             stage = plan[k]
         else:
@@ -106,7 +107,7 @@ class Annealer:
         islands.weigh(work(stage.fraction - before.fraction), 1.0)
         source = islands.resample(resample_below, here.child("resample"))
         bound = self.bound(stage)
-        state = regroup(bound, now.state, source)
+        state = carried_over(bound, old, now.state, source)
         if not isinstance(plan, list) and isinstance(bound, Tunable):
             bound = bound.with_tuning(before.tuning) if self.go_on and before.tuning else bound
             bound, state = bound.tune(here.child("tune"), state, self.n_tuning)

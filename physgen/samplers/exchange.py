@@ -10,7 +10,7 @@ from physgen.core.chains import State
 from physgen.core.random import Stream
 from physgen.kernels.cpu.bond_sums import gather_lanes
 
-__all__ = ["exchange", "interleaved", "regroup"]
+__all__ = ["carried_over", "exchange", "interleaved", "regroup"]
 
 
 def exchange(
@@ -35,6 +35,17 @@ def exchange(
     mixed = np.where(where, y, x), np.where(where, x, y)
     one, two = (_restarted(b, s) for b, s in zip(bounds, mixed))
     return one, two
+
+
+def carried_over(bound: Any, before: Any, state: State, source: np.ndarray | None) -> State:
+    """Return a state of `bound` from one of the bound sampler `before`; see :func:`regroup`.
+
+    Both may be of different kinds: a sampler takes other loops where a coupling is 0.
+    """
+    if type(bound) is type(before):
+        return regroup(bound, state, source)
+    x = before.configurations(state)
+    return _restarted(bound, x if source is None else x[source])
 
 
 def regroup(bound: Any, state: State, source: np.ndarray | None) -> State:

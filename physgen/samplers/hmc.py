@@ -36,8 +36,9 @@ _MOST_LEAPS = 1 << 14  # of a trajectory afterwards
 class HMC:
     """Hybrid Monte Carlo for real fields.
 
-    A compiled loop runs phi^4 and free fields; any other target needs ``force`` and runs through
-    NumPy (or torch, for `as_target` functions of tensors).  One step is one trajectory.
+    Compiled loops run phi^4 and free fields, other local actions, and small dense energies; any
+    other target needs ``force`` and runs through NumPy (or torch, for `as_target` functions of
+    tensors).  One step is one trajectory.
 
     Parameters
     ----------
@@ -125,6 +126,7 @@ class TrajectoryChains:
     step_size : float
         Leapfrog step h; with `langevin` the Langevin step eps = h^2 / 2.
     langevin : bool
+        Whether trajectories are Langevin proposals, of one step each.
     """
 
     sampler: Any
@@ -155,8 +157,9 @@ class TrajectoryChains:
         return replace(self, step_size=float(tuning["step_size"]))
 
     def init(self, rng: Stream, n_chains: int, start: str | np.ndarray = "hot") -> State:
-        """Return the first fields and their actions."""
-        return self.fields.init(rng, n_chains, start)
+        """Return the first fields and their actions, for Langevin steps with their forces."""
+        state = self.fields.init(rng, n_chains, start)
+        return self.fields.mala(rng, state, np.empty(0))[0] if self.langevin else state
 
     def step(self, rng: Stream, state: State, n: int = 1) -> tuple[State, Info]:
         """Return the chains after n trajectories."""
@@ -198,9 +201,11 @@ class TrajectoryChains:
     def _move(
         self, rng: Stream, state: State, steps: np.ndarray, n_leapfrog: int
     ) -> tuple[State, Info]:
-        state, (taken, probability, change, divergent) = self.fields.trajectories(
-            rng, state, steps, n_leapfrog
-        )
+        if self.langevin:
+            state, sums = self.fields.mala(rng, state, steps)
+        else:
+            state, sums = self.fields.trajectories(rng, state, steps, n_leapfrog)
+        taken, probability, change, divergent = sums
         metrics = {
             "acceptance_probability": probability / len(steps),
             "delta_h": change / len(steps),

@@ -2,9 +2,15 @@ r"""Metropolis-adjusted Langevin: one gradient step with noise, accepted or reje
 
 .. math:: \phi' = \phi + \epsilon F(\phi) + \sqrt{2\epsilon}\, \xi , \qquad \xi \sim N(0, 1) ,
 
-is a single leapfrog step of size :math:`\sqrt{2\epsilon}` from momenta xi, and its
-Metropolis-Hastings ratio is :math:`e^{-\Delta H}`, so the loops of HMC run it (Roberts and Tweedie
-1996; Neal 2011, section 5.5.2).
+is accepted with probability :math:`\min(1, e^{-\Delta H})`, where the reverse step begins at phi'
+with the force there,
+
+.. math:: \Delta H = S(\phi') - S(\phi) + \tfrac12 \big[ |\xi + g|^2 - |\xi|^2 \big], \qquad
+          g = \sqrt{\epsilon / 2}\, \big( F(\phi) + F(\phi') \big)
+
+(Roberts and Tweedie 1996).  It is a single leapfrog step of size :math:`\sqrt{2\epsilon}` from
+momenta xi (Neal 2011, section 5.5.2), and makes the chains of HMC with one step, from the same
+random words.  The force of the current point is kept, so a step computes one action and one force.
 """
 
 from __future__ import annotations

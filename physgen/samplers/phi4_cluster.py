@@ -22,9 +22,9 @@ from physgen.core.errors import InputError
 from physgen.core.protocols import Target
 from physgen.core.random import Stream
 from physgen.kernels.cpu.phi4_cluster import grow_clusters
+from physgen.samplers.fields.blocked import in_parts, per_chain
 from physgen.samplers.fields.local import LocalChains, bind_phi4
 from physgen.samplers.fields.moves import check_settings
-from physgen.samplers.fields.phi4 import in_parts, per_chain
 from physgen.samplers.plain import kernel_name
 
 __all__ = ["Phi4Cluster", "Phi4ClusterChains"]

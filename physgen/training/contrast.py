@@ -19,8 +19,10 @@ import numpy as np
 import torch
 
 from physgen.core.checks import check_finite, check_positive_int
+from physgen.core.declared import declared
+from physgen.core.energies import Moving
 from physgen.core.errors import InputError, TrainingDivergedError
-from physgen.core.learning import Carry, Moving
+from physgen.core.learning import Carry
 from physgen.core.random import Stream
 from physgen.training.conditionals import conditional_nll
 from physgen.training.from_data import FromData, mean_of
@@ -28,7 +30,7 @@ from physgen.training.hyvarinen import hyvarinen
 from physgen.training.negative_phase import FIRST_STEP, Moved, Spectrum, moved
 from physgen.training.problem import device_of
 
-__all__ = ["PATIENCE", "Contrast"]
+__all__ = ["PATIENCE", "Contrast", "is_even"]
 
 FROZEN, PATIENCE = 0.01, 50  # an acceptance, and updates that it is averaged over
 MANY_BROKEN = 1e-3  # share of proposals whose energy is not finite, from which on a fit warns
@@ -212,6 +214,11 @@ class Contrast(FromData):
                 f"constant in the data: site {named}; its weights grow as long as the fit goes on"
             )
         return found
+
+
+def is_even(model: Any) -> bool:
+    """Whether a model declares that S(-x) = S(x)."""
+    return declared(model).is_even
 
 
 def _not_negative(name: str, value: float) -> float:

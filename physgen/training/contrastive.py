@@ -34,11 +34,14 @@ from physgen.core.checks import check_choice, check_finite, check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.learning import Carry, Loss, Remarks
 from physgen.core.random import Stream
+from physgen.samplers.loop.memory import check_memory
 from physgen.training import mixing
-from physgen.training.contrast import PATIENCE, Contrast
+from physgen.training.contrast import PATIENCE, Contrast, is_even
 from physgen.training.from_data import as_input
 
 __all__ = ["ContrastiveDivergence", "PersistentContrastiveDivergence"]
+
+COPIES = 6  # chains and their reference: of this step, of the next, and of the best weights
 
 
 class ContrastiveDivergence(Contrast):
@@ -92,7 +95,7 @@ class ContrastiveDivergence(Contrast):
         """Return the contrast of the items with chains that begin at them."""
         start = self.batch(model, index, rng).x
         chains, moves = self._moved(model, start, rng, carry)
-        rho = mixing.overlap(start, chains, model.support)
+        rho = mixing.overlap(start, chains, model.support, even=is_even(model))
         weight = 1 / min(float(moves["age"]), PATIENCE)
         new = torch.tensor(
             (1 - weight) * float(carry["overlap"]) + weight * rho, dtype=torch.float64
@@ -107,7 +110,8 @@ class ContrastiveDivergence(Contrast):
         if tau > self.k:
             found.append(
                 f"out of equilibrium: chains of {self.k} steps began at the data, and need about "
-                f"{tau:.3g} to forget it; samples look right only if they are made alike. Raise k"
+                f"{tau:.3g} to forget it; samples may look right only if they are made alike. "
+                "Raise k"
             )
         settings = {"objective": "contrastive divergence", **self._settings(carry, tau)}
         return Remarks("\n".join(found), settings)
@@ -180,8 +184,17 @@ class PersistentContrastiveDivergence(Contrast):
         self.reinit = float(reinit)
 
     def begin(self, model: Any, rng: Stream) -> Carry:
-        """Return the first chains, and the step size of their moves."""
+        """Return the first chains, and the step size of their moves.
+
+        Raises
+        ------
+        InputError
+            If model and data differ, or the chains do not fit in memory.
+        """
         super().begin(model, rng)
+        each = self.n_sites * self.samples.train.element_size()
+        needed = COPIES * self.n_chains * each
+        check_memory(needed, f"n_chains = {self.n_chains} in the carry of a fit", "take fewer")
         chains = self._begun(model, self.n_chains, rng.child("chains"), self.start)
         return {"chains": chains, **mixing.begun(chains), **self._first_moves()}
 
@@ -200,7 +213,8 @@ class PersistentContrastiveDivergence(Contrast):
         chains[slots] = x.to(chains.dtype)
         memory = {name: carry[name] for name in ("reference", "sum", "tau", "windows")}
         if block == blocks - 1:
-            memory = dict(mixing.followed(memory, chains, model.support, self.k))
+            even = is_even(model)
+            memory = dict(mixing.followed(memory, chains, model.support, self.k, even=even))
         value, metrics = self._contrast(model, index, rng, x)
         tau, _ = mixing.needed(memory, self.k)
         return Loss(value, metrics | self._told(moves, tau), {"chains": chains, **memory, **moves})
@@ -212,7 +226,7 @@ class PersistentContrastiveDivergence(Contrast):
             found.append(
                 f"out of equilibrium: the chains move {self.k} steps an update and need "
                 f"{'at least' if bound else 'about'} {tau:.3g} to forget where they were; samples "
-                "look right only if they are made as in training. Raise k, or check the model "
+                "may look right only if they are made as in training. Raise k, or check the model "
                 "with chains of its own"
             )
         settings = {

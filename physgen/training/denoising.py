@@ -25,8 +25,9 @@ import numpy as np
 import torch
 
 from physgen.core.checks import check_positive
+from physgen.core.energies import NoiseConditioned
 from physgen.core.errors import InputError
-from physgen.core.learning import Carry, Loss, NoiseConditioned, Remarks
+from physgen.core.learning import Carry, Loss, Remarks
 from physgen.core.random import Stream
 from physgen.training.from_data import FromData, mean_of
 from physgen.training.hyvarinen import slope

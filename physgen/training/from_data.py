@@ -30,6 +30,7 @@ from physgen.lattice.hypercubic import Hypercubic
 from physgen.targets.checked import checked_target
 from physgen.targets.configurations import Configurations
 from physgen.training.lattice_images import LatticeImages
+from physgen.training.objectives import NegativeLogLikelihood
 from physgen.training.problem import device_of
 from physgen.training.samples import Batch, Samples, check_weights, random_share
 
@@ -43,9 +44,11 @@ class FromData(ABC):
 
     Parameters
     ----------
-    data : Configurations, or (target, samples), or MeasurementData, or integer array (n, L)
+    data : Configurations, (target, samples), MeasurementData, integer array (n, L), or \
+NegativeLogLikelihood
         Configurations; a target and an array (n, *event_shape) of its configurations in the order
-        of their chains; or measurement outcomes 0..K-1.
+        of their chains; or measurement outcomes 0..K-1,
+        which a NegativeLogLikelihood has split already.
     validation_fraction : float
         Share held out, in (0, 1): the end of the chains, or outcomes at random.
     temperature : float
@@ -173,6 +176,8 @@ class _Source(NamedTuple):
 
 
 def _source(data: Any, fraction: float, augment: bool) -> _Source:
+    if isinstance(data, NegativeLogLikelihood):
+        return _of_likelihood(data)
     if isinstance(data, tuple) and len(data) == 2:
         source, x = checked_target(data[0], bounded=False), data[1]
     elif isinstance(data, Configurations):
@@ -186,6 +191,15 @@ def _source(data: Any, fraction: float, augment: bool) -> _Source:
     samples = Samples.of_chain(x, shape, source.support, fraction, even=even)
     images = LatticeImages(lattice, about.symmetries) if augment and lattice else None
     return _Source(shape, source.support, lattice, images, samples)
+
+
+def _of_likelihood(data: NegativeLogLikelihood) -> _Source:
+    """Return the shots of a likelihood as it splits them: models are compared on the same."""
+    shots = data.shots
+    if not isinstance(shots, Samples):
+        raise InputError("an energy needs shots in memory, got a file that is streamed; load it")
+    K = max(int(shots.train.max()) + 1, 2)
+    return _Source(tuple(shots.train.shape[1:]), outcomes(K), None, None, shots)
 
 
 def _of_outcomes(data: Any, fraction: float) -> _Source:

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from physgen.core.energies import LinearEnergy
 from physgen.core.errors import InputError
-from physgen.core.learning import LinearEnergy
 from physgen.core.protocols import REALS, SPINS
 from physgen.targets.local_terms import LocalTerms
 from physgen.training.field_pseudo_likelihood import field_losses, solve_fields

@@ -33,8 +33,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from physgen.core.checks import check_choice
+from physgen.core.energies import LinearEnergy
 from physgen.core.errors import InputError
-from physgen.core.learning import LinearEnergy
 from physgen.core.protocols import REALS
 from physgen.targets.local_terms import LocalTerms
 from physgen.training.linear_fit import (

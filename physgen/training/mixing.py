@@ -9,15 +9,16 @@ update,
 
 with means over chains; the same of the mean over sites (the slow mode of a lattice), and the
 larger of both.  For outcomes :math:`\delta x_i(0) \delta x_i(t)` is the agreement minus its value
-for independent chains.  When :math:`\rho` has fallen below 0.05 or twice its noise,
-:math:`1/\sqrt{n}`, the time
+for independent chains.  The gradient of an even energy does not know the sign of a chain: its
+chains are multiplied by the sign of their mean first.  When :math:`\rho` has fallen below 0.05 or
+twice its noise, :math:`1/\sqrt{n}`, the time
 
 .. math:: \tau = k / \log(1 + 1 / s) , \qquad s = \sum_{t \ge 1} \rho(t) ,
 
 in steps is recorded, that of an exponential with this sum, and a new reference is taken.  Until
 then it is a lower bound.  Chains that move k steps an update with :math:`\tau > k` are *out of
 equilibrium* (Decelle, Furtlehner, Seoane, NeurIPS 2021, arXiv:2105.13889): samples of the model
-then look right only if they are made as in training.
+may then look right only if they are made as in training.
 """
 
 from __future__ import annotations
@@ -43,10 +44,10 @@ def begun(chains: torch.Tensor) -> dict[str, torch.Tensor]:
 
 
 def followed(
-    carry: Carry, chains: torch.Tensor, support: Support, k: int
+    carry: Carry, chains: torch.Tensor, support: Support, k: int, *, even: bool = False
 ) -> Mapping[str, torch.Tensor]:
     """Return the same after one more update of all chains, k steps each."""
-    rho = overlap(carry["reference"], chains, support)
+    rho = overlap(carry["reference"], chains, support, even=even)
     s = float(carry["sum"]) + rho
     if rho > max(LOWEST, 2 / math.sqrt(len(chains))):
         return {**carry, "sum": torch.tensor(s, dtype=torch.float64)}
@@ -66,7 +67,7 @@ def correlation(s: float, k: int) -> float:
     return k / math.log1p(1 / s) if s > 0 else 0.0
 
 
-def overlap(a: torch.Tensor, b: torch.Tensor, support: Support) -> float:
+def overlap(a: torch.Tensor, b: torch.Tensor, support: Support, *, even: bool = False) -> float:
     """Return rho of two sets of chains (n, *event_shape), 1 if nothing varies."""
     a, b = a.flatten(1), b.flatten(1)
     if support.K is not None:
@@ -75,9 +76,15 @@ def overlap(a: torch.Tensor, b: torch.Tensor, support: Support) -> float:
         spread = 1 - float((f * f).sum(0).mean())
         together = float((a == b).double().mean()) - float((f * g).sum(0).mean())
         return together / spread if spread > 1e-12 else 1.0
-    a, b = (x.double() - x.double().mean(0) for x in (a, b))
+    a, b = (_upright(x.double()) if even else x.double() for x in (a, b))
+    a, b = (x - x.mean(0) for x in (a, b))
     pairs = [(a, b), (a.mean(1), b.mean(1))]
     return max(
         float((x * y).mean() / (x * x).mean()) if float((x * x).mean()) > 1e-12 else 1.0
         for x, y in pairs
     )
+
+
+def _upright(x: torch.Tensor) -> torch.Tensor:
+    """Return chains (n, n_sites) with the sign that makes their mean positive."""
+    return torch.where(x.mean(1, keepdim=True) < 0, -x, x)

@@ -24,8 +24,9 @@ import numpy as np
 import torch
 
 from physgen.core.checks import check_positive_int
+from physgen.core.energies import SoftDirections
 from physgen.core.errors import InputError
-from physgen.core.learning import Carry, Loss, SoftDirections
+from physgen.core.learning import Carry, Loss
 from physgen.core.random import Stream
 from physgen.training.contrast import Contrast
 from physgen.training.from_data import as_input

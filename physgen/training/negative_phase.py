@@ -30,8 +30,8 @@ from typing import Any, NamedTuple, final
 import numpy as np
 import torch
 
+from physgen.core.energies import Moving
 from physgen.core.errors import InputError
-from physgen.core.learning import Moving
 from physgen.core.protocols import Support
 from physgen.core.random import Stream
 from physgen.lattice.hypercubic import Hypercubic

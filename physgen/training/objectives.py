@@ -97,6 +97,11 @@ class NegativeLogLikelihood:
         self.train, self.validation = self._shots.train, self._shots.validation
 
     @property
+    def shots(self) -> Samples | StreamedShots:
+        """The shots, split into those that are trained on and those that are held out."""
+        return self._shots
+
+    @property
     def n_train(self) -> int:
         """Number of shots that are trained on."""
         return self._shots.n_train

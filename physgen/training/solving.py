@@ -13,7 +13,7 @@ import xarray as xr
 from physgen.core.errors import InputError, InterruptedRunError
 from physgen.core.random import Stream
 from physgen.training.progress import Progress
-from physgen.training.result import FitResult
+from physgen.training.result import FitResult, held_out_name
 from physgen.training.settings import FitSettings
 from physgen.training.state import FitState
 
@@ -73,7 +73,8 @@ def solved(
     if on_checkpoint is not None:
         on_checkpoint(state.to_dataset(), history)
     if on_progress is not None:
-        on_progress(_told(objective, history, entropy_floor))
+        seconds = max(time.process_time() - start, 1e-9)
+        on_progress(_told(objective, history, entropy_floor, objective.n_train / seconds))
     return FitResult(
         model=model,
         history=history.assign_attrs(warnings=""),
@@ -83,7 +84,7 @@ def solved(
     )
 
 
-def _told(objective: Any, history: xr.Dataset, floor: float | None) -> Progress:
+def _told(objective: Any, history: xr.Dataset, floor: float | None, rate: float) -> Progress:
     """Return the progress of a fit that is done."""
     last = {str(name): float(values[-1]) for name, values in history.data_vars.items()}
     return Progress(
@@ -95,9 +96,9 @@ def _told(objective: Any, history: xr.Dataset, floor: float | None) -> Progress:
         item=objective.item,
         unit=objective.unit,
         train_loss=last[f"train_{objective.loss_name}"],
-        validation_loss=last[f"validation_{objective.loss_name}"],
+        validation_loss=last[held_out_name(objective)],
         merits={name: last[name] for name in objective.merits},
         entropy_floor=floor,
-        samples_per_second=math.inf,
+        samples_per_second=rate,
         eta_s=0.0,
     )

@@ -119,5 +119,8 @@ def fit_into(
         on_progress=show,
         **how,
     )
-    stored = models.to_dataset(learned(result.model))
-    store.commit({groups.model: labelled(stored, "approximate", of, units=False)})
+    stored = labelled(models.to_dataset(learned(result.model)), "approximate", of, units=False)
+    found = {groups.model: stored}
+    if result.warnings:
+        found[groups.history] = curve(result.history)
+    store.commit(found)

@@ -12,7 +12,16 @@ from helpers.marks import slow
 from physgen.cli import main
 
 COMMANDS = ["run", "generate", "train", "sample", "draw", "validate", "resume", "report", "plot"]
-COMMANDS += ["compare", "cite", "systems", "models", "info", "workflows", "import-data"]
+COMMANDS += [
+    "compare",
+    "cite",
+    "systems",
+    "models",
+    "info",
+    "workflows",
+    "import-data",
+    "validate-samples",
+]
 HEAVY = ("torch", "numba", "xarray", "matplotlib", "h5py", "tenpy", "pydantic", "numpy")
 
 

@@ -1,11 +1,12 @@
-"""Compiled phi^4 loops against the action and force of the target, and what leapfrog promises."""
+"""Compiled loops of phi^4 against the action and force of the target; what leapfrog promises."""
 
 import numpy as np
 import pytest
 
-from physgen.kernels.cpu import phi4_hmc
-from physgen.kernels.cpu.phi4_layout import block_width, pack, runs, unpack
+from physgen.kernels.cpu import field_hmc
+from physgen.kernels.cpu.field_layout import block_width, groups, pack, unpack
 from physgen.lattice.hypercubic import Hypercubic
+from physgen.samplers.fields.phi4 import Phi4Fields
 from physgen.targets import Phi4
 
 ALL = (0, 1)
@@ -28,9 +29,8 @@ def model(L):
 
 def packed(target, n_chains=20, dtype=np.float64, seed=1):
     x = np.random.default_rng(seed).normal(size=(n_chains, target.n_sites))
-    neighbours, couplings = target.kernel[1]
     width = block_width(n_chains, target.n_sites, np.dtype(dtype).itemsize)
-    return x, pack(x, width, dtype), runs(neighbours), couplings
+    return x, pack(x, width, dtype), Phi4Fields(target).arrays
 
 
 def energies(target, x, p):
@@ -38,21 +38,25 @@ def energies(target, x, p):
     return target.action(x.reshape(n, *target.event_shape)) + 0.5 * np.sum(p**2, axis=1)
 
 
-def test_runs_are_rows_with_their_ends():
-    table = runs(Hypercubic((4, 8)).neighbours)
-    assert len(table) == 4 * 3
-    assert sorted(set(table[:, 1])) == [1, 6]
-    np.testing.assert_array_equal(table[1], [1, 6, 4, 9, 25, 2, 0])
+def test_groups_hold_the_neighbours_and_a_site_that_is_zero():
+    nearest = Hypercubic((3, 4, 5), "open").neighbours  # up to six neighbours: two groups
+    diagonal = np.full((60, 2), -1)
+    diagonal[7] = 8, 9
+    table, weights = groups([nearest, diagonal], [0.5, -2.0])
+    np.testing.assert_array_equal(weights, [0.5, 0.5, -2.0])
+    assert table.shape == (60, 12)
+    for row, wanted in zip(table[:, :8], nearest, strict=True):
+        assert sorted(y for y in row if y < 60) == sorted(y for y in wanted if y >= 0)
+    np.testing.assert_array_equal(table[7, 8:], [8, 9, 60, 60])
+    np.testing.assert_array_equal(table[8, 8:], 60)
 
 
-def test_runs_rebuild_the_neighbour_table():
-    for lattice in (Hypercubic((3, 4), "open"), Hypercubic((2, 2, 3))):
-        seen = np.full(lattice.neighbours.shape, -1)
-        for first, length, z, *start in runs(lattice.neighbours):
-            for k in range(length):
-                seen[first + k, :z] = np.array(start[:z]) + k
-        wanted = [[y for y in row if y >= 0] for row in lattice.neighbours]
-        assert [[y for y in row if y >= 0] for row in seen] == wanted
+def test_a_shell_without_coupling_is_left_out():
+    nearest = Hypercubic((4, 4)).neighbours
+    assert groups([nearest, nearest], [1.0, 0.0])[0].shape == (16, 4)
+    table, weights = groups([nearest], [0.0])
+    assert (table == 16).all()
+    np.testing.assert_array_equal(weights, [0.0])
 
 
 @pytest.mark.parametrize("n_chains", [1, 16, 20, 100])
@@ -79,10 +83,10 @@ def test_blocks_fit_the_cache():
 @pytest.mark.parametrize("L", LATTICES, ids=str)
 def test_action_and_force_are_the_target_s(L, dtype):
     target = model(L)
-    x, blocks, table, couplings = packed(target, dtype=dtype)
+    x, blocks, action = packed(target, dtype=dtype)
     S, F = np.empty((blocks.shape[0], blocks.shape[2])), np.empty_like(blocks)
-    phi4_hmc.actions(ALL, blocks, table, couplings, S)
-    phi4_hmc.forces(ALL, blocks, table, couplings, F)
+    field_hmc.actions(ALL, blocks, *action, S)
+    field_hmc.forces(ALL, blocks, *action, F)
     fields = x.reshape(len(x), *target.event_shape)
     tolerance = 1e-12 if dtype == np.float64 else 3e-5
     np.testing.assert_allclose(S.ravel()[: len(x)], target.action(fields), rtol=tolerance)
@@ -91,10 +95,9 @@ def test_action_and_force_are_the_target_s(L, dtype):
 
 
 def leapfrog(target, x, p, eps, n, dtype=np.float64):
-    neighbours, couplings = target.kernel[1]
     width = block_width(len(x), target.n_sites, np.dtype(dtype).itemsize)
     a, b = pack(x, width, dtype), pack(p, width, dtype)
-    phi4_hmc.leapfrog(ALL, a, b, runs(neighbours), couplings, eps, n)
+    field_hmc.leapfrog(ALL, a, b, *Phi4Fields(target).arrays, eps, n)
     return unpack(a, len(x)), unpack(b, len(x))
 
 

@@ -6,7 +6,7 @@ from helpers.statistics import accepts, joint_p
 from scipy import stats
 
 from physgen.core.random import Stream
-from physgen.kernels.cpu.phi4_layout import pack, unpack
+from physgen.kernels.cpu.field_layout import pack, unpack
 from physgen.kernels.cpu.phi4_local import sweeps
 from physgen.kernels.cpu.philox import split_key
 from physgen.targets.phi4_decimation import draw_site

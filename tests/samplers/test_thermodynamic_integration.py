@@ -13,7 +13,11 @@ from physgen.exact.kaufman import log_z
 from physgen.samplers import run
 from physgen.samplers.heat_bath import HeatBath
 from physgen.samplers.tempering import ParallelTempering
-from physgen.samplers.thermodynamic_integration import thermodynamic_integration
+from physgen.samplers.thermodynamic_integration import (
+    _bennett_steps,
+    _integral_steps,
+    thermodynamic_integration,
+)
 from physgen.targets.ising import Ising
 
 BETAS = np.linspace(0.0, 0.5, 9)
@@ -38,6 +42,20 @@ def test_ising_against_kaufman():
     assert found["log_z"][0] == 16 * math.log(2)
     wrong = thermodynamic_integration(replicas(1))  # forgets log Z of the start
     assert not within(wrong["log_z"][-1], EXACT[-1], wrong["log_z_error"][-1], largest=0.035)
+
+
+def test_errors_are_those_of_leaving_out_chains():
+    """The linearised errors against a jackknife of the whole formula over chains."""
+    ds = replicas(5)
+    found, E = thermodynamic_integration(ds), ds["energy"].values
+    for name, steps in (("log_z", _integral_steps), ("log_z_bennett", _bennett_steps)):
+        without = np.array(
+            [np.cumsum(steps(np.delete(E, c, axis=0), BETAS)[0]) for c in range(len(E))]
+        )
+        spread = np.sqrt(63 / 64 * np.sum((without - without.mean(0)) ** 2, axis=0))
+        error = found[f"{name}_error"].values[1:]
+        np.testing.assert_allclose(error, spread, rtol=0.25)
+        assert 0.88 < np.mean(error / spread) < 1.12
 
 
 @pytest.mark.slow

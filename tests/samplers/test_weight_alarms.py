@@ -84,8 +84,10 @@ def test_a_well_that_few_draws_reach_is_an_alarm(monkeypatch):
     assert wrong_without_a_word() == (wrong, wrong)
 
 
-def test_the_alarm_says_how_many_draws_are_needed():
-    log_w = 1.9 * np.random.default_rng(1).standard_normal(20_000)
+@pytest.mark.parametrize(("width", "n"), [(1.9, 20_000), (2.1, 200_000)])
+def test_the_alarm_says_how_many_draws_are_needed(width, n):
+    log_w = width * np.random.default_rng(3).standard_normal(n)
+    assert weights.pareto_k(log_w) < 0.6
     (found,) = alarms(log_w, None, None)
     share = weights.ess(log_w)
     assert f"an effective share of {share:.2g} asks for" in found.text

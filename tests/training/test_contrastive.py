@@ -9,8 +9,9 @@ from helpers.statistics import within
 from torch import nn
 
 from physgen import Phi4, models
+from physgen.core.energies import Moving
 from physgen.core.errors import InputError, InterruptedRunError, TrainingDivergedError
-from physgen.core.learning import Monitored, Moving, Objective, Remarked
+from physgen.core.learning import Monitored, Objective, Remarked
 from physgen.core.protocols import REALS, SPINS
 from physgen.core.random import Stream
 from physgen.targets.configurations import Configurations
@@ -199,6 +200,7 @@ def test_a_step_changes_nothing_that_it_was_given():
     assert not torch.equal(one.carry["chains"], carry["chains"])
 
 
+@unequilibrated
 @pytest.mark.parametrize("stop_at", [1, 13])
 @pytest.mark.parametrize(
     "make",
@@ -304,6 +306,7 @@ def test_a_site_that_is_constant_in_the_data_is_named():
     assert result.history.attrs["warnings"] == result.warnings
 
 
+@unequilibrated
 def test_validation_watches_and_the_last_weights_are_the_result():
     objective = persistent()
     assert isinstance(objective, Objective)
@@ -371,6 +374,11 @@ def test_regularisers_are_off_logged_and_what_they_say():
 def test_numbers_out_of_range_are_refused(options, told):
     with pytest.raises(InputError, match=told):
         persistent(**{"k": 1, **options})
+
+
+def test_more_chains_than_memory_are_refused():
+    with pytest.raises(InputError, match=r"n_chains = 10000000000000 in the carry .* take fewer"):
+        persistent(n_chains=10**13).begin(field_model(), Stream(1))
 
 
 def test_own_moves_have_temperature_one():

@@ -53,13 +53,28 @@ def test_a_slow_mean_counts_although_the_sites_are_fast():
     assert tau > 10
 
 
-def test_an_ordered_phase_that_never_flips_is_slow():
+def ordered(n_updates=50):
+    """Chains of an ordered phase: each keeps its sign, the sites about it are fresh."""
     rng = np.random.default_rng(1)
     sign = rng.choice([-1, 1], (500, 1))
-    chains = [
-        torch.from_numpy(sign * np.where(rng.random((500, 20)) < 0.9, 1, -1)) for _ in range(50)
+    return [
+        torch.from_numpy(sign * np.where(rng.random((500, 20)) < 0.9, 1, -1))
+        for _ in range(n_updates)
     ]
-    assert mixing.needed(followed(chains, SPINS), 1)[0] > 30
+
+
+def test_an_ordered_phase_that_never_flips_is_slow_unless_signs_do_not_matter():
+    carry = mixing.begun(ordered()[0])
+    assert mixing.needed(followed(ordered(), SPINS), 1)[0] > 30
+    for x in ordered()[1:]:
+        carry = mixing.followed(carry, x, SPINS, 1, even=True)
+    tau, bound = mixing.needed(carry, 1)
+    assert tau < 0.5
+    assert not bound
+    # A memory that is even is seen all the same: of the size of the field, say.
+    x = ordered()[0].double() * torch.rand(500, 1, generator=torch.Generator().manual_seed(1))
+    flipped = x * torch.from_numpy(np.random.default_rng(2).choice([-1, 1], (500, 1)))
+    assert mixing.overlap(x, flipped, REALS, even=True) == pytest.approx(1.0)
 
 
 def test_agreement_of_outcomes_by_chance_is_no_memory():

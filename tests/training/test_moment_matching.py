@@ -6,12 +6,12 @@ import torch
 from helpers.energies import Gaussian
 from torch import nn
 
+from physgen.core.energies import SoftDirections
 from physgen.core.errors import InputError
-from physgen.core.learning import SoftDirections
 from physgen.core.protocols import REALS
 from physgen.core.random import Stream
 from physgen.targets.configurations import Configurations
-from physgen.training import MomentMatching
+from physgen.training import MomentMatching, fit
 
 
 class Chain(nn.Module):
@@ -56,6 +56,18 @@ def test_soft_couplings_reach_the_moments_of_the_data(temperature):
     assert abs(metrics["deviation_0_0"]) > 0.15
     assert abs(metrics["deviation_3_0"]) < 5 * metrics["deviation_3_0_error"] < 0.08
     assert metrics["acceptance"] > 0.6
+
+
+def test_fit_solves_it_and_keeps_what_it_measured():
+    told = []
+    result = fit(
+        Chain([0.85, -0.5]), MomentMatching(data(2000), 1, 50, 9), rng=1, on_progress=told.append
+    )
+    assert result.stopped_by == "solution"
+    names = set(result.history.data_vars)
+    assert {"deviation_0_0", "deviation_0_1_error", "acceptance", "train_contrast"} <= names
+    assert "validation_score_matching" in names
+    assert told[-1].label == "moment matching"
 
 
 def test_a_step_of_the_other_sign_is_seen(monkeypatch):

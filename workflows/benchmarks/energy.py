@@ -11,12 +11,20 @@ import os
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[variable] = "1"
 
+import energy_chains
 import energy_couplings
 import energy_log_z
 import energy_rbm
+import energy_training
 from harness import main
 
-FIGURES = [*energy_couplings.FIGURES, *energy_rbm.FIGURES, *energy_log_z.FIGURES]
+FIGURES = [
+    *energy_chains.FIGURES,
+    *energy_couplings.FIGURES,
+    *energy_rbm.FIGURES,
+    *energy_log_z.FIGURES,
+    *energy_training.FIGURES,
+]
 PACKAGES = ["physgen", "numpy", "numba", "torch"]
 SOURCES = [
     "core/random.py", "kernels/cpu", "lattice", "targets", "samplers", "analysis",

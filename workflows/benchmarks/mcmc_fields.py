@@ -14,9 +14,10 @@ import numpy as np
 from harness import Figure, Row, interleaved
 
 from physgen.core.random import Stream
+from physgen.kernels.cpu.field_hmc import leapfrog
 from physgen.kernels.cpu.normals import draw_normals
-from physgen.kernels.cpu.phi4_hmc import leapfrog
-from physgen.samplers.fields.phi4 import Phi4Fields, key_words
+from physgen.samplers.fields.checks import key_words
+from physgen.samplers.fields.phi4 import Phi4Fields
 from physgen.samplers.hmc import HMC
 from physgen.samplers.ula import ULA
 from physgen.targets.phi4 import Phi4
@@ -59,7 +60,7 @@ def moving(dtype: str) -> tuple[Callable[[], None], int]:
     x, momenta = state.x, np.random.default_rng(1).normal(size=state.x.shape).astype(dtype)
 
     def run() -> None:
-        leapfrog((0, 1), x, momenta, fields.runs, fields.couplings, 0.01, n_steps)
+        leapfrog((0, 1), x, momenta, *fields.arrays, 0.01, n_steps)
 
     return run, n_steps * SITES
 

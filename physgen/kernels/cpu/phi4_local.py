@@ -23,8 +23,6 @@ import numpy as np
 from numba import njit
 
 from physgen.kernels.cpu.normals import CHUNK, fill_words
-from physgen.kernels.cpu.phi4_hmc import couplings_like
-from physgen.kernels.cpu.phi4_rows import site_sum
 from physgen.kernels.cpu.restrict import restrict
 from physgen.kernels.cpu.vecmath import CONTRACT, exp2
 
@@ -47,6 +45,40 @@ def _passes(change, word):
 @njit(inline="always", **CONTRACT)
 def _change(p, new, b, quad, quart):
     return (new - p) * ((new + p) * (quad + quart * (new * new + p * p)) - b)
+
+
+@njit(**CONTRACT)
+def _sum4(phi, total, a, b, c, d, n):
+    restrict()
+    for j in range(n):
+        t = _U(j)
+        total[t] = (phi[a + t] + phi[b + t]) + (phi[c + t] + phi[d + t])
+
+
+@njit(**CONTRACT)
+def _add(phi, total, a, n):
+    restrict()
+    for j in range(n):
+        total[_U(j)] += phi[a + _U(j)]
+
+
+@njit(**CONTRACT)
+def _site_sum(phi, total, neighbours, site, width):
+    """Sum the neighbours of one site into total[:width]; neighbours -1 where absent."""
+    w, z, k = _U(width), neighbours.shape[1], 0
+    if z >= 4:
+        a, b, c, d = (
+            neighbours[site, 0], neighbours[site, 1], neighbours[site, 2], neighbours[site, 3],
+        )  # fmt: skip
+        if min(min(a, b), min(c, d)) >= 0:
+            _sum4(phi, total, _U(a) * w, _U(b) * w, _U(c) * w, _U(d) * w, width)
+            k = 4
+    if k == 0:
+        total[:width] = 0
+    for i in range(k, z):
+        y = neighbours[site, i]
+        if y >= 0:
+            _add(phi, total, _U(y) * w, width)
 
 
 @njit(**CONTRACT)
@@ -94,7 +126,7 @@ def sweeps(
         Half width of Metropolis proposals; c of the reflections, > 0.
     n_reflections : int
         Overrelaxation sweeps before each Metropolis sweep, >= 0.
-    key, lanes : as in `phi4_hmc.trajectories`
+    key, lanes : as in `field_hmc.trajectories`
     n : int
         Rounds.
     stats : float64 array (n_blocks, 2, W)
@@ -109,8 +141,9 @@ def sweeps(
     words = np.empty(2 * CHUNK, np.uint64)
     total = np.empty(lane_count, x.dtype)
     moved, reflected = np.empty(lane_count, np.float32), np.empty(lane_count, np.float32)
-    c = couplings_like(couplings, x)
-    half_width, inverse = c.dtype.type(width), c.dtype.type(1.0 / curvature)
+    c = np.empty(3, x.dtype)
+    c[:] = couplings[:3]
+    half_width, inverse = x.dtype.type(width), x.dtype.type(1.0 / curvature)
     per_round = (n_reflections + 1) // 2 + 1
     for b in range(blocks[0], x.shape[0], blocks[1]):
         phi = x[b].reshape(-1)
@@ -121,7 +154,7 @@ def sweeps(
                     fill_words(first, second, shift, b * lane_count, call, 2, key, lanes[b], words)
                 reflected[:] = 0
                 for site in order:
-                    site_sum(phi, total, neighbours, site, lane_count)
+                    _site_sum(phi, total, neighbours, site, lane_count)
                     _reflect(
                         phi, _U(site) * _U(lane_count), total, lane_count, c[0], c[1], c[2],
                         inverse, first if r % 2 == 0 else second, reflected,
@@ -133,7 +166,7 @@ def sweeps(
             )  # fmt: skip
             moved[:] = 0
             for site in order:
-                site_sum(phi, total, neighbours, site, lane_count)
+                _site_sum(phi, total, neighbours, site, lane_count)
                 _metropolis(
                     phi, _U(site) * _U(lane_count), total, lane_count, c[0], c[1], c[2],
                     half_width, first, second, moved,

@@ -1,6 +1,6 @@
 r"""Hybrid Monte Carlo and Langevin steps of phi^4 fields on a CUDA device.
 
-Formulas, random words and layout are the same as in :mod:`physgen.kernels.cpu.phi4_hmc` and
+Formulas, random words and layout are the same as in :mod:`physgen.kernels.cpu.field_hmc` and
 :mod:`physgen.kernels.cpu.langevin`, and fields agree up to rounding.  A CUDA block runs all steps
 of its W chains in one launch, and its threads wait for one another after each pass over the
 lattice.  Two field buffers alternate; together with the momenta they stay in the first- or

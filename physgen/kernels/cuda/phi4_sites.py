@@ -4,7 +4,7 @@ r"""Updates of the sites of a phi^4 field that belong to one thread of a CUDA de
                 - 4\,\mathrm{quart}\, \phi_x^3 , \qquad
           \pi_x \leftarrow \pi_x + k F_x(\phi), \quad \phi'_x = \phi_x + d\, \pi_x .
 
-A CUDA block holds the W interleaved chains of a block of :mod:`physgen.kernels.cpu.phi4_layout`;
+A CUDA block holds the W interleaved chains of a block of :mod:`physgen.kernels.cpu.field_layout`;
 thread (w, s) updates chain w at the sites s, s + S, ..., so the threads of a warp access
 neighbouring numbers.  Arrays are flat, (sites x chains).  Sums run in the order of the CPU.
 

@@ -24,9 +24,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, final
 
+import numpy as np
 import torch
 from torch import nn
 
+from physgen.core.arrays import to_numpy
 from physgen.core.checks import check_positive, check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.protocols import REALS
@@ -114,6 +116,24 @@ class MlpEnergy(Energy):
         field = x.flatten(1) / self.scale
         well = 0.5 * self.log_curvature.double().exp() * field.double().square().sum(1)
         return well + self._network(field, None)
+
+    @property
+    def kernel(self) -> tuple[str, tuple[np.ndarray, ...]]:
+        """("mlp", (W_1 / scale, the other W, b, v, [a, m])), float32 and float64, for chains.
+
+        a = e^rho / (2 scale^2), and m = 2 if the energy is even, else 1.  An energy with a range
+        of noises has no kernel.
+        """
+        if self.noise_range is not None:
+            raise AttributeError("an energy with a range of noises has no compiled loop")
+        weights = [to_numpy(W).astype(np.float32) for W in self.weights]
+        square = (self.layers - 1, self.hidden, self.hidden)
+        rest = np.array(weights[1:], np.float32).reshape(square)
+        biases = np.stack([to_numpy(b) for b in self.biases]).astype(np.float32)
+        a = 0.5 * math.exp(float(self.log_curvature.detach())) / self.scale**2
+        numbers = np.array([a, 2.0 if self.even else 1.0])
+        first = np.ascontiguousarray(weights[0] / np.float32(self.scale))
+        return "mlp", (first, rest, biases, to_numpy(self.out).astype(np.float32), numbers)
 
     def forward_at(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
         """Return the energy (B,) of the law smoothed by N(0, sigma^2), sigma (B,).

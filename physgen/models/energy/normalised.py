@@ -19,8 +19,8 @@ import torch
 
 from physgen.core.arrays import to_numpy
 from physgen.core.checks import check_finite, check_positive_int
+from physgen.core.energies import Moving
 from physgen.core.errors import InputError
-from physgen.core.learning import Moving
 from physgen.core.random import Stream, as_stream
 from physgen.models.base import DensityModel
 

@@ -1,1 +1,1 @@
-"""Chains of real fields: compiled for phi^4, through NumPy or torch for any other force."""
+"""Chains of real fields: compiled for local actions and dense energies, else through NumPy."""

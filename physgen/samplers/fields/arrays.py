@@ -1,7 +1,8 @@
 """Chains of any real field whose target has a force, moved through NumPy.
 
 It uses the random numbers of the compiled loops, so both give the same chains up to rounding.
-``State.x`` is (n_chains, *event_shape), beside it the actions, float64 (n_chains,).
+``State.x`` is (n_chains, *event_shape), beside it the actions, float64 (n_chains,), and in chains
+of MALA the forces, like x.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from physgen.core.arrays import to_numpy
 from physgen.core.chains import State
 from physgen.core.declared import declared
+from physgen.core.protocols import Fused
 from physgen.core.random import Stream
 from physgen.kernels.cpu.normals import draw_normals, padded_sites, uniforms
 from physgen.samplers.fields.checks import key_words, require_finite
@@ -23,7 +25,7 @@ from physgen.samplers.plain import first_configurations
 
 __all__ = ["ArrayFields"]
 
-_ACCEPT, _DIVERGED = np.uint64(0xFFFFFFFF), 1000.0  # as in kernels.cpu.phi4_hmc
+_ACCEPT, _DIVERGED = np.uint64(0xFFFFFFFF), 1000.0  # as in kernels.cpu.field_hmc
 _WIDTH = 16
 
 
@@ -86,20 +88,31 @@ class ArrayFields:
                     force = self._force(new)
                     pi = pi + eps / 2 * force
                 moved = self._action(new)
-                whole = np.isfinite(new).reshape(len(new), -1).all(axis=1)
-                require_finite(np.where(whole & np.isnan(moved), np.nan, 0.0), state, "of a move")
                 change = moved - action + _half_squares(pi) - kinetic
-                finite = np.isfinite(change) & whole
-                p = np.where(finite, np.exp(-np.maximum(change, 0.0)), 0.0)
-            u = np.empty(len(x))
-            k0, k1 = key_words(rng)
-            uniforms(_ACCEPT, np.uint64(t), np.uint64(0), np.uint64(1), k0, k1, u)
-            taken = u < p
+            taken = self._decided(rng, t, state, new, moved, change, stats)
             x = np.where(taken.reshape(-1, *(1,) * (x.ndim - 1)), new, x)
             action = np.where(taken, moved, action)
-            large = ~finite | (np.abs(np.where(finite, change, 0.0)) > _DIVERGED)
-            stats += [taken, p, np.where(finite, change, 0.0), large]
         return State(x, {"action": action}), stats
+
+    def mala(self, rng: Stream, state: State, steps: np.ndarray) -> tuple[State, np.ndarray]:
+        """Make MALA proposals, from kept forces; see `fields.Moves`."""
+        x, action = state.x, state.aux["action"]
+        force = state.aux["force"] if "force" in state.aux else self._force(x)
+        stats = np.zeros((4, len(x)))
+        for t, h in enumerate(np.asarray(steps, self.dtype)):
+            noise = self._normals(rng, t, x.shape)
+            # Fields that fly to infinity are divergences, counted below; no warning for each.
+            with np.errstate(over="ignore", invalid="ignore"):
+                new = x + h * (noise + h / 2 * force)
+                moved, there = self._action_and_force(new)
+                kick = h / 2 * (force + there)
+                work = np.multiply(kick, 2 * noise + kick, dtype=np.float64)
+                change = moved - action + 0.5 * work.reshape(len(x), -1).sum(axis=1)
+            taken = self._decided(rng, t, state, new, moved, change, stats)
+            where = taken.reshape(-1, *(1,) * (x.ndim - 1))
+            x, force = np.where(where, new, x), np.where(where, there, force)
+            action = np.where(taken, moved, action)
+        return State(x, {"action": action, "force": force}), stats
 
     def langevin(self, rng: Stream, state: State, step_size: float, n: int) -> State:
         """Return the chains after n unadjusted Langevin steps."""
@@ -111,6 +124,40 @@ class ArrayFields:
             action = self._action(x)
         require_finite(action, state, "after a Langevin step; lower step_size")
         return State(x, {"action": action})
+
+    def _decided(
+        self,
+        rng: Stream,
+        t: int,
+        state: State,
+        new: np.ndarray,
+        moved: np.ndarray,
+        change: np.ndarray,
+        stats: np.ndarray,
+    ) -> np.ndarray:
+        """Return which chains accept proposal t, and add it to the sums of `trajectories`.
+
+        Fields, actions or changes that are not finite are rejected, and counted as divergent.
+        """
+        whole = np.isfinite(new).reshape(len(new), -1).all(axis=1)
+        require_finite(np.where(whole & np.isnan(moved), np.nan, 0.0), state, "of a move")
+        finite = np.isfinite(change) & whole
+        p = np.where(finite, np.exp(-np.maximum(np.where(finite, change, 0.0), 0.0)), 0.0)
+        u = np.empty(len(new))
+        k0, k1 = key_words(rng)
+        uniforms(_ACCEPT, np.uint64(t), np.uint64(0), np.uint64(1), k0, k1, u)
+        taken = u < p
+        counted = np.where(finite, change, 0.0)
+        stats += [taken, p, counted, ~finite | (np.abs(counted) > _DIVERGED)]
+        return taken
+
+    def _action_and_force(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return both, from one evaluation where the target offers it."""
+        if isinstance(self.target, Fused):
+            action, force = self.target.action_and_force(x)
+            force = to_numpy(force).astype(self.dtype, copy=False)
+            return np.asarray(to_numpy(action), np.float64), force
+        return self._action(x), self._force(x)
 
     def _action(self, x: np.ndarray) -> np.ndarray:
         return np.asarray(to_numpy(self.target.action(x)), np.float64)

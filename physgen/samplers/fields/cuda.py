@@ -17,8 +17,8 @@ import numpy as np
 from physgen.core.chains import State
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
+from physgen.kernels.cpu.field_layout import block_width, pack, unpack
 from physgen.kernels.cpu.normals import padded_sites
-from physgen.kernels.cpu.phi4_layout import block_width, pack, unpack
 from physgen.samplers.cuda_arrays import DeviceArray, copied, empty, on_device
 from physgen.samplers.fields.checks import key_words, require_finite
 from physgen.samplers.plain import first_configurations, kernel_name
@@ -94,9 +94,16 @@ class CudaPhi4Fields:
             *_key(rng), cuda.to_device(np.asarray(steps, self.dtype)), n_leapfrog, stats,
         )  # fmt: skip
         moved = DeviceArray(action, (n_blocks, width))
-        after: Any = State(_array(x, shape), {**state.aux, "action": moved})  # type: ignore[dict-item]
+        aux: Any = {"action": moved, "n_chains": state.aux["n_chains"]}
+        after: Any = State(_array(x, shape), aux)
         n = int(state.aux["n_chains"])
         return after, stats.copy_to_host().transpose(1, 0, 2).reshape(4, -1)[:, :n]
+
+    def mala(self, rng: Stream, state: State, steps: np.ndarray) -> tuple[State, np.ndarray]:
+        """Make MALA proposals, as trajectories of one step; see `fields.Moves`."""
+        if not len(steps):
+            return state, np.zeros((4, int(state.aux["n_chains"])))
+        return self.trajectories(rng, state, steps, 1)
 
     def langevin(self, rng: Stream, state: State, step_size: float, n: int) -> State:
         """Make unadjusted Langevin steps; see `fields.Moves`."""

@@ -21,9 +21,10 @@ from physgen.core.declared import declared
 from physgen.core.protocols import Target
 from physgen.core.random import Stream
 from physgen.kernels.cpu.phi4_local import sweeps
+from physgen.samplers.fields.blocked import in_parts, per_chain
 from physgen.samplers.fields.checks import key_words
 from physgen.samplers.fields.dual_averaging import DualAveraging
-from physgen.samplers.fields.phi4 import Phi4Fields, in_parts, per_chain
+from physgen.samplers.fields.phi4 import Phi4Fields
 
 __all__ = ["LocalChains", "bind_phi4"]
 

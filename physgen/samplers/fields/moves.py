@@ -1,4 +1,4 @@
-"""The loop that moves real fields: compiled for phi^4, through NumPy for any other force."""
+"""The loop that moves real fields: compiled where the target has a kernel, else through NumPy."""
 
 from __future__ import annotations
 
@@ -49,6 +49,20 @@ class Moves(Protocol):
         """
         ...
 
+    def mala(self, rng: Stream, state: State, steps: np.ndarray) -> tuple[State, np.ndarray]:
+        """Make a Metropolis-adjusted Langevin proposal of each step h = sqrt(2 eps) in turn.
+
+        The chains of trajectories of one leapfrog step h, up to rounding.  The state may keep the
+        forces of the fields, so it begins with no steps at all.
+
+        Returns
+        -------
+        State
+        ndarray, shape (4, n_chains)
+            As for trajectories.
+        """
+        ...
+
     def langevin(self, rng: Stream, state: State, step_size: float, n: int) -> State:
         """Return the chains after n unadjusted Langevin steps."""
         ...
@@ -93,10 +107,18 @@ def fields_of(
         from physgen.samplers.fields.cuda import cuda_fields
 
         return cuda_fields(target, sampler, dtype or "float32")
-    if kernel_name(target) == "phi4":
+    if (name := kernel_name(target)) == "phi4":
         from physgen.samplers.fields.phi4 import Phi4Fields
 
         return Phi4Fields(target, dtype or "float32", rng)
+    if name == "local-action":
+        from physgen.samplers.fields.local_action import LocalActionFields
+
+        return LocalActionFields(target, dtype or "float32", rng)
+    if name == "mlp" and dtype != "float64":
+        from physgen.samplers.fields.mlp import MlpFields
+
+        return MlpFields(target, "float32", rng)
     if not isinstance(target, Differentiable):
         raise InputError(
             f"{sampler} needs a target with a force, got {type(target).__name__} without one; "

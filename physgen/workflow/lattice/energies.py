@@ -7,19 +7,26 @@ of the model, and so approximate for the target: what the model misses is in the
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from physgen.core.errors import InputError
 from physgen.workflow.context import Context
 from physgen.workflow.labels import labelled
 from physgen.workflow.lattice import chains
-from physgen.workflow.lattice.generators import Learned
+from physgen.workflow.lattice.generators import TERMS, Learned
 from physgen.workflow.lattice.learning import load
 from physgen.workflow.lattice.progress import Meter
 
-__all__ = ["LOG_Z", "draw", "is_complete"]
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["COVARIANCE", "LOG_Z", "draw", "is_complete", "read"]
 
 LOG_Z = "log_z"
+COVARIANCE = "coupling_covariance"
+_STORED = "_covariance"  # among the weights of an action that is linear in its couplings
 
 
 def is_complete(context: Context, point: Learned) -> bool:
@@ -45,6 +52,22 @@ def draw(context: Context, point: Learned) -> None:
     context.reporter.update("draw", f"{point.text}: log Z")
     found = context.abandoning(lambda: _log_z(context, point, model))
     context.store.commit({f"{point.group}/{LOG_Z}": found})
+
+
+def read(context: Context, point: Learned) -> xr.Dataset:
+    """Return the draws of a model, with what speaks against its fit and its log Z.
+
+    Couplings that have errors bring their covariance.
+    """
+    store = context.store
+    draws = chains.read(context, f"{point.group}/draws")
+    said = [store.read(f"{point.group}/{name}").attrs for name in ("training", LOG_Z)]
+    told = [draws.attrs.get("warnings", ""), *(each.get("warnings", "") for each in said)]
+    draws = draws.assign_attrs(warnings="\n".join(filter(None, told)))
+    weights = store.read(f"{point.group}/model")
+    if TERMS in draws and np.isfinite(weights[_STORED].values).all():
+        return draws.assign({COVARIANCE: (("term", "other"), weights[_STORED].values)})
+    return draws.drop_vars(TERMS, errors="ignore")
 
 
 def _log_z(context: Context, point: Learned, model: Any) -> Any:

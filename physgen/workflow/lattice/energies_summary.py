@@ -75,7 +75,7 @@ def _energies(scan: Scan, tree: xr.DataTree, grid: xr.Dataset, points: list[Lear
         Column("log Z of\nthe model", "strong", "model"),
         Column("from below", page_only=True),
         Column("from above", page_only=True),
-        Column("how", "text"),
+        Column("annealed"),
         *([Column("ess of\nweights")] if several else []),
         Column("tau_int"),
         Column("R-hat", page_only=True),
@@ -94,13 +94,16 @@ def _energies(scan: Scan, tree: xr.DataTree, grid: xr.Dataset, points: list[Lear
                 for name in ("log_z_lower", "log_z_upper")
             ]
             value = format_estimate(float(ds["log_z"]), float(ds["log_z_error"]))
-            row += [value, *bounds, str(ds.attrs.get("method", ""))]
+            exact = ds.attrs["exactness"] == "exact"
+            closes = "both ways" if bool(ds.get("closes", True)) else "does not close"
+            row += [value, *bounds, "summed" if exact else closes]
         if several:
             row.append(number(float(at["ess_share"]), ".3f"))
         row += [number(float(at["tau_int"]), ".3g"), number(float(at["r_hat"]), ".4f")]
         rows.append(tuple(row))
     notes = (
-        "Numbers of an energy are those of its own chains: no weight corrects them. The effective "
+        "log Z is summed exactly, or found by annealing from independent sites and back. Numbers "
+        "of an energy are those of its own chains: no weight corrects them. The effective "
         "share of the weights towards the true action is 1 for the true energy. tau_int is that "
         "of the slowest observable, in draws.",
     )

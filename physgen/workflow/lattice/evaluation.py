@@ -11,10 +11,12 @@ import numpy as np
 from physgen.analysis import weights
 from physgen.core.declared import declared, site_shape
 from physgen.samplers import estimates
+from physgen.samplers.coupling_errors import with_coupling_errors
 from physgen.workflow.context import Context
-from physgen.workflow.lattice import chains
+from physgen.workflow.lattice import chains, energies
 from physgen.workflow.lattice.crossing import crossings
-from physgen.workflow.lattice.generators import Chains, Generator, Given, Learned
+from physgen.workflow.lattice.energies import COVARIANCE
+from physgen.workflow.lattice.generators import TERMS, Chains, Generator, Given, Learned
 from physgen.workflow.lattice.grid import joint, quantities
 from physgen.workflow.lattice.points import Scan
 from physgen.workflow.target.exact import is_square_ising
@@ -43,10 +45,12 @@ def read(context: Context, point: Generator) -> xr.Dataset:
     if isinstance(point, Chains | Given):
         return chains.read(context, point.group)
     if isinstance(point, Learned) and point.section.is_energy:
-        return chains.read(context, f"{point.group}/draws")
-    return context.store.read(
-        f"{point.group}/draws" if isinstance(point, Learned) else point.group
-    )
+        return energies.read(context, point)
+    if not isinstance(point, Learned):
+        return context.store.read(point.group)
+    draws = context.store.read(f"{point.group}/draws")
+    said = context.store.read(f"{point.group}/training").attrs.get("warnings", "")
+    return draws.assign_attrs(warnings="\n".join([*warnings(draws), *filter(None, [said])]))
 
 
 def estimate(point: Generator, draws: xr.Dataset) -> dict[str, float]:
@@ -96,7 +100,11 @@ def with_absolute(target: Any, known: Mapping[str, float]) -> dict[str, float]:
 
 
 def _of_chains(draws: xr.Dataset) -> dict[str, float]:
-    table = _shown(draws)
+    table = _shown(draws.drop_vars([TERMS, COVARIANCE], errors="ignore"))
+    if COVARIANCE in draws:
+        series = draws.drop_vars([TERMS, COVARIANCE])
+        terms = draws[TERMS].transpose("chain", "draw", ...).values
+        table = with_coupling_errors(table, series, terms, draws[COVARIANCE].values)
     row = _row(table)
     slowest = int(np.argmax(np.nan_to_num(table["tau_int"].values, nan=-1.0)))
     for name in ("tau_int", "tau_int_error", "ess"):

@@ -17,10 +17,20 @@ from physgen.workflow.lattice.methods import AUTO, make, usual
 from physgen.workflow.lattice.model_section import ModelSection
 from physgen.workflow.lattice.sampler_section import SamplerSection
 
-__all__ = ["Annealed", "Chains", "Generator", "Given", "Learned", "ModelChains", "Place"]
+__all__ = [
+    "TERMS",
+    "Annealed",
+    "Chains",
+    "Generator",
+    "Given",
+    "Learned",
+    "ModelChains",
+    "Place",
+]
 
 # Arguments of a family's class that follow from the target, or are decided by other keys.
 _RESERVED = ("rng", "shape", "boundary", "halved", "net", "begin_from", "components")
+TERMS = "terms"  # O_a of every draw, from which errors of couplings become errors of observables
 _ANNEAL, _DRAWS = {"spins": 0.3}, {"spins": 25_600}  # of the reverse divergence, where not given
 
 
@@ -156,10 +166,16 @@ class ModelChains(Chains):
         return "approximate"
 
     def observables(self, named: Any) -> Any:
-        """Return what is measured of the target, and the log weight where its action is known."""
+        """Return what is measured of the target, and what else the chains of an energy record.
+
+        The terms of an action that is linear in its couplings, and the log weight where the
+        action of the target is known.
+        """
         from physgen.samplers.draws import log_weights_of
 
         functions = dict(functions_of(self.target, named) or declared(self.target).observables)
+        if hasattr(self.model, "coupling_covariance"):
+            functions[TERMS] = self.model.local.values
         if not isinstance(self.target, Configurations):
             functions["log_weight"] = log_weights_of(self.model, self.target)
         return functions
@@ -179,8 +195,14 @@ class Learned(Generator):
         given = self.section.family
         return models.default_family(self.target) if given == "auto" else given
 
-    def model(self, rng: Stream) -> Any:
+    def model(self, rng: Stream, data: Configurations | None = None) -> Any:
         """Return a fresh model on its device.
+
+        Parameters
+        ----------
+        rng : Stream
+        data : Configurations, optional
+            What an energy learns from: the size of its fields and its biases begin there.
 
         Raises
         ------
@@ -192,8 +214,9 @@ class Learned(Generator):
         section, options = self.section, self.section.options()
         self._check(options)
         how = {"decimate": section.decimate, "mixture": section.mixture, "rng": rng}
+        source = self.target if data is None else data
         try:
-            model = models.for_target(self.target, self.family, **how, **options)
+            model = models.for_target(source, self.family, **how, **options)
         except InputError as error:
             raise InputError(f"[model] {self.text}: {error}") from None
         return model.to(section.train.device)

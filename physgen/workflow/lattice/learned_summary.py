@@ -181,7 +181,7 @@ def _known(grid: xr.Dataset, name: str, at: tuple[int, ...]) -> float:
     if name not in grid:
         return math.nan
     values = grid.variables[name].values
-    return float(values[at[-values.ndim :]])
+    return float(values[at[len(at) - values.ndim :]])
 
 
 def _pull(side_by_side: xr.Dataset, name: str, label: str, place: Place) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from physgen.workflow.target.exact import exact_of
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["held_out", "is_trained", "load", "share", "train"]
+__all__ = ["begun", "held_out", "is_trained", "load", "share", "train"]
 
 
 def is_trained(context: Context, point: Learned) -> bool:
@@ -34,7 +35,7 @@ def train(context: Context, point: Learned, source: Chains | None) -> None:
     context.reporter.update("train", point.text)
     context.store.cite(*families.family(point.family).cites)
 
-    def prepared() -> tuple[Any, Any]:
+    def prepared() -> tuple[Any, str, Any]:
         x: Any = None
         if point.section.needs_configurations and source is not None:
             energy = point.section.is_energy
@@ -43,16 +44,20 @@ def train(context: Context, point: Learned, source: Chains | None) -> None:
                 if energy
                 else chains.configurations(context, source.group)
             )
-        return point.model(stream.child("init")), point.objective(x, stream.child("validation"))
+        init, validation = stream.child("init"), stream.child("validation")
+        if point.section.is_energy:
+            x = point.target if x is None else x
+            return *begun(point.model(init, x), x.flat), point.objective(x, validation)
+        return point.model(init), "", point.objective(x, validation)
 
-    model, objective = context.abandoning(prepared)
+    model, remark, objective = context.abandoning(prepared)
     fit_into(
         context,
         Groups(f"{point.group}/training", f"{point.group}/model", chains.CHECKPOINT),
         model,
         objective,
         point.settings(),
-        curve=lambda history: _curve(history, point),
+        curve=lambda history: _curve(history, point, remark),
         of="the target",
         learned=models.learned,
         where=point.text,
@@ -60,10 +65,26 @@ def train(context: Context, point: Learned, source: Chains | None) -> None:
     )
 
 
+def begun(model: Any, x: Any) -> tuple[Any, str]:
+    """Return an energy whose biases, if it has any, give the single-site data; and a remark.
+
+    The remark names sites that have one value in all of the data x (n, *event_shape).
+    """
+    if not hasattr(model, "with_data_bias"):
+        return model, ""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        model = model.with_data_bias(x)
+    return model, "\n".join(str(each.message) for each in said)
+
+
 def load(context: Context, point: Learned) -> Any:
     """Return the trained model of a point."""
     from physgen import models
 
+    if point.section.is_energy:
+        stored = models.from_dataset(context.store.read(f"{point.group}/model"))
+        return stored.to(point.section.train.device)
     model = point.model(context.stream("train").child(point.stream, "init"))
     stored = models.from_dataset(context.store.read(f"{point.group}/model"))
     models.learned(model).load_state_dict(stored.state_dict())
@@ -89,8 +110,11 @@ def held_out(history: xr.Dataset) -> tuple[str, float, float]:
     return words.upper() if words == "nll" else words, loss, error
 
 
-def _curve(history: xr.Dataset, point: Learned) -> xr.Dataset:
+def _curve(history: xr.Dataset, point: Learned, remark: str) -> xr.Dataset:
     """Return the history; where log Z is known the divergence stands beside the free energy."""
+    if remark:
+        said = filter(None, (remark, str(history.attrs.get("warnings", ""))))
+        history = history.assign_attrs(warnings="\n".join(said))
     known = exact_of(point.target).get("log_z")
     if known is not None and "validation_free_energy" in history:
         n = math.prod(point.target.event_shape)

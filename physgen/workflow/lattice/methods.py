@@ -65,8 +65,8 @@ def usual(target: Target) -> str:
     from physgen.targets import Ising, Phi4
 
     if isinstance(target, EnergyModel):
-        move: Any = type(default_move(target))
-        return config_name(move)
+        move: Any = default_move(target)
+        return config_name(move.__class__)
     if isinstance(target, Ising):
         return "swendsen-wang" if declared(target).is_even else "heat-bath"
     if target.support.kind == "spins":

@@ -11,7 +11,7 @@ so 500 shots tell 0.008 and half of 10,000 tell 0.0025.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,7 +65,7 @@ def chosen_section(context: ReconstructionContext) -> ModelSection:
 def fit_model(
     context: ReconstructionContext,
     section: ModelSection,
-    objective: NegativeLogLikelihood,
+    objective: Any,
     model: Any,
     rng: Stream,
     **how: Any,
@@ -76,14 +76,14 @@ def fit_model(
     return fitting.fit(context, model, objective, settings, rng=rng, **how)
 
 
-def _objective(
+def _likelihood(
     context: ReconstructionContext, section: ModelSection, *, candidate: bool
 ) -> NegativeLogLikelihood:
-    """Return what a model is fitted to; candidates are, if so told, compared on a larger share."""
+    """Return the shots of a fit; candidates are, if so told, compared on a larger share."""
     stream, share = context.stream("train"), context.config.train.selection_fraction
     apart = candidate and share is not None
     split = stream.child("selection" if apart else "split")
-    return models.objective_for(
+    return models.likelihood_for(
         context.config, section, context.data(), split, share if apart else None
     )
 
@@ -91,9 +91,9 @@ def _objective(
 def _fit_model(context: ReconstructionContext, section: ModelSection, group: str = "") -> None:
     """Fit a model into /candidates/NUMBER/, or without a group into /training and /model."""
     store, stream, data = context.store, context.stream("train"), context.data()
-    objective = _objective(context, section, candidate=bool(group))
+    likelihood = _likelihood(context, section, candidate=bool(group))
     model = models.build(section, data, stream.child("init"))
-    floors = _floors(context, objective, f"{group}training")
+    floors = _floors(context, likelihood, f"{group}training")
     store.cite("povm-reconstruction", *section.row.cites, "adam", "torch", "numba")
     if group:
         context.reporter.update("train", section.name)
@@ -101,16 +101,48 @@ def _fit_model(context: ReconstructionContext, section: ModelSection, group: str
         context,
         fitting.Groups(f"{group}training", f"{group}model", f"{group}training/checkpoint"),
         model.to(context.config.train.device),
-        objective,
+        models.objective_of(section, likelihood),
         models.fit_settings(context.config, section),
         curve=lambda history: labelled(
             with_names(history), "asymptotic", "the likelihood of the model, on either shots"
         ).assign_attrs(floors),
         of="the distribution of the outcomes",
+        learned=lambda fitted: models.density(fitted, stream.child("log z")),
         rng=stream.child("fit"),
-        entropy_floor=floors.get("entropy_floor"),
-        held_out_floor=floors.get("entropy_floor_validation"),
+        **_shown(section, floors),
     )
+    if section.is_energy:
+        _tell_likelihood(context, likelihood, group)
+
+
+def _shown(section: ModelSection, floors: Mapping[str, float]) -> dict[str, float | None]:
+    """Return the floors that the loss of a model is shown beside; a contrast has none."""
+    if section.is_energy:
+        return {}
+    return {
+        "entropy_floor": floors.get("entropy_floor"),
+        "held_out_floor": floors.get("entropy_floor_validation"),
+    }
+
+
+def _tell_likelihood(
+    context: ReconstructionContext, likelihood: NegativeLogLikelihood, group: str
+) -> None:
+    """Put the likelihood of an energy into its history, where log Z is known: at the end."""
+    from physgen import models as families
+
+    store = context.store
+    model = families.from_dataset(store.read(f"{group}model"))
+    nll, history = likelihood.evaluate(model), store.read(f"{group}training")
+    kept = history["step"].values == history.attrs["best_step"]
+    error = nll.std(ddof=1) / np.sqrt(nll.size) if nll.size > 1 else np.nan
+    columns = {"train_nll": np.nan, "validation_nll": nll.mean(), "validation_nll_error": error}
+    store.commit({
+        f"{group}training": with_names(history.assign({
+            name: ("evaluation", np.where(kept, value, np.nan), {"units": NLL_UNITS})
+            for name, value in columns.items()
+        }))
+    })  # fmt: skip
 
 
 def _told(training: xr.Dataset) -> str:
@@ -128,8 +160,7 @@ def _choose(context: ReconstructionContext) -> None:
     from physgen import models as families
 
     store, sections = context.store, context.sections()
-    objective = _objective(context, sections[0], candidate=True)
-    x = to_numpy(objective.validation)
+    x = to_numpy(_likelihood(context, sections[0], candidate=True).validation)
     per_shot: list[np.ndarray] = []
     sizes: list[int] = []
     for k in range(len(sections)):
@@ -184,7 +215,7 @@ def _preferred(sections: Sequence[ModelSection], behind: np.ndarray, error: np.n
 
 
 def _floors(
-    context: ReconstructionContext, objective: NegativeLogLikelihood, group: str
+    context: ReconstructionContext, likelihood: NegativeLogLikelihood, group: str
 ) -> dict[str, float]:
     """Return the NLL per site of the true state, on the shots of training and on those held out.
 
@@ -199,10 +230,10 @@ def _floors(
     truth = context.truth()
     if truth is None:
         return {}
-    shots = {"": objective.train, "_validation": objective.validation}
+    shots = {"": likelihood.train, "_validation": likelihood.validation}
     return {
         f"entropy_floor{name}": -float(truth.log_prob(to_numpy(x[:FLOOR_SHOTS])).mean())
-        / objective.n_sites
+        / likelihood.n_sites
         for name, x in shots.items()
         if len(x)
     }

@@ -34,7 +34,7 @@ class Likelihood(NamedTuple):
 def kept_evaluation(history: xr.Dataset) -> Likelihood | None:
     """Return how the weights that were kept did on held-out shots; None without such shots."""
     (rows,) = np.nonzero(history["step"].values == history.attrs["best_step"])
-    if not rows.size:
+    if not rows.size or "validation_nll" not in history:  # of an energy, until log Z is found
         return None
     row = history.isel(evaluation=rows[-1])
     kept = Likelihood(float(row["validation_nll"]), float(row["validation_nll_error"]))

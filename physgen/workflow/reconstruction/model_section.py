@@ -19,10 +19,17 @@ __all__ = ["FAMILY_KEYS", "SYMMETRIES", "ModelSection"]
 
 # What the data or another key of the section says.
 _SAID_OTHERWISE = ("L", "K", "povm", "spin", "reflection")
+_OF_LATTICES = ("shape", "boundary", "hidden", "even", "scale")  # arguments of energies
+
+
+def _keys(name: str) -> tuple[str, ...]:
+    row = family(name)
+    said = (*_SAID_OTHERWISE, *(_OF_LATTICES if row.kind == "energy" else ()))
+    return tuple(key for key in row.arguments if key not in said)
+
+
 FAMILY_KEYS = {
-    name: tuple(key for key in family(name).arguments if key not in _SAID_OTHERWISE)
-    for name in names("outcomes")
-    if family(name).kind == "density"
+    name: _keys(name) for kind in ("density", "energy") for name in names("outcomes", kind)
 }
 SYMMETRIES = ("reflection", "translation", "y-flip", "z2")
 
@@ -111,6 +118,11 @@ class ModelSection(Section):
                     f"[model] {key} must stand with a family that has it ({owners}), got family "
                     f"{self.family!r}; remove it, or use one of {', '.join(known)}"
                 )
+        if self.is_energy and self.symmetries:
+            raise ValueError(
+                f"[model] symmetries cannot be imposed on {self.family!r}, an energy, got "
+                f"{list(self.symmetries)}; remove them"
+            )
         if len(set(self.symmetries)) != len(self.symmetries):
             raise ValueError(f"[model] symmetries must differ, got {list(self.symmetries)}")
         return self
@@ -129,6 +141,11 @@ class ModelSection(Section):
     def row(self) -> Family:
         """The row of the family."""
         return family(self.family)
+
+    @property
+    def is_energy(self) -> bool:
+        """Whether the model is an energy, which becomes a density once its log Z is found."""
+        return self.row.kind == "energy"
 
     @property
     def is_state(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from physgen.core.random import Stream
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from physgen.quantum import MeasurementData
     from physgen.training import FitSettings, NegativeLogLikelihood
 
-__all__ = ["build", "fit_settings", "objective_for"]
+__all__ = ["build", "density", "fit_settings", "likelihood_for", "objective_of"]
 
 SPIN_SHOTS = 100_000  # that tell the direction of the mean spin
 
@@ -21,6 +22,12 @@ def build(section: ModelSection, data: MeasurementData, rng: Stream) -> Any:
     """Return the untrained model of a section, for the sites and the POVM of `data`."""
     from physgen import models
 
+    if section.is_energy:
+        given = {"family": section.family, "shape": [data.L], "K": data.povm.K}
+        machine = models.build(given | section.sizes(), rng=rng)
+        with warnings.catch_warnings():  # a site with one outcome: its weights are kept finite
+            warnings.simplefilter("ignore")
+            return machine.with_data_bias(data.outcomes)
     config: dict[str, Any] = {"family": section.family, "L": data.L, "K": data.povm.K}
     config |= section.sizes()
     symmetries: list[Any] = list(section.symmetries)
@@ -52,14 +59,14 @@ def fit_settings(config: Config, section: ModelSection) -> FitSettings:
     return replace(recipe(section.family), **config.train.settings())
 
 
-def objective_for(
+def likelihood_for(
     config: Config,
     section: ModelSection,
     data: MeasurementData,
     rng: Stream,
     held_out: float | None = None,
 ) -> NegativeLogLikelihood:
-    """Return the objective; every model has the same shots held out.
+    """Return the likelihood of the shots; every model has the same shots held out.
 
     The share `held_out` is [train] validation_fraction if it is not given.
 
@@ -71,3 +78,24 @@ def objective_for(
     shots: Any = data.outcomes if section.is_state else data
     share = config.train.validation_fraction if held_out is None else held_out
     return NegativeLogLikelihood(shots, share, rng=rng)
+
+
+def objective_of(section: ModelSection, likelihood: NegativeLogLikelihood) -> Any:
+    """Return what is minimised: the likelihood, or its gradient by the chains of an energy."""
+    if not section.is_energy:
+        return likelihood
+    from physgen.training import PersistentContrastiveDivergence
+
+    return PersistentContrastiveDivergence(likelihood)
+
+
+def density(model: Any, rng: Stream) -> Any:
+    """Return a fitted model as a density: an energy with its log Z, exact or by annealing."""
+    from physgen.core.protocols import EnergyModel
+    from physgen.models.energy.normalised import Normalised
+    from physgen.samplers.log_z_of import log_z_of
+
+    if not isinstance(model, EnergyModel):
+        return model
+    found = log_z_of(model, rng=rng)
+    return Normalised(model, float(found["log_z"]), float(found["log_z_error"]))

@@ -43,7 +43,7 @@ def refit(context: ReconstructionContext) -> str:
         return "no refits: errors of the model are of its sampling alone"
     section, data = chosen_section(context), context.data()
     split = context.stream("train").child("split")
-    objective = models.objective_for(context.config, section, data, split)
+    likelihood = models.likelihood_for(context.config, section, data, split)
     kept = store.read("training").attrs
     plan = json.loads(kept.get("plan", "[]"))
     if not store.has("refits"):
@@ -56,7 +56,7 @@ def refit(context: ReconstructionContext) -> str:
         told = (f"{done} of {n}", _left(begun_at, n + 1 - done))
         context.reporter.update("refit", ", ".join(filter(None, told)))
         stream = context.stream("refit").child(done)
-        resampled = objective.resampled(
+        resampled = likelihood.resampled(
             stream.child("resample"),
             within_settings=data.settings is not None,
             bases=None if data.povm.bases is None else data.povm.bases.of,
@@ -71,14 +71,15 @@ def refit(context: ReconstructionContext) -> str:
         result = fit_model(
             context,
             section,
-            resampled,
+            models.objective_of(section, resampled),
             model,
             stream.child("fit"),
             schedule=Schedule(int(kept["n_steps"]), int(kept["best_step"]), plan),
             resume_from=store.read(CHECKPOINT) if begun else None,
             on_checkpoint=commit,
         )
-        store.commit({"refits": _row(context, result.model)}, append={"refits": "refit"})
+        refitted = models.density(result.model, stream.child("log z"))
+        store.commit({"refits": _row(context, refitted)}, append={"refits": "refit"})
     store.commit({"errors": _errors(context, store.read("refits"))})
     store.cite("bootstrap")
     return f"{n} refits to resampled shots"

@@ -13,6 +13,7 @@ from physgen.models.energy.convolutional import ConvolutionalEnergy
 from physgen.models.energy.mlp import MlpEnergy
 from physgen.models.energy.residual import ResidualEnergy
 from physgen.targets.configurations import Configurations
+from physgen.training import FitSettings, ScoreMatching, fit
 
 PHI4 = Phi4.from_hopping(L=4, kappa=0.2, lam=0.022)
 
@@ -190,6 +191,17 @@ def test_a_residual_begins_as_the_target_and_counts_its_numbers():
         ResidualEnergy(PHI4, PHI4)
     with pytest.raises(InputError, match="correction must be an energy"):
         ResidualEnergy(PHI4, model)
+
+
+def test_a_residual_learns_what_the_known_action_lacks():
+    """S_0 = x^2 / 2 and data of variance 1/2: f has to be x^2 / 2 as well."""
+    known = Phi4((4, 4), hop=0.0, quad=0.5, quart=0.0)
+    x = np.random.default_rng(1).standard_normal((2000, 4, 4)) * 0.5**0.5
+    model = ResidualEnergy.for_target(known, rng=1)
+    settings = FitSettings(n_epochs=3, batch_size=32, learning_rate=2e-2, clip_norm=None)
+    fit(model, ScoreMatching((known, x)), settings, rng=1)
+    np.testing.assert_allclose(model.force(x[:20]), -2 * x[:20], atol=0.45)
+    assert np.abs(model.force(x) + 2 * x).mean() < 0.1 < np.abs(known.force(x) + 2 * x).mean()
 
 
 @pytest.mark.parametrize("name", ["convolution", "even dense", "residual"])

@@ -1,16 +1,15 @@
 """Learned energies go through the stages: configurations, fit, chains, log Z, tables."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
+from physgen import Phi4, Phi4Cluster
+from physgen import run as run_chains
 from physgen.core.errors import InputError, InterruptedRunError
 from physgen.results import open_run
 from physgen.workflow.loading import config_from_dict
 from physgen.workflow.run import run
 
-DATA = Path(__file__).resolve().parents[3] / "data/phi4-2d"
 PHI4 = {"name": "phi4-2d", "convention": "hopping", "L": 4, "kappa": 0.2, "lam": 0.1}
 ISING = {"name": "ising-2d", "L": 3, "beta": 0.3}
 SAMPLER = {"name": "auto", "n_chains": 64, "n_draws": 30, "thin": 3}
@@ -50,9 +49,12 @@ def test_a_machine_of_spins_is_trained_and_drawn_by_block_gibbs(tmp_path):
 
 
 def test_configurations_of_an_unknown_action_teach_an_energy(tmp_path):
+    drawn = run_chains(Phi4Cluster(), Phi4.from_hopping(L=4, kappa=0.2, lam=0.1), n_chains=64,
+                       n_draws=30, thin=3, seed=4, keep="configurations")  # fmt: skip
+    np.save(tmp_path / "x.npy", drawn["configurations"].values)
     data = {
-        "holds": "configurations", "file": str(DATA / "L16_kappa0.26_lam0.022.h5"),
-        "chains": True, "boundary": "periodic", "symmetries": ["z2", "translations"],
+        "holds": "configurations", "file": str(tmp_path / "x.npy"), "chains": True,
+        "boundary": "periodic", "symmetries": ["z2", "translations"],
     }  # fmt: skip
     config = config_from_dict(
         {"seed": 1, "data": data, "model": {"family": "local-action", "chains": CHAINS}}
@@ -60,7 +62,7 @@ def test_configurations_of_an_unknown_action_teach_an_energy(tmp_path):
     tree = open_run(run(config, tmp_path / "a"))
     found = tree["couplings"].to_dataset().isel(generator=0, L=0, point=0)
     near = dict(zip(found["term"].values, found["coupling"].values))
-    assert near["nearest"] == pytest.approx(-0.52, rel=0.02)
+    assert near["nearest"] == pytest.approx(-0.4, rel=0.2)
     assert np.isnan(found["true"].values).all()
 
 

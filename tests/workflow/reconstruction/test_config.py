@@ -186,11 +186,14 @@ def test_training_keys_are_the_settings_of_the_fit_and_leave_them_to_the_recipe(
 
 
 def test_model_keys_are_the_arguments_of_the_families():
-    assert set(FAMILY_KEYS) == set(names("outcomes"))
+    assert set(FAMILY_KEYS) == {*names("outcomes"), *names("outcomes", "energy")}
     said_otherwise = {"self", "rng", "L", "K", "povm", "spin", "reflection"}
     for name, keys in FAMILY_KEYS.items():
-        arguments = set(inspect.signature(family(name).load().__init__).parameters)
-        assert set(keys) == arguments - said_otherwise - set(family(name).fixed)
+        row = family(name)
+        arguments = set(inspect.signature(row.load().__init__).parameters)
+        of_lattices = {"shape", "boundary", "hidden", "even", "scale"}
+        said = said_otherwise | (of_lattices if row.kind == "energy" else set())
+        assert set(keys) == arguments - said - set(row.fixed)
     assert "kraus" in FAMILY_KEYS["lpdo"]
     assert "kraus" not in FAMILY_KEYS["mps"]  # a pure state has one
     assert [n for n in FAMILY_KEYS if ModelSection(family=n).is_state] == ["mps", "lpdo"]

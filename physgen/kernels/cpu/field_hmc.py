@@ -1,4 +1,4 @@
-r"""Hybrid Monte Carlo for phi^4: momenta, leapfrog trajectory, energies, acceptance.
+r"""Hybrid Monte Carlo of a local action: momenta, leapfrog trajectory, energies, acceptance.
 
 With unit masses, :math:`H = S(\phi) + \tfrac12 \sum_x \pi_x^2`; n leapfrog steps of size eps are
 
@@ -8,7 +8,7 @@ With unit masses, :math:`H = S(\phi) + \tfrac12 \sum_x \pi_x^2`; n leapfrog step
 
 with the last kick halved.  The end point is accepted with probability
 :math:`\min(1, e^{-\Delta H})` (Duane, Kennedy, Pendleton and Roweth 1987).  S is summed in float64
-over the sites of each chain.
+over the sites of each chain; the action is that of :mod:`.action_rows`, with its couplings.
 
 Random words: momenta by `normals.fill_normals` (step = trajectory, call 0); acceptance from
 counter c0 = 2^32 - 1 (call 1).
@@ -19,25 +19,34 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from physgen.kernels.cpu.action_rows import (
+    coefficients,
+    kick_drift,
+    log2,
+    offsets,
+    sum_energies,
+    write_forces,
+)
 from physgen.kernels.cpu.normals import CHUNK, fill_normals, uniforms
-from physgen.kernels.cpu.phi4_rows import force_row, kick_drift, neighbour_sum, sum_energies
 from physgen.kernels.cpu.restrict import restrict
 from physgen.kernels.cpu.vecmath import CONTRACT
 
-__all__ = ["actions", "forces", "leapfrog", "moments", "trajectories"]
+__all__ = [
+    "ACCEPT",
+    "actions",
+    "decide",
+    "fields",
+    "forces",
+    "leapfrog",
+    "moments",
+    "padded_items",
+    "select",
+    "trajectories",
+]
 
 _U = np.uint64
-_ACCEPT = _U(0xFFFFFFFF)  # counter word c0 of the uniform deviates: no site has this number
+ACCEPT = _U(0xFFFFFFFF)  # counter word c0 of the uniform deviates: no site has this number
 _DIVERGED = 1000.0  # a larger abs(Delta H) is not a fluctuation but a divergence
-
-
-@njit(**CONTRACT)
-def log2(width):
-    """Return s of width = 2^s."""
-    shift = 0
-    while 1 << shift < width:
-        shift += 1
-    return shift
 
 
 @njit(**CONTRACT)
@@ -48,15 +57,15 @@ def padded_items(n_sites, width, itemsize):
 
 
 @njit(**CONTRACT)
-def arena(n_arrays, n, like):
-    """Return scratch for `n_arrays` arrays of n items: array i begins at i size / n_arrays.
+def fields(n_arrays, n_sites, width, like):
+    """Return scratch, 0, for `n_arrays` fields or deviates: array i begins at i size / n_arrays.
 
-    Each array starts at a cache line, at an offset within its page that differs from the previous
-    array: stores at equal offsets of two pages delay later loads.
+    Each has room for the site that is 0.  It starts at a cache line, at an offset within its page
+    that differs from the previous array: stores at equal offsets of two pages delay later loads.
     """
-    line = 64 // like.itemsize
+    n, line = padded_items(n_sites + 1, width, like.itemsize), 64 // like.itemsize
     stride = -(-n // (64 * line)) * (64 * line) + 5 * line
-    memory = np.empty(n_arrays * stride + line, like.dtype)
+    memory = np.zeros(n_arrays * stride + line, like.dtype)
     start = (-memory.ctypes.data % 64) // like.itemsize
     return memory[start : start + n_arrays * stride]
 
@@ -81,7 +90,7 @@ def _sum_squares(pi, n_sites, width, k):
 
 
 @njit(**CONTRACT)
-def _select(new, keep, phi, n_sites, width):
+def select(new, keep, phi, n_sites, width):
     """Overwrite the rejected chains (keep = 0)."""
     restrict()
     for i in range(n_sites):
@@ -100,8 +109,11 @@ def _copy(a, b):
 
 
 @njit(**CONTRACT)
-def _decide(action, moved, k0, k1, u, keep, stats):
-    """Accept or reject each chain; return how many keep their place."""
+def decide(action, moved, k0, k1, u, keep, stats):
+    """Accept or reject each chain, by 0.5 (k1 - k0) and its actions; return how many stay.
+
+    A change that is not finite is a rejection, and counts as divergent.
+    """
     n_kept = 0
     for j in range(action.size):
         change = moved[j] - action[j] + 0.5 * (k1[j] - k0[j])
@@ -124,45 +136,41 @@ def _decide(action, moved, k0, k1, u, keep, stats):
 
 
 @njit(**CONTRACT)
-def couplings_like(couplings, x):
-    """Return hop, quad, quart, 2 quad, 4 quart, hop / 2 in the type of x."""
-    c = np.empty(6, x.dtype)
-    c[:3] = couplings[:3]
-    c[3], c[4], c[5] = 2 * couplings[1], 4 * couplings[2], couplings[0] / 2
-    return c
-
-
-@njit(**CONTRACT)
 def _block(
-    x, action, runs, c, constant, chain0, key, lanes, steps, n_leapfrog, stats, memory, words
+    x, action, at, weights, c, constant, chain0, key, lanes, steps, n_leapfrog, stats, memory,
+    words,
 ):  # fmt: skip
     """All trajectories of one block; arguments as in `trajectories`, without the block axis."""
     n_sites, width = x.shape
-    n, d = n_sites * width, memory.size // 3
-    phi, one, two, pi = x.reshape(n), memory[:n], memory[d : d + n], memory[2 * d : 2 * d + n]
-    momenta = memory[2 * d : 2 * d + padded_items(n_sites, width, x.itemsize)]
-    total = np.empty(runs[:, 1].max() * width, x.dtype)
+    n, d = n_sites * width, memory.size // 4
+    phi, one, two = memory[:d], memory[d : 2 * d], memory[2 * d : 3 * d]
+    pi = memory[3 * d : 3 * d + n]
+    momenta = memory[3 * d : 3 * d + padded_items(n_sites, width, x.itemsize)]
     k0, k1, moved, u = np.empty(width), np.empty(width), np.empty(width), np.empty(width)
     keep = np.empty(width, x.dtype)
+    phi[:n] = x.reshape(n)
     for t in range(steps.size):
         fill_normals(momenta, log2(width), chain0, t, 0, key, lanes, words)
         k0[:] = 0
         _sum_squares(pi, n_sites, width, k0)
-        eps = c.dtype.type(steps[t])
-        half = eps * c.dtype.type(0.5)
-        kick_drift(phi, pi, one, total, runs, width, c[0], c[3], c[4], half, eps)
+        eps = x.dtype.type(steps[t])
+        half = eps * x.dtype.type(0.5)
+        kick_drift(phi, pi, one, at, weights, width, c, half, eps)
         for _ in range(n_leapfrog - 1):
-            kick_drift(one, pi, two, total, runs, width, c[0], c[3], c[4], eps, eps)
+            kick_drift(one, pi, two, at, weights, width, c, eps, eps)
             one, two = two, one
-        sum_energies(one, pi, two, runs, width, c[5], c[1], c[2], half, moved, k1)
+        sum_energies(one, pi, at, weights, width, c, half, moved, k1)
         moved += constant
-        uniforms(_ACCEPT, _U(t), _U(chain0), _U(1), key[0], key[1], u)
-        if _decide(action, moved, k0, k1, u, keep, stats) < width:
-            _select(one, keep, phi, n_sites, width)
+        uniforms(ACCEPT, _U(t), _U(chain0), _U(1), key[0], key[1], u)
+        if decide(action, moved, k0, k1, u, keep, stats) < width:
+            select(one, keep, phi, n_sites, width)
+    x.reshape(n)[:] = phi[:n]
 
 
 @njit(**CONTRACT)
-def trajectories(blocks, x, action, runs, couplings, key, lanes, steps, n_leapfrog, stats):
+def trajectories(
+    blocks, x, action, table, weights, couplings, key, lanes, steps, n_leapfrog, stats
+):
     """Run one trajectory for each step size; x and action are changed in place.
 
     Parameters
@@ -170,13 +178,13 @@ def trajectories(blocks, x, action, runs, couplings, key, lanes, steps, n_leapfr
     blocks : (int, int)
         Which blocks to work on: the first, and the stride from one to the next.
     x : float32 or float64 array (n_blocks, n_sites, W)
-        Fields (`phi4_layout`).
+        Fields (`field_layout`).
     action : float64 array (n_blocks, W)
         Their actions; of the new fields on return.
-    runs : int64 array (n_runs, 3 + z)
-        `phi4_layout.runs`.
-    couplings : float64 array (4,)
-        hop, quad, quart, const.
+    table, weights : int32 array (n_sites, 4 n_groups), float64 array (n_groups,)
+        `field_layout.groups`.
+    couplings : float64 array (5,)
+        `action_rows.coefficients`.
     key : uint64 array (2,)
         Halves of the Philox key.
     lanes : uint64 array (n_blocks, 32) or (n_blocks, 0)
@@ -189,49 +197,58 @@ def trajectories(blocks, x, action, runs, couplings, key, lanes, steps, n_leapfr
         Sums over trajectories are added: accepted, min(1, e^-dH), dH, divergent.
     """
     n_sites, width = x.shape[1], x.shape[2]
-    memory = arena(3, padded_items(n_sites, width, x.itemsize), x)
-    words = np.empty(2 * CHUNK, np.uint64)
-    c = couplings_like(couplings, x)
+    memory, words = fields(4, n_sites, width, x), np.empty(2 * CHUNK, np.uint64)
+    c, w, at = coefficients(couplings, x), weights.astype(x.dtype), offsets(table, width)
     for b in range(blocks[0], x.shape[0], blocks[1]):
         _block(
-            x[b], action[b], runs, c, couplings[3] * n_sites, b * width, key, lanes[b], steps,
+            x[b], action[b], at, w, c, couplings[4] * n_sites, b * width, key, lanes[b], steps,
             n_leapfrog, stats[b], memory, words,
         )  # fmt: skip
 
 
 @njit(**CONTRACT)
-def leapfrog(blocks, x, momenta, runs, couplings, eps, n_steps):
+def leapfrog(blocks, x, momenta, table, weights, couplings, eps, n_steps):
     """Move fields and momenta, both (n_blocks, n_sites, W), by leapfrog steps in place."""
-    width, n = x.shape[2], x.shape[1] * x.shape[2]
-    memory = arena(3, n, x)
+    n_sites, width = x.shape[1], x.shape[2]
+    n, memory = n_sites * width, fields(3, n_sites, width, x)
     d = memory.size // 3
-    one, two, pi = memory[:n], memory[d : d + n], memory[2 * d : 2 * d + n]
-    total = np.empty(runs[:, 1].max() * width, x.dtype)
-    c = couplings_like(couplings, x)
-    step = c.dtype.type(eps)
-    half, zero = step * c.dtype.type(0.5), c.dtype.type(0)
+    one, two, pi = memory[:d], memory[d : 2 * d], memory[2 * d : 2 * d + n]
+    c, w, at = coefficients(couplings, x), weights.astype(x.dtype), offsets(table, width)
+    step = x.dtype.type(eps)
+    half, zero = step * x.dtype.type(0.5), x.dtype.type(0)
     for b in range(blocks[0], x.shape[0], blocks[1]):
         phi = x[b].reshape(n)
+        _copy(phi, one[:n])
         _copy(momenta[b].reshape(n), pi)
-        kick_drift(phi, pi, one, total, runs, width, c[0], c[3], c[4], half, step)
+        kick_drift(one, pi, two, at, w, width, c, half, step)
         for _ in range(n_steps - 1):
-            kick_drift(one, pi, two, total, runs, width, c[0], c[3], c[4], step, step)
+            kick_drift(two, pi, one, at, w, width, c, step, step)
             one, two = two, one
-        kick_drift(one, pi, phi, total, runs, width, c[0], c[3], c[4], half, zero)
+        kick_drift(two, pi, phi, at, w, width, c, half, zero)
         _copy(pi, momenta[b].reshape(n))
 
 
 @njit(**CONTRACT)
-def actions(blocks, x, runs, couplings, out):
+def actions(blocks, x, table, weights, couplings, out):
     """Write the action of each chain, float64 (n_blocks, W)."""
-    width, n = x.shape[2], x.shape[1] * x.shape[2]
-    total, k = np.empty(n, x.dtype), np.empty(width)
-    c = couplings_like(couplings, x)
-    zero = c.dtype.type(0)
+    n_sites, width = x.shape[1], x.shape[2]
+    n, phi, k = n_sites * width, fields(1, n_sites, width, x), np.empty(width)
+    c, w, at = coefficients(couplings, x), weights.astype(x.dtype), offsets(table, width)
     for b in range(blocks[0], x.shape[0], blocks[1]):
-        phi = x[b].reshape(n)
-        sum_energies(phi, phi, total, runs, width, c[5], c[1], c[2], zero, out[b], k)
-        out[b] += couplings[3] * x.shape[1]
+        _copy(x[b].reshape(n), phi[:n])
+        sum_energies(phi, phi, at, w, width, c, x.dtype.type(0), out[b], k)
+        out[b] += couplings[4] * n_sites
+
+
+@njit(**CONTRACT)
+def forces(blocks, x, table, weights, couplings, out):
+    """Write the force on every site, the shape and type of x."""
+    n_sites, width = x.shape[1], x.shape[2]
+    n, phi = n_sites * width, fields(1, n_sites, width, x)
+    c, w, at = coefficients(couplings, x), weights.astype(x.dtype), offsets(table, width)
+    for b in range(blocks[0], x.shape[0], blocks[1]):
+        _copy(x[b].reshape(n), phi[:n])
+        write_forces(phi, out[b].reshape(n), at, w, width, c)
 
 
 @njit(**CONTRACT)
@@ -260,18 +277,3 @@ def moments(blocks, x, out):
         out[b] = 0
         _sum_moments(x[b].reshape(n_sites * width), n_sites, width, out[b, 0], out[b, 1])
         out[b] /= n_sites
-
-
-@njit(**CONTRACT)
-def forces(blocks, x, runs, couplings, out):
-    """Write the force on every site, the shape and type of x."""
-    for b in range(blocks[0], x.shape[0], blocks[1]):
-        width, n = x.shape[2], x.shape[1] * x.shape[2]
-        phi, force = x[b].reshape(n), out[b].reshape(n)
-        total = np.empty(runs[:, 1].max() * width, x.dtype)
-        c = couplings_like(couplings, x)
-        for r in range(runs.shape[0]):
-            neighbour_sum(phi, total, _U(0), runs, r, runs[r, 2], width)
-            force_row(
-                phi, total, force, _U(runs[r, 0] * width), runs[r, 1] * width, c[0], c[3], c[4]
-            )
