@@ -66,11 +66,9 @@ every_model = pytest.mark.parametrize("name", CASES)
 
 
 def test_every_family_is_here_and_has_a_recipe():
-    rows = models.families.FAMILIES
-    strings = models.families.names()
-    assert set(SMALL) == {name for name in strings if rows[name].kind == "density"}
-    others = (*models.families.names("reals"), *models.families.names("spins"))
-    assert {*strings, *others} == set(RECIPES)
+    assert set(SMALL) == set(models.families.names())
+    of_all = [models.families.names(support, None) for support in models.families.SUPPORTS]
+    assert {name for names in of_all for name in names} == set(RECIPES)
 
 
 @every_model

@@ -30,7 +30,6 @@ import math
 from collections.abc import Mapping
 from typing import Any, final
 
-import numpy as np
 import torch
 
 from physgen.core.arrays import to_numpy
@@ -45,6 +44,7 @@ from physgen.models.diffusion.network import Kernels, Remainder, applied
 from physgen.models.diffusion.process import Process, schedule_of
 from physgen.models.diffusion.processes import process_of
 from physgen.models.diffusion.samplers import LEAST, diffused, times
+from physgen.models.diffusion.spectrum import check_covered, check_schedule, measured
 from physgen.models.geometry import Geometry, LatticeModel
 from physgen.models.runge_kutta import NODES, State, step
 from physgen.targets.even import EvenTarget
@@ -164,22 +164,8 @@ class ScoreModel(LatticeModel):
         InputError
             If a mode does not vary, or the process ends before its noise covers the slowest one.
         """
-        fields = to_numpy(x).astype(np.float64).reshape(len(x), -1)
-        centre = 0.0 if self.odd else fields.mean()
-        power = ((fields - centre) @ self._filters.modes) ** 2
-        spectrum = self._filters.symmetric(power.mean(0))
-        if not spectrum.min() > 1e-12 * spectrum.max():
-            raise InputError(
-                f"every plane wave of the configurations must vary, got variances from "
-                f"{spectrum.min():.3g} to {spectrum.max():.3g}; are they all alike?"
-            )
-        most = float(self._process.ratio(self._process.end))
-        if most < (needed := REACH * math.sqrt(spectrum.max())):
-            raise InputError(
-                f"the noise of process {self._process.name!r} must end at {REACH:g} times the "
-                f"slowest mode, sigma/alpha = {needed:.3g}, got {most:.3g}; choose a larger end "
-                "(or sigma_max), e.g. {name = 'ou', end = 7}"
-            )
+        spectrum, centre = measured(x, self._filters, odd=self.odd)
+        check_covered(self._process, REACH * math.sqrt(spectrum.max()), REACH)
         self.spectrum.copy_(torch.as_tensor(spectrum))
         self.centre.fill_(centre)
 
@@ -200,16 +186,7 @@ class ScoreModel(LatticeModel):
         InputError
             If the process of this model has another schedule: one name, two meanings.
         """
-        mine, theirs = schedule_of(self._process), to_numpy(state)
-        if mine.shape != theirs.shape or not np.allclose(mine, theirs, rtol=1e-9, atol=1e-12):
-            (t, a, s), (u, b, c) = mine[:, -1], theirs[:, -1]
-            raise InputError(
-                f"stored weights belong to a process {self._process.name!r} with alpha, sigma = "
-                f"{b:.6g}, {c:.6g} at t = {u:g}; this one has {a:.6g}, {s:.6g} at t = {t:g}. Give "
-                "the model the process that it was trained with"
-            )
-
-    # --- the density ------------------------------------------------------------------------
+        check_schedule(self._process, to_numpy(state))
 
     def as_density(self, n_steps: int, divergence: str = "exact") -> ScoreModel:
         """Return the same model with another number of steps.
@@ -300,8 +277,6 @@ class ScoreModel(LatticeModel):
         return self.network.kernels(
             self.weights(t).to(self.dtype), q.to(self.dtype), r.to(self.dtype)
         )
-
-    # --- the process ------------------------------------------------------------------------
 
     def score(self, x: torch.Tensor, t: float) -> torch.Tensor:
         """Return the score of the noised field x_t (B, *event_shape), 0 <= t <= T."""

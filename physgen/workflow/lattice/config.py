@@ -182,13 +182,11 @@ class Config(JobConfig):
             return self
         for model in self.model:
             train = model.train
-            what = (
-                f"family {model.family!r}"
-                if model.is_energy
-                else "on = 'configurations'"
-                if train.on == "configurations"
-                else f"objective = {train.objective!r}"
-            )
+            what = f"family {model.family!r}"
+            if train.on == "configurations":
+                what = "on = 'configurations'"
+            elif train.objective != "auto" and not model.is_energy:
+                what = f"objective = {train.objective!r}"
             if model.needs_configurations:
                 raise ValueError(
                     f"[train] {what} needs configurations, which the first [[sampler]] draws; "

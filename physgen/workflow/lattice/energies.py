@@ -37,21 +37,31 @@ def is_complete(context: Context, point: Learned) -> bool:
 def draw(context: Context, point: Learned) -> None:
     """Draw what the run file lacks of the chains of a model, then find its log Z.
 
-    Raises
-    ------
-    InputError
-        If the energy cannot be sampled, e.g. because e^{-S} cannot be normalised.
+    A model that cannot be sampled (its e^{-S} cannot be normalised) has no numbers and a warning;
+    the run goes on with the others.
     """
     model = context.abandoning(lambda: load(context, point))
     moved = point.chains(model)
-    if not chains.is_complete(context, moved):
-        try:
+    try:
+        if not chains.is_complete(context, moved):
             chains.draw(context, moved, 0, Meter([moved]))
-        except InputError as error:
-            raise InputError(f"[model] {point.text}: {error}") from None
-    context.reporter.update("draw", f"{point.text}: log Z")
-    found = context.abandoning(lambda: _log_z(context, point, model))
-    context.store.commit({f"{point.group}/{LOG_Z}": found})
+        context.reporter.update("draw", f"{point.text}: log Z")
+        found = {LOG_Z: context.abandoning(lambda: _log_z(context, point, model))}
+    except InputError as error:
+        found = _refused(str(error))
+    context.store.commit({f"{point.group}/{name}": ds for name, ds in found.items()})
+
+
+def _refused(why: str) -> dict[str, xr.Dataset]:
+    """Return what is kept of an energy that defines no distribution: the reason."""
+    import xarray as xr
+
+    said = {"warnings": f"refused: {why}", "refused": 1}
+    nothing = xr.Dataset({"log_z": np.nan, "log_z_error": np.nan}, attrs={"refused": 1})
+    return {
+        "draws": labelled(xr.Dataset(attrs=said), "approximate", "the target"),
+        LOG_Z: labelled(nothing, "approximate", "the model"),
+    }
 
 
 def read(context: Context, point: Learned) -> xr.Dataset:

@@ -86,8 +86,8 @@ def _energies(scan: Scan, tree: xr.DataTree, grid: xr.Dataset, points: list[Lear
         i, j = point.place.at
         at = grid.sel(generator=point.label).isel({"L": i, grid["ess"].dims[-1]: j})
         row = [*where(scan, point.place), point.label]
-        if ds is None:
-            row += ["", "", "", ""]
+        if ds is None or ds.attrs.get("refused"):
+            row += ["" if ds is None else "refused", "", "", ""]
         else:
             bounds = [
                 format_estimate(float(ds[name]), float(ds[f"{name}_error"])) if name in ds else ""

@@ -121,6 +121,8 @@ def _of_energy(draws: xr.Dataset) -> dict[str, float]:
 
     The numbers are those of the model; a share near 1 says that its action is the true one.
     """
+    if draws.attrs.get("refused"):
+        return {"ess_share": 0.0}
     row = _of_chains(draws.drop_vars("log_weight", errors="ignore"))
     if "log_weight" in draws:
         log_w = draws["log_weight"].transpose("chain", "draw").values
@@ -130,7 +132,14 @@ def _of_energy(draws: xr.Dataset) -> dict[str, float]:
 
 def drawn(context: Context, points: Iterable[Learned]) -> str:
     """Return one line: how well the draws of every model are weighed."""
-    shares = [estimate(point, read(context, point)).get("ess_share", math.nan) for point in points]
+    shares: list[float] = []
+    for point in points:
+        draws = read(context, point)
+        if "log_weight" in draws:
+            log_w = draws["log_weight"].values
+            shares.append(
+                float(draws["ess_share"]) if "ess_share" in draws else weights.ess(log_w)
+            )
     known = [f"{share:.3f}" for share in shares if math.isfinite(share)]
     return f"effective share {', '.join(known)}" if known else "draws without weights"
 

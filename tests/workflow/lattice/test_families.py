@@ -58,11 +58,18 @@ def test_a_family_is_trained_stored_and_drawn(family, support, L, decimate, tmp_
         "importance": {"n_draws": 128, "ess_floor": 0.5},
         "smc": {"n_particles": 0},
     }  # fmt: skip
+    if FAMILIES[family].objective not in ("reverse-kl", "likelihood"):
+        table["sampler"] = {"name": "auto", "n_chains": 64, "n_draws": 4, "thin": 1}
     config = config_from_dict(table)
     tree = open_run(run(config, tmp_path / "run", until="draw"))
     (place,) = Scan(config).places()
     (point,) = Scan(config).learned(place)
-    assert np.isfinite(tree[f"{point.group}/training"]["validation_free_energy"]).all()
+    (loss,) = (
+        name
+        for name in tree[f"{point.group}/training"].data_vars
+        if name.startswith("validation_") and not name.endswith("_error")
+    )
+    assert np.isfinite(tree[f"{point.group}/training"][loss]).all()
     stored = models.from_dataset(tree[f"{point.group}/model"].to_dataset())
     assert stored.config["family"] == family
     # An odd extent has no checkerboard: the model is then of all sites.
@@ -70,5 +77,6 @@ def test_a_family_is_trained_stored_and_drawn(family, support, L, decimate, tmp_
     fresh = models.learned(point.model(Stream(2).child("train").child(point.stream, "init")))
     pairs = zip(fresh.parameters(), stored.parameters(), strict=True)
     moved = torch.cat([(a - b).detach().abs().flatten() for a, b in pairs])
-    assert 1e-4 < float(moved.max()) < 0.1
+    # Where the last layer is solved for, it may move far.
+    assert 1e-4 < float(moved.max()) < (0.1 if "sampler" not in table else np.inf)
     assert np.isfinite(float(tree[f"{point.group}/draws"]["log_z"]))
