@@ -26,6 +26,7 @@ __all__ = ["summarize"]
 
 MANY_ROWS = 24  # more do not fit a terminal: then the middle and the ends of the scan are shown
 TERMINAL = ("energy_per_site", "phi2", "abs_magnetization", "binder", "correlation_length")
+LEARNED = "learned energies"
 ALARM = 1e-3  # probability below which a disagreement is told
 MANY_WARNINGS = 4
 MANY_CHECKS = 12
@@ -38,7 +39,8 @@ def summarize(tree: xr.DataTree, config: Config) -> Summary:
     if estimates is None:
         return Summary(f"{_title(scan)}; {_progress(scan, tree)}")
     side_by_side = dataset_of(tree, "agreement")
-    checks = list(_checks(estimates, side_by_side))
+    energies_of = [m.label for m in config.model if m.is_energy]
+    checks = list(_checks(estimates, side_by_side, energies_of))
     crossings = _crossings(scan, dataset_of(tree, "crossings"))
     if scan.config.model:
         seconds = _seconds(tree)
@@ -178,14 +180,21 @@ def _crossings(scan: Scan, found: xr.Dataset | None) -> Table | None:
     return Table("Binder crossings", tuple(columns), tuple(rows), notes)
 
 
-def _checks(estimates: xr.Dataset, side_by_side: xr.Dataset | None) -> Iterator[tuple[str, ...]]:
-    """Yield each check: what, the result, how it is to be read, and p where there is one."""
+def _checks(
+    estimates: xr.Dataset, side_by_side: xr.Dataset | None, energies_of: list[str]
+) -> Iterator[tuple[str, ...]]:
+    """Yield each check: what, the result, how it is to be read, and p where there is one.
+
+    Learned energies are approximate, and are compared with exact values apart from all others.
+    """
+    apart = np.isin(estimates["generator"].values, energies_of)
     for name in quantities(estimates):
-        if f"{name}_pull" in estimates:
-            chi2, n, p = joint(estimates[f"{name}_pull"].values)
-            if n:
-                what = f"{estimates[name].attrs['long_name']}, exact"
-                yield what, f"{chi2 / n:.2f}", f"chi^2 / {n}, p = {p:.2g}", str(p)
+        for of, said in ((~apart, "exact"), (apart, f"exact, {LEARNED}")):
+            if f"{name}_pull" in estimates and of.any():
+                chi2, n, p = joint(estimates[f"{name}_pull"].values[of])
+                if n:
+                    what = f"{estimates[name].attrs['long_name']}, {said}"
+                    yield what, f"{chi2 / n:.2f}", f"chi^2 / {n}, p = {p:.2g}", str(p)
     if side_by_side is not None:
         yield from _agreements(estimates, side_by_side)
     for name, what, worst, form in (
@@ -235,8 +244,10 @@ def _check_table(checks: list[tuple[str, ...]]) -> Table:
 
 
 def _warnings(scan: Scan, estimates: xr.Dataset, checks: list[tuple[str, ...]]) -> Iterator[str]:
-    advice = "do not trust this run" if scan.config.data is None else "the model misses it"
+    learned_only = [m.label for m in scan.config.model if m.is_energy or scan.config.data]
     for what, value, _, p in checks:
+        misses = what.endswith((LEARNED, *(f", {label}" for label in learned_only)))
+        advice = "the model misses it" if misses else "do not trust this run"
         if p and float(p) < ALARM:
             yield f"{what}: chi^2 per point is {value}, p = {float(p):.1g}; {advice}"
     more = "; raise [sampler] n_draws" if scan.samplers else ""
