@@ -203,7 +203,7 @@ _ROWS = (
         "diffusion with exact weights, learned from configurations",
         objective="denoising-diffusion",
         recipe=_DIFFUSION,
-        cites=("Song2021", "Anderson1982", "WangAartsZhou2024"),
+        cites=("Song2021", "Anderson1982", "Karras2022", "WangAartsZhou2024"),
     ),
     _spins(
         "coloured-net",

@@ -25,6 +25,7 @@ METHODS: Mapping[str, tuple[str, ...]] = {
     "maximum-likelihood-tomography": ("Shang2017",),
     "nearest-state": ("Smolin2012",),
     "born-sampling": ("Ferris2012",),
+    "flow-matching": ("Lipman2023",),
     "smc": ("DelMoral2006", "Neal2001"),
     "annealed-importance": ("Neal2001", "Grosse2015"),
     "thermodynamic-integration": ("Bennett1976",),

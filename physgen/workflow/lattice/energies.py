@@ -85,4 +85,6 @@ def _log_z(context: Context, point: Learned, model: Any) -> Any:
     from physgen.samplers.log_z_of import log_z_of
 
     found = log_z_of(model, rng=context.stream("draw").child(point.stream, "log z"))
+    if found.attrs["exactness"] != "exact":
+        context.store.cite("annealed-importance")
     return labelled(found, str(found.attrs["exactness"]), "the model")

@@ -34,6 +34,8 @@ def train(context: Context, point: Learned, source: Chains | None) -> None:
     stream = context.stream("train").child(point.stream)
     context.reporter.update("train", point.text)
     context.store.cite(*families.family(point.family).cites)
+    if point.section.train.objective in METHODS:
+        context.store.cite(point.section.train.objective)
 
     def prepared() -> tuple[Any, str, Any]:
         x: Any = None
