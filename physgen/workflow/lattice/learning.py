@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from physgen.results.citations import METHODS
 from physgen.workflow.context import Context
 from physgen.workflow.fitting import Groups, fit_into
 from physgen.workflow.labels import labelled
