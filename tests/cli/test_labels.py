@@ -95,8 +95,9 @@ def test_every_variable_of_the_history_is_explained(finished):
 @pytest.mark.slow
 def test_a_job_explains_no_group_that_is_never_written(finished, imported, scanned, weighed):
     others = {"candidates", "selection"}  # of a config with more than one model
-    # Given configurations, and observables by name: workflow/lattice/test_data, test_correlations.
-    given = {"data", "correlators"}
+    # Given configurations, observables by name, learned energies: workflow/lattice/test_data,
+    # test_correlations, test_energies.
+    given = {"data", "correlators", "couplings", "models/log_z", "models/features"}
     kinds = ((RECONSTRUCTION, (finished, imported), others), (LATTICE, (scanned, weighed), given))
     for job, runs, elsewhere in kinds:
         written = {job.group_of(g) for run in runs for g in open_run(run).groups}

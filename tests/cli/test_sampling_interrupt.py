@@ -23,7 +23,7 @@ beta = [0.4, 0.44]
 [sampler]
 name = "heat-bath"
 n_chains = 64
-n_draws = 300
+n_draws = 800
 thin = 4
 [sample]
 checkpoint_every = 0.02
@@ -109,6 +109,6 @@ def test_a_signal_keeps_what_was_drawn(config, tmp_path, uninterrupted, number):
     assert f"stopped by {number.name}; continue with `physgen resume {out}`" in last
     partial = open_run(out)
     drawn = sum(node.sizes.get("draw", 0) for node in partial.subtree)
-    assert 0 < drawn < 4 * 300
+    assert 0 < drawn < 4 * 800
     assert main(["sample", str(config), "--out", str(out)]) == 0
     assert_same_draws(open_run(out), uninterrupted)

@@ -16,6 +16,7 @@ import energy_couplings
 import energy_log_z
 import energy_rbm
 import energy_training
+import energy_wave
 from harness import main
 
 FIGURES = [
@@ -24,6 +25,7 @@ FIGURES = [
     *energy_rbm.FIGURES,
     *energy_log_z.FIGURES,
     *energy_training.FIGURES,
+    *energy_wave.FIGURES,
 ]
 PACKAGES = ["physgen", "numpy", "numba", "torch"]
 SOURCES = [

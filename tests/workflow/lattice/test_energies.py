@@ -7,6 +7,7 @@ from physgen import Phi4, Phi4Cluster
 from physgen import run as run_chains
 from physgen.core.errors import InputError, InterruptedRunError
 from physgen.results import open_run
+from physgen.workflow.lattice.job import JOB
 from physgen.workflow.loading import config_from_dict
 from physgen.workflow.run import run
 
@@ -21,6 +22,12 @@ def table(target, model, **more):
         "seed": 3, "target": target, "sampler": SAMPLER, "model": {"chains": CHAINS} | model,
         "smc": {"n_particles": 0}, **more,
     }  # fmt: skip
+
+
+def explained(tree, *groups):
+    """Check that the job explains every group, and that these are written."""
+    written = {JOB.group_of(g) for g in tree.groups if tree[g].has_data}
+    assert set(groups) <= written <= {*JOB.groups, ""}
 
 
 def test_couplings_are_learned_with_errors_beside_the_true_ones(tmp_path):
@@ -38,6 +45,7 @@ def test_couplings_are_learned_with_errors_beside_the_true_ones(tmp_path):
     draws = tree["models/local-action/L4/kappa0.2/draws"]
     assert draws.attrs["exactness"] == "approximate"
     assert draws["phi2"].sizes == {"chain": 64, "draw": 40}
+    explained(tree, "couplings", "models/log_z")
 
 
 def test_a_machine_of_spins_is_trained_and_drawn_by_block_gibbs(tmp_path):
@@ -46,6 +54,7 @@ def test_a_machine_of_spins_is_trained_and_drawn_by_block_gibbs(tmp_path):
     draws = tree["models/rbm/L3/beta0.3/draws"]
     assert draws.attrs["sampler"].startswith("BlockGibbs")
     assert np.isfinite(float(tree["models/rbm/L3/beta0.3/log_z"]["log_z"]))
+    explained(tree, "models/features")
 
 
 def test_configurations_of_an_unknown_action_teach_an_energy(tmp_path):
