@@ -108,7 +108,7 @@ def test_quiet_runs_end_with_a_warning(warmup):
     ids=["wide", "critical", "broken"],
 )
 def test_slow_chains_of_sound_targets_go_on(target, seed):
-    # Tests of convergence have false alarms of their own, which depend on the last bits of a kernel.
+    # Tests of convergence have false alarms, which depend on the last bits of a kernel.
     ds = run(HMC(), target, seed=seed, quiet=True, **SHORT)
     assert "cannot be normalized" not in ds.attrs["warnings"]
     assert len(ds.attrs["warnings"].split("\n")) == 1  # at most one
