@@ -2,8 +2,8 @@ r"""Learned couplings beside the true ones, in units of the least possible error
 
 .. math:: x = (g - g_{\mathrm{true}}) / b , \qquad b = \sqrt{(I^{-1})_{aa}} ,
 
-with the Cramér-Rao bound b from the Fisher information I of the configurations.  The band is the
-bound itself: no unbiased estimate scatters less.
+with b the error of maximum likelihood on the same configurations: the Cramér-Rao bound, from the
+Fisher information I, where they are independent.  The band is b itself.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def plot_couplings(couplings: xr.Dataset) -> Figure | None:
     points = off.shape[1] * off.shape[2]
     with figure(6.4, 1.5 + 0.5 * len(terms)) as fig:
         ax = fig.add_subplot()
-        ax.axvspan(-1, 1, color=COLOR["floor"], alpha=0.15, lw=0, label="the bound")
+        ax.axvspan(-1, 1, color=COLOR["floor"], alpha=0.15, lw=0, label="maximum likelihood")
         ax.axvline(0, color=COLOR["exact"], lw=0.8)
         for g, label in enumerate(labels):
             for k in range(len(terms)):
@@ -54,6 +54,6 @@ def plot_couplings(couplings: xr.Dataset) -> Figure | None:
                 )  # fmt: skip
         ax.set_yticks(range(len(terms)), terms)
         ax.set_ylim(len(terms) - 0.5, -0.5)
-        ax.set(xlabel="(learned - true) / Cramér-Rao bound", title="Learned couplings")
+        ax.set(xlabel="(learned - true) / error of maximum likelihood", title="Learned couplings")
         ax.legend(loc="best")
     return fig

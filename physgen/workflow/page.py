@@ -13,7 +13,7 @@ from html import escape
 
 __all__ = ["anchor", "contents", "figure", "section", "table", "table_styles"]
 
-_STEP = 6  # rem between the widths that are told apart
+_STEP = 2  # rem between the widths that are told apart
 _MOST = 120  # rem, wider than any screen
 _CHARACTER, _PADDING, _TEXT = 0.56, 1.3, 16.0  # rem: a character, the air of a column, prose
 
@@ -102,7 +102,8 @@ _CARDS = (
     "# td, # th { border: 0; padding: .12rem 0; text-align: left; white-space: normal; "
     "overflow-wrap: anywhere; } "
     "# td:empty { display: none; } "
-    "# td::before { content: attr(data-head) ' '; color: var(--quiet); font-weight: 400; }"
+    "# td::before, # th.axis::before { content: attr(data-head) ' '; color: var(--quiet); "
+    "font-weight: 400; }"
 )
 
 

@@ -16,7 +16,8 @@ from physgen import Born
 from physgen.core.random import Stream
 from physgen.models import RBM
 from physgen.models.energy.normalised import Normalised
-from physgen.quantum import MPS, import_measurements
+from physgen.quantum import MPS
+from physgen.quantum.importing import import_measurements
 from physgen.training import PersistentContrastiveDivergence, fit
 from physgen.validation import exact_divergences
 

@@ -61,8 +61,8 @@ def _couplings(scan: Scan, found: xr.Dataset) -> Table:
                     row += [number(true, ".6g"), number(off, "+.1f")]
                 rows.append((*row, number(error / bound if bound > 0 else math.nan, ".2f")))
     notes = (
-        "S = sum_a g_a O_a, each pair of sites counted once. The bound is the least error that an "
-        "unbiased estimate from as many independent configurations can have (Cramér and Rao).",
+        "S = sum_a g_a O_a, each pair of sites counted once. The bound is the error of maximum "
+        "likelihood on the same configurations: that of Cramér and Rao if they are independent.",
     )
     return Table("Learned couplings", columns, tuple(rows), notes)
 

@@ -157,8 +157,8 @@ FIGURES = (
     Figure(
         "couplings",
         "couplings:plot_couplings",
-        "Learned couplings less those of the target, with standard errors, in units of the least "
-        "error that configurations as many as these allow (band, Cramér and Rao).",
+        "Learned couplings less those of the target, with standard errors, in units of the error "
+        "that maximum likelihood has on the same configurations (band).",
         ("couplings",),
     ),
     Figure(
