@@ -2,7 +2,7 @@ r"""Learned couplings on one grid, each with its error, its bound and the true v
 
 An energy :math:`S = \sum_a g_a O_a` that is linear in its couplings names them.  Beside each stand
 the standard error of the fit, the bound (the error of maximum likelihood on the same draws, of
-Cramér and Rao if they are independent) and, where the target is of the same form, its own coupling.
+Cramér and Rao if they are independent) and, where the target is of the same form, its coupling.
 """
 
 from __future__ import annotations
