@@ -21,8 +21,8 @@ KEPT_BYTES = {"spins": 1 / 8, "reals": 4}  # of a site of a configuration that i
 def check(config: Config) -> None:
     """Raise :class:`InputError` for a generator that does not suit the target, or is too large.
 
-    Every sampler is bound to every target, every model is made once; a force of the user is
-    compared with finite differences of the action, once.
+    Every sampler is bound to every target, every model is made once, and the chains of an energy
+    are bound to it; a force of the user is compared with finite differences of the action, once.
     """
     from physgen.samplers.loop.memory import check_memory
 
@@ -40,7 +40,9 @@ def check(config: Config) -> None:
             what = f"n_chains = {section.n_chains} and n_draws = {section.n_draws}"
             check_memory(int(8 * held), what, "lower them under [sampler]")
         for each in scan.learned(place):
-            each.model(Stream(config.seed))
+            model = each.model(Stream(config.seed))
+            if each.section.is_energy:
+                each.chains(model).bind()
             if config.data is not None or not each.section.needs_configurations:
                 each.objective(None, Stream(config.seed))
         for _ in scan.annealed(place):

@@ -112,6 +112,13 @@ def test_what_means_nothing_for_a_family_is_refused(model, says):
         config_from_dict(table(PHI4, model))
 
 
+def test_chains_that_cannot_move_an_energy_are_refused_before_anything_is_drawn(tmp_path):
+    model = {"family": "local-spin-action", "chains": {"name": "hmc"}}
+    with pytest.raises(InputError, match=r"local-spin-action, .*HMC moves real fields, got a"):
+        run(config_from_dict(table(ISING, model)), tmp_path / "a")
+    assert not (tmp_path / "a" / "run.h5").exists()
+
+
 def test_an_energy_needs_configurations():
     config = {k: v for k, v in table(PHI4, {"family": "local-action"}).items() if k != "sampler"}
     with pytest.raises(InputError, match="family 'local-action' needs configurations"):
