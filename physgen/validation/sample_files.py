@@ -70,7 +70,7 @@ def _of_hdf5(path: Path, group: str | None) -> Any:
         try:
             return xr.load_dataset(path, engine="h5netcdf")  # dims, and how spins are packed
         except (ValueError, OSError):
-            pass
+            pass  # plain HDF5: nothing says what the axes are, and nothing is packed
     opened = open_array(path, name)
     try:
         return opened.read(0, len(opened))

@@ -37,31 +37,40 @@ def is_complete(context: Context, point: Learned) -> bool:
 def draw(context: Context, point: Learned) -> None:
     """Draw what the run file lacks of the chains of a model, then find its log Z.
 
-    A model that cannot be sampled (its e^{-S} cannot be normalised) has no numbers and a warning;
-    the run goes on with the others.
+    A model that cannot be sampled (its e^{-S} cannot be normalised) has no numbers and a warning,
+    and so has a log Z that cannot be found; the draws are kept, and the run goes on.
     """
-    model = context.abandoning(lambda: load(context, point))
+    store, model = context.store, context.abandoning(lambda: load(context, point))
     moved = point.chains(model)
-    try:
-        if not chains.is_complete(context, moved):
+    if not chains.is_complete(context, moved):
+        try:
             chains.draw(context, moved, 0, Meter([moved]))
+        except InputError as error:
+            refused = _refused(f"refused: {error}")
+            draws = labelled(refused, "approximate", "the target").assign_attrs(complete=1)
+            store.commit({f"{point.group}/draws": draws})
+    if store.read(f"{point.group}/draws").attrs.get("refused"):
+        found = _no_log_z("")
+    else:
         context.reporter.update("draw", f"{point.text}: log Z")
-        found = {LOG_Z: context.abandoning(lambda: _log_z(context, point, model))}
-    except InputError as error:
-        found = _refused(str(error))
-    context.store.commit({f"{point.group}/{name}": ds for name, ds in found.items()})
+        try:
+            found = context.abandoning(lambda: _log_z(context, point, model))
+        except InputError as error:  # the draws stay
+            found = _no_log_z(f"log Z is refused: {error}")
+    store.commit({f"{point.group}/{LOG_Z}": found})
 
 
-def _refused(why: str) -> dict[str, xr.Dataset]:
-    """Return what is kept of an energy that defines no distribution: the reason."""
+def _refused(why: str) -> xr.Dataset:
+    """Return what is kept of numbers that do not exist: the reason."""
     import xarray as xr
 
-    said = {"warnings": f"refused: {why}", "refused": 1}
-    nothing = xr.Dataset({"log_z": np.nan, "log_z_error": np.nan}, attrs={"refused": 1})
-    return {
-        "draws": labelled(xr.Dataset(attrs=said), "approximate", "the target"),
-        LOG_Z: labelled(nothing, "approximate", "the model"),
-    }
+    return xr.Dataset(attrs={"warnings": why, "refused": 1})
+
+
+def _no_log_z(why: str) -> xr.Dataset:
+    return labelled(
+        _refused(why).assign({"log_z": np.nan, "log_z_error": np.nan}), "approximate", "the model"
+    )
 
 
 def read(context: Context, point: Learned) -> xr.Dataset:

@@ -102,9 +102,10 @@ def _energies(scan: Scan, tree: xr.DataTree, grid: xr.Dataset, points: list[Lear
         row += [number(float(at["tau_int"]), ".3g"), number(float(at["r_hat"]), ".4f")]
         rows.append(tuple(row))
     notes = (
-        "log Z is summed exactly, or found by annealing from independent sites and back. Numbers "
-        "of an energy are those of its own chains: no weight corrects them. The effective "
-        "share of the weights towards the true action is 1 for the true energy. tau_int is that "
-        "of the slowest observable, in draws.",
+        "log Z is summed exactly, or found by annealing from independent sites and back; its "
+        "error does not contain the errors of learned couplings. Numbers of an energy are those "
+        "of its own chains: no weight corrects them. The effective share of the weights towards "
+        "the true action is 1 for the true energy. tau_int is that of the slowest observable, in "
+        "draws.",
     )
     return Table("Energies", columns, tuple(rows), notes)

@@ -250,7 +250,9 @@ def _warnings(scan: Scan, estimates: xr.Dataset, checks: list[tuple[str, ...]]) 
         advice = "the model misses it" if misses else "do not trust this run"
         if p and float(p) < ALARM:
             yield f"{what}: chi^2 per point is {value}, p = {float(p):.1g}; {advice}"
-    more = "; raise [sampler] n_draws" if scan.samplers else ""
+    # What is said of a learned energy is seldom mended by longer chains of the target.
+    energies_too = any(m.is_energy for m in scan.config.model)
+    more = "; raise [sampler] n_draws" if scan.samplers and not energies_too else ""
     told = [line for line in str(estimates.attrs.get("warnings", "")).split("\n") if line]
     yield from told[:MANY_WARNINGS]
     if len(told) > MANY_WARNINGS:

@@ -75,6 +75,39 @@ def test_configurations_of_an_unknown_action_teach_an_energy(tmp_path):
     assert np.isnan(found["true"].values).all()
 
 
+def test_draws_stay_where_log_z_is_refused(tmp_path, monkeypatch):
+    from physgen.workflow.lattice import energies
+
+    def refused(*args):
+        raise InputError("no start is known")
+
+    monkeypatch.setattr(energies, "_log_z", refused)
+    tree = open_run(run(config_from_dict(table(PHI4, {"family": "local-action"})), tmp_path / "a"))
+    assert tree["models/local-action/L4/kappa0.2/draws"]["phi2"].sizes["draw"] == 40
+    grid = tree["estimates"].to_dataset()
+    assert np.isfinite(grid["phi2"].sel(generator="local-action")).all()
+    assert "log Z is refused: no start is known" in grid.attrs["warnings"]
+
+
+def test_an_energy_without_a_distribution_is_refused_alone(tmp_path, monkeypatch):
+    def unbounded(*args):
+        raise InputError("phi4 must be > 0")
+
+    from physgen.workflow.lattice import chains
+
+    drawn = chains.draw
+
+    def draw(context, point, *how):
+        return unbounded() if point.group.startswith("models") else drawn(context, point, *how)
+
+    monkeypatch.setattr(chains, "draw", draw)
+    tree = open_run(run(config_from_dict(table(PHI4, {"family": "local-action"})), tmp_path / "a"))
+    grid = tree["estimates"].to_dataset()
+    assert np.isnan(grid["phi2"].sel(generator="local-action")).all()
+    assert np.isfinite(grid["phi2"].sel(generator="mcmc")).all()
+    assert "refused: phi4 must be > 0" in grid.attrs["warnings"]
+
+
 def test_an_interrupted_run_ends_in_the_same_numbers(tmp_path, monkeypatch):
     config = config_from_dict(table(PHI4, {"family": "local-action"}))
     whole = open_run(run(config, tmp_path / "whole"))
