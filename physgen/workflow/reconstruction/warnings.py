@@ -24,12 +24,19 @@ def warnings_of(tree: xr.DataTree, sources: dict[str, xr.Dataset]) -> tuple[str,
     validation = dataset_of(tree, "validation")
     return (
         *_model_warnings(dataset_of(tree, "data")),
+        *_fit_warnings(dataset_of(tree, "training")),
         *_state_warnings(dataset_of(tree, "state")),
         *_warnings(sources, validation, dataset_of(tree, "validation/exact")),
         *_physicality_warnings(tree),
         *_disagreement_warnings(sources),
         *_range_warnings(dataset_of(tree, "errors")),
     )
+
+
+def _fit_warnings(training: xr.Dataset | None) -> list[str]:
+    """Return what the fit says against itself: a short budget, chains out of equilibrium."""
+    said = "" if training is None else str(training.attrs.get("warnings", ""))
+    return list(filter(None, said.split("\n")))
 
 
 def _model_warnings(data: xr.Dataset | None) -> list[str]:

@@ -9,6 +9,7 @@ from physgen import models
 from physgen.core.errors import InputError
 from physgen.results import open_run
 from physgen.workflow.loading import config_from_dict
+from physgen.workflow.reconstruction.warnings import warnings_of
 from physgen.workflow.run import run
 
 MACHINE = {"family": "categorical-rbm", "n_hidden": 4}
@@ -52,6 +53,15 @@ def test_its_quality_is_told_like_that_of_any_density(tree):
     assert np.isfinite(training["validation_nll"].values[kept]).all()
     assert 0.9 < float(validation["fidelity"][0]) < 1.01
     assert tree["refits"].sizes["refit"] == 3
+
+
+def test_what_the_fit_says_against_itself_is_shown(tree):
+    marked = tree.copy()
+    marked["training"] = (
+        marked["training"].to_dataset().assign_attrs(warnings="out of equilibrium")
+    )
+    assert "out of equilibrium" in warnings_of(marked, {})
+    assert "out of equilibrium" not in warnings_of(tree, {})
 
 
 def test_symmetries_cannot_be_imposed():
