@@ -9,6 +9,7 @@ from .features import plot_features as plot_features
 from .free_energy import plot_free_energy as plot_free_energy
 from .log_prob import plot_log_prob as plot_log_prob
 from .marginals import plot_marginals as plot_marginals
+from .mixing import plot_mixing as plot_mixing
 from .scan import plot_scan as plot_scan
 from .side_by_side import plot_side_by_side as plot_side_by_side
 from .style import render as render

@@ -16,14 +16,13 @@ from pydantic import Field, model_validator
 
 from physgen.core.checks import is_mapping
 from physgen.workflow.lattice.data_section import DataSection
-from physgen.workflow.lattice.model_section import (
+from physgen.workflow.lattice.model_section import ImportanceSection, ModelSection
+from physgen.workflow.lattice.sampler_section import SamplerSection
+from physgen.workflow.lattice.train_section import (
     ENERGY_GOALS,
-    ImportanceSection,
-    ModelSection,
     TrainSection,
     with_common_training,
 )
-from physgen.workflow.lattice.sampler_section import SamplerSection
 from physgen.workflow.sections import JobConfig, Positive, Section, rule
 from physgen.workflow.target.section import TargetSection
 
@@ -227,7 +226,7 @@ class Config(JobConfig):
         # How often to checkpoint changes no number; what all models have is in each of them.
         del table["sample"], table["train"]
         for section, model in zip(self.model, table["model"], strict=True):
-            del model["train"]["checkpoint_every"]
+            model["train"] = section.train.canonical(model["train"])
             if not section.is_energy:
                 del model["chains"]
         if not self.model:
