@@ -135,6 +135,12 @@ class Config(JobConfig):
                         f"[train] {key} = {value!r} needs an action, and [data] holds "
                         f"configurations without one; remove {key}"
                     )
+            if model.corrects:
+                raise ValueError(
+                    f"[[model]] family {model.family!r} corrects a known action, and [data] holds "
+                    "configurations without one; name the action as [target], or take "
+                    "'convolutional-energy'"
+                )
             self._no_idle_keys(model)
         return self
 

@@ -231,19 +231,12 @@ class Learned(Generator):
         section, options = self.section, self.section.options()
         self._check(options)
         how = {"decimate": section.decimate, "mixture": section.mixture, "rng": rng}
-        source = self.target if data is None or self.corrects else data
+        source = self.target if data is None or self.section.corrects else data
         try:
             model = models.for_target(source, self.family, **how, **options)
         except InputError as error:
             raise InputError(f"[model] {self.text}: {error}") from None
         return model.to(section.train.device)
-
-    @property
-    def corrects(self) -> bool:
-        """Whether the model is an energy on top of the action of the target."""
-        from physgen.models import families
-
-        return bool(families.family(self.family).corrects)
 
     def chains(self, model: Any, ladder: Any = None) -> ModelChains:
         """Return the chains of the trained model, which is an energy."""

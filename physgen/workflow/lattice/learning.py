@@ -137,7 +137,7 @@ def load(context: Context, point: Learned, stage: int | None = None) -> Any:
         model = point.model(context.stream("train").child(point.stream, "init"))
         models.learned(model).load_state_dict(stored.state_dict())
         return model
-    model = models.ResidualEnergy(point.target, stored) if point.corrects else stored
+    model = models.ResidualEnergy(point.target, stored) if point.section.corrects else stored
     if model is not stored and hasattr(stored, "trained_by"):
         model.trained_by = stored.trained_by
     return model.to(point.section.train.device)

@@ -108,6 +108,11 @@ class ModelSection(Section):
         return self.family in ROWS and ROWS[self.family].kind == "energy"
 
     @property
+    def corrects(self) -> bool:
+        """Whether the family is an energy on top of the action of the target."""
+        return self.family in ROWS and bool(ROWS[self.family].corrects)
+
+    @property
     def needs_configurations(self) -> bool:
         """Whether the fit learns from configurations of the target."""
         usual = self.regresses and self.train.objective == "auto" and self.train.on == "auto"
