@@ -1,8 +1,8 @@
 r"""Families side by side: observables before and after weights, likelihood, and sample quality.
 
-A row is a generator; an arrow is a divergence below its error.  The three panels need not agree: a model that misses one configuration in a
-hundred by far has a fine likelihood and fine observables, and a memorised data set fools every
-test of draws.
+A row is a generator; an arrow is a divergence below its error.  The three panels need not agree: a
+model that gets one configuration in a hundred wrong by far has a fine likelihood, and a memorised
+data set fools every test of draws.
 """
 
 from __future__ import annotations

@@ -112,9 +112,9 @@ def assess(
         Scalars ``log_likelihood``, ``kl_forward`` = D(target||model), ``kl_reverse``,
         ``fidelity``, ``log_z``, each with ``_error``, and ``ess_reverse``, ``ess_forward``,
         ``k_hat``; NaN where nothing is known.  By ``quantity``: ``raw`` and ``corrected`` with
-        ``_error`` and ``_pull`` (from the reference), ``reference`` with ``_error``.  By ``test``: ``statistic``, ``null``,
-        ``null_error``, ``p_value``.  Attrs: ``kind``, ``likelihood`` (what it is), ``notes``,
-        ``warnings``.
+        ``_error`` and ``_pull`` (from the reference), ``reference`` with ``_error``.  By
+        ``test``: ``statistic``, ``null``, ``null_error``, ``p_value``.  Attrs: ``kind``,
+        ``likelihood`` (what it is), ``notes``, ``warnings``.
     """
     import xarray as xr
 
@@ -145,7 +145,8 @@ def assess(
 def _unweighted(draws: xr.Dataset) -> xr.Dataset:
     """Return draws as if nothing was known to correct them by."""
     attrs = {k: v for k, v in draws.attrs.items() if k != "weights"}
-    return _settled(draws.drop_vars("log_weight", errors="ignore")).drop_attrs(deep=False).assign_attrs(attrs)
+    settled = _settled(draws.drop_vars("log_weight", errors="ignore"))
+    return settled.drop_attrs(deep=False).assign_attrs(attrs)
 
 
 def _settled(draws: xr.Dataset) -> xr.Dataset:

@@ -62,7 +62,8 @@ def test_each_generator_is_what_it_can_do(found):
 def test_the_target_itself_has_no_distance(found):
     same = one(found, "same")
     assert float(same.fidelity) == pytest.approx(1, abs=1e-12)
-    assert abs(float(same.kl_reverse)) < 1e-12 and abs(float(same.kl_forward)) < 1e-12
+    assert abs(float(same.kl_reverse)) < 1e-12
+    assert abs(float(same.kl_forward)) < 1e-12
     assert float(same.log_z) == pytest.approx(P.log_z, abs=1e-9)
     assert float(same.log_likelihood) == pytest.approx(float(np.mean(P.log_prob(BASE))))
 
@@ -85,9 +86,11 @@ def test_what_is_not_known_is_not_a_number(found):
         row = one(found, name)
         for key in ("log_likelihood", "kl_forward", "fidelity", "ess_reverse", "log_z"):
             assert np.isnan(float(row[key])), (name, key)
-        assert np.isnan(row.corrected).all() and np.isfinite(row.raw).all()
+        assert np.isnan(row.corrected).all()
+        assert np.isfinite(row.raw).all()
     energy = one(found, "energy")
-    assert np.isnan(float(energy.log_likelihood)) and float(energy.fidelity) > 1 - 1e-9
+    assert np.isnan(float(energy.log_likelihood))
+    assert float(energy.fidelity) > 1 - 1e-9
 
 
 def test_each_flaw_is_seen_by_what_can_see_it(found):
@@ -104,7 +107,8 @@ def test_a_test_that_cannot_be_made_says_why():
     ising = Ising(L=3, beta=0.3)
     spins = np.where(np.random.default_rng(2).random((300, 3, 3)) < 0.5, -1, 1).astype(np.int8)
     ds = compare({"a": spins[:150]}, ising, spins[150:], tests=["observables", "stein"])
-    assert np.isnan(ds.p_value.sel(test="stein").item()) and "stein: left out" in ds.notes.item()
+    assert np.isnan(ds.p_value.sel(test="stein").item())
+    assert "stein: left out" in ds.notes.item()
 
 
 def test_likelihood_without_an_action_is_log_prob():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from physgen.results.citations import METHODS
 from physgen.workflow.context import Context
 from physgen.workflow.labels import labelled
-from physgen.workflow.lattice import chains, evaluation
+from physgen.workflow.lattice import evaluation
 from physgen.workflow.lattice.energies import LOG_Z
 from physgen.workflow.lattice.generators import Annealed, Chains, Generator, Given, Learned, Place
 from physgen.workflow.lattice.learning import load
@@ -42,7 +43,7 @@ def compare(context: Context) -> str:
         context.check_stop()
         context.reporter.update("compare", f"{point.text}: {number} of {len(pairs)} done")
         if not store.has(_group(point)):
-            found = context.abandoning(lambda point=point, first=first: _one(context, point, first))
+            found = context.abandoning(partial(_one, context, point, first))
             store.commit({_group(point): labelled(found, "asymptotic", "the target")})
     table = _table(context, scan, [point for point, _ in pairs])
     store.commit({COMPARISON: labelled(table, "asymptotic", "the target")})

@@ -1,4 +1,4 @@
-"""The tables of a comparison of families: likelihood, sample quality and cost are separate axes."""
+"""The tables of a comparison of families: likelihood, sample quality and cost stay apart."""
 
 from __future__ import annotations
 
@@ -84,8 +84,8 @@ def _families(scan: Scan, found: xr.Dataset) -> Table:
             rows.append((
                 *where(scan, place), str(label), str(at["kind"].values),
                 _bound(at, V),
-                *([number(math.exp(-float(at["log_likelihood"]) / V), ".4f")] if discrete else []),
-                _estimate(at, "kl_forward"), _estimate(at, "kl_reverse"), _estimate(at, "fidelity"),
+                *([number(_perplexity(at, V), ".4f")] if discrete else []),
+                *(_estimate(at, name) for name in ("kl_forward", "kl_reverse", "fidelity")),
                 *([number(float(at["statistic"].sel(test="c2st")), ".3f")]
                   if "c2st" in tests else []),
                 *(number(float(at["p_value"].sel(test=test)), ".2g") for test in tests),
@@ -109,6 +109,11 @@ def _bound(at: xr.Dataset, V: int) -> str:
     if not math.isfinite(value):
         return ""
     return ">= " * ("bound" in str(at["likelihood"].values)) + format_estimate(value, error)
+
+
+def _perplexity(at: xr.Dataset, V: int) -> float:
+    """Return e^{-log P / V}: of how many equally likely values a site is like one."""
+    return math.exp(-float(at["log_likelihood"]) / V)
 
 
 def _estimate(at: xr.Dataset, name: str) -> str:

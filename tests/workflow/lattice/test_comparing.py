@@ -40,10 +40,12 @@ def test_every_generator_is_on_the_grid(found):
         "generator": 3, "L": 1, "beta": 2, "quantity": 0, "test": 2,
     }  # fmt: skip
     assert list(found.kind.values) == ["samples", "density", "energy"]
-    assert found.attrs["baseline"] == "baseline" and found.attrs["support"] == "spins"
+    assert found.attrs["baseline"] == "baseline"
+    assert found.attrs["support"] == "spins"
     assert float(found.n_sites) == 16
     trained = found.sel(generator=["coloured-net", "local-spin-action"])
-    assert (trained.train_s > 0).all() and (trained.draw_ms > 0).all()
+    assert (trained.train_s > 0).all()
+    assert (trained.draw_ms > 0).all()
     assert np.isnan(found.train_s.sel(generator="metropolis")).all()
     assert (trained.n_parameters > 0).all()
 
@@ -51,10 +53,12 @@ def test_every_generator_is_on_the_grid(found):
 def test_likelihoods_are_those_of_probabilities(found):
     """Of spins log P <= 0, and D(target||model) >= 0 within its error."""
     known = found.sel(generator=["coloured-net", "local-spin-action"])
-    assert (known.log_likelihood < 0).all() and (known.log_likelihood > -16 * np.log(2) - 1).all()
+    assert (known.log_likelihood < 0).all()
+    assert (known.log_likelihood > -16 * np.log(2) - 1).all()
     assert (known.kl_forward > -4 * known.kl_forward_error).all()
     chains = found.sel(generator="metropolis")
-    assert np.isnan(chains.log_likelihood).all() and np.isfinite(chains.raw).all()
+    assert np.isnan(chains.log_likelihood).all()
+    assert np.isfinite(chains.raw).all()
     assert np.abs(chains.raw_pull).max() < 5
 
 
@@ -75,10 +79,13 @@ def test_a_page_and_latex_of_several_runs(done, tmp_path, capsys):
     page, tex = tmp_path / "all.html", tmp_path / "all.tex"
     assert main(["compare", str(done), str(done), "--html", str(page), "--latex", str(tex)]) == 0
     text = page.read_text()
-    assert "Families" in text and text.count("<img") >= 1 and "local-spin-action" in text
+    assert "Families" in text
+    assert text.count("<img") >= 1
+    assert "local-spin-action" in text
     body = tex.read_text()
     assert body.count(r"\begin{tabular}") == body.count(r"\bottomrule") >= 4
-    assert r"\num{" in body and "_" not in body.replace(r"\_", "").replace("\\begin{", "")
+    assert r"\num{" in body
+    assert "_" not in body.replace(r"\_", "").replace("\\begin{", "")
     assert str(page) in capsys.readouterr().out
 
 
@@ -95,8 +102,10 @@ def test_latex_cells():
     rows = (("a_b & c", "-1.25(3)", ""), ("d", ">= -1.3(1)", ""), ("e", "refused", ""))
     text = latex_table(Table("100 % sure", columns, rows))
     assert r"a\_b \& c & \num{-1.25(3)} \\" in text
-    assert r"d & $\geq$ \num{-1.3(1)} \\" in text and r"e & refused \\" in text
-    assert "empty" not in text and r"\caption{100 \% sure}" in text
+    assert r"d & $\geq$ \num{-1.3(1)} \\" in text
+    assert r"e & refused \\" in text
+    assert "empty" not in text
+    assert r"\caption{100 \% sure}" in text
 
 
 @pytest.mark.parametrize(
