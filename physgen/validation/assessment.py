@@ -145,7 +145,11 @@ def assess(
 def _unweighted(draws: xr.Dataset) -> xr.Dataset:
     """Return draws as if nothing was known to correct them by."""
     attrs = {k: v for k, v in draws.attrs.items() if k != "weights"}
-    return _settled(draws.drop_vars("log_weight", errors="ignore")).drop_attrs(deep=False).assign_attrs(attrs)
+    return (
+        _settled(draws.drop_vars("log_weight", errors="ignore"))
+        .drop_attrs(deep=False)
+        .assign_attrs(attrs)
+    )
 
 
 def _settled(draws: xr.Dataset) -> xr.Dataset:

@@ -60,7 +60,9 @@ def page_of(trees: Mapping[str, xr.DataTree], figures: Mapping[str, Mapping[str,
     figures : mapping of str to mapping of str to bytes
         Of each run: PNG by name.
     """
-    parts = [page.section(table.heading, page.filled(table)) for table in side_by_side(trees)[::-1]]
+    parts = [
+        page.section(table.heading, page.filled(table)) for table in side_by_side(trees)[::-1]
+    ]
     for name, tree in trees.items():
         summary = summarize(tree)
         tables = "".join(_titled(table) for table in reversed(summary.tables))

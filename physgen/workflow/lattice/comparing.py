@@ -42,7 +42,9 @@ def compare(context: Context) -> str:
         context.check_stop()
         context.reporter.update("compare", f"{point.text}: {number} of {len(pairs)} done")
         if not store.has(_group(point)):
-            found = context.abandoning(lambda point=point, first=first: _one(context, point, first))
+            found = context.abandoning(
+                lambda point=point, first=first: _one(context, point, first)
+            )
             store.commit({_group(point): labelled(found, "asymptotic", "the target")})
     table = _table(context, scan, [point for point, _ in pairs])
     store.commit({COMPARISON: labelled(table, "asymptotic", "the target")})

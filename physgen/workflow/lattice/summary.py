@@ -65,8 +65,11 @@ def summarize(tree: xr.DataTree, config: Config) -> Summary:
         main = (*main, correlations.table(curves))
     # A terminal ends with what matters most.
     tables = (*main, *others) if not scan.config.model else (*others, *main)
-    warned = (*learned.warnings(scan, estimates), *_warnings(scan, estimates, checks),
-              *compared.warnings(tree))
+    warned = (
+        *learned.warnings(scan, estimates),
+        *_warnings(scan, estimates, checks),
+        *compared.warnings(tree),
+    )
     return Summary(_title(scan), tables, warned, notes, figures)
 
 
