@@ -1,4 +1,4 @@
-"""One writer, also where the file system has no locks: the owner is named, a dead one gives way."""
+"""One writer, also where the file system has no locks: a dead owner gives way."""
 
 import errno
 import fcntl
