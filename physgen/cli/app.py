@@ -70,6 +70,19 @@ Runs = Annotated[
 ]
 
 
+Points = Annotated[
+    str | None,
+    typer.Option(
+        "--points",
+        metavar="I/N",
+        help="Work on share I = 0..N-1 of a scan only, as in a job array; the last share to finish "
+        "gathers all.",
+    ),
+]
+Jobs = Annotated[
+    int,
+    typer.Option("--jobs", "-j", metavar="N", min=1, help="Work on a scan in N processes."),
+]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Say nothing while working; errors and tables stay.")
 ]
@@ -107,11 +120,14 @@ def _command_of(last: str) -> Callable[..., None]:
         quiet: Quiet = False,
         verbose: Verbose = False,
         log_file: LogFile = None,
+        points: Points = None,
+        jobs: Jobs = 1,
     ) -> None:
         from physgen.cli.listening import Talk
         from physgen.cli.work import work
 
-        work(last, config, out, set_ or [], force, Talk(quiet, verbose, log_file))
+        talk = Talk(quiet, verbose, log_file)
+        work(last, config, out, set_ or [], force, talk, points, jobs)
 
     return command
 
@@ -191,6 +207,22 @@ def resume(
     from physgen.cli.work import resume as resume_run
 
     resume_run(run_dir, Talk(quiet, verbose, log_file))
+
+
+@app.command(rich_help_panel=DO)
+def gather(
+    run_dir: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A run whose shares (--points) are finished.")
+    ],
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    log_file: LogFile = None,
+) -> None:
+    """Bring the shares of a scan together, and finish the run."""
+    from physgen.cli.listening import Talk
+    from physgen.cli.work import gather as gather_shares
+
+    gather_shares(run_dir, Talk(quiet, verbose, log_file))
 
 
 @app.command(rich_help_panel=LOOK)

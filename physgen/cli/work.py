@@ -11,17 +11,43 @@ from physgen.workflow.loading import load_config
 from physgen.workflow.run import resume as resume_run
 from physgen.workflow.run import run
 
-__all__ = ["resume", "work"]
+__all__ = ["gather", "resume", "work"]
 
 
 def work(
-    until: str, config: Path, out: Path, overrides: Sequence[str], force: bool, talk: Talk
+    until: str,
+    config: Path,
+    out: Path,
+    overrides: Sequence[str],
+    force: bool,
+    talk: Talk,
+    points: str | None = None,
+    jobs: int = 1,
 ) -> None:
-    """Run the stages up to `until`, then print what the run directory holds."""
+    """Run the stages up to `until`, then print what the run directory holds.
+
+    With `points` = "i/n", one share of a scan; the last one to finish gathers all.  With `jobs`,
+    all shares, in as many processes.
+    """
     _collect_as_usual()
     checked = load_config(config, overrides)
     with reporting(talk) as reporter:
+        if points is not None or jobs > 1:
+            from physgen.cli.sharing import work_in_shares
+
+            if not work_in_shares(checked, config, out, overrides, points, jobs, reporter):
+                return
         run(checked, out, until=until, force=force, reporter=reporter)
+    _print_result(out)
+
+
+def gather(out: Path, talk: Talk) -> None:
+    """Bring finished shares together, and finish the run."""
+    from physgen.workflow.shares import gather as gather_shares
+
+    _collect_as_usual()
+    with reporting(talk) as reporter:
+        run(gather_shares(out, reporter=reporter), out, reporter=reporter)
     _print_result(out)
 
 

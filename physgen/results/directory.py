@@ -17,7 +17,9 @@ from physgen.results.lock import LOCK_FILE
 from physgen.results.provenance import flattened
 from physgen.results.segments import DIRECTORY, segment_paths
 
-__all__ = ["check_not_foreign", "find_run", "make_segment_directory"]
+SHARES = "points"  # shares of a scan, each a run of its own
+
+__all__ = ["SHARES", "check_not_foreign", "find_run", "make_segment_directory"]
 
 
 def make_segment_directory(path: Path) -> None:
@@ -34,7 +36,7 @@ def check_not_foreign(path: Path, force: bool) -> None:
         raise StoreError(f"{path} is a file; a run needs a directory")
     if force or not path.exists() or is_run(path):
         return
-    own = {LOCK_FILE, DIRECTORY, RUN_FILE + ".tmp"}
+    own = {LOCK_FILE, DIRECTORY, RUN_FILE + ".tmp", SHARES}
     foreign = sorted(name for name in os.listdir(path) if name not in own)
     if foreign:
         raise StoreError(

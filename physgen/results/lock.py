@@ -59,7 +59,7 @@ class Lock:
         if owner and not _is_stale(owner):
             raise _held(directory, owner)
         warnings.warn(
-            f"{directory} is on a file system without file locks (Lustre: mount with -o flock); only "
+            f"{directory} is on a file system without file locks (Lustre: -o flock); only "
             "processes that see the file .lock are kept out",
             UserWarning,
             stacklevel=4,

@@ -5,6 +5,7 @@ from physgen.workflow.job import Job
 from physgen.workflow.lattice.config import Config
 from physgen.workflow.lattice.figures import FIGURES
 from physgen.workflow.lattice.inputs import check
+from physgen.workflow.lattice.points import Scan
 from physgen.workflow.lattice.stages import STAGES
 from physgen.workflow.lattice.summary import summarize
 
@@ -42,4 +43,6 @@ JOB = Job(
     summarize=summarize,
     figures=FIGURES,
     groups=GROUPS,
+    places=lambda config: Scan(config).n_places,
+    points=lambda config: Scan(config).groups(),
 )

@@ -58,14 +58,26 @@ class Scan(Axes):
         """Number of points, counted for every generator."""
         return len(self.extents) * len(self.values) * len(self.labels)
 
+    @property
+    def n_places(self) -> int:
+        """Number of places of the whole scan."""
+        return len(self.extents) * len(self.values)
+
     def places(self) -> Iterator[Place]:
-        """Yield the targets, small lattices first."""
+        """Yield the targets that this process works on, small lattices first."""
         for i, L in enumerate(self.extents):
             for j, value in enumerate(self.values):
+                if not self.config.takes(i * len(self.values) + j, self.n_places):
+                    continue
                 text = ", ".join(self.words(L, value))
                 path = tuple(self.place(L, value))
                 stream, make = tuple(self.stream(L, value)), partial(self.target, L, value)
                 yield Place((i, j), make, L, value, path, text, stream)
+
+    def groups(self) -> list[str]:
+        """Return the groups of all points, in the order in which stages work on them."""
+        kinds = (self.given, self.chains, self.annealed, self.learned)
+        return [p.group for points in kinds for place in self.places() for p in points(place)]
 
     def generators(self, place: Place) -> Iterator[Generator]:
         """Yield every generator at a place, in the order of the tables."""

@@ -1,0 +1,75 @@
+"""``--jobs n``: the shares of a scan as n processes on this machine, then one run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from physgen.core.errors import InputError, InterruptedRunError
+from physgen.workflow.interrupts import catch_signals
+from physgen.workflow.reporting import Reporter
+from physgen.workflow.shares import SHARES, Share
+
+__all__ = ["run_jobs"]
+
+_LOOK = 0.2  # seconds between two looks at the processes
+
+
+def run_jobs(command: Sequence[str], out: Path, n: int, reporter: Reporter) -> None:
+    """Run ``command --points i/n`` for every i at once, and wait for all.
+
+    A signal is passed on, and every share writes its checkpoint.  What shares say is in
+    ``OUT/points/<i>-of-<n>.log``.
+
+    Raises
+    ------
+    InterruptedRunError
+        If a signal came.
+    InputError
+        If a share failed, with its last line; the others are finished first.
+    """
+    (out / SHARES).mkdir(parents=True, exist_ok=True)
+    begun = time.monotonic()
+    with catch_signals() as stop:
+        jobs = [_started(command, out, Share(i, n)) for i in range(n)]
+        told = False
+        while (running := sum(job.poll() is None for job in jobs)):
+            if stop() and not told:
+                told = True
+                for job in jobs:
+                    if job.poll() is None:
+                        job.send_signal(stop.number)
+            reporter.update("jobs", f"{n - running} of {n} shares done, "
+                                    f"{time.monotonic() - begun:.0f} s")  # fmt: skip
+            time.sleep(_LOOK)
+        if stop():
+            raise InterruptedRunError(
+                f"stopped by {stop.signal}; the same command continues all {n} shares", stop.number
+            )
+    failed = [(i, job.returncode) for i, job in enumerate(jobs) if job.returncode]
+    if failed:
+        i, status = failed[0]
+        lines = _log(out, Share(i, n)).read_text(errors="replace").strip().split("\n")
+        raise InputError(f"share {i}/{n} ended with status {status}: {lines[-1]}")
+
+
+def _started(command: Sequence[str], out: Path, share: Share) -> subprocess.Popen[bytes]:
+    environment = dict(os.environ)
+    if share.i:
+        # Processes that compile into one cache at once may spoil it (cli.node_local_cache).
+        base = Path(tempfile.gettempdir()) / f"physgen-numba-{os.getuid()}"
+        environment.setdefault("NUMBA_CACHE_DIR", str(base / f"share-{share.i}"))
+    with _log(out, share).open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "physgen", *command, "--points", f"{share.i}/{share.n}"],
+            stdout=log, stderr=subprocess.STDOUT, env=environment, start_new_session=True,
+        )  # fmt: skip
+
+
+def _log(out: Path, share: Share) -> Path:
+    return out / SHARES / f"{share.name}.log"

@@ -1,0 +1,201 @@
+"""A scan in shares: each worked on by a process of its own, then gathered into one run.
+
+Share i of n takes the places (extent and coupling, with all generators) number i, i + n, ..., large
+lattices first.  It is a run of the same config in ``OUT/points/<i>-of-<n>``, with a lock, a log and
+checkpoints of its own.  Random streams are named by the place, so no number depends on the share:
+the gathered file holds, but for clocks, the bytes of a serial run.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from physgen.core.errors import InputError, StoreError
+from physgen.results.directory import SHARES
+from physgen.workflow.kinds import job_of
+from physgen.workflow.reporting import Reporter
+from physgen.workflow.run import run
+from physgen.workflow.sections import JobConfig
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["SHARES", "Share", "all_done", "gather", "run_share", "shared"]
+
+DONE = "share"  # the group that says that a share is finished
+_RECORDS = ("scan", "trained", "drawn")
+
+
+class Share(NamedTuple):
+    """Share number i of n, counted from 0."""
+
+    i: int
+    n: int
+
+    @classmethod
+    def parse(cls, text: str) -> Share:
+        """Return the share of a text such as "3/40".
+
+        Raises
+        ------
+        InputError
+            If it is none, or i is out of range.
+        """
+        match = re.fullmatch(r"(\d+)/(\d+)", text.strip())
+        if match is None:
+            raise InputError(f"--points must be i/n, such as 0/4, got {text!r}")
+        i, n = map(int, match.groups())
+        if not 0 <= i < n:
+            raise InputError(f"--points i/n must have i = 0..n-1, got {text!r}")
+        return cls(i, n)
+
+    def takes(self, number: int, count: int) -> bool:
+        """Whether place `number` of `count` belongs to this share."""
+        return (count - 1 - number) % self.n == self.i
+
+    @property
+    def name(self) -> str:
+        """The name of its directory."""
+        return f"{self.i}-of-{self.n}"
+
+
+def shared(config: JobConfig, share: Share) -> JobConfig:
+    """Return the config, which is the same run, with its places cut down to a share.
+
+    Raises
+    ------
+    InputError
+        If the run is no scan, or has fewer places than shares.
+    """
+    places = job_of(config).places
+    if places is None:
+        raise InputError(
+            "--points and --jobs share out the places of a scan, and this run has none; give each "
+            "of its seeds a run of its own"
+        )
+    if share.n > (count := places(config)):
+        raise InputError(
+            f"--points i/n must have at most as many shares as the scan has places, {count}, got "
+            f"n = {share.n}"
+        )
+    return config.cut_down(share.takes)
+
+
+def run_share(
+    config: JobConfig, out: Path, share: Share, *, reporter: Reporter | None = None
+) -> Path:
+    """Do the stages of a share that work place by place; return its directory."""
+    import xarray as xr
+
+    from physgen.results import RunStore
+
+    cut, place = shared(config, share), out / SHARES / share.name
+    stages = [stage.name for stage in job_of(config).stages_of(config)]
+    last = [name for name in stages if name in ("sample", "train", "draw")][-1]
+    _one_division(out, share)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if _is_done(place):
+        return place
+    run(cut, place, until=last, reporter=reporter)
+    with RunStore.resume(place) as store:
+        store.commit({DONE: xr.Dataset(attrs={"i": share.i, "n": share.n})})
+    return place
+
+
+def _one_division(out: Path, share: Share) -> None:
+    """Refuse a scan that has been begun in another number of shares."""
+    for other in (out / SHARES).glob("*-of-*"):
+        if not other.name.endswith(f"-of-{share.n}"):
+            raise InputError(
+                f"{out} holds share {other.name}, and this one is of {share.n}; finish those, or "
+                f"remove {out / SHARES}"
+            )
+
+
+def _is_done(place: Path) -> bool:
+    from physgen.results import open_run
+    from physgen.results.layers import is_run
+
+    return is_run(place) and DONE in open_run(place, groups=(DONE,))
+
+
+def all_done(out: Path, n: int) -> bool:
+    """Whether every one of n shares is finished."""
+    return all(_is_done(out / SHARES / Share(i, n).name) for i in range(n))
+
+
+def gather(out: Path, *, reporter: Reporter | None = None) -> JobConfig:
+    """Bring the groups of all shares into the run of `out`, which `run` then finishes.
+
+    Returns
+    -------
+    JobConfig
+        The config of all shares.
+
+    Raises
+    ------
+    InputError
+        If shares are missing or not finished; nothing is then changed.
+    StoreError
+        If shares are of different configs, or another process is at work in `out`.
+    """
+    from physgen.results import RunStore, open_run
+    from physgen.workflow.loading import config_of_run
+
+    places = sorted((out / SHARES).glob("*-of-*"))
+    if not places:
+        raise InputError(f"{out} must hold shares ({SHARES}/0-of-4, ...), got none")
+    n = int(places[0].name.rpartition("-")[2])
+    missing = [i for i in range(n) if not _is_done(out / SHARES / Share(i, n).name)]
+    if missing:
+        listed = ", ".join(f"{i}/{n}" for i in missing)
+        raise InputError(
+            f"all {n} shares of {out} must be finished, and these are not: {listed}; run them with "
+            "--points"
+        )
+    places = [out / SHARES / Share(i, n).name for i in range(n)]
+    first = open_run(places[0], groups=()).attrs
+    for place in places[1:]:
+        if open_run(place, groups=()).attrs["config_hash"] != first["config_hash"]:
+            raise StoreError(f"{place} is of another config than {places[0]}; run it again")
+    config = config_of_run(first)
+    with RunStore.open(out, config.canonical(), provenance=dict(first)) as store:
+        records: dict[str, list[xr.Dataset]] = {name: [] for name in _RECORDS}
+        for number, place in enumerate(places):
+            if reporter is not None:
+                reporter.update("gather", f"{number} of {n} shares")
+            _bring(store, place, records)
+        serial = job_of(config).points
+        assert serial is not None  # or there would be no shares
+        order = {group: k for k, group in enumerate(serial(config))}
+        store.commit({name: _joined(parts, order) for name, parts in records.items() if parts})
+    return config
+
+
+def _bring(store: Any, place: Path, records: dict[str, list[xr.Dataset]]) -> None:
+    """Commit the groups of one share, and keep its records."""
+    from physgen.results import RunStore
+
+    with RunStore.resume(place) as share:
+        store.cite(*json.loads(share.attrs["citations"]))
+        for group in share.groups():
+            name = group.strip("/")
+            if name in _RECORDS:
+                records[name].append(share.read(group))
+            elif name != DONE and not store.has(group):
+                store.commit({group: share.read(group)})
+
+
+def _joined(parts: list[xr.Dataset], order: Mapping[str, int]) -> xr.Dataset:
+    """Return records of all shares as the serial run has them."""
+    import xarray as xr
+
+    whole = xr.concat(parts, "point", combine_attrs="override", data_vars="all", coords="minimal",
+                      compat="override")  # fmt: skip
+    return whole.isel(point=np.argsort([order[str(g)] for g in whole["group"].values]))

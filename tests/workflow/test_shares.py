@@ -1,0 +1,123 @@
+"""A scan in shares is the serial run, bit for bit; what is missing or does not fit is refused."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import tomli_w
+
+from physgen.cli import main
+from physgen.core.errors import InputError, StoreError
+from physgen.results import open_run
+from physgen.workflow.loading import config_from_dict
+from physgen.workflow.run import run
+from physgen.workflow.shares import Share, all_done, gather, run_share
+
+TABLE = {
+    "seed": 4,
+    "target": {"name": "ising-2d", "L": [3, 4], "beta": [0.3, 0.4]},
+    "sampler": {"name": "swendsen-wang", "n_chains": 64, "n_draws": 8},
+    "model": {"family": "coloured-net", "hidden": 4},
+    "train": {"n_epochs": 1, "draws_per_epoch": 128, "batch_size": 64, "n_validation": 64},
+    "importance": {"n_draws": 256},
+    "smc": {"n_particles": 8, "n_islands": 8},
+}  # fmt: skip
+CLOCKS = ("cpu_seconds",)
+ATTRS = ("created", "cpu_seconds", "wall_seconds", "last_segment")  # the last: how often was saved
+
+
+@pytest.fixture(scope="module")
+def config():
+    return config_from_dict(TABLE)
+
+
+@pytest.fixture(scope="module")
+def serial(config, tmp_path_factory):
+    return run(config, tmp_path_factory.mktemp("serial") / "run", until="validate")
+
+
+def assert_same(a, b):
+    """Equal but for clocks: every variable of every group, byte for byte."""
+    a, b = open_run(a), open_run(b)
+    assert a.groups == b.groups
+    for group in a.groups:
+        ours, theirs = (tree[group].to_dataset(inherit=False) for tree in (a, b))
+        for ds in (ours, theirs):
+            ds.attrs = {k: v for k, v in ds.attrs.items() if k not in ATTRS}
+        clocks = [name for name in CLOCKS if name in ours]
+        assert ours.drop_vars(clocks).identical(theirs.drop_vars(clocks)), group
+
+
+def test_shares_deal_out_all_places_once():
+    for count in (1, 4, 7):
+        for n in range(1, count + 1):
+            taken = [k for i in range(n) for k in range(count) if Share(i, n).takes(k, count)]
+            assert sorted(taken) == list(range(count))
+    assert Share(0, 3).takes(6, 7)  # the largest lattice goes first
+
+
+@pytest.mark.slow
+def test_three_shares_are_the_serial_run(config, serial, tmp_path):
+    out = tmp_path / "run"
+    for i in (2, 0):
+        run_share(config, out, Share(i, 3))
+    assert not all_done(out, 3)
+    with pytest.raises(InputError, match="these are not: 1/3; run them with --points"):
+        gather(out)
+    assert not (out / "run.h5").exists()
+    run_share(config, out, Share(1, 3))
+    run(gather(out), out, until="validate")
+    assert_same(out, serial)
+
+
+def test_shares_that_do_not_fit_are_refused(config, tmp_path):
+    out = tmp_path / "run"
+    with pytest.raises(InputError, match="must be i/n, such as 0/4"):
+        Share.parse("three")
+    with pytest.raises(InputError, match="i = 0..n-1"):
+        Share.parse("3/3")
+    with pytest.raises(InputError, match="at most as many shares as the scan has places, 4"):
+        run_share(config, out, Share(0, 5))
+    with pytest.raises(InputError, match="must hold shares"):
+        gather(out)
+    (out / "points" / "0-of-2").mkdir(parents=True)
+    with pytest.raises(InputError, match="holds share 0-of-2, and this one is of 3"):
+        run_share(config, out, Share(0, 3))
+    other = config_from_dict({"seed": 1, "system": {"name": "tfim-1d", "L": 4}})
+    with pytest.raises(InputError, match="this run has none"):
+        run_share(other, out, Share(0, 2))
+
+
+@pytest.mark.slow
+def test_shares_of_another_config_are_not_mixed(config, tmp_path):
+    out, quick = tmp_path / "run", {k: TABLE[k] for k in ("seed", "target", "sampler")}
+    run_share(config_from_dict(quick), out, Share(0, 2))
+    run_share(config_from_dict(quick | {"seed": 5}), out, Share(1, 2))
+    with pytest.raises(StoreError, match="of another config"):
+        gather(out)
+
+
+@pytest.mark.slow
+def test_jobs_are_the_serial_run_and_stop_together(config, serial, tmp_path, capfd):
+    path, out = tmp_path / "config.toml", tmp_path / "run"
+    path.write_text(tomli_w.dumps(TABLE))
+    command = ["run", str(path), "--out", str(out), "--jobs", "2", "--quiet"]
+    process = subprocess.Popen([sys.executable, "-m", "physgen", *command], stderr=subprocess.PIPE,
+                               text=True, start_new_session=True)  # fmt: skip
+    begun = time.monotonic()
+    while not list((out / "points").glob("*/run.h5")) and time.monotonic() - begun < 120:
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGTERM)
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 143, error
+    assert "the same command continues all 2 shares" in error
+    assert not (out / "run.h5").exists()
+    assert main(command) == 0
+    assert open_run(out).attrs["complete"] == 1
+    serial_groups, ours = open_run(serial), open_run(out)
+    for name in ("estimates", "agreement"):
+        assert ours[name].to_dataset().identical(serial_groups[name].to_dataset())
+    assert "0-of-2.log" in {each.name for each in (out / "points").iterdir()}
