@@ -85,7 +85,7 @@ def test_replicas_along_the_training_give_round_trips_and_log_z(whole):
     draws = tree[f"{GROUP}/draws"]
     assert draws.attrs["sampler"].startswith("TrajectoryTempering(BlockGibbs")
     assert int(draws["round_trips"].sum()) > 0
-    (energies,) = (t for t in summarize(tree, config_of(whole)).tables if t.title == "Energies")
+    (energies,) = (t for t in summarize(tree, config_of(whole)).tables if t.heading == "Energies")
     heads = [column.head.replace("\n", " ") for column in energies.columns]
     assert {"chains of training", "log Z along training", "round trips"} <= set(heads)
 
@@ -210,7 +210,7 @@ def test_a_run_without_stages_is_the_run_that_it_was():
         ({"then": PCD | {"budget": "9s"}}, "[train] takes budget or n_epochs, got both"),
         ({"then": PCD | {"steps": 9}}, "[model.train.then] steps is not a known key"),
         ({"then": "more"}, "[model.train] then must be a table, or a list of them, got 'more'"),
-        ({"then": [3]}, "[model.train.then] must be a"),
+        ({"then": [3]}, "[model.train] then must be a table, got 3; write it as then = { ... }"),
         ({"trajectory": 1}, "[model.train] trajectory must be true or false, got 1"),
         ({"trajectory": False}, "[[model]] chains 'trajectory-tempering' exchange replicas"),
     ],
