@@ -201,7 +201,8 @@ def test_a_run_without_stages_is_the_run_that_it_was():
 @pytest.mark.parametrize(
     ("train", "says"),
     [
-        ({"k": 0}, "[model.train] k must be a positive integer, got 0"),
+        ({"k": 0}, "[model.train] k must be an integer from 1 to 1,000,000, got 0"),
+        ({"k": 10**30}, "[model.train] k must be an integer from 1 to 1,000,000, got 1000"),
         ({"n_chains": 1}, "[model.train] n_chains must be an integer >= 2, got 1"),
         ({"rounds": 2}, "[train] rounds is of objective 'moment-matching', got 'contrastive-d"),
         ({"objective": "pseudo-likelihood"}, "[train] k is of objective 'contrastive-divergence'"),
@@ -239,6 +240,20 @@ def test_settings_of_replicas_are_checked(chains, says):
     with pytest.raises(InputError) as error:
         config_from_dict(table(ISING, model | {"chains": model["chains"] | chains}))
     assert str(error.value).startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("goal", "says"),
+    [
+        ("moment-matching", r"rbm, .*: moment matching needs .*, got 'rbm'; take"),
+        ("score-matching", r"\[train\] rbm, .*, score-matching: "),
+    ],
+)
+def test_a_later_stage_is_refused_before_anything_is_drawn(goal, says, tmp_path):
+    config = config_from_dict(table(ISING, machine(then={"objective": goal})))
+    with pytest.raises(InputError, match=says):
+        run(config, tmp_path / "a")
+    assert not (tmp_path / "a" / "run.h5").exists()
 
 
 def test_a_correction_needs_an_action(tmp_path):
