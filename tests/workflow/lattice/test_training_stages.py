@@ -116,6 +116,7 @@ def killed(config, out, enough):
     assert os.WIFSIGNALED(status)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", STAGES, ids=["first", "second"])
 def test_kill_9_in_either_stage_changes_no_bit(config, whole, stage, tmp_path):
     """Persistent chains, optimizer, snapshots and all: contrastive divergence in both stages."""
@@ -138,6 +139,7 @@ def test_kill_9_in_either_stage_changes_no_bit(config, whole, stage, tmp_path):
         xr.testing.assert_identical(one, two)
 
 
+@pytest.mark.slow
 def test_moments_are_matched_after_score_matching(tmp_path):
     stage = {"objective": "moment-matching", "rounds": 1, "n_chains": 64}
     train = {"n_epochs": 1, "then": [stage]}
@@ -154,9 +156,10 @@ def test_moments_are_matched_after_score_matching(tmp_path):
     assert moved == {"soft_couplings"}  # Newton's step knows no other weight
 
 
+@pytest.mark.slow
 def test_a_known_action_is_corrected(tmp_path):
     """A correction that learns nothing leaves the action; it is stored without it."""
-    train = {"n_epochs": 1, "learning_rate": 1e-9}
+    train = {"n_epochs": 1, "learning_rate": 1e-9, "batch_size": 256}
     chains = {"n_chains": 16, "n_draws": 10, "warmup": 20}
     model = {"family": "residual-energy", "channels": 2, "hidden": 3, "train": train}
     config = config_from_dict(table(PHI4, model | {"chains": chains}))
