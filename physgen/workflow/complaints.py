@@ -32,6 +32,8 @@ def one_line(error: ValidationError, root: type[BaseModel]) -> str:
         return f"{where} must be given{rule_of(fields, str(key), ' as ')}; add it to the config"
     if first["type"] in ("model_type", "dict_type", "model_attributes_type"):
         got = shown(value, 200)
+        if section:  # a table inside another
+            return f"{where} must be a table, got {got}; write it as {key} = {{ ... }}"
         return f"[{key}] must be a section of the config, got {got}; write it as [{key}]"
     return f"{where} must be{rule_of(fields, str(key))}, got {shown(value, 200)}"
 

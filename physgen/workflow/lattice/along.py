@@ -10,6 +10,7 @@ was trained with.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,8 +72,9 @@ def measured(
             rng=stream.at(int(i)),
         )  # fmt: skip
         names = ("mixing_time", "tau_int", "tau_int_magnetization", "tau_is_lower_bound")
-        mixed, *tau, short = (float(ds[name]) for name in names)
-        rows.append((label, mixed, max(tau), max(mixed, *tau), short))
+        mixed, *times, short = (float(ds[name]) for name in names)
+        tau = max((t for t in times if not math.isnan(t)), default=math.nan)
+        rows.append((label, mixed, tau, mixed if math.isnan(tau) else max(mixed, tau), short))
         said = ds.attrs["warnings"]  # of the last one, which is the model
     columns = np.array(rows, dtype=np.float64).T
     unit = {"units": "steps"}
@@ -87,6 +89,8 @@ def measured(
 
 def closes(found: xr.Dataset, along: xr.Dataset) -> tuple[float, str]:
     """Return log Z along the training less that of the model, in errors; and a warning."""
+    if "log_z" not in along:  # refused
+        return np.nan, ""
     value, error = (float(along[name][-1]) for name in ("log_z", "log_z_error"))
     both = float(np.hypot(error, float(found["log_z_error"])))
     off = (value - float(found["log_z"])) / both if both > 0 else np.nan

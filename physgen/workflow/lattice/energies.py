@@ -66,17 +66,27 @@ def _is_drawn(context: Context, point: Learned) -> bool:
 
 
 def _followed(context: Context, point: Learned, model: Any, source: Chains | None) -> Any:
-    """Return the ladder of chains that temper along the training, after it was measured."""
-    group = f"{point.group}/{ALONG}"
+    """Return the ladder of chains that temper along the training, after it was measured.
+
+    Chains of the model alone do without one: a snapshot that cannot be followed is no fault of it.
+    """
+    group, tempered = f"{point.group}/{ALONG}", point.section.chains.name == TEMPERING
     known = context.store.has(group)
-    if not point.section.train.trajectory or (known and point.section.chains.name != TEMPERING):
+    if not point.section.train.trajectory or (known and not tempered):
         return None
     context.reporter.update("draw", f"{point.text}: along the training")
-    ladder = context.abandoning(lambda: followed(context, point, model))
-    if not known:
-        found = context.abandoning(lambda: measured(context, point, model, ladder, source))
-        context.store.cite("Bereux2024")
-        context.store.commit({group: found})
+    ladder = None
+    try:
+        ladder = context.abandoning(lambda: followed(context, point, model))
+        if not known:
+            found = context.abandoning(lambda: measured(context, point, model, ladder, source))
+            context.store.cite("Bereux2024")
+            context.store.commit({group: found})
+    except InputError as error:
+        if tempered:
+            raise
+        nothing = _refused(f"what happened along the training is refused: {error}")
+        context.store.commit({group: labelled(nothing, "approximate", "the model")})
     return ladder
 
 

@@ -97,7 +97,7 @@ def _known(tree: xr.DataTree, point: Learned) -> dict[str, str]:
             tau = max(tau, float(along["needed"][-1]))
         found["memory"] = f"{tau:.3g} / {k}"
         found["training"] = "out of equilibrium" if tau > k else "in equilibrium"
-    if along is not None:
+    if along is not None and "log_z" in along:
         value, error = (float(along[name][-1]) for name in ("log_z", "log_z_error"))
         found["along"] = format_estimate(value, error)
     if draws is not None and "round_trips" in draws:

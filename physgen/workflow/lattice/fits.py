@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from physgen.core.energies import SoftDirections
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
 from physgen.targets.configurations import Configurations
@@ -20,6 +21,8 @@ from physgen.workflow.lattice.generators import Learned
 from physgen.workflow.lattice.train_section import REFINES, FitSection
 
 __all__ = ["Stage", "is_begun", "stages_of"]
+
+TRIED = 64  # configurations on which an objective is tried
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,19 @@ class Stage:
             return energy_objective(self.goal, source, **options)
         except InputError as error:
             raise InputError(f"[train] {self.text}: {error}") from None
+
+    def check(self, model: Any) -> None:
+        """Raise InputError if the objective does not suit the model, before anything is drawn."""
+        if self.goal == "moment-matching" and not isinstance(model, SoftDirections):
+            raise InputError(
+                f"[train] {self.text}: moment matching needs an energy with soft terms, got "
+                f"{self.point.family!r}; take 'convolutional-energy', or objective = "
+                "'contrastive-divergence'"
+            )
+        if self.goal and not isinstance(self.point.target, Configurations):
+            x = model.hot(Stream(0), TRIED)  # of the kind that is learned from
+            kind = model.support.kind
+            self.objective(Configurations(x, support=kind, boundary=model.boundary), Stream(0))
 
     def settings(self) -> Any:
         """Return the settings of the fit: what is given, then the recipe of the family."""

@@ -44,8 +44,10 @@ def check(config: Config) -> None:
             model = each.model(Stream(config.seed))
             if each.section.is_energy:
                 each.chains(model).bind()
-            if config.data is not None or not each.section.needs_configurations:
-                for stage in stages_of(each):
+            known = config.data is not None or not each.section.needs_configurations
+            for stage in stages_of(each):
+                stage.check(model)
+                if known:
                     stage.objective(None, Stream(config.seed))
         for _ in scan.annealed(place):
             check_path(place.target)

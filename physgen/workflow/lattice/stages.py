@@ -105,6 +105,7 @@ def _train(context: Context) -> str:
 
 def _draw(context: Context) -> str:
     from physgen.workflow.lattice import drawing, energies
+    from physgen.workflow.lattice.along import ALONG
 
     store, scan = context.store, Scan(context.config)
     points = [point for place in scan.places() for point in scan.learned(place)]
@@ -120,7 +121,10 @@ def _draw(context: Context) -> str:
         log_z = next((evaluation.log_z(context, a) for a in scan.annealed(point.place)), None)
         drawing.draw(context, point, _first(scan, point.place), log_z)
 
-    seconds = _each(context, points, is_done, draw, lambda p: store.has(f"{p.group}/draws"))
+    def is_begun(point: Any) -> bool:
+        return any(store.has(f"{point.group}/{name}") for name in (ALONG, "draws"))
+
+    seconds = _each(context, points, is_done, draw, is_begun)
     _close(context, "drawn", points, seconds, "draws of the models")
     return f"{_counted(points, 'model')}: {evaluation.drawn(context, points)}"
 

@@ -42,6 +42,7 @@ _LEARN_FROM_DATA = ("forward-kl", "mixed-kl", *REGRESSIONS)
 ENERGY_GOALS = tuple(ENERGY_OBJECTIVES)
 GOALS = ("auto", *DIVERGENCES, *ENERGY_GOALS)
 OPTIONS = tuple(dict.fromkeys(key for keys in ENERGY_OPTIONS.values() for key in keys))
+MOST = 1_000_000  # steps of a chain in an update
 REFINES = 0.01  # share of the rate of a family's recipe at which a later stage begins
 
 
@@ -52,7 +53,7 @@ class FitSection(Section):
     n_epochs: Count | None = None
     batch_size: Count | None = None
     learning_rate: Positive | None = None
-    k: Count | None = None
+    k: Annotated[int, rule(f"an integer from 1 to {MOST:,}", ge=1, le=MOST)] | None = None
     n_chains: Draws | None = None
     rounds: Count | None = None
 

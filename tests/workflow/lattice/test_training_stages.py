@@ -85,7 +85,7 @@ def test_replicas_along_the_training_give_round_trips_and_log_z(whole):
     draws = tree[f"{GROUP}/draws"]
     assert draws.attrs["sampler"].startswith("TrajectoryTempering(BlockGibbs")
     assert int(draws["round_trips"].sum()) > 0
-    (energies,) = (t for t in summarize(tree, config_of(whole)).tables if t.title == "Energies")
+    (energies,) = (t for t in summarize(tree, config_of(whole)).tables if t.heading == "Energies")
     heads = [column.head.replace("\n", " ") for column in energies.columns]
     assert {"chains of training", "log Z along training", "round trips"} <= set(heads)
 
@@ -116,6 +116,7 @@ def killed(config, out, enough):
     assert os.WIFSIGNALED(status)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", STAGES, ids=["first", "second"])
 def test_kill_9_in_either_stage_changes_no_bit(config, whole, stage, tmp_path):
     """Persistent chains, optimizer, snapshots and all: contrastive divergence in both stages."""
@@ -138,6 +139,7 @@ def test_kill_9_in_either_stage_changes_no_bit(config, whole, stage, tmp_path):
         xr.testing.assert_identical(one, two)
 
 
+@pytest.mark.slow
 def test_moments_are_matched_after_score_matching(tmp_path):
     stage = {"objective": "moment-matching", "rounds": 1, "n_chains": 64}
     train = {"n_epochs": 1, "then": [stage]}
@@ -154,9 +156,10 @@ def test_moments_are_matched_after_score_matching(tmp_path):
     assert moved == {"soft_couplings"}  # Newton's step knows no other weight
 
 
+@pytest.mark.slow
 def test_a_known_action_is_corrected(tmp_path):
     """A correction that learns nothing leaves the action; it is stored without it."""
-    train = {"n_epochs": 1, "learning_rate": 1e-9}
+    train = {"n_epochs": 1, "learning_rate": 1e-9, "batch_size": 256}
     chains = {"n_chains": 16, "n_draws": 10, "warmup": 20}
     model = {"family": "residual-energy", "channels": 2, "hidden": 3, "train": train}
     config = config_from_dict(table(PHI4, model | {"chains": chains}))
@@ -201,7 +204,8 @@ def test_a_run_without_stages_is_the_run_that_it_was():
 @pytest.mark.parametrize(
     ("train", "says"),
     [
-        ({"k": 0}, "[model.train] k must be a positive integer, got 0"),
+        ({"k": 0}, "[model.train] k must be an integer from 1 to 1,000,000, got 0"),
+        ({"k": 10**30}, "[model.train] k must be an integer from 1 to 1,000,000, got 1000"),
         ({"n_chains": 1}, "[model.train] n_chains must be an integer >= 2, got 1"),
         ({"rounds": 2}, "[train] rounds is of objective 'moment-matching', got 'contrastive-d"),
         ({"objective": "pseudo-likelihood"}, "[train] k is of objective 'contrastive-divergence'"),
@@ -210,7 +214,7 @@ def test_a_run_without_stages_is_the_run_that_it_was():
         ({"then": PCD | {"budget": "9s"}}, "[train] takes budget or n_epochs, got both"),
         ({"then": PCD | {"steps": 9}}, "[model.train.then] steps is not a known key"),
         ({"then": "more"}, "[model.train] then must be a table, or a list of them, got 'more'"),
-        ({"then": [3]}, "[model.train.then] must be a"),
+        ({"then": [3]}, "[model.train] then must be a table, got 3; write it as then = { ... }"),
         ({"trajectory": 1}, "[model.train] trajectory must be true or false, got 1"),
         ({"trajectory": False}, "[[model]] chains 'trajectory-tempering' exchange replicas"),
     ],
@@ -239,6 +243,20 @@ def test_settings_of_replicas_are_checked(chains, says):
     with pytest.raises(InputError) as error:
         config_from_dict(table(ISING, model | {"chains": model["chains"] | chains}))
     assert str(error.value).startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("goal", "says"),
+    [
+        ("moment-matching", r"rbm, .*: moment matching needs .*, got 'rbm'; take"),
+        ("score-matching", r"\[train\] rbm, .*, score-matching: "),
+    ],
+)
+def test_a_later_stage_is_refused_before_anything_is_drawn(goal, says, tmp_path):
+    config = config_from_dict(table(ISING, machine(then={"objective": goal})))
+    with pytest.raises(InputError, match=says):
+        run(config, tmp_path / "a")
+    assert not (tmp_path / "a" / "run.h5").exists()
 
 
 def test_a_correction_needs_an_action(tmp_path):
