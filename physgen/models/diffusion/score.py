@@ -174,6 +174,18 @@ class ScoreModel(LatticeModel):
         """Name and numbers of the process."""
         return self._process.spec
 
+    @property
+    def schedule(self) -> Process:
+        """The process itself."""
+        return self._process
+
+    @property
+    def first_time(self) -> float:
+        """Time at which the noise covers the slowest mode, or the last one of the process."""
+        size, c = self.units
+        covered = self._process.time_of(REACH * size * float(c.max().sqrt()))
+        return min(float(covered), self._process.end)
+
     def get_extra_state(self) -> torch.Tensor:
         """Return (t, alpha, sigma) at 33 times: stored models carry them with the weights."""
         return torch.tensor(schedule_of(self._process))
@@ -316,10 +328,7 @@ class ScoreModel(LatticeModel):
         """
         check_positive_int("n", n)
         generator = as_stream(rng).torch(self.device)
-        size, c = self.units
-        start = min(
-            float(self._process.time_of(REACH * size * float(c.max().sqrt()))), self._process.end
-        )
+        size, start = self.units[0], self.first_time
         law = torch.as_tensor(self._process.variance(start, to_numpy(self.spectrum.double())))
         y, _ = normal(n, (self.geometry.n,), generator, self.dtype)
         x = (y * law.sqrt().to(y)) @ self.modes.t() + float(
