@@ -111,10 +111,7 @@ class Paths:
 
     def score(self, x: torch.Tensor, t: float) -> torch.Tensor:
         """Return the score in modes, (B, n), of modes x."""
-        field = (x.to(self.model.dtype) @ self.model.modes.t()).reshape(
-            len(x), *self.model.event_shape
-        )
-        return self.model.score(field, t).flatten(1) @ self.model.modes
+        return self.model.mode_score(x, t)
 
     def field(self, x: torch.Tensor) -> torch.Tensor:
         """Return configurations (B, *event_shape) float64 of modes."""

@@ -44,6 +44,7 @@ from physgen.models.diffusion.network import Kernels, Remainder, applied
 from physgen.models.diffusion.process import Process, schedule_of
 from physgen.models.diffusion.processes import process_of
 from physgen.models.diffusion.samplers import LEAST, diffused, times
+from physgen.models.diffusion.starts import started
 from physgen.models.diffusion.spectrum import check_covered, check_schedule, measured
 from physgen.models.geometry import Geometry, LatticeModel
 from physgen.models.runge_kutta import NODES, State, step
@@ -292,17 +293,21 @@ class ScoreModel(LatticeModel):
 
     def score(self, x: torch.Tensor, t: float) -> torch.Tensor:
         """Return the score of the noised field x_t (B, *event_shape), 0 <= t <= T."""
+        found = self.mode_score(x.flatten(1) @ self.modes, t)
+        return (found @ self.modes.t()).reshape(x.shape)
+
+    def mode_score(self, y: torch.Tensor, t: float) -> torch.Tensor:
+        """Return the score in plane waves, (B, n), of a noised field given in them."""
         size, c = self.units
         alpha, lam2 = float(self._process.alpha(t)), (float(self._process.ratio(t)) / size) ** 2
-        z = (x.flatten(1) / alpha - self.centre) @ self.modes / size
+        z = (y.to(self.dtype) / alpha - self.centre * self.modes.sum(0)) / size
         D = c + lam2
         low, high = self.range
         tau = min(0.5 * math.log(lam2 + DELTA**2), high)
-        weights = self.weights(torch.tensor([max(tau, low)], dtype=self.dtype, device=x.device))
+        weights = self.weights(torch.tensor([max(tau, low)], dtype=self.dtype, device=y.device))
         gamma = (c / D)[None].to(self.dtype)
         (at,) = self.network.kernels(weights, gamma, gamma)
-        s = -(z / D + applied(z, at)[0]) @ self.modes.t() / (size * alpha)
-        return s.reshape(x.shape)
+        return -(z / D + applied(z, at)[0]) / (size * alpha)
 
     @torch.no_grad()
     def diffuse(
@@ -312,6 +317,9 @@ class ScoreModel(LatticeModel):
         method: str = "ancestral",
         n_steps: int = 100,
         spacing: str = "geometric",
+        *,
+        start: float | None = None,
+        configurations: Any = None,
     ) -> torch.Tensor:
         """Return n draws by a sampler of the process: approximate, without a density.
 
@@ -325,15 +333,13 @@ class ScoreModel(LatticeModel):
             See :mod:`physgen.models.diffusion.samplers`.
         n_steps : int
         spacing : {"geometric", "uniform", "rho"}
+        start, configurations
+            Another time to begin at, and clean fields to noise to it
+            (:mod:`physgen.models.diffusion.starts`).
         """
         check_positive_int("n", n)
-        generator = as_stream(rng).torch(self.device)
-        size, start = self.units[0], self.first_time
-        law = torch.as_tensor(self._process.variance(start, to_numpy(self.spectrum.double())))
-        y, _ = normal(n, (self.geometry.n,), generator, self.dtype)
-        x = (y * law.sqrt().to(y)) @ self.modes.t() + float(
-            self._process.alpha(start)
-        ) * self.centre
-        grid = times(self._process, n_steps, spacing, start=start, least=LEAST * size)
-        x = diffused(self._process, self.score, x, grid, method, generator)
-        return x.reshape(n, *self.event_shape)
+        stream = as_stream(rng)
+        x, first = started(self, n, stream, start, configurations)
+        grid = times(self._process, n_steps, spacing, start=first, least=LEAST * self.units[0])
+        generator = stream.child("steps").torch(self.device)
+        return diffused(self._process, self.score, x, grid, method, generator)
