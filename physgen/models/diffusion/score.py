@@ -21,6 +21,7 @@ from y ~ N(0, 1) at :math:`\lambda = 5 \max \sqrt{C_k}` to :math:`x_k = \sqrt{C_
 depends on the clock of the process, a Gaussian field needs no network, and the divergence is in
 closed form.  The model **is** the density of this flow: its weights are exact up to the error of
 the steps, which `importance` measures by doubling them.
+``as_density(tolerance=...)`` chooses the steps by the error of field and log q.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ from physgen.models.diffusion.processes import process_of
 from physgen.models.diffusion.samplers import LEAST, diffused, times
 from physgen.models.diffusion.starts import started
 from physgen.models.diffusion.spectrum import check_covered, check_schedule, measured
+from physgen.models.embedded_runge_kutta import solve
 from physgen.models.geometry import Geometry, LatticeModel
 from physgen.models.runge_kutta import NODES, State, step
 from physgen.targets.even import EvenTarget
@@ -110,6 +112,7 @@ class ScoreModel(LatticeModel):
         filters = Filters(geometry.lattice, bool(halved), bool(point_group))
         super().__init__(geometry, REALS)
         self._filters = filters
+        self.tolerance: float | None = None  # of steps of any length, see as_density
         self.channels = check_positive_int("channels", channels, 2)
         self.times = check_positive_int("times", times, 2)
         self.n_steps = check_positive_int("n_steps", n_steps, 2)
@@ -201,20 +204,26 @@ class ScoreModel(LatticeModel):
         """
         check_schedule(self._process, to_numpy(state))
 
-    def as_density(self, n_steps: int, divergence: str = "exact") -> ScoreModel:
-        """Return the same model with another number of steps.
+    def as_density(
+        self, n_steps: int | None = None, divergence: str = "exact", tolerance: float | None = None
+    ) -> ScoreModel:
+        """Return the same model with another number of steps, or with steps of any length.
 
         Parameters
         ----------
-        n_steps : int
+        n_steps : int, optional
             >= 2: with one step nothing would show its error.
         divergence : {"exact"}
             "hutchinson", a random estimate, is refused.
+        tolerance : float, optional
+            Instead of a number of steps: the largest error of log q that one step makes, in nats
+            (:mod:`physgen.models.embedded_runge_kutta`).
 
         Raises
         ------
         InputError
-            If the number is too small, or the divergence would be random.
+            If a number is out of range, both or neither are given, or the divergence would be
+            random.
         """
         if divergence == "hutchinson":
             raise InputError(
@@ -223,12 +232,20 @@ class ScoreModel(LatticeModel):
                 "has the divergence in closed form"
             )
         check_choice("divergence", divergence, ("exact",))
+        if (n_steps is None) == (tolerance is None):
+            raise InputError(
+                f"a density takes n_steps or a tolerance, got {n_steps} and {tolerance}; give one"
+            )
         new = copy.copy(self)
-        new.n_steps = check_positive_int("n_steps", n_steps, 2)
+        if tolerance is None:
+            new.n_steps = check_positive_int("n_steps", n_steps, 2)
+        new.tolerance = None if tolerance is None else check_positive("tolerance", tolerance)
         return new
 
     def refined(self) -> ScoreModel:
-        """Return the same model with twice the steps: draws differ by their error."""
+        """Return the model with twice the steps, or a tenth of the tolerance: draws differ."""
+        if self.tolerance is not None:
+            return self.as_density(tolerance=0.1 * self.tolerance)
         return self.as_density(2 * self.n_steps)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -251,6 +268,13 @@ class ScoreModel(LatticeModel):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return (y, log q) at the other end of tau; from noise to data for steps < 0."""
         first, last = self.range if steps > 0 else self.range[::-1]
+        if self.tolerance is not None:
+
+            def moved(at_y: torch.Tensor, at: Kernels) -> tuple[torch.Tensor, torch.Tensor]:
+                dy, divergence = applied(at_y, at)
+                return dy, -divergence
+
+            return solve(moved, self._kernels, y, log_q, (first, last), self.tolerance)[:2]
         h = (last - first) / abs(steps)
         state: State = (y, log_q, None)
         for k in range(abs(steps)):
