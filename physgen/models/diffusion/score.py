@@ -169,9 +169,24 @@ class ScoreModel(LatticeModel):
             If a mode does not vary, or the process ends before its noise covers the slowest one.
         """
         spectrum, centre = measured(x, self._filters, odd=self.odd)
+        self.assign_spectrum(spectrum)
+        self.centre.fill_(centre)
+
+    @torch.no_grad()
+    def assign_spectrum(self, spectrum: Any) -> None:
+        """Set the variances of all modes, (n,).
+
+        Raises
+        ------
+        InputError
+            If the process ends before its noise covers the slowest mode.
+        """
         check_covered(self._process, REACH * math.sqrt(spectrum.max()), REACH)
         self.spectrum.copy_(torch.as_tensor(spectrum))
-        self.centre.fill_(centre)
+
+    def symmetric(self, spectrum: Any) -> Any:
+        """Return a spectrum (n,) averaged over modes that the symmetries relate."""
+        return self._filters.symmetric(spectrum)
 
     @property
     def process(self) -> Any:
