@@ -6,6 +6,7 @@ from .denoising_diffusion import DenoisingDiffusion as DenoisingDiffusion
 from .energy_discrepancy import EnergyDiscrepancy as EnergyDiscrepancy
 from .family_kl import FamilyKL as FamilyKL
 from .fitting import fit as fit
+from .distillation import Distillation as Distillation
 from .flow_matching import FlowMatching as FlowMatching
 from .forward_kl import ForwardKL as ForwardKL
 from .forward_kl import MixedKL as MixedKL
@@ -14,6 +15,7 @@ from .linear_fit import LinearFit as LinearFit
 from .linear_fit import Relations as Relations
 from .linear_pseudo_likelihood import solve_pseudo_likelihood as solve_pseudo_likelihood
 from .linear_score_matching import solve_score_matching as solve_score_matching
+from .log_variance import LogVariance as LogVariance
 from .moment_matching import MomentMatching as MomentMatching
 from .noise_contrastive import NoiseContrastive as NoiseContrastive
 from .objectives import NegativeLogLikelihood as NegativeLogLikelihood

@@ -29,6 +29,7 @@ import torch
 from physgen.core.arrays import to_numpy
 from physgen.core.checks import check_choice, check_positive, check_positive_int
 from physgen.core.errors import InputError
+from physgen.core.protocols import Density
 from physgen.core.random import Stream, as_stream
 from physgen.models.diffusion.path_weights import AT_ONCE
 from physgen.models.diffusion.samplers import LEAST, SAMPLERS, diffused, times
@@ -181,7 +182,7 @@ def annealed_finish(
 
     Parameters
     ----------
-    model : ScoreModel, or Decimated with one
+    model : ScoreModel, Decimated with one, FewSteps or SumOfScores
     target : Target
         With a force, if the move needs one.
     n : int
@@ -204,18 +205,28 @@ def annealed_finish(
     ChainTooShortError
         If the chains still drift.
     """
-    weighing, rng = Weighing.of(model, target), as_stream(seed)
-    if not isinstance(weighing.q, ScoreModel):
-        raise InputError(f"a finish begins at draws of a ScoreModel, got {type(weighing.q).__name__}")
+    rng = as_stream(seed)
     check_positive_int("n", n, 2)
-    sizes = [min(AT_ONCE, n - first) for first in range(0, n, AT_ONCE)]
-    parts = [
-        to_numpy(predictor_corrector(weighing.q, size, rng.child("model").at(k), **how).x)
-        for k, size in enumerate(sizes)
-    ]
-    x = weighing.whole(np.concatenate(parts).astype(np.float64), rng.child("rest"))
+    if isinstance(model, Density):
+        weighing = Weighing.of(model, target)
+        if not isinstance(weighing.q, ScoreModel):
+            raise InputError(
+                f"a finish begins at draws of a ScoreModel, got {type(weighing.q).__name__}"
+            )
+        sizes = [min(AT_ONCE, n - first) for first in range(0, n, AT_ONCE)]
+        parts = [
+            to_numpy(predictor_corrector(weighing.q, size, rng.child("model").at(k), **how).x)
+            for k, size in enumerate(sizes)
+        ]
+        x = weighing.whole(np.concatenate(parts).astype(np.float64), rng.child("rest"))
+    else:
+        if how:
+            raise InputError(
+                f"{', '.join(sorted(how))} are for a ScoreModel, got {type(model).__name__}"
+            )
+        x = to_numpy(model.sample(n, rng.child("model"))).astype(np.float64)
     ds = run(
         MALA() if move is None else move, target, n_chains=n, n_draws=n_draws, thin=thin,
         warmup=warmup, rng=rng.child("chains"), start=x, quiet=quiet, keep=keep,
     )  # fmt: skip
-    return ds.assign_attrs(started_from=f"draws of {type(weighing.q).__name__}")
+    return ds.assign_attrs(started_from=f"draws of {type(model).__name__}")

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 import torch
@@ -278,6 +278,11 @@ class ScoreModel(LatticeModel):
         log_q = log_q - 0.5 * self.spectrum.double().log().sum()
         return x.reshape(n, *self.event_shape), log_q
 
+    def carried_to_data(self, y: torch.Tensor) -> torch.Tensor:
+        """Return modes of size 1 without noise, (B, n), of normal deviates y: the flow itself."""
+        zero = torch.zeros(len(y), dtype=torch.float64, device=y.device)
+        return self._carried(y, zero, -self.n_steps)[0]
+
     def _carried(
         self, y: torch.Tensor, log_q: torch.Tensor, steps: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -289,11 +294,11 @@ class ScoreModel(LatticeModel):
                 dy, divergence = applied(at_y, at)
                 return dy, -divergence
 
-            return solve(moved, self._kernels, y, log_q, (first, last), self.tolerance)[:2]
+            return solve(moved, self.kernels_at, y, log_q, (first, last), self.tolerance)[:2]
         h = (last - first) / abs(steps)
         state: State = (y, log_q, None)
         for k in range(abs(steps)):
-            at = self._kernels([first + (k + c) * h for c in NODES])
+            at = self.kernels_at([first + (k + c) * h for c in NODES])
 
             def rates(s: State, i: int, at: list[Kernels] = at) -> Any:
                 dy, divergence = applied(s[0], at[i])
@@ -321,8 +326,9 @@ class ScoreModel(LatticeModel):
         width = (high - low) / (self.times - 1)
         return torch.softmax(-0.5 * ((tau[:, None] - at) / width) ** 2, 1)
 
-    def _kernels(self, tau: list[float]) -> list[Kernels]:
-        t = torch.tensor(tau, dtype=torch.float64, device=self.device)
+    def kernels_at(self, tau: Sequence[float]) -> list[Kernels]:
+        """Return the kernels of dy/dtau at times tau (:func:`.network.applied`)."""
+        t = torch.tensor(list(tau), dtype=torch.float64, device=self.device)
         c, lam2 = self.units[1].double(), (torch.exp(2 * t) - DELTA**2).clamp(min=0)[:, None]
         D = c + lam2
         q, r = c / D.sqrt(), (lam2 + DELTA**2) * c / D**1.5

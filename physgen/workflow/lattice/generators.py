@@ -262,6 +262,8 @@ class Learned(Generator):
                 return regression(goal, self.target, configurations, fraction)
             if goal == "reverse-kl":
                 return self._reverse(rng)
+            if goal == "log-variance":
+                return self._of_paths(rng)
             forward = ForwardKL(self.target, configurations, fraction)
             return forward if goal == "forward-kl" else MixedKL(self._reverse(rng), forward)
         except InputError as error:
@@ -292,6 +294,13 @@ class Learned(Generator):
             draws_per_epoch=train.draws_per_epoch or _DRAWS.get(kind, 6400),
             rng=rng,
         )
+
+    def _of_paths(self, rng: Stream) -> Any:
+        from physgen.training import LogVariance
+
+        train = self.section.train
+        how = {"n_validation": train.n_validation, "rng": rng}
+        return LogVariance(self.target, draws_per_epoch=train.draws_per_epoch or 6400, **how)
 
     def settings(self) -> Any:
         """Return the settings of the fit."""

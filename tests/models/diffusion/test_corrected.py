@@ -104,7 +104,7 @@ def test_a_finish_reaches_the_target_from_a_poor_model():
     model = ScoreModel.for_target(PHI4, rng=1, channels=2, times=2)
     x = annealed_finish(model, PHI4, 256, 1, n_draws=24, thin=4, n_steps=10)
     assert x.attrs["exactness"] == "asymptotic"
-    assert x.attrs["started_from"] == "draws of ScoreModel"
+    assert x.attrs["started_from"] == "draws of Decimated"
     phi2 = estimates(x).sel(quantity="phi2")
     assert within(phi2.value, phi4_torus(PHI4)["phi2"], phi2.error, largest=0.003)
     # Saboteur: too short a finish is refused, by the drift of its chains.
