@@ -3,10 +3,10 @@ from .contrastive import ContrastiveDivergence as ContrastiveDivergence
 from .contrastive import PersistentContrastiveDivergence as PersistentContrastiveDivergence
 from .denoising import DenoisingScoreMatching as DenoisingScoreMatching
 from .denoising_diffusion import DenoisingDiffusion as DenoisingDiffusion
+from .distillation import Distillation as Distillation
 from .energy_discrepancy import EnergyDiscrepancy as EnergyDiscrepancy
 from .family_kl import FamilyKL as FamilyKL
 from .fitting import fit as fit
-from .distillation import Distillation as Distillation
 from .flow_matching import FlowMatching as FlowMatching
 from .forward_kl import ForwardKL as ForwardKL
 from .forward_kl import MixedKL as MixedKL

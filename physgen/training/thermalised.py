@@ -3,16 +3,16 @@ r"""Whether configurations come from chains that have forgotten where they began
 A model learns an unthermalised ensemble as gladly as any other, and nothing in its loss says so.
 Four tests, each named in the complaint:
 
-==============  ====================================================================================
-stationarity    the action is known: Markov chains of the target begin at the configurations.  A
-                thermalised ensemble stays where it is; with :math:`d_i` the change of an observable
-                from configuration i,
+==============  ==================================================================================
+stationarity    the action is known: Markov chains of the target begin at the configurations.
+                A thermalised ensemble stays where it is; with :math:`d_i` the change of an
+                observable from configuration i,
 
                 .. math:: z = \bar d \, \sqrt n / s_d .
 hot/cold        half of the chains began hot, and the means of both halves differ
 drift           the second half of the chains differs from the first
 R-hat           fewer than 64 chains disagree (:mod:`physgen.analysis.convergence`)
-==============  ====================================================================================
+==============  ==================================================================================
 
 Observables that are odd under a symmetry enter as \|x\|.  The first test sees independent
 configurations that were all stopped too early, in which no trend within a chain gives it away; the
@@ -48,7 +48,7 @@ __all__ = ["check_thermalised", "complaints"]
 FIRST, AGAIN = 1e-3, 1e-4  # of all observables together
 LOOKED_AT, LOOKED_AT_AGAIN, STEPS, WARMUP = 512, 2048, 20, 30
 _LEAST, _LONG = 4, 50  # draws of a chain; so many that R-hat may be judged
-# Data of others are what they are: not the 1.01 of our own chains, but the 1.1 of Gelman and Rubin.
+# Data of others are what they are: not 1.01, as for our chains, but 1.1 (Gelman and Rubin).
 MAX_R_HAT = 1.1
 
 
@@ -154,9 +154,7 @@ def _of_chains(source: Configurations, start: Any) -> list[str]:
     flat = source.x.reshape(-1, *source.event_shape).astype(np.float64)
     plain = {k: np.asarray(o(flat)) for k, o in source.observables.items()}
     words = " ".join(source.symmetries)
-    series = {
-        k: v.reshape(n_chains, n_draws) for k, v in even_observables(plain, words).items()
-    }
+    series = {k: v.reshape(n_chains, n_draws) for k, v in even_observables(plain, words).items()}
     level, lines = FIRST * AGAIN / max(len(series), 1), []
     for name, x in series.items():
         if start is not None and (p := hot_cold_p(x, np.asarray(start) == "hot")) < level:

@@ -81,8 +81,8 @@ def ess_against_evaluations(
     for steps in paths:
         how = {"n_steps": steps, "resample": 0.0, "ess_floor": 1.0}
         ds = path_importance(model, target, n, stream.child("paths"), **how)
-        found = (float(ds[k]) for k in ("ess_share", "log_z", "log_z_error"))
-        rows.append(("paths", steps, steps, *found))
+        ess, value, error = (float(ds[k]) for k in ("ess_share", "log_z", "log_z_error"))
+        rows.append(("paths", steps, steps, ess, value, error))
     route, *columns = zip(*rows)
     names = ("evaluations", "steps", "ess", "log_z", "log_z_error")
     data = {name: ("row", np.array(c)) for name, c in zip(names, columns, strict=True)}

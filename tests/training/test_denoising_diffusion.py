@@ -321,5 +321,5 @@ def test_bad_input_of_the_regressions(samples):
         DenoisingDiffusion(PHI4, samples, scaling="extremes")
     big = Phi4.from_hopping(L=16, kappa=0.2, lam=0.02)
     x = np.random.default_rng(1).standard_normal((40, 16, 16))
-    with pytest.raises(InputError, match="at most 64 sites, .* got 128; use 'mixed'"):
+    with pytest.raises(InputError, match=r"at most 64 sites, .* got 128; use 'mixed'"):
         DenoisingDiffusion(big, x, regression="explicit", thermalised="ignore")

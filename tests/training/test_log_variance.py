@@ -92,6 +92,6 @@ def test_bad_input():
     with pytest.raises(InputError, match="n_steps must be an integer >= 2"):
         LogVariance(PHI4, 1)
     cnf = EquivariantCNF.for_target(PHI4)
-    with pytest.raises(InputError, match="paths are those of a ScoreModel.* take ReverseKL"):
+    with pytest.raises(InputError, match=r"paths are those of a ScoreModel.* take ReverseKL"):
         LogVariance(PHI4).prepare(cnf)
     assert LogVariance(PHI4, n_validation=0).evaluate(cnf).size == 0

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -138,7 +139,7 @@ def predictor_corrector(
     x, first = started(model, n, stream.child("start"), start, configurations)
     grid = times(process, n_steps, spacing, start=first, least=LEAST * model.units[0])
     rates = []
-    for t, s in zip(grid[:-1], grid[1:], strict=True):
+    for t, s in pairwise(grid):
         x = diffused(process, model.score, x, np.array([t, s]), method, generator)
         rate = math.nan
         if s > 0 and n_corrections:

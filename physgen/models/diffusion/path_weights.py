@@ -177,7 +177,9 @@ def path_importance(
     xs, log_ws, looks = [], [], []
     for k, first in enumerate(range(0, ISLANDS, at_once)):
         count = min(at_once, ISLANDS - first)
-        x, log_w, look = _islands(paths, weighing.S, count, each, resample, rng.child("paths").at(k))
+        x, log_w, look = _islands(
+            paths, weighing.S, count, each, resample, rng.child("paths").at(k)
+        )
         xs.append(weighing.whole(to_numpy(paths.field(x)), rng.child("rest").at(k)))
         log_ws.append(log_w)
         looks.append(np.repeat(look[None], count, 0))
@@ -313,7 +315,7 @@ def _labelled(
         data[name] = ("look", looks[:, place], {"long_name": text, "units": "1"})
     found = [a.text for a in alarms(log_w.ravel(), None, None)]
     attrs = {
-        **target_attrs(weighing.target), "sampler": f"paths of the reverse process, {about['method']}",
+        **target_attrs(weighing.target), "sampler": f"paths, {about['method']}",
         "weights": "importance", "exactness": "asymptotic", "exactness_for": "the target", "n": n,
         "warnings": "\n".join(found), **about,
     }  # fmt: skip

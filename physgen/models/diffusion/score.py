@@ -45,8 +45,8 @@ from physgen.models.diffusion.network import Kernels, Remainder, applied
 from physgen.models.diffusion.process import Process, schedule_of
 from physgen.models.diffusion.processes import process_of
 from physgen.models.diffusion.samplers import LEAST, diffused, times
-from physgen.models.diffusion.starts import started
 from physgen.models.diffusion.spectrum import check_covered, check_schedule, measured
+from physgen.models.diffusion.starts import started
 from physgen.models.embedded_runge_kutta import solve
 from physgen.models.geometry import Geometry, LatticeModel
 from physgen.models.runge_kutta import NODES, State, step

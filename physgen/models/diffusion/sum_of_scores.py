@@ -10,8 +10,6 @@ draws make them exact (:func:`physgen.models.annealed_finish`).
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 
 from physgen.core.arrays import to_numpy

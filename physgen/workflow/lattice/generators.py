@@ -299,8 +299,12 @@ class Learned(Generator):
         from physgen.training import LogVariance
 
         train = self.section.train
-        how = {"n_validation": train.n_validation, "rng": rng}
-        return LogVariance(self.target, draws_per_epoch=train.draws_per_epoch or 6400, **how)
+        return LogVariance(
+            self.target,
+            n_validation=train.n_validation,
+            draws_per_epoch=train.draws_per_epoch or 6400,
+            rng=rng,
+        )
 
     def settings(self) -> Any:
         """Return the settings of the fit."""

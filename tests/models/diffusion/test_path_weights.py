@@ -16,7 +16,6 @@ from physgen.models.diffusion.processes import PROCESSES, process_of
 from physgen.models.diffusion.samplers import times
 from physgen.models.diffusion.score import ScoreModel
 from physgen.samplers import unpack_configurations
-from physgen.training import DenoisingDiffusion
 
 FREE = FreeField(L=4, m2=0.5)
 PHI4 = Phi4.from_unhalved(L=4, m2=-4.0, lam=8.0)
@@ -149,7 +148,7 @@ def test_bad_input(rough):
     for n in (0, 1):
         with pytest.raises(InputError, match="n_steps must be an integer >= 2"):
             path_importance(rough, PHI4, 128, n_steps=n)
-    with pytest.raises(InputError, match="make.* the last one without; take 'posterior'"):
+    with pytest.raises(InputError, match=r"make.* the last one without; take 'posterior'"):
         path_importance(rough, PHI4, 128, method="ancestral")
     with pytest.raises(InputError, match="resample must be a share in"):
         path_importance(rough, PHI4, 128, resample=1.0)

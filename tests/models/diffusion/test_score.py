@@ -208,7 +208,7 @@ def test_bad_input():
             make("score", n_steps=n)
     with pytest.raises(InputError, match="n_steps or a tolerance, got None and None"):
         model.as_density()
-    with pytest.raises(InputError, match="n_steps or a tolerance, got 4 and 0.1"):
+    with pytest.raises(InputError, match=r"n_steps or a tolerance, got 4 and 0.1"):
         model.as_density(4, tolerance=0.1)
     with pytest.raises(InputError, match="tolerance must be a positive"):
         model.as_density(tolerance=0.0)
