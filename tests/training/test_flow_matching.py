@@ -56,8 +56,8 @@ def test_the_line_begins_at_the_base_and_leaves_it_alone(samples):
     torch.testing.assert_close(base.log_spectrum.exp().detach(), measured, rtol=0.15, atol=0)
     z = base.draw(2000, Stream(1).torch())[0].detach() @ base.modes
     white = (z / base.log_spectrum.exp().sqrt()).detach().numpy()
-    assert stats.stats.kstest(white.ravel(), "norm").pvalue > 1e-3
-    assert stats.stats.kstest(1.1 * white.ravel(), "norm").pvalue < 1e-3
+    assert stats.kstest(white.ravel(), "norm").pvalue > 1e-3
+    assert stats.kstest(1.1 * white.ravel(), "norm").pvalue < 1e-3
     objective.loss(q, np.arange(64), Stream(1), {}).value.backward()
     assert base.log_spectrum_orbits.grad is None
 
@@ -110,17 +110,9 @@ def test_bad_input(samples):
         FlowMatching(PHI4)
 
 
-def test_the_line_begins_at_the_base_of_the_flow():
-    """T9: the law of phi_t at t = 0, and another base refused."""
-    flow = EquivariantCNF((4, 4), rng=1).double()
-    n = 4000
-    z = flow.base.draw(n, torch.Generator().manual_seed(1))[0]
-    t = torch.zeros(1, dtype=torch.float64)
-    phi = (1 - t) * z + t * torch.ones_like(z)
-    power = (flow.base.log_spectrum.exp() @ (flow.base.modes**2).t()).sqrt()
-    size = phi[:, 0] / power[0]
-    assert stats.kstest(size.detach().numpy(), "norm").pvalue > 1e-3
-    assert stats.kstest(1.1 * size.detach().numpy(), "norm").pvalue < 1e-3  # another base
+def test_a_base_that_the_line_does_not_assume_is_refused():
+    """T9."""
+    flow = EquivariantCNF((4, 4), rng=1)
     flow.base = torch.nn.Identity()
     objective = FlowMatching(Configurations(np.random.default_rng(1).normal(size=(40, 4, 4))))
     with pytest.raises(InputError, match="begins at the base of the flow, a Gaussian"):
