@@ -58,7 +58,8 @@ from physgen.core.checks import check_choice, check_finite
 from physgen.core.errors import InputError
 from physgen.core.learning import Carry, Loss
 from physgen.core.random import Stream
-from physgen.models.diffusion.score import DELTA, ScoreModel
+from physgen.models.diffusion.sampling import DELTA
+from physgen.models.diffusion.score import ScoreModel
 from physgen.training.explicit_score import REFERENCES, check_small, posterior_mean
 from physgen.training.noised_data import NoisedData, check_scaling
 from physgen.training.output_filters import solve_out

@@ -29,7 +29,8 @@ from physgen.core.errors import InputError
 from physgen.core.random import Stream, as_stream
 from physgen.lattice.orbits import PairOrbits
 from physgen.models.decimated import learned
-from physgen.models.diffusion.score import DELTA, ScoreModel
+from physgen.models.diffusion.sampling import DELTA
+from physgen.models.diffusion.score import ScoreModel
 from physgen.training.denoising_diffusion import DenoisingDiffusion
 
 if TYPE_CHECKING:

@@ -38,28 +38,24 @@ from physgen.core.checks import check_choice, check_positive, check_positive_int
 from physgen.core.declared import declared
 from physgen.core.errors import InputError
 from physgen.core.protocols import REALS
-from physgen.core.random import Stream, as_stream
+from physgen.core.random import Stream
 from physgen.models.configurations import as_tensor, field_size, normal, normal_log_prob
 from physgen.models.diffusion.filters import Filters
 from physgen.models.diffusion.network import Kernels, Remainder, applied
 from physgen.models.diffusion.process import Process, schedule_of
 from physgen.models.diffusion.processes import process_of
-from physgen.models.diffusion.samplers import LEAST, diffused, times
+from physgen.models.diffusion.sampling import DELTA, REACH, NoiseSampling
 from physgen.models.diffusion.spectrum import check_covered, check_schedule, measured
-from physgen.models.diffusion.starts import started
 from physgen.models.embedded_runge_kutta import solve
 from physgen.models.geometry import Geometry, LatticeModel
 from physgen.models.runge_kutta import NODES, State, step
 from physgen.targets.even import EvenTarget
 
-__all__ = ["ScoreModel"]
-
-DELTA = 0.1  # noise, in units of the field, below which tau is quadratic in it
-REACH = 5.0  # largest noise, in units of the slowest mode
+__all__ = ["DELTA", "REACH", "ScoreModel"]
 
 
 @final
-class ScoreModel(LatticeModel):
+class ScoreModel(NoiseSampling, LatticeModel):
     """A diffusion model of a real field on a periodic lattice; a Density.
 
     Parameters
@@ -169,41 +165,14 @@ class ScoreModel(LatticeModel):
             If a mode does not vary, or the process ends before its noise covers the slowest one.
         """
         spectrum, centre = measured(x, self._filters, odd=self.odd)
-        self.assign_spectrum(spectrum)
-        self.centre.fill_(centre)
-
-    @torch.no_grad()
-    def assign_spectrum(self, spectrum: Any) -> None:
-        """Set the variances of all modes, (n,).
-
-        Raises
-        ------
-        InputError
-            If the process ends before its noise covers the slowest mode.
-        """
         check_covered(self._process, REACH * math.sqrt(spectrum.max()), REACH)
         self.spectrum.copy_(torch.as_tensor(spectrum))
-
-    def symmetric(self, spectrum: Any) -> Any:
-        """Return a spectrum (n,) averaged over modes that the symmetries relate."""
-        return self._filters.symmetric(spectrum)
+        self.centre.fill_(centre)
 
     @property
     def process(self) -> Any:
         """Name and numbers of the process."""
         return self._process.spec
-
-    @property
-    def schedule(self) -> Process:
-        """The process itself."""
-        return self._process
-
-    @property
-    def first_time(self) -> float:
-        """Time at which the noise covers the slowest mode, or the last one of the process."""
-        size, c = self.units
-        covered = self._process.time_of(REACH * size * float(c.max().sqrt()))
-        return min(float(covered), self._process.end)
 
     def get_extra_state(self) -> torch.Tensor:
         """Return (t, alpha, sigma) at 33 times: stored models carry them with the weights."""
@@ -278,11 +247,6 @@ class ScoreModel(LatticeModel):
         log_q = log_q - 0.5 * self.spectrum.double().log().sum()
         return x.reshape(n, *self.event_shape), log_q
 
-    def carried_to_data(self, y: torch.Tensor) -> torch.Tensor:
-        """Return modes of size 1 without noise, (B, n), of normal deviates y: the flow itself."""
-        zero = torch.zeros(len(y), dtype=torch.float64, device=y.device)
-        return self._carried(y, zero, -self.n_steps)[0]
-
     def _carried(
         self, y: torch.Tensor, log_q: torch.Tensor, steps: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -353,38 +317,3 @@ class ScoreModel(LatticeModel):
         gamma = (c / D)[None].to(self.dtype)
         (at,) = self.network.kernels(weights, gamma, gamma)
         return -(z / D + applied(z, at)[0]) / (size * alpha)
-
-    @torch.no_grad()
-    def diffuse(
-        self,
-        n: int,
-        rng: Stream | int,
-        method: str = "ancestral",
-        n_steps: int = 100,
-        spacing: str = "geometric",
-        *,
-        start: float | None = None,
-        configurations: Any = None,
-    ) -> torch.Tensor:
-        """Return n draws by a sampler of the process: approximate, without a density.
-
-        Draws begin where the noise covers the slowest mode, with the law of that time.
-
-        Parameters
-        ----------
-        n : int
-        rng : Stream or int
-        method : {"euler-maruyama", "frozen", "ancestral", "euler", "heun"}
-            See :mod:`physgen.models.diffusion.samplers`.
-        n_steps : int
-        spacing : {"geometric", "uniform", "rho"}
-        start, configurations
-            Another time to begin at, and clean fields to noise to it
-            (:mod:`physgen.models.diffusion.starts`).
-        """
-        check_positive_int("n", n)
-        stream = as_stream(rng)
-        x, first = started(self, n, stream, start, configurations)
-        grid = times(self._process, n_steps, spacing, start=first, least=LEAST * self.units[0])
-        generator = stream.child("steps").torch(self.device)
-        return diffused(self._process, self.score, x, grid, method, generator)
