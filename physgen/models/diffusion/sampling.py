@@ -62,7 +62,7 @@ class NoiseSampling:
 
     if TYPE_CHECKING:  # of the model
 
-        def score(self, x: torch.Tensor, t: float) -> torch.Tensor: ...
+        def score(self, x: torch.Tensor, t: float) -> torch.Tensor: ...  # noqa: D102
 
         def _carried(self, y: torch.Tensor, log_q: torch.Tensor, steps: int) -> Any: ...
 
