@@ -21,13 +21,14 @@ from y ~ N(0, 1) at :math:`\lambda = 5 \max \sqrt{C_k}` to :math:`x_k = \sqrt{C_
 depends on the clock of the process, a Gaussian field needs no network, and the divergence is in
 closed form.  The model **is** the density of this flow: its weights are exact up to the error of
 the steps, which `importance` measures by doubling them.
+``as_density(tolerance=...)`` chooses the steps by the error of field and log q.
 """
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 import torch
@@ -37,26 +38,24 @@ from physgen.core.checks import check_choice, check_positive, check_positive_int
 from physgen.core.declared import declared
 from physgen.core.errors import InputError
 from physgen.core.protocols import REALS
-from physgen.core.random import Stream, as_stream
+from physgen.core.random import Stream
 from physgen.models.configurations import as_tensor, field_size, normal, normal_log_prob
 from physgen.models.diffusion.filters import Filters
 from physgen.models.diffusion.network import Kernels, Remainder, applied
 from physgen.models.diffusion.process import Process, schedule_of
 from physgen.models.diffusion.processes import process_of
-from physgen.models.diffusion.samplers import LEAST, diffused, times
+from physgen.models.diffusion.sampling import DELTA, REACH, NoiseSampling
 from physgen.models.diffusion.spectrum import check_covered, check_schedule, measured
+from physgen.models.embedded_runge_kutta import solve
 from physgen.models.geometry import Geometry, LatticeModel
 from physgen.models.runge_kutta import NODES, State, step
 from physgen.targets.even import EvenTarget
 
-__all__ = ["ScoreModel"]
-
-DELTA = 0.1  # noise, in units of the field, below which tau is quadratic in it
-REACH = 5.0  # largest noise, in units of the slowest mode
+__all__ = ["DELTA", "REACH", "ScoreModel"]
 
 
 @final
-class ScoreModel(LatticeModel):
+class ScoreModel(NoiseSampling, LatticeModel):
     """A diffusion model of a real field on a periodic lattice; a Density.
 
     Parameters
@@ -109,6 +108,7 @@ class ScoreModel(LatticeModel):
         filters = Filters(geometry.lattice, bool(halved), bool(point_group))
         super().__init__(geometry, REALS)
         self._filters = filters
+        self.tolerance: float | None = None  # of steps of any length, see as_density
         self.channels = check_positive_int("channels", channels, 2)
         self.times = check_positive_int("times", times, 2)
         self.n_steps = check_positive_int("n_steps", n_steps, 2)
@@ -188,20 +188,26 @@ class ScoreModel(LatticeModel):
         """
         check_schedule(self._process, to_numpy(state))
 
-    def as_density(self, n_steps: int, divergence: str = "exact") -> ScoreModel:
-        """Return the same model with another number of steps.
+    def as_density(
+        self, n_steps: int | None = None, divergence: str = "exact", tolerance: float | None = None
+    ) -> ScoreModel:
+        """Return the same model with another number of steps, or with steps of any length.
 
         Parameters
         ----------
-        n_steps : int
+        n_steps : int, optional
             >= 2: with one step nothing would show its error.
         divergence : {"exact"}
             "hutchinson", a random estimate, is refused.
+        tolerance : float, optional
+            Instead of a number of steps: the largest error of log q that one step makes, in nats
+            (:mod:`physgen.models.embedded_runge_kutta`).
 
         Raises
         ------
         InputError
-            If the number is too small, or the divergence would be random.
+            If a number is out of range, both or neither are given, or the divergence would be
+            random.
         """
         if divergence == "hutchinson":
             raise InputError(
@@ -210,12 +216,20 @@ class ScoreModel(LatticeModel):
                 "has the divergence in closed form"
             )
         check_choice("divergence", divergence, ("exact",))
+        if (n_steps is None) == (tolerance is None):
+            raise InputError(
+                f"a density takes n_steps or a tolerance, got {n_steps} and {tolerance}; give one"
+            )
         new = copy.copy(self)
-        new.n_steps = check_positive_int("n_steps", n_steps, 2)
+        if tolerance is None:
+            new.n_steps = check_positive_int("n_steps", n_steps, 2)
+        new.tolerance = None if tolerance is None else check_positive("tolerance", tolerance)
         return new
 
     def refined(self) -> ScoreModel:
-        """Return the same model with twice the steps: draws differ by their error."""
+        """Return the model with twice the steps, or a tenth of the tolerance: draws differ."""
+        if self.tolerance is not None:
+            return self.as_density(tolerance=0.1 * self.tolerance)
         return self.as_density(2 * self.n_steps)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -238,10 +252,17 @@ class ScoreModel(LatticeModel):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return (y, log q) at the other end of tau; from noise to data for steps < 0."""
         first, last = self.range if steps > 0 else self.range[::-1]
+        if self.tolerance is not None:
+
+            def moved(at_y: torch.Tensor, at: Kernels) -> tuple[torch.Tensor, torch.Tensor]:
+                dy, divergence = applied(at_y, at)
+                return dy, -divergence
+
+            return solve(moved, self.kernels_at, y, log_q, (first, last), self.tolerance)[:2]
         h = (last - first) / abs(steps)
         state: State = (y, log_q, None)
         for k in range(abs(steps)):
-            at = self._kernels([first + (k + c) * h for c in NODES])
+            at = self.kernels_at([first + (k + c) * h for c in NODES])
 
             def rates(s: State, i: int, at: list[Kernels] = at) -> Any:
                 dy, divergence = applied(s[0], at[i])
@@ -269,8 +290,9 @@ class ScoreModel(LatticeModel):
         width = (high - low) / (self.times - 1)
         return torch.softmax(-0.5 * ((tau[:, None] - at) / width) ** 2, 1)
 
-    def _kernels(self, tau: list[float]) -> list[Kernels]:
-        t = torch.tensor(tau, dtype=torch.float64, device=self.device)
+    def kernels_at(self, tau: Sequence[float]) -> list[Kernels]:
+        """Return the kernels of dy/dtau at times tau (:func:`.network.applied`)."""
+        t = torch.tensor(list(tau), dtype=torch.float64, device=self.device)
         c, lam2 = self.units[1].double(), (torch.exp(2 * t) - DELTA**2).clamp(min=0)[:, None]
         D = c + lam2
         q, r = c / D.sqrt(), (lam2 + DELTA**2) * c / D**1.5
@@ -280,51 +302,18 @@ class ScoreModel(LatticeModel):
 
     def score(self, x: torch.Tensor, t: float) -> torch.Tensor:
         """Return the score of the noised field x_t (B, *event_shape), 0 <= t <= T."""
+        found = self.mode_score(x.flatten(1) @ self.modes, t)
+        return (found @ self.modes.t()).reshape(x.shape)
+
+    def mode_score(self, y: torch.Tensor, t: float) -> torch.Tensor:
+        """Return the score in plane waves, (B, n), of a noised field given in them."""
         size, c = self.units
         alpha, lam2 = float(self._process.alpha(t)), (float(self._process.ratio(t)) / size) ** 2
-        z = (x.flatten(1) / alpha - self.centre) @ self.modes / size
+        z = (y.to(self.dtype) / alpha - self.centre * self.modes.sum(0)) / size
         D = c + lam2
         low, high = self.range
         tau = min(0.5 * math.log(lam2 + DELTA**2), high)
-        weights = self.weights(torch.tensor([max(tau, low)], dtype=self.dtype, device=x.device))
+        weights = self.weights(torch.tensor([max(tau, low)], dtype=self.dtype, device=y.device))
         gamma = (c / D)[None].to(self.dtype)
         (at,) = self.network.kernels(weights, gamma, gamma)
-        s = -(z / D + applied(z, at)[0]) @ self.modes.t() / (size * alpha)
-        return s.reshape(x.shape)
-
-    @torch.no_grad()
-    def diffuse(
-        self,
-        n: int,
-        rng: Stream | int,
-        method: str = "ancestral",
-        n_steps: int = 100,
-        spacing: str = "geometric",
-    ) -> torch.Tensor:
-        """Return n draws by a sampler of the process: approximate, without a density.
-
-        Draws begin where the noise covers the slowest mode, with the law of that time.
-
-        Parameters
-        ----------
-        n : int
-        rng : Stream or int
-        method : {"euler-maruyama", "frozen", "ancestral", "euler", "heun"}
-            See :mod:`physgen.models.diffusion.samplers`.
-        n_steps : int
-        spacing : {"geometric", "uniform", "rho"}
-        """
-        check_positive_int("n", n)
-        generator = as_stream(rng).torch(self.device)
-        size, c = self.units
-        start = min(
-            float(self._process.time_of(REACH * size * float(c.max().sqrt()))), self._process.end
-        )
-        law = torch.as_tensor(self._process.variance(start, to_numpy(self.spectrum.double())))
-        y, _ = normal(n, (self.geometry.n,), generator, self.dtype)
-        x = (y * law.sqrt().to(y)) @ self.modes.t() + float(
-            self._process.alpha(start)
-        ) * self.centre
-        grid = times(self._process, n_steps, spacing, start=start, least=LEAST * size)
-        x = diffused(self._process, self.score, x, grid, method, generator)
-        return x.reshape(n, *self.event_shape)
+        return -(z / D + applied(z, at)[0]) / (size * alpha)
