@@ -251,6 +251,11 @@ class ScoreModel(LatticeModel):
         return state[0], state[1]
 
     @property
+    def block(self) -> int:
+        """Draws in one block: as many as sites at least, or kernels cost more than they carry."""
+        return max(super().block, self.geometry.n)
+
+    @property
     def units(self) -> tuple[float, torch.Tensor]:
         """Size of the field, sqrt(mean of C), and the spectrum in its units."""
         size = float(self.spectrum.double().mean().sqrt())
