@@ -11,6 +11,7 @@ from .log_prob import plot_log_prob as plot_log_prob
 from .marginals import plot_marginals as plot_marginals
 from .scan import plot_scan as plot_scan
 from .side_by_side import plot_side_by_side as plot_side_by_side
+from .strip import plot_strip as plot_strip
 from .style import render as render
 from .training import plot_training as plot_training
 from .two_point import plot_two_point as plot_two_point

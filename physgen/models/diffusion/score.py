@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, final
 
 import torch
@@ -46,6 +46,7 @@ from physgen.models.diffusion.processes import process_of
 from physgen.models.diffusion.samplers import LEAST, diffused, times
 from physgen.models.diffusion.spectrum import check_covered, check_schedule, measured
 from physgen.models.geometry import Geometry, LatticeModel
+from physgen.models.path import Path
 from physgen.models.runge_kutta import NODES, State, step
 from physgen.targets.even import EvenTarget
 
@@ -233,13 +234,44 @@ class ScoreModel(LatticeModel):
         log_q = log_q - 0.5 * self.spectrum.double().log().sum()
         return x.reshape(n, *self.event_shape), log_q
 
+    @torch.no_grad()
+    def path(self, n: int, rng: Stream | int) -> Path:
+        """Return n fields on their way from noise, after every step of the flow.
+
+        Fields are shown as (x_0 + lambda z) / (1 + lambda^2)^(1/2), lambda in units of the field,
+        so that all have the size of the last.
+        """
+        y, log_q = normal(n, (self.geometry.n,), as_stream(rng).torch(self.device), self.dtype)
+        (size, c), seen = self.units, []
+
+        def visit(tau: float, y: torch.Tensor) -> None:
+            lam2 = max(math.exp(2 * tau) - DELTA**2, 0.0)
+            x = (y * (c + lam2).sqrt().to(y)) @ self.modes.t() * size
+            seen.append((math.sqrt(lam2), (x + self.centre) / math.sqrt(1 + lam2)))
+
+        self._carried(y, log_q, -self.n_steps, visit)
+        noise = [lam for lam, _ in seen]
+        signal = [1 / math.sqrt(1 + lam**2) for lam in noise]
+        fields = torch.stack([x for _, x in seen]).reshape(-1, n, *self.event_shape)
+        hidden = [size * lam * s for lam, s in zip(noise, signal, strict=True)]
+        return Path("noise", noise, fields, signal, hidden)
+
     def _carried(
-        self, y: torch.Tensor, log_q: torch.Tensor, steps: int
+        self,
+        y: torch.Tensor,
+        log_q: torch.Tensor,
+        steps: int,
+        visit: Callable[[float, torch.Tensor], None] | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return (y, log q) at the other end of tau; from noise to data for steps < 0."""
+        """Return (y, log q) at the other end of tau; from noise to data for steps < 0.
+
+        `visit` is called with (tau, y) at both ends and after every step.
+        """
         first, last = self.range if steps > 0 else self.range[::-1]
         h = (last - first) / abs(steps)
         state: State = (y, log_q, None)
+        visit = visit or (lambda tau, y: None)
+        visit(first, y)
         for k in range(abs(steps)):
             at = self._kernels([first + (k + c) * h for c in NODES])
 
@@ -248,6 +280,7 @@ class ScoreModel(LatticeModel):
                 return dy, -divergence, None
 
             state = step(rates, state, h)
+            visit(first + (k + 1) * h, state[0])
         return state[0], state[1]
 
     @property
