@@ -245,7 +245,8 @@ class ScoreModel(LatticeModel):
         (size, c), seen = self.units, []
 
         def visit(tau: float, y: torch.Tensor) -> None:
-            lam2 = max(math.exp(2 * tau) - DELTA**2, 0.0)
+            lam2 = math.exp(2 * tau) - DELTA**2
+            lam2 = 0.0 if lam2 < 1e-9 else lam2  # the last one, but for rounding
             x = (y * (c + lam2).sqrt().to(y)) @ self.modes.t() * size
             seen.append((math.sqrt(lam2), (x + self.centre) / math.sqrt(1 + lam2)))
 
