@@ -19,7 +19,8 @@ from physgen.core.errors import InputError
 from physgen.core.learning import Refinable
 from physgen.core.protocols import REALS, Density, Support
 from physgen.core.random import Stream, as_stream
-from physgen.models.diffusion.conditional import BLOCK, ConditionalScore
+from physgen.models.diffusion.conditional import ConditionalScore
+from physgen.models.diffusion.given_density import BLOCK
 
 __all__ = ["Composed"]
 

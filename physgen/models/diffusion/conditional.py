@@ -28,7 +28,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
@@ -36,20 +35,17 @@ import torch
 from torch import nn
 
 from physgen.core.arrays import like, to_numpy
-from physgen.core.checks import check_positive_int
 from physgen.core.errors import InputError
-from physgen.core.protocols import REALS, Support
 from physgen.core.random import Stream, as_stream
 from physgen.lattice.partition import Partition
 from physgen.models.configurations import as_tensor, normal, normal_log_prob
+from physgen.models.diffusion.given_density import BLOCK, GivenDensity
 from physgen.models.diffusion.network import Kernels, Remainder, applied
 from physgen.models.diffusion.score import DELTA, REACH, ScoreModel
 from physgen.models.diffusion.spectrum import measured
 from physgen.models.runge_kutta import NODES, State, step
 
-__all__ = ["ConditionalScore", "GivenDensity"]
-
-BLOCK = 512  # draws at once: kernels cost as much as some hundred draws
+__all__ = ["ConditionalScore"]
 
 
 @final
@@ -288,51 +284,3 @@ class ConditionalScore(nn.Module):
             bias = bias if whole.bias is None else bias + whole.bias
             found.append(Kernels(into, out, (into * out.t()).sum(0), bias))
         return found
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class GivenDensity:
-    """The hidden numbers of one field, given the known ones; a Density.
-
-    Attributes
-    ----------
-    model : ConditionalScore
-    known : ndarray (n_known,)
-    """
-
-    model: ConditionalScore
-    known: np.ndarray
-
-    @property
-    def event_shape(self) -> tuple[int, ...]:
-        """(n_hidden,)."""
-        return (self.model.partition.n_hidden,)
-
-    @property
-    def support(self) -> Support:
-        """Real numbers."""
-        return REALS
-
-    @property
-    def block(self) -> int:
-        """Draws that are made at once."""
-        return BLOCK
-
-    def refined(self) -> GivenDensity:
-        """Return the same density with twice the steps."""
-        return GivenDensity(self.model.refined(), self.known)
-
-    def log_prob(self, x: Any) -> Any:
-        """Return log q (...) float64 of hidden numbers (..., n_hidden)."""
-        shape = tuple(x.shape)
-        return self.model.log_prob(self.known[None], x.reshape(-1, shape[-1])).reshape(shape[:-1])
-
-    def sample(self, n: int, rng: Stream | int) -> Any:
-        """Return n draws (n, n_hidden)."""
-        return self.sample_and_log_prob(n, rng)[0]
-
-    def sample_and_log_prob(self, n: int, rng: Stream | int) -> tuple[Any, Any]:
-        """Return n draws and their log q."""
-        check_positive_int("n", n)
-        return self.model.sample_and_log_prob(np.tile(self.known, (n, 1)), rng)

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, final
 
 import torch
@@ -43,11 +43,13 @@ from physgen.models.diffusion.filters import Filters
 from physgen.models.diffusion.network import Kernels, Remainder, applied
 from physgen.models.diffusion.process import Process, schedule_of
 from physgen.models.diffusion.processes import process_of
+from physgen.models.diffusion.reverse_path import noise, reverse_path
 from physgen.models.diffusion.samplers import LEAST, diffused, times
 from physgen.models.diffusion.spectrum import check_covered, check_schedule, measured
 from physgen.models.geometry import Geometry, LatticeModel
 from physgen.models.path import Path
 from physgen.models.runge_kutta import NODES, State, step
+from physgen.targets.angles import check_real_field
 from physgen.targets.even import EvenTarget
 
 __all__ = ["ScoreModel"]
@@ -131,13 +133,10 @@ class ScoreModel(LatticeModel):
         Raises
         ------
         InputError
-            If the target has spins, declares no translations, or has several numbers a site.
+            If the target has spins or angles, declares no translations, or has several numbers a
+            site.
         """
-        if target.support.kind != "reals":
-            raise InputError(
-                f"diffusion adds Gaussian noise and needs real fields, got {target!r} of "
-                f"{target.support.kind}; take 'coloured-net' for spins: it has exact weights too"
-            )
+        check_real_field(target)
         symmetries = declared(target).symmetries
         if "translations" not in symmetries:
             raise InputError(
@@ -148,6 +147,15 @@ class ScoreModel(LatticeModel):
         del known["boundary"]  # the class takes periodic lattices only
         point_group = "point_group" in symmetries
         return known | {"scale": field_size(target, rng), "point_group": point_group}
+
+    @property
+    def block(self) -> int:
+        """Draws in one block: as many as sites at least, or kernels cost more than they carry."""
+        return max(super().block, self.geometry.n)
+
+    def path(self, n: int, rng: Stream | int) -> Path:
+        """Return n fields on their way from noise, at nine times."""
+        return reverse_path(self, self._process, n, rng, REACH)
 
     @torch.no_grad()
     def standardise(self, x: Any) -> None:
@@ -234,45 +242,13 @@ class ScoreModel(LatticeModel):
         log_q = log_q - 0.5 * self.spectrum.double().log().sum()
         return x.reshape(n, *self.event_shape), log_q
 
-    @torch.no_grad()
-    def path(self, n: int, rng: Stream | int) -> Path:
-        """Return n fields on their way from noise, after every step of the flow.
-
-        Fields are shown as (x_0 + lambda z) / (1 + lambda^2)^(1/2), lambda in units of the field,
-        so that all have the size of the last.
-        """
-        y, log_q = normal(n, (self.geometry.n,), as_stream(rng).torch(self.device), self.dtype)
-        (size, c), seen = self.units, []
-
-        def visit(tau: float, y: torch.Tensor) -> None:
-            lam2 = math.exp(2 * tau) - DELTA**2
-            lam2 = 0.0 if lam2 < 1e-9 else lam2  # the last one, but for rounding
-            x = (y * (c + lam2).sqrt().to(y)) @ self.modes.t() * size
-            seen.append((math.sqrt(lam2), (x + self.centre) / math.sqrt(1 + lam2)))
-
-        self._carried(y, log_q, -self.n_steps, visit)
-        noise = [lam for lam, _ in seen]
-        signal = [1 / math.sqrt(1 + lam**2) for lam in noise]
-        fields = torch.stack([x for _, x in seen]).reshape(-1, n, *self.event_shape)
-        hidden = [size * lam * s for lam, s in zip(noise, signal, strict=True)]
-        return Path("noise", noise, fields, signal, hidden)
-
     def _carried(
-        self,
-        y: torch.Tensor,
-        log_q: torch.Tensor,
-        steps: int,
-        visit: Callable[[float, torch.Tensor], None] | None = None,
+        self, y: torch.Tensor, log_q: torch.Tensor, steps: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return (y, log q) at the other end of tau; from noise to data for steps < 0.
-
-        `visit` is called with (tau, y) at both ends and after every step.
-        """
+        """Return (y, log q) at the other end of tau; from noise to data for steps < 0."""
         first, last = self.range if steps > 0 else self.range[::-1]
         h = (last - first) / abs(steps)
         state: State = (y, log_q, None)
-        visit = visit or (lambda tau, y: None)
-        visit(first, y)
         for k in range(abs(steps)):
             at = self._kernels([first + (k + c) * h for c in NODES])
 
@@ -281,13 +257,7 @@ class ScoreModel(LatticeModel):
                 return dy, -divergence, None
 
             state = step(rates, state, h)
-            visit(first + (k + 1) * h, state[0])
         return state[0], state[1]
-
-    @property
-    def block(self) -> int:
-        """Draws in one block: as many as sites at least, or kernels cost more than they carry."""
-        return max(super().block, self.geometry.n)
 
     @property
     def units(self) -> tuple[float, torch.Tensor]:
@@ -355,15 +325,6 @@ class ScoreModel(LatticeModel):
         """
         check_positive_int("n", n)
         generator = as_stream(rng).torch(self.device)
-        size, c = self.units
-        start = min(
-            float(self._process.time_of(REACH * size * float(c.max().sqrt()))), self._process.end
-        )
-        law = torch.as_tensor(self._process.variance(start, to_numpy(self.spectrum.double())))
-        y, _ = normal(n, (self.geometry.n,), generator, self.dtype)
-        x = (y * law.sqrt().to(y)) @ self.modes.t() + float(
-            self._process.alpha(start)
-        ) * self.centre
-        grid = times(self._process, n_steps, spacing, start=start, least=LEAST * size)
-        x = diffused(self._process, self.score, x, grid, method, generator)
-        return x.reshape(n, *self.event_shape)
+        x, start = noise(self, self._process, n, generator, REACH)
+        grid = times(self._process, n_steps, spacing, start=start, least=LEAST * self.units[0])
+        return diffused(self._process, self.score, x, grid, method, generator)

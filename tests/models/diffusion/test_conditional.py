@@ -17,7 +17,8 @@ from physgen.samplers import unpack_configurations
 from physgen.targets import Given
 from physgen.training import ConditionalDiffusion, FitSettings
 
-FREE = FreeField(L=4, m2=0.5)
+FREE = FreeField(L=6, m2=0.5)  # at L = 4 blocks and what they leave open are independent
+FREE_PARTS = (Partition.of_blocks((6, 6)), Partition.of_sites(np.arange(36).reshape(6, 6) < 15))
 BLOCKS = Partition.of_blocks((4, 4))
 HALF = Partition.of_sites(np.arange(16).reshape(4, 4) < 8)
 PHI4 = Phi4.from_hopping(L=4, kappa=0.22, lam=0.022)
@@ -26,15 +27,15 @@ PHI4 = Phi4.from_hopping(L=4, kappa=0.22, lam=0.022)
 def conditioned(partition):
     """The free field: its spectrum, and a network that is zero."""
     model = ConditionalScore.for_target(FREE, partition, n_steps=4).double()
-    fields = model.modes.numpy().T.reshape(-1, 4, 4)
+    fields = model.modes.numpy().T.reshape(-1, 6, 6)
     inverse = -(fields * FREE.force(fields)).sum((1, 2))
     model._condition(1 / inverse, 0.0)
     return model
 
 
 def covariance():
-    x = np.eye(16).reshape(-1, 4, 4)
-    return np.linalg.inv(-FREE.force(x).reshape(16, 16))
+    x = np.eye(36).reshape(-1, 6, 6)
+    return np.linalg.inv(-FREE.force(x).reshape(36, 36))
 
 
 def exact(partition, v, h):
@@ -47,7 +48,7 @@ def exact(partition, v, h):
     return -0.5 * (chi2 + np.linalg.slogdet(2 * np.pi * R)[1]), v @ K.T, R
 
 
-@pytest.mark.parametrize("partition", [BLOCKS, HALF], ids=["blocks", "sites"])
+@pytest.mark.parametrize("partition", FREE_PARTS, ids=["blocks", "sites"])
 def test_the_conditional_of_a_gaussian_field_is_exact(partition):
     model, x = conditioned(partition), FREE.sample(40, rng=2)
     v, h = partition.split(x)
@@ -62,7 +63,7 @@ def test_the_conditional_of_a_gaussian_field_is_exact(partition):
     assert np.abs(exact(partition, 0 * v, h)[0] - wanted).max() > 0.3
 
 
-@pytest.mark.parametrize("partition", [BLOCKS, HALF], ids=["blocks", "sites"])
+@pytest.mark.parametrize("partition", FREE_PARTS, ids=["blocks", "sites"])
 def test_given_is_the_action_at_fixed_known_numbers(partition):
     """log Z_v of the free field is in closed form, and importance finds it."""
     x = FREE.sample(1, rng=5)
@@ -191,9 +192,9 @@ def test_bad_input():
     with pytest.raises(InputError, match="given where S has a force"):
         Given(as_target(lambda x: (x**2).sum(1), (3,)), BLOCKS, np.zeros(4))
     with pytest.raises(InputError, match="must have the shapes of the partition"):
-        Given(FREE, BLOCKS, np.zeros(3))
-    model = conditioned(BLOCKS)
-    with pytest.raises(InputError, match=r"known numbers must have shape \(4,\)"):
+        Given(PHI4, BLOCKS, np.zeros(3))
+    model = conditioned(FREE_PARTS[0])
+    with pytest.raises(InputError, match=r"known numbers must have shape \(9,\)"):
         model.given(np.zeros(5))
     with pytest.raises(InputError, match="coarse must be a density of known parts"):
         Composed(FREE, model)
