@@ -67,6 +67,7 @@ class ConditionalScore(nn.Module):
         If the shapes differ, or an argument is out of range.
     """
 
+    modes: torch.Tensor
     spectrum: torch.Tensor
     centre: torch.Tensor
     gain: torch.Tensor
@@ -77,9 +78,10 @@ class ConditionalScore(nn.Module):
         self, prior: Mapping[str, Any], partition: Partition, *, rng: Stream | int
     ) -> None:
         super().__init__()
-        options = {k: v for k, v in prior.items() if k != "family"}
         # Kernels of hidden numbers are dense: half the units of a whole field suffice for a part.
-        whole = ScoreModel(**{"channels": 8, "n_steps": 4} | options, rng=rng)
+        options: dict[str, Any] = {"channels": 8, "n_steps": 4, **prior}
+        options.pop("family", None)
+        whole = ScoreModel(**options, rng=rng)
         if whole.halved or whole.shape != partition.shape:
             raise InputError(
                 f"the partition must be one of the whole lattice {whole.shape}, got "
