@@ -176,8 +176,8 @@ FIGURES = (
         "strip",
         _strip,
         "Two draws of each model at its first point, at every step of the flow from noise "
-        "(left) to the field that is weighed (right), all at the size of the last. Where odd "
-        "sites are integrated out, they are drawn at the end and shown under equal noise before.",
+        "(left) to fields (right), noise at the size of the field. Where odd sites are integrated "
+        "out, they are drawn at the end and shown under equal noise before.",
         wide=True,
     ),
     Figure(
