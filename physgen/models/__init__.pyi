@@ -15,6 +15,8 @@ from .choice import default_family as default_family
 from .choice import for_target as for_target
 from .decimated import Decimated as Decimated
 from .decimated import learned as learned
+from .diffusion.composed import Composed as Composed
+from .diffusion.conditional import ConditionalScore as ConditionalScore
 from .diffusion.corrected import annealed_finish as annealed_finish
 from .diffusion.few_steps import FewSteps as FewSteps
 from .diffusion.path_weights import path_importance as path_importance

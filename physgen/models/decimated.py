@@ -24,6 +24,7 @@ from physgen.core.errors import InputError
 from physgen.core.learning import Refinable
 from physgen.core.protocols import Decimable, Fingerprinted, Support
 from physgen.core.random import Stream, as_stream
+from physgen.models.path import Path
 from physgen.samplers.plain import first_configurations
 from physgen.targets.even import EvenTarget
 
@@ -135,6 +136,22 @@ class Decimated(nn.Module):
         """Return configurations with the given even sites and odd ones drawn exactly."""
         x_odd = self.target.draw_odd(x_even, rng)
         return self.target.lattice.merge(x_even, x_odd)
+
+    def path(self, n: int, rng: Stream | int) -> Path:
+        """Return n fields on their way from noise; odd sites are drawn in the end.
+
+        Before, they are shown as those final fields under noise of the same size, which they would
+        be if all sites were noised.
+        """
+        stream = as_stream(rng)
+        of_even: Path = self.even.path(n, stream.child("even"))
+        last = torch.as_tensor(self.complete(of_even.fields[-1], stream.child("odd")))
+        odd = self.target.lattice.split(last)[1]
+        z = torch.randn(odd.shape, generator=stream.child("noise").torch()).to(odd)
+        rows = zip(of_even.fields, of_even.signal, of_even.noise, strict=True)
+        merge = self.target.lattice.merge
+        fields = torch.stack([merge(even, s * odd + r * z) for even, s, r in rows])
+        return of_even._replace(fields=fields)
 
     def sample(self, n: int, rng: Stream | int) -> Any:
         """Return n draws (n, *event_shape)."""

@@ -15,6 +15,7 @@ from .mixing import plot_mixing as plot_mixing
 from .scan import plot_scan as plot_scan
 from .score_residual import plot_score_residual as plot_score_residual
 from .side_by_side import plot_side_by_side as plot_side_by_side
+from .strip import plot_strip as plot_strip
 from .style import render as render
 from .training import plot_training as plot_training
 from .two_point import plot_two_point as plot_two_point

@@ -8,6 +8,7 @@ from .function import (
 from .function import (
     FunctionTarget as FunctionTarget,
 )
+from .given import Given as Given
 from .gradient_check import check_force as check_force
 from .ising import Ising as Ising
 from .local_action import LocalAction as LocalAction

@@ -1,4 +1,5 @@
 # What this package exports, and from where; read when a name is first used.
+from .conditional_diffusion import ConditionalDiffusion as ConditionalDiffusion
 from .contrastive import ContrastiveDivergence as ContrastiveDivergence
 from .contrastive import PersistentContrastiveDivergence as PersistentContrastiveDivergence
 from .denoising import DenoisingScoreMatching as DenoisingScoreMatching

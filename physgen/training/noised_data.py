@@ -17,6 +17,7 @@ from physgen.core.declared import declared
 from physgen.core.errors import InputError
 from physgen.core.protocols import Collapsed, Differentiable
 from physgen.core.random import Stream
+from physgen.targets.angles import check_real_field
 from physgen.targets.checked import checked_target
 from physgen.targets.configurations import Configurations
 from physgen.training.problem import learned_part, problem
@@ -55,7 +56,7 @@ class NoisedData:
     Raises
     ------
     InputError
-        If there are no samples, they are spins, or their shape is wrong.
+        If there are no samples, they are spins or angles, or their shape is wrong.
     """
 
     def __init__(self, source: Any, samples: Any, validation_fraction: float) -> None:
@@ -70,11 +71,7 @@ class NoisedData:
                     f"a regression on configurations needs samples of {source!r}, got None; draw "
                     "them with run(sampler, target, keep='configurations')"
                 )
-        if source.support.kind != "reals":
-            raise InputError(
-                f"noise is added to real fields, got {source.support.kind}; for spins take the "
-                "family 'coloured-net'"
-            )
+        check_real_field(source)
         self.even = declared(source).is_even
         self.samples = Samples.of_chain(
             samples, source.event_shape, source.support, validation_fraction, even=self.even

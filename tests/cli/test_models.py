@@ -303,3 +303,22 @@ def test_the_shipped_workflows_run_at_toy_size(name, tmp_path):
     argv = ["run", str(config), "--out", str(tmp_path / "run")]
     assert main([*argv, *(part for each in toy for part in ("--set", each))]) == 0
     assert open_run(tmp_path / "run").attrs["complete"] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["phi4_diffusion", "phi4_flow_matching"])
+def test_workflows_that_learn_from_configurations_run_at_toy_size(name, tmp_path):
+    from physgen.workflow.shipped import find_workflow
+
+    shutil.copytree(find_workflow(name), tmp_path / name)
+    toy = ["target.L=4", "target.kappa=0.22", "train.budget=1s", "importance.n_draws=6400"]
+    toy += ["sampler.n_chains=50", "smc.n_particles=0"]
+    argv = ["run", str(tmp_path / name / "config.toml"), "--out", str(tmp_path / "run")]
+    assert main([*argv, *(part for each in toy for part in ("--set", each))]) == 0
+    run = open_run(tmp_path / "run")
+    assert run.attrs["complete"] == 1
+    assert (tmp_path / "run" / "figures" / "strip.png").stat().st_size > 10_000
+    (model,) = run["models"].children.values()
+    (path,) = [n.to_dataset() for n in model.subtree if n.name == "path"]
+    assert path["field"].dims == ("time", "draw", "x0", "x1")
+    assert path.attrs["exactness"] == "approximate"

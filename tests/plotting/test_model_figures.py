@@ -9,6 +9,7 @@ from physgen.plotting import (
     plot_free_energy,
     plot_mixing,
     plot_side_by_side,
+    plot_strip,
     render,
 )
 from physgen.workflow.target.quantities import attrs, head
@@ -80,6 +81,28 @@ def test_a_figure_calls_a_quantity_what_the_table_calls_it(estimates):
     estimates["phi2"].attrs = attrs("phi2")
     ax = plot_side_by_side(estimates).axes[0]
     assert [label.get_text() for label in ax.get_yticklabels()] == [head("phi2")] == ["<phi^2>"]
+
+
+def test_a_strip_shows_every_time_of_every_model():
+    """Models of different numbers of steps share a figure; scales are their own."""
+
+    def path(n, kind, size):
+        field = size * np.random.default_rng(n).normal(size=(n, 3, 4, 4))
+        coords = {"time": ("time", np.linspace(3, 0, n), {"kind": kind})}
+        return xr.Dataset({"field": (("time", "draw", "x0", "x1"), field)}, coords)
+
+    figure = plot_strip({"a": path(5, "noise", 1.0), "b": path(3, "time", 10.0)})
+    assert render(figure)[:4] == b"\x89PNG"
+    shown = [ax for ax in figure.axes if ax.images]
+    assert len(shown) == 2 * 5 + 2 * 3
+    np.testing.assert_array_equal(
+        shown[0].images[0].get_array(), path(5, "noise", 1.0)["field"].values[0, 0]
+    )
+    first, last = shown[0].images[0].get_clim(), shown[-1].images[0].get_clim()
+    assert first[0] == -first[1]
+    assert last[1] > 5 * first[1]
+    titles = [ax.get_title(loc="center") for ax in shown]
+    assert "= $3" in titles[0]
 
 
 def test_mixing_shows_tau_beside_k_and_hollow_lower_bounds():

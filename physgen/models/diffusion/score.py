@@ -44,11 +44,14 @@ from physgen.models.diffusion.filters import Filters
 from physgen.models.diffusion.network import Kernels, Remainder, applied
 from physgen.models.diffusion.process import Process, schedule_of
 from physgen.models.diffusion.processes import process_of
+from physgen.models.diffusion.reverse_path import reverse_path
 from physgen.models.diffusion.sampling import DELTA, REACH, NoiseSampling
 from physgen.models.diffusion.spectrum import check_covered, check_schedule, measured
 from physgen.models.embedded_runge_kutta import solve
 from physgen.models.geometry import Geometry, LatticeModel
+from physgen.models.path import Path
 from physgen.models.runge_kutta import NODES, State, step
+from physgen.targets.angles import check_real_field
 from physgen.targets.even import EvenTarget
 
 __all__ = ["DELTA", "REACH", "ScoreModel"]
@@ -130,13 +133,10 @@ class ScoreModel(NoiseSampling, LatticeModel):
         Raises
         ------
         InputError
-            If the target has spins, declares no translations, or has several numbers a site.
+            If the target has spins or angles, declares no translations, or has several numbers a
+            site.
         """
-        if target.support.kind != "reals":
-            raise InputError(
-                f"diffusion adds Gaussian noise and needs real fields, got {target!r} of "
-                f"{target.support.kind}; take 'coloured-net' for spins: it has exact weights too"
-            )
+        check_real_field(target)
         symmetries = declared(target).symmetries
         if "translations" not in symmetries:
             raise InputError(
@@ -147,6 +147,15 @@ class ScoreModel(NoiseSampling, LatticeModel):
         del known["boundary"]  # the class takes periodic lattices only
         point_group = "point_group" in symmetries
         return known | {"scale": field_size(target, rng), "point_group": point_group}
+
+    @property
+    def block(self) -> int:
+        """Draws in one block: as many as sites at least, or kernels cost more than they carry."""
+        return max(super().block, self.geometry.n)
+
+    def path(self, n: int, rng: Stream | int) -> Path:
+        """Return n fields on their way from noise, at nine times."""
+        return reverse_path(self, self._process, n, rng)
 
     @torch.no_grad()
     def standardise(self, x: Any) -> None:

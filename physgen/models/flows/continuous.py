@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, final
 
 import numpy as np
@@ -40,6 +40,7 @@ from physgen.models.configurations import field_size
 from physgen.models.flows.gaussian import SpectralGaussian
 from physgen.models.flows.velocity import Kernels, Velocity
 from physgen.models.geometry import Geometry, LatticeModel
+from physgen.models.path import Path
 from physgen.models.runge_kutta import NODES, State, step
 from physgen.targets.even import EvenTarget
 
@@ -253,12 +254,29 @@ class EquivariantCNF(LatticeModel):
         shape = (n, *self.event_shape)
         return x.reshape(shape), log_q, score.reshape(shape)
 
+    @torch.no_grad()
+    def path(self, n: int, rng: Stream | int) -> Path:
+        """Return n fields on their way from the Gaussian, after every step of the flow."""
+        z, log_r, _ = self.base.draw(n, as_stream(rng).torch(self.device))
+        seen: list[torch.Tensor] = []
+        self._carried(z, log_r, None, self.fine_steps, lambda phi: seen.append(phi.t()))
+        time = torch.linspace(0, 1, len(seen)).tolist()
+        size = float(self.base.log_spectrum.exp().mean().sqrt())
+        fields = torch.stack(seen).reshape(-1, n, *self.event_shape)
+        return Path("time", time, fields, time, [size * (1 - t) for t in time])
+
     def _carried(
-        self, phi: torch.Tensor, log_q: torch.Tensor, score: torch.Tensor | None, steps: int
+        self,
+        phi: torch.Tensor,
+        log_q: torch.Tensor,
+        score: torch.Tensor | None,
+        steps: int,
+        visit: Callable[[torch.Tensor], None] | None = None,
     ) -> State:
         """Return (phi, log q, score) at the other end of t; backwards in time for steps < 0.
 
-        Shapes (B, n), (B,) and (B, n); sites lead on the way.
+        Shapes (B, n), (B,) and (B, n); sites lead on the way.  `visit` is called with phi
+        (sites first) at both ends and after every step.
         """
         n, nodes = abs(steps), torch.tensor(NODES, dtype=torch.float64)
         t = (torch.arange(n)[:, None] + nodes).flatten() / n
@@ -266,6 +284,8 @@ class EquivariantCNF(LatticeModel):
         at = self.velocity.kernels(t)
         sites_first = None if score is None else score.t().contiguous()
         state: State = (phi.t().contiguous(), log_q, sites_first)
+        visit = visit or (lambda phi: None)
+        visit(state[0])
         for k in range(n):
             here = at[k * len(NODES) : (k + 1) * len(NODES)]
 
@@ -273,6 +293,7 @@ class EquivariantCNF(LatticeModel):
                 return self._rates(s[0], s[2], here[i])
 
             state = step(rates, state, 1 / steps)
+            visit(state[0])
         phi, log_q, score = state
         return phi.t(), log_q, None if score is None else score.t()
 

@@ -117,6 +117,17 @@ def _features(tree: xr.DataTree, config: Config) -> Drawing | None:
     return plot_features(found) if found else None
 
 
+def _strip(tree: xr.DataTree, config: Config) -> Drawing | None:
+    from physgen.plotting import plot_strip
+
+    found: dict[str, xr.Dataset] = {}
+    for label, _, group in _models(config):
+        ds = None if label in found else dataset_of(tree, f"{group}/path")
+        if ds is not None:
+            found[label] = ds
+    return plot_strip(found) if found else None
+
+
 def _mixing(tree: xr.DataTree, config: Config) -> Drawing | None:
     from physgen.plotting import plot_mixing
 
@@ -181,6 +192,14 @@ FIGURES = (
         "Learned couplings less those of the target, with standard errors, in units of the error "
         "that maximum likelihood has on the same configurations (band).",
         ("couplings",),
+    ),
+    Figure(
+        "strip",
+        _strip,
+        "Two draws of each model at its first point, at every step of the flow from noise "
+        "(left) to fields (right), noise at the size of the field. Where odd sites are integrated "
+        "out, they are drawn at the end and shown under equal noise before.",
+        wide=True,
     ),
     Figure(
         "features",

@@ -27,6 +27,7 @@ from physgen.workflow.lattice.features import FEATURES, features
 from physgen.workflow.lattice.generators import Chains, Generator, Place
 from physgen.workflow.lattice.grid import agreement, assemble
 from physgen.workflow.lattice.points import Scan
+from physgen.workflow.lattice.strip import PATH, path
 from physgen.workflow.target.exact import exact_of, is_square_ising, lines
 
 __all__ = ["STAGES"]
@@ -163,9 +164,12 @@ def _validate(context: Context) -> str:
     if is_square_ising(scan):
         store.cite("kaufman", "onsager", "yang")
     for place in scan.places():
-        for point in (p for p in scan.learned(place) if p.section.is_energy):
-            seen = features(context, point, _first(scan, place))
-            groups |= {} if seen is None else {f"{point.group}/{FEATURES}": seen}
+        for point in scan.learned(place):
+            if point.section.is_energy:
+                name, seen = FEATURES, features(context, point, _first(scan, place))
+            else:
+                name, seen = PATH, path(context, point)
+            groups |= {} if seen is None else {f"{point.group}/{name}": seen}
     learned = couplings.assemble(context, scan)
     if learned is not None:
         groups["couplings"] = labelled(
