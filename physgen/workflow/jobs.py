@@ -38,7 +38,7 @@ def run_jobs(command: Sequence[str], out: Path, n: int, reporter: Reporter) -> N
     with catch_signals() as stop:
         jobs = [_started(command, out, Share(i, n)) for i in range(n)]
         told = False
-        while (running := sum(job.poll() is None for job in jobs)):
+        while running := sum(job.poll() is None for job in jobs):
             if stop() and not told:
                 told = True
                 for job in jobs:

@@ -1,9 +1,9 @@
 """A scan in shares: each worked on by a process of its own, then gathered into one run.
 
-Share i of n takes the places (extent and coupling, with all generators) number i, i + n, ..., large
-lattices first.  It is a run of the same config in ``OUT/points/<i>-of-<n>``, with a lock, a log and
-checkpoints of its own.  Random streams are named by the place, so no number depends on the share:
-the gathered file holds, but for clocks, the bytes of a serial run.
+Share i of n takes the places (extent and coupling, with all generators) number i, i + n, ...,
+large lattices first.  It is a run of the same config in ``OUT/points/<i>-of-<n>``, with a lock,
+a log and checkpoints of its own.  Random streams are named by the place, so no number depends on
+the share: the gathered file holds, but for clocks, the bytes of a serial run.
 """
 
 from __future__ import annotations
@@ -156,8 +156,8 @@ def gather(out: Path, *, reporter: Reporter | None = None) -> JobConfig:
     if missing:
         listed = ", ".join(f"{i}/{n}" for i in missing)
         raise InputError(
-            f"all {n} shares of {out} must be finished, and these are not: {listed}; run them with "
-            "--points"
+            f"all {n} shares of {out} must be finished, and these are not: {listed}; run them "
+            "with --points"
         )
     places = [out / SHARES / Share(i, n).name for i in range(n)]
     first = open_run(places[0], groups=()).attrs

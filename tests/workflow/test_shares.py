@@ -77,7 +77,7 @@ def test_shares_that_do_not_fit_are_refused(config, tmp_path):
     out = tmp_path / "run"
     with pytest.raises(InputError, match="must be i/n, such as 0/4"):
         Share.parse("three")
-    with pytest.raises(InputError, match="i = 0..n-1"):
+    with pytest.raises(InputError, match=r"i = 0\.\.n-1"):
         Share.parse("3/3")
     with pytest.raises(InputError, match="at most as many shares as the scan has places, 4"):
         run_share(config, out, Share(0, 5))
