@@ -3,6 +3,7 @@ from . import families as families
 from .autoregressive.coloured import ColouredNet as ColouredNet
 from .autoregressive.convolution import ConvolutionNet as ConvolutionNet
 from .autoregressive.masked import MaskedNet as MaskedNet
+from .autoregressive.mixture_net import MixtureNet as MixtureNet
 from .autoregressive.pixel import PixelNet as PixelNet
 from .autoregressive.recurrent import GRU as GRU
 from .autoregressive.recurrent import LSTM as LSTM
@@ -11,6 +12,12 @@ from .autoregressive.recurrent import RecurrentNet as RecurrentNet
 from .autoregressive.recurrent2d import Recurrent2dNet as Recurrent2dNet
 from .autoregressive.spin_strings import SpinStrings as SpinStrings
 from .autoregressive.transformer import TransformerNet as TransformerNet
+from .classical.empirical import EmpiricalDistribution as EmpiricalDistribution
+from .classical.factor_analysis import FactorAnalysis as FactorAnalysis
+from .classical.gaussian import GaussianDensity as GaussianDensity
+from .classical.gaussian_mixture import GaussianMixture as GaussianMixture
+from .classical.kernel_density import KernelDensity as KernelDensity
+from .classical.mean_field import MeanField as MeanField
 from .choice import default_family as default_family
 from .choice import for_target as for_target
 from .decimated import Decimated as Decimated

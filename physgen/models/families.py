@@ -46,6 +46,16 @@ _DIFFUSION = dict(
 _COLOURS = dict(
     n_epochs=40, batch_size=512, learning_rate=5e-3, clip_norm=None, beta2=0.99, ema_decay=0.98
 )
+# Small nets of mixtures of fields, by paths of their draws.
+_MIXTURES = dict(
+    n_epochs=40,
+    batch_size=256,
+    learning_rate=3e-3,
+    clip_norm=1.0,
+    beta2=0.99,
+    warmup_fraction=0.05,
+    ema_decay=0.98,
+)
 # Draws of the model itself, in steps that cost more than a coloured net's.
 _RASTER = dict(
     n_epochs=40, batch_size=256, learning_rate=5e-3, clip_norm=2.0, beta2=0.99, ema_decay=0.98
@@ -134,6 +144,12 @@ def _spin_string(net: str, about: str, *cites: str) -> Family:
     )
 
 
+def _classical(name: str, path: str, support: str, about: str, *cites: str) -> Family:
+    """Return the row of a density that is estimated from configurations."""
+    objective = "reverse-kl" if name == "mean-field" else "likelihood"
+    return Family(name, f"classical.{path}", support, about, objective=objective, cites=cites)
+
+
 _ROWS = (
     _recurrent("rnn", "plain recurrent network", "Elman1990"),
     _recurrent("gru", "gated recurrent network", "Cho2014"),
@@ -195,6 +211,14 @@ _ROWS = (
         "flows of zuko, with or without a lattice",
         recipe=_COUPLINGS | dict(learning_rate=3e-3),
         cites=("Rozet2022", "Papamakarios2017", "Durkan2019"),
+    ),
+    Family(
+        "mixture-net",
+        "autoregressive.mixture_net:MixtureNet",
+        "reals",
+        "autoregressive mixtures of Gaussian or logistic laws, coarse to fine",
+        recipe=_MIXTURES,
+        cites=("Uria2013", "Salimans2017", "Figurnov2018"),
     ),
     Family(
         "score-model",
@@ -283,6 +307,50 @@ _ROWS = (
         "mlp:MlpEnergy",
         "an action from a dense network in a quadratic well",
         "LeCun2006",
+    ),
+    _classical(
+        "gaussian",
+        "gaussian:GaussianDensity",
+        "reals",
+        "normal density of the largest likelihood, in closed form",
+        "Bishop2006",
+    ),
+    _classical(
+        "gaussian-mixture",
+        "gaussian_mixture:GaussianMixture",
+        "reals",
+        "mixture of normal densities by expectation maximisation",
+        "Dempster1977",
+        "Pedregosa2011",
+    ),
+    _classical(
+        "factor-analysis",
+        "factor_analysis:FactorAnalysis",
+        "reals",
+        "normal density with a few latent numbers",
+        "Rubin1982",
+        "Pedregosa2011",
+    ),
+    _classical(
+        "kernel-density",
+        "kernel_density:KernelDensity",
+        "reals",
+        "a normal bump on every configuration, of at most 8 numbers",
+        "Parzen1962",
+    ),
+    _classical(
+        "mean-field",
+        "mean_field:MeanField",
+        "spins",
+        "independent spins: the variational mean field",
+        "Bishop2006",
+    ),
+    _classical(
+        "empirical",
+        "empirical:EmpiricalDistribution",
+        "spins",
+        "frequencies of the configurations that were seen",
+        "Bishop2006",
     ),
 )
 FAMILIES: Mapping[str, Family] = MappingProxyType({row.name: row for row in _ROWS})
