@@ -1,6 +1,7 @@
 r"""Quantiles of mixtures of normal or logistic laws, one number after another.
 
-.. math:: F(x) = \sum_k w_k \, G\Big(\frac{x - m_k}{s_k}\Big) = \Phi(\epsilon), \qquad \epsilon \le 0 ,
+.. math:: F(x) = \sum_k w_k \, G\Big(\frac{x - m_k}{s_k}\Big) = \Phi(\epsilon),
+          \qquad \epsilon \le 0 ,
 
 by Newton steps in log F, within bounds that close in on x: the least and the largest of the
 quantiles of the components to begin with.
@@ -61,7 +62,7 @@ def lower_quantiles(level, of_one, w, m, s, logistic, out):
                 F += w[i, k] * g
             if abs(F - level[i]) <= CLOSE * level[i]:
                 break
-            if F < level[i]:
+            if level[i] > F:
                 under = x
             else:
                 over = x

@@ -4,8 +4,8 @@ r"""Autoregressive densities of real fields: a mixture a site, many sites at onc
           f\Big(\frac{\phi_x - m_k}{s_k}\Big), \qquad
           (\log w, m, \log s)_k = h_k(c_x)
 
-with the known fields :math:`c_x` around site x (:mod:`physgen.lattice.orderings`) and one small net
-per colour,
+with the known fields :math:`c_x` around site x (:mod:`physgen.lattice.orderings`) and one small
+net per colour,
 
 .. math:: h(c) = o + A c + V \tanh(b + W c) .
 
@@ -110,7 +110,13 @@ class MixtureNet(Triangular, LatticeModel):
         self.n = self.geometry.n
         self.colours = colours(self.lattice, self.halved, order, reach, coarsest)
         self.net = nn.ModuleList(
-            _Net(c.context.shape[1], hidden, self._own, self.odd, as_stream(rng).child("colour").at(k))
+            _Net(
+                c.context.shape[1],
+                hidden,
+                self._own,
+                self.odd,
+                as_stream(rng).child("colour").at(k),
+            )
             for k, c in enumerate(self.colours)
         )
         for k, colour in enumerate(self.colours):

@@ -11,7 +11,8 @@ draw is the quantile x of a standard normal number :math:`\epsilon`,
 
 where dF is the change of F with the parameters at fixed x (implicit reparametrisation: Figurnov,
 Mohamed and Mnih, NeurIPS 2018).  The quantile is found in float64, on the side where F is small,
-by a compiled loop (:mod:`physgen.kernels.cpu.mixtures`), on other devices by the same steps.  Parameters are ``log_w``, ``mean`` and ``log_scale``, the last axis counts k.
+by a compiled loop (:mod:`physgen.kernels.cpu.mixtures`), on other devices by the same steps.
+Parameters are ``log_w``, ``mean`` and ``log_scale``; their last axis counts k.
 """
 
 from __future__ import annotations
@@ -155,8 +156,8 @@ def _batched(
         done |= over - under <= 1e-15 * (over.abs() + under.abs())
         if bool(done.all()):
             break
-        under = torch.where((F < level) & ~done, x, under)
-        over = torch.where((F >= level) & ~done, x, over)
+        under = torch.where((level > F) & ~done, x, under)
+        over = torch.where((level <= F) & ~done, x, over)
         stepped = x - F / q * torch.log(F / level)
         inside = (stepped > under) & (stepped < over)  # a NaN is not
         x = torch.where(done, x, torch.where(inside, stepped, 0.5 * (under + over)))
@@ -171,4 +172,3 @@ def _log_f(z: torch.Tensor, kernel: str) -> torch.Tensor:
 
 def _g(z: torch.Tensor, kernel: str) -> torch.Tensor:
     return torch.special.ndtr(z) if kernel == "gaussian" else torch.sigmoid(z)
-

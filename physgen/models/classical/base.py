@@ -1,4 +1,4 @@
-r"""What classical densities share: all sites of a shape, and the weights of the largest likelihood.
+r"""What classical densities of fields share: weights of the largest likelihood, and covariances.
 
 A classical density is *estimated*: a formula or a solver of its own sets its weights from
 configurations (:class:`~physgen.core.learning.Estimable`), and :func:`physgen.fit` takes no steps.

@@ -56,9 +56,9 @@ class EmpiricalDistribution(ConfigurationModel):
         n = math.prod(self.event_shape)
         self.register_buffer("seen", torch.ones(self.n_points, n, dtype=torch.int8))
         # A weight of its own type and device for all that asks a model for both.
-        share = torch.full((self.n_points,), -math.inf)
-        share[0] = 0.0
-        self.log_share = nn.Parameter(share, requires_grad=False)
+        share = torch.zeros(self.n_points)
+        share[0] = 1.0
+        self.share = nn.Parameter(share, requires_grad=False)
 
     @staticmethod
     def can_halve(lattice: Hypercubic) -> bool:
@@ -94,22 +94,22 @@ class EmpiricalDistribution(ConfigurationModel):
             )
         with torch.no_grad():
             self.seen[: len(rows)] = torch.from_numpy(rows)
-            self.log_share.fill_(-math.inf)
-            self.log_share[: len(rows)] = torch.from_numpy(np.log(counts / len(flat)))
+            self.share.zero_()
+            self.share[: len(rows)] = torch.from_numpy(counts / len(flat))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return log q (B,) float64 of spins (B, *event_shape); -inf of those not seen."""
-        n = int((self.log_share > -math.inf).sum())
+        n = int((self.share > 0).sum())
         stored = {row.tobytes(): k for k, row in enumerate(_codes(self.seen[:n]))}
-        at = [stored.get(row.tobytes(), -1) for row in _codes(x.flatten(1))]
-        shares = torch.cat([self.log_share.double(), self.log_share.new_full((1,), -math.inf).double()])
-        return shares[torch.tensor(at, device=self.device)]
+        at = [stored.get(row.tobytes(), n) for row in _codes(x.flatten(1))]
+        shares = torch.cat([self.share[:n].double(), self.share.new_zeros(1).double()])
+        return shares[torch.tensor(at, device=self.device)].log()
 
     def draw(self, n: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Return spins (n, *event_shape), floating, and log q."""
-        shares = self.log_share.double()
-        k = torch.multinomial(shares.exp(), n, replacement=True, generator=generator)
-        return self.seen[k].to(self.dtype).reshape(n, *self.event_shape), shares[k]
+        shares = self.share.double()
+        k = torch.multinomial(shares, n, replacement=True, generator=generator)
+        return self.seen[k].to(self.dtype).reshape(n, *self.event_shape), shares[k].log()
 
 
 def _codes(spins: torch.Tensor) -> np.ndarray:

@@ -26,6 +26,7 @@ from physgen.models.configurations import normal
 __all__ = ["KernelDensity"]
 
 MAX_DIMENSIONS = 8
+_DISTANCES = 2**19  # numbers at once
 _NARROWEST = 1e-4  # of the standard deviation: the likelihood has no maximum
 
 
@@ -75,6 +76,11 @@ class KernelDensity(FieldEstimate):
         self.register_buffer("used", torch.tensor(1))
         self.log_h = nn.Parameter(torch.tensor(math.log(bandwidth or 1.0)))
 
+    @property
+    def block(self) -> int:
+        """Configurations whose distances to all points are computed at once."""
+        return max(16, _DISTANCES // (self.n_points * self.n))
+
     def _estimate(self, x: np.ndarray, rng: Stream) -> None:
         chosen = rng.child("points").numpy().permutation(len(x))[: self.n_points]
         kept = x[np.sort(chosen)]
@@ -109,7 +115,7 @@ def _cross_validated(x: np.ndarray) -> float:
     from scipy.spatial.distance import pdist, squareform
     from scipy.special import logsumexp
 
-    m, n = x.shape
+    n = x.shape[1]
     squares = squareform(pdist(x, "sqeuclidean"))
     np.fill_diagonal(squares, np.inf)
     width = float(x.std(0).max())

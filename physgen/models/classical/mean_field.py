@@ -59,8 +59,8 @@ class MeanField(LatticeModel):
         rng: Stream | int,
     ) -> None:
         super().__init__(Geometry.of(shape, boundary, halved), SPINS)
-        n = self.geometry.n
-        self.b = nn.Parameter(as_tensor(0.01 * as_stream(rng).child("fields").numpy().normal(size=n)))
+        first = as_stream(rng).child("fields").numpy().normal(size=self.geometry.n)
+        self.b = nn.Parameter(as_tensor(0.01 * first))
 
     @classmethod
     def arguments_for(

@@ -189,8 +189,8 @@ class ModelSection(Section):
         if self.is_estimated and (self.train.on == "action" or goal not in ("auto", "forward-kl")):
             key = f"on = {self.train.on!r}" if goal == "auto" else f"objective {goal!r}"
             raise ValueError(
-                f"[train] {key} is not for {self.family!r}, which is estimated from configurations "
-                "by its likelihood; remove it"
+                f"[train] {key} is not for {self.family!r}, which is estimated from "
+                "configurations by its likelihood; remove it"
             )
         if self.is_estimated and self.mixture:
             raise ValueError(
