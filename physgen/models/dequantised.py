@@ -3,8 +3,8 @@ r"""Spins from a density of real numbers, with a bound instead of a likelihood.
 .. math:: s_x = \operatorname{sign} y_x, \quad y \sim q, \qquad
           P(s) = \int_{\operatorname{sign} y = s} q(y) \, dy , \qquad \sum_s P(s) = 1 ,
 
-an integral over an orthant that nobody can do.  Numbers drawn from any r(y | s) of the orthant of s
-(dequantisation) bound it from below,
+an integral over an orthant that nobody can do.  Numbers drawn from any r(y | s) of the orthant of
+s (dequantisation) bound it from below,
 
 .. math:: \log P(s) \ge E_r\Big[\log \frac{1}{K} \sum_{k=1}^K \frac{q(y_k)}{r(y_k | s)}\Big],
 
@@ -14,9 +14,12 @@ limit on the points.)  Laws of the sizes :math:`|y_x|`:
 
 ===========  ====================================================================================
 uniform      :math:`r = 2^{-n}` on (0, 2): noise of width 1 around each spin
-variational  :math:`\log |y_x| \sim N(a_x + \sum_z B_{xz} s_x s_z, \, \sigma_x^2)`, learned
-             (Ho et al., ICML 2019)
+variational  :math:`|y_x| = \log(1 + e^{t_x})`, :math:`t_x = a_x + \sum_z B_{xz} s_x s_z +
+             \sigma_x e_x` with e of the logistic law, all learned (Ho et al., ICML 2019)
 ===========  ====================================================================================
+
+With :math:`\sigma_x > 1/2` the ratio q / r has a finite variance at small sizes, where r falls as
+:math:`|y|^{1 / \sigma - 1}`; at large ones the tail of r is exponential.
 
 As a JointDensity of (s, y) it has exact weights for a target of spins,
 :math:`e^{-S(s)} r(y|s) / q(y)`.
@@ -43,7 +46,7 @@ __all__ = ["Dequantised", "NoLikelihoodError"]
 
 LAWS = ("uniform", "variational")
 _NO_LIKELIHOOD = ("log_prob", "sample_and_log_prob", "action")
-_LOG_ROOT = 0.5 * math.log(2 * math.pi)
+_NARROWEST = 0.5
 
 
 class NoLikelihoodError(InputError, AttributeError):
@@ -78,9 +81,9 @@ class Dequantised(Model):
         self.law = check_choice("law", law, LAWS)
         n = math.prod(base.event_shape)
         if law == "variational":
-            self.centre = nn.Parameter(torch.full((n,), -0.25))
+            self.centre = nn.Parameter(torch.full((n,), 0.2))
             self.bonds = nn.Parameter(torch.zeros(n, n))
-            self.log_width = nn.Parameter(torch.full((n,), math.log(0.5)))
+            self.log_width = nn.Parameter(torch.full((n,), math.log(0.1)))  # beyond 1/2
 
     def __getattr__(self, name: str) -> Any:
         if name in _NO_LIKELIHOOD:
@@ -149,12 +152,21 @@ class Dequantised(Model):
             y = flat * 2 * (1 - u)
             log_r = flat.new_full((B,), -n * math.log(2), dtype=torch.float64)
         else:
-            centre, width = self._centres(flat), self.log_width.exp()
-            eps, log_n = normal(B, (n,), generator, self.dtype)
-            log_size = centre + width * eps
-            y = flat * log_size.exp()
-            log_r = log_n - (self.log_width + log_size).double().sum(1)
+            eps, _ = normal(B, (n,), generator, self.dtype)
+            e = torch.special.log_ndtr(eps) - torch.special.log_ndtr(-eps)  # logistic
+            t = self._centres(flat) + self._width * e
+            y = flat * nn.functional.softplus(t)
+            log_r = self._log_law(e, t)
         return y.reshape(s.shape), log_r
+
+    @property
+    def _width(self) -> torch.Tensor:
+        return _NARROWEST + self.log_width.exp()
+
+    def _log_law(self, e: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        """Return log r (B,) of sizes softplus(t), t = centre + width e."""
+        log_f = -e.abs() - 2 * torch.log1p(torch.exp(-e.abs()))
+        return (log_f - self._width.log() - nn.functional.logsigmoid(t)).double().sum(1)
 
     def _centres(self, s: torch.Tensor) -> torch.Tensor:
         return self.centre + s * (s @ self.bonds.t())
@@ -179,9 +191,9 @@ class Dequantised(Model):
                 log_r = torch.full((len(size),), -size.shape[1] * math.log(2), dtype=torch.float64)
                 log_r = log_r.to(size.device)
             else:
-                log_size = size.clamp_min(torch.finfo(size.dtype).tiny).log().double()
-                e = (log_size - self._centres(flat)) / self.log_width.exp()
-                log_r = (-0.5 * e * e - _LOG_ROOT - self.log_width - log_size).sum(1)
+                size = size.clamp_min(torch.finfo(size.dtype).tiny)
+                t = size + torch.log(-torch.expm1(-size))  # the softplus inverted
+                log_r = self._log_law((t - self._centres(flat)) / self._width, t)
         return self._shaped(torch.where(inside, log_r, -math.inf), x)
 
     def sample(self, n: int, rng: Stream | int) -> tuple[torch.Tensor, torch.Tensor]:

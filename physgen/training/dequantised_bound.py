@@ -2,8 +2,8 @@ r"""Training of dequantised densities: a bound of the likelihood of spins.
 
 .. math:: \mathcal L = -E_p \, E_{r(y|s)}\Big[\log \frac{q(y)}{r(y|s)}\Big] \ge -E_p[\log P(s)] ,
 
-in nats a configuration, minimised in q and r together; the gap is a divergence of r from the law of
-y given its signs.  It is shown as a bound, and never in a column with likelihoods.
+in nats a configuration, minimised in q and r together; the gap is a divergence of r from the law
+of y given its signs.  It is shown as a bound, and never in a column with likelihoods.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ class DequantisedBound:
         del rng
         if not isinstance(model, Dequantised):
             raise InputError(
-                f"a bound needs a Dequantised density, got {type(model).__name__}; models of spins "
-                "have a likelihood: MaximumLikelihood"
+                f"a bound needs a Dequantised density, got {type(model).__name__}; models of "
+                "spins have a likelihood: MaximumLikelihood"
             )
         return {}
 

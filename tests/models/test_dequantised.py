@@ -86,7 +86,7 @@ def test_it_is_refused_where_a_likelihood_is_needed():
     model = make("uniform")
     assert isinstance(model, JointDensity)
     assert not isinstance(model, Density | Target)
-    with pytest.raises(InputError, match="no log_prob: P.s. is an integral"):
+    with pytest.raises(InputError, match=r"no log_prob: P\(s\) is an integral"):
         model.log_prob(SPINS)
     lattice = models.build({"family": "mixture-net", "shape": [3, 3]}, rng=1)
     with pytest.raises(InputError, match="must have log_prob, sample and"):
@@ -108,7 +108,7 @@ def test_it_is_refused_where_a_likelihood_is_needed():
 
 
 def test_it_learns_spins_and_weighs_them_exactly():
-    """The bound of a trained model, and log Z of Ising in the space of both, against exact sums."""
+    """The bound of a trained model, and log Z in the space of both, against exact sums."""
     target = Ising(L=2, beta=0.35, h=0.2)
     every = np.array(list(itertools.product((-1, 1), repeat=4)), dtype=np.int8).reshape(-1, 2, 2)
     log_p = -target.action(every)

@@ -1,7 +1,7 @@
 r"""Bayesian inference of a few couplings: the posterior as a target.
 
-.. math:: p(\theta | x_1 \dots x_n) \propto \Big[\prod_s p(x_s | \theta)\Big]^{1 / 2\tau} p(\theta),
-          \qquad S(\theta) = -\frac{1}{2\tau} \sum_s \log p(x_s | \theta) - \log p(\theta) ,
+.. math:: p(\theta | x) \propto \Big[\prod_s p(x_s | \theta)\Big]^{1 / 2\tau} p(\theta) ,
+          \quad S(\theta) = -\frac{1}{2\tau} \sum_s \log p(x_s | \theta) - \log p(\theta) ,
 
 with :math:`\tau` the integrated autocorrelation time of the configurations (1/2 where they are
 independent): n configurations of a chain count as :math:`n / 2\tau`.  As a target it runs under

@@ -93,7 +93,7 @@ def test_a_normal_density_has_the_moments_with_n_and_those_of_a_free_field():
     np.testing.assert_allclose(model.log_prob(x), expected, atol=1e-5)
     unbiased = stats.multivariate_normal(kept.mean(0), np.cov(kept.T)).logpdf(x)
     assert np.abs(unbiased - expected).max() > 2e-3  # with n - 1 it would be another one
-    # Of a free field the best normal density misses n (n + 3) / 4 m nats, as many as it has numbers.
+    # Of a free field the best normal density misses n (n + 3) / 4 m nats.
     target, m = FreeField(L=3, m2=0.7), 20_000
     free = models.for_target(target, "gaussian")
     fit(free, ForwardKL(target, target.sample(m, 1), flip=False), rng=1)
@@ -152,7 +152,9 @@ def test_a_kernel_density_is_that_of_scikit_learn_and_its_bandwidth_the_best():
     def left_out(width):
         """Leave-one-out likelihood by scikit-learn, a density for every point."""
         return np.mean([
-            neighbors.KernelDensity(bandwidth=width).fit(np.delete(kept, i, 0)).score(kept[i : i + 1])
+            neighbors.KernelDensity(bandwidth=width)
+            .fit(np.delete(kept, i, 0))
+            .score(kept[i : i + 1])
             for i in range(0, len(kept), 3)
         ])  # fmt: skip
 

@@ -16,7 +16,7 @@ from physgen.models import CouplingPosterior
 
 
 def scaled(shape=2.0, rate=1.0, n=40, tau_int=0.5):
-    """S = a A(x) of a free field of 9 sites: log Z(a) = const - 9/2 log a, so a ~ Gamma stays one."""
+    """S = a A(x) of 9 free sites: log Z(a) = const - 9/2 log a, so a Gamma law of a stays one."""
     field = FreeField(L=3, m2=0.7)
     x = np.asarray(field.sample(n, 1)) / math.sqrt(1.8)  # a = 1.8
     A = field.action(x)
@@ -32,9 +32,8 @@ def scaled(shape=2.0, rate=1.0, n=40, tau_int=0.5):
         At, x, {"a": stats.gamma(shape, scale=1 / rate)},
         log_z=lambda a: -4.5 * math.log(a), tau_int=tau_int,
     )  # fmt: skip
-    return post, stats.gamma(
-        shape + 4.5 * n / (2 * tau_int), scale=1 / (rate + A.sum() / (2 * tau_int))
-    )
+    n_eff, A_eff = n / (2 * tau_int), A.sum() / (2 * tau_int)
+    return post, stats.gamma(shape + 4.5 * n_eff, scale=1 / (rate + A_eff))
 
 
 def test_the_posterior_of_a_scale_is_the_gamma_law():

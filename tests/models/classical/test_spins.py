@@ -59,7 +59,7 @@ def test_mean_field_of_data_has_their_means_and_the_empirical_one_their_frequenc
     one = models.build({"family": "empirical", "shape": [2, 2]}, rng=1)
     one.estimate(kept[:1], None)
     assert one.log_prob(-kept[:1])[0] == -math.inf
-    with pytest.raises(InputError, match="at least the 1[0-9] different"):
+    with pytest.raises(InputError, match=r"at least the 1\d different"):
         models.build({"family": "empirical", "shape": [2, 2], "n_points": 5}).estimate(kept, None)
     # A spin that never turned has a finite field.
     field.estimate(np.ones((100, 2, 2), dtype=np.int8), None)
@@ -177,10 +177,10 @@ def test_bad_input():
     ]:
         with pytest.raises(InputError, match=text):
             inverse_ising(data, **options)
-    with pytest.raises(InputError, match="needs spins|needs a target of spins"):
+    with pytest.raises(InputError, match="needs a target of spins"):
         MeanField.for_target(Phi4.from_hopping(L=4, kappa=0.2, lam=0.1))
     assert isinstance(models.for_target(Ising(L=4, beta=0.3), "mean-field"), models.Decimated)
     target = Ising(L=2, beta=0.2)
+    small = models.for_target(target, "empirical", n_points=3)
     with pytest.raises(InputError, match="n_points must be at least"):
-        model = models.for_target(target, "empirical", n_points=3)
-        fit(model, ForwardKL(target, draws(60)), rng=1)
+        fit(small, ForwardKL(target, draws(60)), rng=1)
