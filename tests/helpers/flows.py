@@ -43,7 +43,7 @@ CASES = {
     "realnvp, mixed": ZUKO | {"flow": "realnvp", "mixing": True},
     "mixtures": MIXTURE | {"shape": [3, 3]},
     "mixtures, even": MIXTURE | {"shape": [4, 4], "halved": True, "coarsest": 2},
-    "mixtures, logistic": MIXTURE | {"shape": [4, 4], "halved": True, "kernel": "logistic"},
+    "mixtures, logistic": MIXTURE | {"shape": [4, 4], "halved": True, "law": "logistic"},
     "mixtures, open": MIXTURE | {"shape": [3, 4], "boundary": "open", "order": "raster"},
     "mixtures, not odd": MIXTURE | {"shape": [4], "odd": False, "n_components": 3},
     "zuko's cnf": ZUKO | {"flow": "cnf", "layers": 1},

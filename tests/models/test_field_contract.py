@@ -180,7 +180,7 @@ PAIRS = {
     "not odd": COUPLING | PAIR | {"kind": "spline", "odd": False, "site_bins": 3},
     "glow": GLOW | PAIR,
     "mixtures": MIXTURE | PAIR,
-    "mixtures, logistic, not odd": MIXTURE | PAIR | {"kernel": "logistic", "odd": False},
+    "mixtures, logistic, not odd": MIXTURE | PAIR | {"law": "logistic", "odd": False},
     "iaf": ZUKO | {"shape": [2], "flow": "iaf"},
     "nsf": ZUKO | {"shape": [2], "flow": "nsf", "options": {"bins": 4}},
     "realnvp, mixed": ZUKO | {"shape": [2], "flow": "realnvp", "mixing": True},
@@ -243,9 +243,7 @@ def without_jacobian(model, monkeypatch):
     elif family == "mixture-net":  # the widths of the laws
         monkeypatch.setattr(
             "physgen.models.autoregressive.mixture_net.log_density",
-            lambda x, log_w, mean, log_s, kernel: log_density(
-                x, log_w + log_s, mean, log_s, kernel
-            ),
+            lambda x, log_w, mean, log_s, law: log_density(x, log_w + log_s, mean, log_s, law),
         )
     else:
         through = cls._through

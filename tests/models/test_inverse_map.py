@@ -91,9 +91,9 @@ def test_common_numbers_show_a_small_change_of_the_weights(name):
     assert 0 < changed < 0.05 < 0.2 < independent
 
 
-@pytest.mark.parametrize("kernel", ["gaussian", "logistic"])
-def test_a_field_is_the_quantile_by_quadrature(kernel):
-    config = {"family": "mixture-net", "shape": [2, 2], "halved": True, "kernel": kernel}
+@pytest.mark.parametrize("law", ["gaussian", "logistic"])
+def test_a_field_is_the_quantile_by_quadrature(law):
+    config = {"family": "mixture-net", "shape": [2, 2], "halved": True, "law": law}
     model = stirred(models.build(config | {"n_components": 4}, rng=3).double(), 0.3)
     u = numbers(6, model)
     x = model.sample(u=u)

@@ -33,7 +33,7 @@ from physgen.core.protocols import REALS
 from physgen.core.random import Stream, as_stream
 from physgen.lattice.orderings import colours
 from physgen.models.autoregressive.inverse_map import Triangular
-from physgen.models.autoregressive.site_mixtures import KERNELS, log_density, quantile
+from physgen.models.autoregressive.site_mixtures import LAWS, log_density, quantile
 from physgen.models.configurations import as_tensor, field_size, normal
 from physgen.models.geometry import Geometry, LatticeModel
 from physgen.targets.even import EvenTarget
@@ -57,7 +57,7 @@ class MixtureNet(Triangular, LatticeModel):
         Fields live on the even sublattice, in the order of ``lattice.split``.
     order : {"coarse", "raster"}
         See :func:`physgen.lattice.orderings.colours`.
-    kernel : {"gaussian", "logistic"}
+    law : {"gaussian", "logistic"}
         What is mixed; logistic laws have exponential tails.
     n_components : int
         Laws in each mixture; an even number if `odd`.
@@ -85,7 +85,7 @@ class MixtureNet(Triangular, LatticeModel):
         boundary: Any = "periodic",
         halved: bool = False,
         order: str = "coarse",
-        kernel: str = "gaussian",
+        law: str = "gaussian",
         n_components: int = 8,
         hidden: int = 32,
         reach: int = 5,
@@ -97,7 +97,7 @@ class MixtureNet(Triangular, LatticeModel):
     ) -> None:
         super().__init__(Geometry.of(shape, boundary, halved), REALS)
         self.order, self.odd = order, bool(odd)
-        self.kernel = check_choice("kernel", kernel, KERNELS)
+        self.law = check_choice("law", law, LAWS)
         self.n_components = check_positive_int("n_components", n_components)
         if self.odd and n_components % 2:
             raise InputError(
@@ -143,7 +143,7 @@ class MixtureNet(Triangular, LatticeModel):
         log_q = torch.zeros(len(y), dtype=torch.float64, device=y.device)
         for k in range(len(self.colours)):
             sites, parameters = self._conditional(k, y)
-            log_q = log_q + log_density(y[:, sites], *parameters, self.kernel).double().sum(1)
+            log_q = log_q + log_density(y[:, sites], *parameters, self.law).double().sum(1)
         return log_q - self.n * math.log(self.scale)
 
     def draw(self, n: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
@@ -160,7 +160,7 @@ class MixtureNet(Triangular, LatticeModel):
         for k in range(len(self.colours)):
             sites, parameters = self._conditional(k, y)
             # A copy: the graph of earlier colours keeps what it has read.
-            y = y.index_copy(1, sites, quantile(eps[:, sites], *parameters, self.kernel))
+            y = y.index_copy(1, sites, quantile(eps[:, sites], *parameters, self.law))
         return (self.scale * y).reshape(-1, *self.event_shape)
 
     def draw_with_score(

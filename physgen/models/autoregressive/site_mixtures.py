@@ -24,10 +24,11 @@ import torch
 
 from physgen.kernels.cpu.mixtures import CLOSE, STEPS, lower_quantiles
 
-__all__ = ["KERNELS", "distribution", "log_density", "quantile"]
+__all__ = ["LAWS", "distribution", "log_density", "quantile"]
 
-KERNELS = ("gaussian", "logistic")
+LAWS = ("gaussian", "logistic")
 _LEAST = 1e-9  # of q times the mean width, where a draw between modes would move without bounds
+_ROOT_HALF = math.sqrt(0.5)
 _LOG_ROOT = 0.5 * math.log(2 * math.pi)
 
 
@@ -36,11 +37,11 @@ def log_density(
     log_w: torch.Tensor,
     mean: torch.Tensor,
     log_scale: torch.Tensor,
-    kernel: str,
+    law: str,
 ) -> torch.Tensor:
     """Return log q (...) of numbers x (...), for parameters (..., K)."""
     z = (x.unsqueeze(-1) - mean) * torch.exp(-log_scale)
-    return torch.logsumexp(log_w - log_scale + _log_f(z, kernel), -1)
+    return torch.logsumexp(log_w - log_scale + _log_f(z, law), -1)
 
 
 def distribution(
@@ -48,11 +49,11 @@ def distribution(
     log_w: torch.Tensor,
     mean: torch.Tensor,
     log_scale: torch.Tensor,
-    kernel: str,
+    law: str,
 ) -> torch.Tensor:
     """Return F (...) of numbers x (...), for parameters (..., K)."""
     z = (x.unsqueeze(-1) - mean) * torch.exp(-log_scale)
-    return (log_w.exp() * _g(z, kernel)).sum(-1)
+    return (log_w.exp() * _g(z, law)).sum(-1)
 
 
 def quantile(
@@ -60,7 +61,7 @@ def quantile(
     log_w: torch.Tensor,
     mean: torch.Tensor,
     log_scale: torch.Tensor,
-    kernel: str,
+    law: str,
 ) -> torch.Tensor:
     """Return x (...) with F(x) = Phi(eps), differentiable in all arguments.
 
@@ -70,18 +71,18 @@ def quantile(
         Standard normal numbers; the type of x is theirs.
     log_w, mean, log_scale : tensor (..., K)
         Weights whose exponentials sum to 1, means and logarithms of widths.
-    kernel : {"gaussian", "logistic"}
+    law : {"gaussian", "logistic"}
     """
-    return _Quantile.apply(eps, log_w, mean, log_scale, kernel)  # type: ignore[return-value]
+    return _Quantile.apply(eps, log_w, mean, log_scale, law)  # type: ignore[return-value]
 
 
 class _Quantile(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, eps, log_w, mean, log_scale, kernel: str):
-        x = _solved(eps.double(), log_w.double(), mean.double(), log_scale.double(), kernel)
+    def forward(ctx: Any, eps, log_w, mean, log_scale, law: str):
+        x = _solved(eps.double(), log_w.double(), mean.double(), log_scale.double(), law)
         x = x.to(eps.dtype)
         ctx.save_for_backward(x, eps, log_w, mean, log_scale)
-        ctx.kernel = kernel
+        ctx.law = law
         return x
 
     @staticmethod
@@ -90,7 +91,7 @@ class _Quantile(torch.autograd.Function):
         x, eps, log_w, mean, log_scale = ctx.saved_tensors
         precision, w = torch.exp(-log_scale), log_w.exp()
         z = (x.unsqueeze(-1) - mean) * precision
-        density = w * precision * _log_f(z, ctx.kernel).exp()  # of each component
+        density = w * precision * _log_f(z, ctx.law).exp()  # of each component
         floor = _LEAST * (w * precision).sum(-1)
         per_q = grad_outputs[0] / torch.maximum(density.sum(-1), floor)
         along = -per_q.unsqueeze(-1)
@@ -99,7 +100,7 @@ class _Quantile(torch.autograd.Function):
         # log_w is a log-softmax, to which a constant times w means nothing: the tail that is
         # smaller is differentiated, and nothing cancels.
         upper = (eps > 0).unsqueeze(-1)
-        tail = torch.where(upper, -_g(-z, ctx.kernel), _g(z, ctx.kernel))
+        tail = torch.where(upper, -_g(-z, ctx.law), _g(z, ctx.law))
         d_log_w = along * w * tail
         return d_eps, d_log_w, d_mean, d_mean * (x.unsqueeze(-1) - mean), None
 
@@ -109,16 +110,16 @@ def _solved(
     log_w: torch.Tensor,
     mean: torch.Tensor,
     log_scale: torch.Tensor,
-    kernel: str,
+    law: str,
 ) -> torch.Tensor:
     """Return the quantiles (...) float64; the upper half by the mirror image of the mixture."""
     sign = torch.where(eps > 0, -1.0, 1.0).to(eps.dtype)
     low, w, s = -eps.abs(), log_w.exp(), log_scale.exp()
     w, m = w / w.sum(-1, keepdim=True), mean * sign.unsqueeze(-1)
-    level = torch.special.ndtr(low)
-    of_one = low if kernel == "gaussian" else level.log() - torch.log1p(-level)
+    level = _g(low, "gaussian")
+    of_one = low if law == "gaussian" else level.log() - torch.log1p(-level)
     find = _compiled if eps.device.type == "cpu" else _batched
-    return find(level, of_one, w, m, s, kernel) * sign
+    return find(level, of_one, w, m, s, law) * sign
 
 
 def _compiled(
@@ -127,12 +128,12 @@ def _compiled(
     w: torch.Tensor,
     m: torch.Tensor,
     s: torch.Tensor,
-    kernel: str,
+    law: str,
 ) -> torch.Tensor:
     K, out = w.shape[-1], torch.empty_like(level)
     rows = [a.reshape(-1, K).numpy() for a in (w, m, s)]
     numbers = [a.contiguous().view(-1).numpy() for a in (level, of_one, out)]
-    lower_quantiles(*numbers[:2], *rows, kernel == "logistic", numbers[2])
+    lower_quantiles(*numbers[:2], *rows, law == "logistic", numbers[2])
     return out
 
 
@@ -142,7 +143,7 @@ def _batched(
     w: torch.Tensor,
     m: torch.Tensor,
     s: torch.Tensor,
-    kernel: str,
+    law: str,
 ) -> torch.Tensor:
     """Do the same with all numbers at once, on any device."""
     each = m + s * of_one.unsqueeze(-1)
@@ -150,8 +151,8 @@ def _batched(
     x = torch.minimum(torch.maximum((w * each).sum(-1), under), over)
     for _ in range(STEPS):
         z = (x.unsqueeze(-1) - m) / s
-        F = (w * _g(z, kernel)).sum(-1)
-        q = (w / s * _log_f(z, kernel).exp()).sum(-1)
+        F = (w * _g(z, law)).sum(-1)
+        q = (w / s * _log_f(z, law).exp()).sum(-1)
         done = (F - level).abs() <= CLOSE * level
         done |= over - under <= 1e-15 * (over.abs() + under.abs())
         if bool(done.all()):
@@ -164,11 +165,12 @@ def _batched(
     return x
 
 
-def _log_f(z: torch.Tensor, kernel: str) -> torch.Tensor:
-    if kernel == "gaussian":
+def _log_f(z: torch.Tensor, law: str) -> torch.Tensor:
+    if law == "gaussian":
         return -0.5 * z * z - _LOG_ROOT
     return -z.abs() - 2 * torch.log1p(torch.exp(-z.abs()))
 
 
-def _g(z: torch.Tensor, kernel: str) -> torch.Tensor:
-    return torch.special.ndtr(z) if kernel == "gaussian" else torch.sigmoid(z)
+def _g(z: torch.Tensor, law: str) -> torch.Tensor:
+    # torch.special.ndtr has no relative accuracy in the lower tail.
+    return 0.5 * torch.special.erfc(-_ROOT_HALF * z) if law == "gaussian" else torch.sigmoid(z)
