@@ -127,7 +127,7 @@ def _cross_validated(x: np.ndarray) -> float:
         )
 
     def loss(log_h: float) -> float:
-        bumps = logsumexp(-0.5 * squares * math.exp(-2 * log_h), axis=1)
+        bumps: Any = logsumexp(-0.5 * squares * math.exp(-2 * log_h), axis=1)
         return float(-bumps.mean() + n * log_h)
 
     found: Any = minimize_scalar(

@@ -1,6 +1,7 @@
 """Classical densities go through the stages of a lattice run, from configurations alone."""
 
 import pytest
+from helpers.marks import slow
 
 from physgen import models
 from physgen.core.errors import InputError
@@ -30,7 +31,7 @@ def estimated(support):
     return [name for name in names if FAMILIES[name].objective == "likelihood"]
 
 
-@pytest.mark.parametrize("support", TARGETS)
+@pytest.mark.parametrize("support", [slow("reals"), "spins"])
 def test_they_are_estimated_and_weighed(support, tmp_path):
     families = estimated(support)
     assert families
