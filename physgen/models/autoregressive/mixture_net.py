@@ -180,7 +180,9 @@ class MixtureNet(Triangular, LatticeModel):
                 p.requires_grad_(True)
         return x, log_q.detach(), score
 
-    def _conditional(self, k: int, y: torch.Tensor) -> tuple[torch.Tensor, Any]:
+    def _conditional(
+        self, k: int, y: torch.Tensor
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
         """Return the sites of a colour, and their parameters (B, sites, n_components)."""
         context = getattr(self, f"context{k}")
         return getattr(self, f"sites{k}"), self.net[k](y[:, context])

@@ -130,10 +130,11 @@ def _compiled(
     s: torch.Tensor,
     law: str,
 ) -> torch.Tensor:
-    K, out = w.shape[-1], torch.empty_like(level)
-    rows = [a.reshape(-1, K).numpy() for a in (w, m, s)]
-    numbers = [a.contiguous().view(-1).numpy() for a in (level, of_one, out)]
-    lower_quantiles(*numbers[:2], *rows, law == "logistic", numbers[2])
+    K, out = w.shape[-1], torch.empty_like(level, memory_format=torch.contiguous_format)
+    parameters = [a.reshape(-1, K).numpy() for a in (w, m, s)]
+    numbers = [a.contiguous().view(-1).numpy() for a in (level, of_one)]
+    find: Any = lower_quantiles
+    find(*numbers, *parameters, law == "logistic", out.view(-1).numpy())
     return out
 
 
