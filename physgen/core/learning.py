@@ -24,6 +24,7 @@ __all__ = [
     "Annealed",
     "Augmented",
     "Carry",
+    "Estimable",
     "Finishing",
     "Loss",
     "Monitored",
@@ -194,6 +195,15 @@ class Solvable(Protocol):
 
         A pure function of its arguments, but for the weights of the model.
         """
+        ...
+
+
+@runtime_checkable
+class Estimable(Protocol):
+    """A density that finds its weights of the largest likelihood by itself: a formula, EM."""
+
+    def estimate(self, x: Array, rng: Stream) -> None:
+        """Set the weights from configurations (n, *event_shape), NumPy."""
         ...
 
 

@@ -45,7 +45,11 @@ class Colour:
 
 
 def colours(
-    lattice: Hypercubic, even: bool, order: str = "coarse", reach: int = 5
+    lattice: Hypercubic,
+    even: bool,
+    order: str = "coarse",
+    reach: int = 5,
+    coarsest: int = COARSEST,
 ) -> tuple[Colour, ...]:
     """Return the colours of the sites of a lattice, or of its even sublattice, in order.
 
@@ -60,16 +64,19 @@ def colours(
         than 2, all sites instead of the even ones) are drawn one by one.
     reach : int
         Half the width of the window of known sites, in units of the spacing of the new sites.
+    coarsest : int
+        The lattice is coarsened until at most this many sites are left, or it cannot be.
     """
     check_choice("order", order, ("coarse", "raster"))
     check_positive_int("reach", reach)
+    check_positive_int("coarsest", coarsest)
     sites = lattice.even_sites if even else np.arange(lattice.n_sites)
     xy = lattice.coordinates[sites]
     left = np.ones(len(sites), dtype=bool)  # of the lattice that is still to be made coarser
     finer: list[Colour] = []
     if order == "coarse" and even and _is_square(lattice):
         L, spacing, level = lattice.shape[0], 1, 0
-        while left.sum() > COARSEST and L % (4 * spacing) == 0:
+        while left.sum() > coarsest and L % (4 * spacing) == 0:
             coarser = _coarser(xy, spacing, level)
             new, known = left & ~coarser, left & coarser
             # Sites of Lambda_2 are twice as far from each other as the spacing of Lambda_1 says.

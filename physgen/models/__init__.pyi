@@ -3,6 +3,7 @@ from . import families as families
 from .autoregressive.coloured import ColouredNet as ColouredNet
 from .autoregressive.convolution import ConvolutionNet as ConvolutionNet
 from .autoregressive.masked import MaskedNet as MaskedNet
+from .autoregressive.mixture_net import MixtureNet as MixtureNet
 from .autoregressive.pixel import PixelNet as PixelNet
 from .autoregressive.recurrent import GRU as GRU
 from .autoregressive.recurrent import LSTM as LSTM
@@ -13,8 +14,17 @@ from .autoregressive.spin_strings import SpinStrings as SpinStrings
 from .autoregressive.transformer import TransformerNet as TransformerNet
 from .choice import default_family as default_family
 from .choice import for_target as for_target
+from .classical.empirical import EmpiricalDistribution as EmpiricalDistribution
+from .classical.factor_analysis import FactorAnalysis as FactorAnalysis
+from .classical.gaussian import GaussianDensity as GaussianDensity
+from .classical.gaussian_mixture import GaussianMixture as GaussianMixture
+from .classical.inverse_ising import inverse_ising as inverse_ising
+from .classical.kernel_density import KernelDensity as KernelDensity
+from .classical.mean_field import MeanField as MeanField
+from .classical.posterior import CouplingPosterior as CouplingPosterior
 from .decimated import Decimated as Decimated
 from .decimated import learned as learned
+from .dequantised import Dequantised as Dequantised
 from .diffusion.composed import Composed as Composed
 from .diffusion.conditional import ConditionalScore as ConditionalScore
 from .diffusion.corrected import annealed_finish as annealed_finish

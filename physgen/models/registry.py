@@ -8,6 +8,7 @@ from typing import Any
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 from physgen.core.random import Stream, as_stream
+from physgen.models.dequantised import Dequantised
 from physgen.models.energy.normalised import Normalised
 from physgen.models.ensemble import Ensemble
 from physgen.models.families import FAMILIES
@@ -50,6 +51,10 @@ def _flip_mixture(base: Mapping[str, Any], *, rng: Stream | int) -> FlipMixture:
     return FlipMixture(build(base, rng))
 
 
+def _dequantised(base: Mapping[str, Any], law: str, *, rng: Stream | int) -> Dequantised:
+    return Dequantised(build(base, rng), law)
+
+
 def _normalised(base: Mapping[str, Any], *, rng: Stream | int, **numbers: Any) -> Normalised:
     return Normalised(build(base, rng), **numbers)
 
@@ -77,6 +82,7 @@ _COMPOSED: dict[str, Any] = {
     "ensemble": _ensemble,
     "flip-mixture": _flip_mixture,
     "conditioned-flow": ConditionedFlow,
+    "dequantised": _dequantised,
     "normalised": _normalised,
     "residual-energy": _residual,
 }

@@ -26,6 +26,8 @@ METHODS: Mapping[str, tuple[str, ...]] = {
     "nearest-state": ("Smolin2012",),
     "born-sampling": ("Ferris2012",),
     "flow-matching": ("Lipman2023",),
+    "dequantisation": ("Ho2019",),
+    "inverse-ising": ("Nguyen2017", "Besag1975"),
     "smc": ("DelMoral2006", "Neal2001"),
     "annealed-importance": ("Neal2001", "Grosse2015"),
     "thermodynamic-integration": ("Bennett1976",),

@@ -4,6 +4,7 @@ from .contrastive import ContrastiveDivergence as ContrastiveDivergence
 from .contrastive import PersistentContrastiveDivergence as PersistentContrastiveDivergence
 from .denoising import DenoisingScoreMatching as DenoisingScoreMatching
 from .denoising_diffusion import DenoisingDiffusion as DenoisingDiffusion
+from .dequantised_bound import DequantisedBound as DequantisedBound
 from .distillation import Distillation as Distillation
 from .energy_discrepancy import EnergyDiscrepancy as EnergyDiscrepancy
 from .family_kl import FamilyKL as FamilyKL

@@ -32,6 +32,7 @@ from physgen.core.errors import InputError
 from physgen.core.learning import Carry, Loss
 from physgen.core.random import Stream
 from physgen.targets.checked import checked_target
+from physgen.training.estimating import estimate, is_estimable
 from physgen.training.problem import device_of, learned_part, problem
 from physgen.training.reverse_kl import ReverseKL
 from physgen.training.samples import Samples
@@ -99,6 +100,18 @@ class ForwardKL:
             action = torch.as_tensor(target.action(x))
         log_q = q.forward(x.to(next(iter(q.parameters())).dtype))
         return Loss((-action.to(log_q.device) - log_q).mean())
+
+    def solves(self, model: Any) -> bool:
+        """Return whether the model finds the weights of the largest likelihood by itself."""
+        return is_estimable(model)
+
+    def solve(self, model: Any, rng: Stream) -> Loss:
+        """Give the model these weights; return the mean log w of the training items."""
+        estimate(model, self._samples, rng)
+        x = self._samples.train
+        with torch.no_grad():
+            action = torch.as_tensor(self.target.action(x))
+            return Loss((-action.to(torch.float64) - model.log_prob(x)).mean())
 
     def evaluate(self, model: Any) -> np.ndarray:
         """Return log w / n_sites of the configurations held out, (n_validation,)."""

@@ -23,6 +23,7 @@ from physgen.core.learning import Carry, Loss
 from physgen.core.protocols import Collapsed
 from physgen.core.random import Stream
 from physgen.targets.configurations import Configurations
+from physgen.training.estimating import estimate, is_estimable
 from physgen.training.problem import device_of
 from physgen.training.samples import Samples
 
@@ -82,6 +83,16 @@ class MaximumLikelihood:
         del carry
         x = self._samples.batch(index, rng, device_of(model)).x
         return Loss(-model.forward(x.to(next(iter(model.parameters())).dtype)).mean())
+
+    def solves(self, model: Any) -> bool:
+        """Return whether the model finds the weights of the largest likelihood by itself."""
+        return is_estimable(model)
+
+    def solve(self, model: Any, rng: Stream) -> Loss:
+        """Give the model these weights; return the negative log-likelihood of training items."""
+        estimate(model, self._samples, rng)
+        with torch.no_grad():
+            return Loss(-model.log_prob(self._samples.train).mean())
 
     def evaluate(self, model: Any) -> np.ndarray:
         """Return the NLL of each configuration held out in nats per site, (n_validation,)."""

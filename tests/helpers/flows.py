@@ -9,6 +9,7 @@ COUPLING = {"family": "coupling-flow", "layers": 3, "hidden": 5, "bins": 4, "sca
 GLOW = {"family": "glow-flow", "layers": 2, "hidden": 5, "scale": 0.7}
 ZUKO = {"family": "zuko-flow", "shape": [3], "layers": 2, "hidden": [8], "scale": 1.3}
 SCORE = {"family": "score-model", "channels": 4, "times": 3, "n_steps": 8, "scale": 0.8}
+MIXTURE = {"family": "mixture-net", "n_components": 4, "hidden": 4, "scale": 0.8}
 CASES = {
     "cnf": CNF | {"shape": [4, 4]},
     "cnf, even": CNF | {"shape": [4, 4], "halved": True},
@@ -40,6 +41,11 @@ CASES = {
     "nsf, draws in one pass": ZUKO | {"flow": "nsf", "inverse": True},
     "realnvp": ZUKO | {"flow": "realnvp"},
     "realnvp, mixed": ZUKO | {"flow": "realnvp", "mixing": True},
+    "mixtures": MIXTURE | {"shape": [3, 3]},
+    "mixtures, even": MIXTURE | {"shape": [4, 4], "halved": True, "coarsest": 2},
+    "mixtures, logistic": MIXTURE | {"shape": [4, 4], "halved": True, "law": "logistic"},
+    "mixtures, open": MIXTURE | {"shape": [3, 4], "boundary": "open", "order": "raster"},
+    "mixtures, not odd": MIXTURE | {"shape": [4], "odd": False, "n_components": 3},
     "zuko's cnf": ZUKO | {"flow": "cnf", "layers": 1},
 }
 SIZES = {
@@ -48,6 +54,7 @@ SIZES = {
     "coupling-flow": 0.4,
     "glow-flow": 0.4,
     "zuko-flow": 0.2,
+    "mixture-net": 0.2,
 }
 
 

@@ -26,6 +26,7 @@ import torch
 from torch import nn
 
 from physgen.core.random import Stream
+from physgen.models.autoregressive.inverse_map import Triangular
 from physgen.models.strings import BLOCK, StringModel
 
 __all__ = ["AutoregressiveNet", "Step"]
@@ -35,7 +36,7 @@ FEATURE_LENGTHS = (1.0, 3.0, 8.0, 20.0)
 Step = Callable[[int, torch.Tensor], torch.Tensor]
 
 
-class AutoregressiveNet(StringModel):
+class AutoregressiveNet(Triangular, StringModel):
     """A network that gives the distribution of each outcome, given the outcomes before it.
 
     Parameters
@@ -89,6 +90,10 @@ class AutoregressiveNet(StringModel):
     def _draw_block(self, rng: Stream, size: int) -> tuple[torch.Tensor, torch.Tensor]:
         u = rng.numpy().random((BLOCK, self.L), dtype=np.float32)[:size].T.copy()
         return self._draw(u)
+
+    def _inverted(self, u: torch.Tensor) -> torch.Tensor:
+        numbers = np.ascontiguousarray(u.cpu().numpy().T, dtype=np.float32)
+        return self._draw(numbers)[0].to(self.device)
 
     def _draw(self, u: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """Return strings (B, L) uint8 and their log q (B,), for uniforms (L, B)."""

@@ -21,6 +21,7 @@ from torch import nn
 from physgen.core.checks import check_positive_int
 from physgen.core.random import Stream, as_stream
 from physgen.lattice.orderings import Colour, colours
+from physgen.models.autoregressive.inverse_map import Triangular
 from physgen.models.autoregressive.spins import SpinModel
 from physgen.models.configurations import as_tensor
 from physgen.models.geometry import Geometry
@@ -29,7 +30,7 @@ __all__ = ["ColouredNet"]
 
 
 @final
-class ColouredNet(SpinModel):
+class ColouredNet(Triangular, SpinModel):
     """An autoregressive model of spins with one small net per colour.
 
     Parameters
@@ -93,9 +94,17 @@ class ColouredNet(SpinModel):
 
     def draw(self, n: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Return spins (n, *event_shape), floating, and log q, differentiable in the weights."""
+        u = torch.rand(self.n, n, generator=generator, dtype=self.dtype, device=self.device)
+        return self._drawn(u)
+
+    def _inverted(self, u: torch.Tensor) -> torch.Tensor:
+        return self._drawn((1 - u).t().to(self.dtype))[0]
+
+    def _drawn(self, u: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return spins and log q of uniforms (n_sites, B): up where u is below the share of up."""
+        n = u.shape[1]
         s = torch.zeros(self.n, n, dtype=self.dtype, device=self.device)
         log_q = torch.zeros(n, dtype=torch.float64, device=self.device)
-        u = torch.rand(self.n, n, generator=generator, dtype=self.dtype, device=self.device)
         for k, colour in enumerate(self.colours):
             b = self._field(k, colour, s)
             with torch.no_grad():

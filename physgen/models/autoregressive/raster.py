@@ -28,6 +28,7 @@ import torch
 from torch import nn
 
 from physgen.core.errors import InputError
+from physgen.models.autoregressive.inverse_map import Triangular
 from physgen.models.autoregressive.spins import SpinModel
 from physgen.models.geometry import Geometry
 
@@ -36,7 +37,7 @@ __all__ = ["RasterNet", "Step"]
 Step = Callable[[int, torch.Tensor], torch.Tensor]
 
 
-class RasterNet(SpinModel):
+class RasterNet(Triangular, SpinModel):
     """A model of spins that are drawn one after another in the order of the sites.
 
     Parameters
@@ -124,8 +125,19 @@ class RasterNet(SpinModel):
             x = t.t().reshape(n, *self.event_shape).contiguous()
         return x, self(x) if torch.is_grad_enabled() else log_q
 
+    def _inverted(self, u: torch.Tensor) -> torch.Tensor:
+        """Return the spins of uniform numbers: a spin is up where u exceeds its share of down."""
+        u = u.t()
+        below = 1 - u  # a walk draws up where its number is below the share of up
+        if not self.odd:
+            return self._drawn(below.to(self.dtype))[0].t().reshape(-1, *self.event_shape)
+        # Relative to a first spin that is down, up and down change places.
+        up = u[0] >= 0.5
+        t = self._drawn(torch.where(up, below, u).to(self.dtype))[0]
+        return (t * _sign(up, t)).t().reshape(-1, *self.event_shape)
+
     def _drawn(self, u: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return t (n, B) and log q (B,) from uniforms u (n, B)."""
+        """Return t (n, B) and log q (B,) from uniforms u (n, B): up where u is below its share."""
         t, b = torch.empty_like(u), torch.empty_like(u)
         step, previous = self._walk(u.shape[1]), torch.zeros_like(u[0])
         for i in range(self.n):

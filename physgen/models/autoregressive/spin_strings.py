@@ -110,8 +110,8 @@ class SpinStrings(RasterNet):
     def _drawn(self, u: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         if not isinstance(self.network, RecurrentNet):
             return super()._drawn(u)
-        # Recurrent networks have compiled loops of their own.
-        outcomes, log_q = self.network._draw(u[int(self.odd) :].cpu().numpy())
+        # Recurrent networks have compiled loops of their own, where large numbers mean outcome 1.
+        outcomes, log_q = self.network._draw(1 - u[int(self.odd) :].cpu().numpy())
         t = 2 * outcomes.t().to(u.dtype) - 1
         if not self.odd:
             return t, log_q

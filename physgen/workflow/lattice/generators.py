@@ -270,7 +270,8 @@ class Learned(Generator):
         if given and goal not in REGRESSIONS:
             return MaximumLikelihood(self.target, fraction)
         if goal == "auto":
-            goal = "forward-kl" if self.section.train.needs_configurations else "reverse-kl"
+            by_data = self.section.is_estimated or self.section.train.needs_configurations
+            goal = "forward-kl" if by_data else "reverse-kl"
         try:
             if goal in REGRESSIONS:
                 return regression(goal, self.target, configurations, fraction)

@@ -73,6 +73,17 @@ class ModelSection(Section):
                 f"[train] on = 'action' is for densities, and {self.family!r} is an energy, which "
                 "learns from configurations; remove on"
             )
+        if self.is_estimated and (self.train.on == "action" or goal not in ("auto", "forward-kl")):
+            key = f"on = {self.train.on!r}" if goal == "auto" else f"objective {goal!r}"
+            raise ValueError(
+                f"[train] {key} is not for {self.family!r}, which is estimated from "
+                "configurations by its likelihood; remove it"
+            )
+        if self.is_estimated and self.mixture:
+            raise ValueError(
+                f"[[model]] mixture is for densities that are trained in steps, and "
+                f"{self.family!r} is estimated; remove it"
+            )
         if energy and self.mixture:
             raise ValueError(
                 f"[[model]] mixture is for densities, and {self.family!r} is an energy; remove it"
@@ -116,7 +127,12 @@ class ModelSection(Section):
     def needs_configurations(self) -> bool:
         """Whether the fit learns from configurations of the target."""
         usual = self.regresses and self.train.objective == "auto" and self.train.on == "auto"
-        return self.is_energy or usual or self.train.needs_configurations
+        return self.is_energy or self.is_estimated or usual or self.train.needs_configurations
+
+    @property
+    def is_estimated(self) -> bool:
+        """Whether the family is estimated from configurations, and knows no other objective."""
+        return self.family in ROWS and ROWS[self.family].objective == "likelihood"
 
     @property
     def regresses(self) -> bool:
