@@ -60,6 +60,16 @@ _ENERGY = dict(
     n_epochs=20, batch_size=32, learning_rate=2e-2, clip_norm=None, beta2=0.99, ema_decay=0.99
 )
 
+# Two players: the generator's rate is half the critic's, and averages of its weights are steadier.
+_GENERATOR = dict(
+    n_epochs=40,
+    batch_size=128,
+    learning_rate=1e-3,
+    clip_norm=None,
+    beta2=0.99,
+    ema_decay=0.99,
+)
+
 # --- rows -------------------------------------------------------------------------------------
 
 
@@ -124,6 +134,20 @@ def _energy(name: str, path: str, about: str, *cites: str) -> Family:
         objective="score-matching",
         recipe=_ENERGY,
         cites=("Hyvarinen2005", *cites),
+    )
+
+
+def _generator(name: str, kind: str, about: str, *cites: str) -> Family:
+    return Family(
+        name,
+        "adversarial.generator:LatticeGenerator",
+        kind,
+        about,
+        kind="simulator",
+        objective="non-saturating",
+        fixed={"kind": kind},
+        recipe=_GENERATOR,
+        cites=("Goodfellow2014", "Mescheder2018", *cites),
     )
 
 
@@ -283,6 +307,10 @@ _ROWS = (
         "mlp:MlpEnergy",
         "an action from a dense network in a quadratic well",
         "LeCun2006",
+    ),
+    _generator("gan", "reals", "fields from latent variables, trained against a critic"),
+    _generator(
+        "spin-gan", "spins", "spins from latent variables, trained against a critic", "Bengio2013"
     ),
 )
 FAMILIES: Mapping[str, Family] = MappingProxyType({row.name: row for row in _ROWS})

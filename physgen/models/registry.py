@@ -8,6 +8,7 @@ from typing import Any
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 from physgen.core.random import Stream, as_stream
+from physgen.models.adversarial.conditional import ConditionalGenerator
 from physgen.models.energy.normalised import Normalised
 from physgen.models.ensemble import Ensemble
 from physgen.models.families import FAMILIES
@@ -77,6 +78,7 @@ _COMPOSED: dict[str, Any] = {
     "ensemble": _ensemble,
     "flip-mixture": _flip_mixture,
     "conditioned-flow": ConditionedFlow,
+    "conditional-generator": ConditionalGenerator,
     "normalised": _normalised,
     "residual-energy": _residual,
 }

@@ -26,6 +26,13 @@ METHODS: Mapping[str, tuple[str, ...]] = {
     "nearest-state": ("Smolin2012",),
     "born-sampling": ("Ferris2012",),
     "flow-matching": ("Lipman2023",),
+    "wasserstein": ("Arjovsky2017", "Gulrajani2017"),
+    "clipped-wasserstein": ("Arjovsky2017",),
+    "mmd": ("Li2017", "Binkowski2018"),
+    **dict.fromkeys(
+        (f"f-gan-{f}" for f in ("kl", "reverse-kl", "pearson", "squared-hellinger", "js")),
+        ("Nowozin2016",),
+    ),
     "smc": ("DelMoral2006", "Neal2001"),
     "annealed-importance": ("Neal2001", "Grosse2015"),
     "thermodynamic-integration": ("Bennett1976",),

@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 from physgen.core.checks import is_mapping
 from physgen.workflow.lattice.data_section import DataSection
 from physgen.workflow.lattice.model_section import (
-    ENERGY_GOALS,
+    DATA_GOALS,
     ImportanceSection,
     ModelSection,
     TrainSection,
@@ -131,7 +131,7 @@ class Config(JobConfig):
             )
         for model in self.model:
             for key, value in (("on", model.train.on), ("objective", model.train.objective)):
-                if value not in ("auto", "configurations", *ENERGY_GOALS):
+                if value not in ("auto", "configurations", *DATA_GOALS):
                     raise ValueError(
                         f"[train] {key} = {value!r} needs an action, and [data] holds "
                         f"configurations without one; remove {key}"
@@ -185,7 +185,7 @@ class Config(JobConfig):
             what = f"family {model.family!r}"
             if train.on == "configurations":
                 what = "on = 'configurations'"
-            elif train.objective != "auto" and not model.is_energy:
+            elif train.objective != "auto" and model.is_density:
                 what = f"objective = {train.objective!r}"
             if model.needs_configurations:
                 raise ValueError(
@@ -228,6 +228,8 @@ class Config(JobConfig):
         del table["sample"], table["train"]
         for section, model in zip(self.model, table["model"], strict=True):
             del model["train"]["checkpoint_every"]
+            if model["train"]["terms"] is None:
+                del model["train"]["terms"]
             if not section.is_energy:
                 del model["chains"]
         if not self.model:

@@ -202,7 +202,8 @@ class Learned(Generator):
         ----------
         rng : Stream
         data : Configurations, optional
-            What an energy learns from: the size of its fields and its biases begin there.
+            What an energy or a generator learns from: the size of its fields and its biases begin
+            there.
 
         Raises
         ------
@@ -248,6 +249,8 @@ class Learned(Generator):
 
         if self.section.is_energy:
             return self._of_energies(configurations)
+        if self.section.is_adversarial:
+            return self._against_a_critic(configurations)
 
         fraction, goal = self.section.train.validation_fraction, self.section.train.objective
         given = isinstance(self.target, Configurations)
@@ -277,6 +280,21 @@ class Learned(Generator):
         name = family(self.family).objective if name == "auto" else name
         try:
             return energy_objective(name, source, validation_fraction=train.validation_fraction)
+        except InputError as error:
+            raise InputError(f"[train] {self.text}: {error}") from None
+
+    def _against_a_critic(self, data: Any) -> Any:
+        """Return the objective of a generator, which knows configurations and no action."""
+        from physgen.models.families import family
+        from physgen.training.divergence_names import adversarial_objective
+
+        train = self.section.train
+        source = data if isinstance(data, Configurations) else (self.target, data)
+        source = self.target if isinstance(self.target, Configurations) else source
+        name = family(self.family).objective if train.objective == "auto" else train.objective
+        how = {"validation_fraction": train.validation_fraction, "terms": train.terms}
+        try:
+            return adversarial_objective(name, source, **how)
         except InputError as error:
             raise InputError(f"[train] {self.text}: {error}") from None
 

@@ -41,14 +41,13 @@ def train(context: Context, point: Learned, source: Chains | None) -> None:
     def prepared() -> tuple[Any, str, Any]:
         x: Any = None
         if point.section.needs_configurations and source is not None:
-            energy = point.section.is_energy
             x = (
-                chains.as_data(context, source)
-                if energy
-                else chains.configurations(context, source.group)
+                chains.configurations(context, source.group)
+                if point.section.is_density
+                else chains.as_data(context, source)
             )
         init, validation = stream.child("init"), stream.child("validation")
-        if point.section.is_energy:
+        if not point.section.is_density:
             x = point.target if x is None else x
             return *begun(point.model(init, x), x.flat), point.objective(x, validation)
         return point.model(init), "", point.objective(x, validation)
@@ -69,7 +68,7 @@ def train(context: Context, point: Learned, source: Chains | None) -> None:
 
 
 def begun(model: Any, x: Any) -> tuple[Any, str]:
-    """Return an energy whose biases, if it has any, give the single-site data; and a remark.
+    """Return a model whose biases, if it has any, give the single-site data; and a remark.
 
     The remark names sites that have one value in all of the data x (n, *event_shape).
     """
@@ -85,7 +84,7 @@ def load(context: Context, point: Learned) -> Any:
     """Return the trained model of a point."""
     from physgen import models
 
-    if point.section.is_energy:
+    if not point.section.is_density:
         stored = models.from_dataset(context.store.read(f"{point.group}/model"))
         return stored.to(point.section.train.device)
     model = point.model(context.stream("train").child(point.stream, "init"))

@@ -14,6 +14,8 @@ from physgen.core.checks import is_list, is_mapping
 from physgen.core.errors import InputError
 from physgen.models.families import FAMILIES as ROWS
 from physgen.models.families import names
+from physgen.training.divergence_names import DIVERGENCES as ADVERSARIAL
+from physgen.training.divergence_names import TERMS
 from physgen.training.energy_objectives import ENERGY_OBJECTIVES
 from physgen.training.regressions import REGRESSIONS
 from physgen.workflow.devices import Device
@@ -30,7 +32,7 @@ from physgen.workflow.sections import (
     rule,
 )
 
-__all__ = ["ImportanceSection", "ModelSection", "TrainSection", "with_common_training"]
+__all__ = ["DATA_GOALS", "ImportanceSection", "ModelSection", "TrainSection", "with_common_training"]
 
 FAMILIES = ("auto", *names("reals", None), *names("spins", None))
 Gradient = Literal["auto", "path", "reparam", "reinforce"]
@@ -39,12 +41,19 @@ Source = Literal["auto", "action", "configurations"]
 _IGNORED = (
     ("action", "forward-kl"),
     ("configurations", "reverse-kl"),
-    *(("action", name) for name in REGRESSIONS),
+    *(("action", name) for name in (*REGRESSIONS, *ADVERSARIAL)),
 )
 DIVERGENCES = ("reverse-kl", "forward-kl", "mixed-kl", *REGRESSIONS)  # objectives of densities
-_LEARN_FROM_DATA = ("forward-kl", "mixed-kl", *REGRESSIONS)
-ENERGY_GOALS = tuple(ENERGY_OBJECTIVES)
-GOALS = ("auto", *DIVERGENCES, *ENERGY_GOALS)
+_LEARN_FROM_DATA = ("forward-kl", "mixed-kl", *REGRESSIONS, *ADVERSARIAL)
+# By what a trained model is.  A density may be the generator of a game: it keeps its log_prob.
+_GOALS_OF = {
+    "density": (*DIVERGENCES, *ADVERSARIAL),
+    "energy": tuple(ENERGY_OBJECTIVES),
+    "simulator": tuple(ADVERSARIAL),
+}
+GOALS = ("auto", *DIVERGENCES, *ENERGY_OBJECTIVES, *ADVERSARIAL)
+DATA_GOALS = (*ENERGY_OBJECTIVES, *ADVERSARIAL)  # which need no action
+_WORDS = {"energy": "an energy", "simulator": "a generator without a density"}
 
 
 class TrainSection(Section):
@@ -76,6 +85,8 @@ class TrainSection(Section):
         Draws with fixed random numbers on which weights are chosen.
     validation_fraction
         Share of the configurations held out.
+    terms
+        Weights of the terms of an adversarial objective, by name.
     checkpoint_every
         Seconds between checkpoints.
     """
@@ -94,6 +105,9 @@ class TrainSection(Section):
     validation_fraction: Annotated[
         float, rule("a number in (0, 1)", gt=0, lt=1, allow_inf_nan=False)
     ] = 0.1
+    terms: Annotated[
+        dict[str, float] | None, rule(f"a table of weights of {', '.join(TERMS)}")
+    ] = None
     checkpoint_every: Positive = 20.0
 
     @field_validator("budget")
@@ -174,39 +188,62 @@ class ModelSection(Section):
     @model_validator(mode="after")
     def _goal_of_the_family(self) -> ModelSection:
         """Refuse what a density is told of energies, and an energy of densities."""
-        goal, energy = self.train.objective, self.is_energy
-        if goal != "auto" and (goal in ENERGY_GOALS) != energy:
-            known = ENERGY_GOALS if energy else DIVERGENCES
+        goal, kind = self.train.objective, self.kind
+        known = _GOALS_OF[kind]
+        if goal != "auto" and goal not in known:
             raise ValueError(
                 f"[train] objective of {self.family!r} must be one of "
                 f"{', '.join(map(repr, ('auto', *known)))}, got {goal!r}"
             )
-        if energy and self.train.on == "action":
+        if self.train.terms is not None and not self.is_adversarial:
             raise ValueError(
-                f"[train] on = 'action' is for densities, and {self.family!r} is an energy, which "
-                "learns from configurations; remove on"
+                f"[train] terms are for an adversarial objective, got objective {goal!r} of "
+                f"{self.family!r}; remove terms"
             )
-        if energy and self.mixture:
+        if kind != "density" and self.train.on == "action":
             raise ValueError(
-                f"[[model]] mixture is for densities, and {self.family!r} is an energy; remove it"
+                f"[train] on = 'action' is for densities, and {self.family!r} is {_WORDS[kind]}, "
+                "which learns from configurations; remove on"
             )
-        if not energy and self.chains != ChainsSection.model_validate({}):
+        if kind != "density" and self.mixture:
             raise ValueError(
-                f"[[model]] chains are for energies, and {self.family!r} is a density, which "
+                f"[[model]] mixture is for densities, and {self.family!r} is {_WORDS[kind]}; "
+                "remove it"
+            )
+        if kind != "energy" and self.chains != ChainsSection.model_validate({}):
+            what = "a density" if kind == "density" else _WORDS[kind]
+            raise ValueError(
+                f"[[model]] chains are for energies, and {self.family!r} is {what}, which "
                 "draws without them; remove chains"
             )
         return self
 
     @property
+    def kind(self) -> str:
+        """What the trained model is: "density", "energy" or "simulator"."""
+        return ROWS[self.family].kind if self.family in ROWS else "density"
+
+    @property
+    def is_adversarial(self) -> bool:
+        """Whether the model is trained against a critic."""
+        goal = self.train.objective
+        return goal in ADVERSARIAL or (goal == "auto" and self.kind == "simulator")
+
+    @property
     def is_energy(self) -> bool:
         """Whether the family is an energy: an action with weights, and no density."""
-        return self.family in ROWS and ROWS[self.family].kind == "energy"
+        return self.kind == "energy"
+
+    @property
+    def is_density(self) -> bool:
+        """Whether the family has a log_prob: its draws have weights, where an action is known."""
+        return self.kind == "density"
 
     @property
     def needs_configurations(self) -> bool:
         """Whether the fit learns from configurations of the target."""
         usual = self.regresses and self.train.objective == "auto" and self.train.on == "auto"
-        return self.is_energy or usual or self.train.needs_configurations
+        return not self.is_density or usual or self.train.needs_configurations
 
     @property
     def regresses(self) -> bool:
