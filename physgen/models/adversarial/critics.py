@@ -251,7 +251,7 @@ def _inside(lattice: Hypercubic, d: tuple[int, ...]) -> torch.Tensor:
     keep = torch.ones(lattice.n_sites)
     for mu, (step, extent) in enumerate(zip(d, lattice.shape, strict=True)):
         if lattice.boundaries[mu] == "open":
-            at = torch.as_tensor(lattice.coordinates[:, mu]) + step
+            at = torch.tensor(lattice.coordinates[:, mu] + step)
             keep = keep * ((at >= 0) & (at < extent))
     return keep
 
