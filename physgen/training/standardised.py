@@ -28,12 +28,16 @@ class Standardised:
     ) -> None:
         self.functions = functions
         with torch.no_grad():
-            values = torch.cat([functions(part).double() for part in x.split(_AT_ONCE)])
-        if values.ndim != 2 or len(values) != len(x) or not bool(torch.isfinite(values).all()):
-            raise InputError(
-                f"{what} must return finite numbers (B, n) of configurations (B, "
-                f"{', '.join(map(str, x.shape[1:]))}), got shape {tuple(values.shape)}"
-            )
+            parts = [functions(part).double() for part in x.split(_AT_ONCE)]
+        for part, given in zip(parts, x.split(_AT_ONCE), strict=True):
+            finite = bool(torch.isfinite(part).all())
+            if part.ndim != 2 or len(part) != len(given) or not finite:
+                raise InputError(
+                    f"{what} must return finite numbers (B, n) of configurations (B, "
+                    f"{', '.join(map(str, x.shape[1:]))}), got shape {tuple(part.shape)}"
+                    f"{'' if finite else ' with NaN or infinity'}"
+                )
+        values = torch.cat(parts)
         self.mean = values.mean(0)
         size = values.std(0) if centred else values.square().mean(0).sqrt()
         self.size = torch.where(size > 1e-12 * (1 + self.mean.abs()), size, 1.0)

@@ -29,7 +29,7 @@ from physgen.training.site_moments import SiteMoments
 
 PHI4 = Phi4.from_hopping(L=4, kappa=0.2, lam=0.022)
 QUICK = FitSettings(n_epochs=2, batch_size=50, learning_rate=1e-3, clip_norm=None, ema_decay=0.9)
-calm = pytest.mark.filterwarnings("ignore:collapsed")
+calm = pytest.mark.filterwarnings("ignore:(.*= .*)?collapsed")
 
 
 def phi4_data(n=400):
@@ -93,19 +93,28 @@ def test_a_trained_critic_is_the_log_ratio_of_two_gaussians(name):
 
 
 def test_a_penalised_critic_measures_the_distance_of_shifted_gaussians():
-    p, q = normals(1000, seed=1), normals(1000, 1.5, seed=2)
-    D = trained_critic("wasserstein", p, q, n=300)
+    p, q = normals(500, seed=1), normals(500, 1.5, seed=2)
+    D = trained_critic("wasserstein", p, q, n=400, rate=2e-2)
     found = float((D(p).mean() - D(q).mean()).detach())
     assert found == pytest.approx(float(q.mean() - p.mean()), rel=0.1)
     assert slopes(D, between(p, q, torch.Generator().manual_seed(3))).mean() < -0.8
 
 
-@pytest.mark.parametrize("name", ["non-saturating", "wasserstein", "mmd"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "non-saturating",
+        pytest.param("wasserstein", marks=pytest.mark.slow),
+        pytest.param("mmd", marks=pytest.mark.slow),
+    ],
+)
 @calm
 def test_a_generator_of_two_weights_learns_a_gaussian(name):
     x = normals(2000, 1.0, 0.5).numpy()
-    objective = Adversarial(Configurations(x), name, terms={"moments": 0.0}, critic=_critic(name))
-    how = replace(QUICK, n_epochs=8, batch_size=100, learning_rate=2e-2)
+    objective = Adversarial(
+        Configurations(x), name, terms={"moments": 0.0}, critic=_critic(name), critic_rate=1e-2
+    )
+    how = replace(QUICK, n_epochs=15, batch_size=100, learning_rate=3e-2)
     found = fit(Affine(a=1.0, b=0.0), objective, how, rng=1).model
     assert float(found.b.detach()) == pytest.approx(1.0, abs=0.15)
     assert abs(float(found.a.detach())) == pytest.approx(0.5, abs=0.2)
@@ -125,11 +134,12 @@ def test_a_plane_of_slope_one_costs_nothing_and_a_constant_all():
     plane = lambda t: (t * w).flatten(1).sum(1)  # noqa: E731
     assert float(gradient_penalty(plane, x)) == pytest.approx(0.0, abs=1e-10)
     assert float(gradient_penalty(lambda t: 3 * plane(t), x)) == pytest.approx(4.0, rel=1e-5)
-    level = torch.tensor(2.0, requires_grad=True)
-    found = gradient_penalty(lambda t: level + 0 * t.flatten(1).sum(1), x)
+    size = torch.tensor(0.0, requires_grad=True)
+    found = gradient_penalty(lambda t: 2.0 + size * plane(t), x)
     assert float(found.detach()) == pytest.approx(1.0, rel=1e-5)
     found.backward()
-    assert torch.isfinite(level.grad)
+    assert torch.isfinite(size.grad)  # the root of a square has no slope at 0
+    assert float(gradient_penalty(lambda t: torch.ones(len(t)), x)) == pytest.approx(1, rel=1e-5)
     assert float(r1(lambda t: 3 * plane(t), x, 2.0)) == pytest.approx(0.5 * 36, rel=1e-5)
     assert float(r1(lambda t: torch.ones(len(t)), x, 2.0)) == 0.0
 
@@ -237,8 +247,8 @@ def test_moments_are_those_of_the_table():
 # --- a fit -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", DIVERGENCES)
 @calm
+@pytest.mark.parametrize("name", DIVERGENCES)
 def test_every_divergence_trains(name):
     objective = Adversarial(phi4_data(120), name)
     model = field_model()
@@ -263,16 +273,23 @@ def test_a_resumed_fit_is_the_same_bit_for_bit(name):
     def objective():
         return Adversarial(phi4_data(200), name)
 
+    def other_model():
+        model = field_model()
+        with torch.no_grad():
+            for p in model.parameters():
+                p.add_(0.3)
+        return model
+
     whole = fit(field_model(), objective(), QUICK, rng=3)
     kept, count = [], iter(range(100))
     with pytest.raises(InterruptedRunError):
         fit(field_model(), objective(), QUICK, rng=3, should_stop=lambda: next(count) == 5,
             on_checkpoint=lambda state, history: kept.append(state))  # fmt: skip
     assert {"carry.critic", "carry.critic_first", "carry.critic_steps"} <= set(kept[-1].data_vars)
-    rest = fit(field_model(rng=9), objective(), QUICK, rng=3, resume_from=kept[-1])
+    rest = fit(other_model(), objective(), QUICK, rng=3, resume_from=kept[-1])
     assert_same_weights(whole.model, rest.model)
     lost = kept[-1].assign({"carry.critic": kept[-1]["carry.critic"] + 0.5})
-    other = fit(field_model(rng=9), objective(), QUICK, rng=3, resume_from=lost)
+    other = fit(other_model(), objective(), QUICK, rng=3, resume_from=lost)
     with pytest.raises(AssertionError):
         assert_same_weights(whole.model, other.model)
 
@@ -304,6 +321,7 @@ def test_a_flow_as_generator_keeps_its_density():
     assert np.abs(after - before).max() > 1e-6
 
 
+@pytest.mark.slow
 @calm
 def test_one_generator_for_a_range_of_a_coupling():
     """Widths 0.5 and 1.5 at the ends: the family draws as wide as the data at each."""
@@ -314,7 +332,7 @@ def test_one_generator_for_a_range_of_a_coupling():
     family = models.ConditionalGenerator(options, "width", 0.5, 1.5, rng=1)
     objective = AdversarialFamily(data, family)
     assert isinstance(objective, Objective)
-    found = fit(family, objective, replace(QUICK, n_epochs=8, learning_rate=5e-3), rng=1).model
+    found = fit(family, objective, replace(QUICK, n_epochs=12, learning_rate=2e-2), rng=1).model
     widths = [float(found.at(width=c).sample(2000, 1).std()) for c in (0.5, 1.5)]
     assert widths == pytest.approx([0.5, 1.5], rel=0.25)
     with pytest.raises(InputError, match="at least 2 couplings"):

@@ -46,7 +46,7 @@ class Convolution(nn.Module):
         Sites on either side that a filter sees, >= 0.
     bias : bool
     generator : torch.Generator
-        First weights: normal, of variance 1 / (inputs of a unit).
+        First weights: normal, of variance 1 / (3 inputs of a unit): nearly linear at first.
 
     Attributes
     ----------
@@ -68,7 +68,8 @@ class Convolution(nn.Module):
         self.boundaries, self.reach = tuple(boundaries), reach
         window = (2 * reach + 1,) * len(self.boundaries)
         fan_in = inputs * math.prod(window)
-        first = torch.randn(outputs, inputs, *window, generator=generator) / math.sqrt(fan_in)
+        size = 1 / math.sqrt(3 * fan_in)
+        first = size * torch.randn(outputs, inputs, *window, generator=generator)
         self.weight = nn.Parameter(first)
         self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
 
@@ -128,8 +129,6 @@ class ConvolutionalNet(nn.Module):
             for n, m in itertools.pairwise(sizes)
         )
         self.out = Convolution(boundaries, channels, 1, 0, bias=bias, generator=generator)
-        with torch.no_grad():  # a first field of about unit size, with no long tails
-            self.out.weight.mul_(0.5)
         self.skip = nn.Parameter(torch.tensor(0.5))
 
     def forward(self, z: torch.Tensor) -> torch.Tensor:
