@@ -222,7 +222,9 @@ def _kernel(q, values):
 
 def test_every_term_is_logged_and_weighed():
     features = lambda x: torch.stack([x.flatten(1).sum(1), x.square().flatten(1).sum(1)], 1)  # noqa: E731
-    objective = Adversarial(phi4_data(), features=features, terms={"moments": 2.0, "features": 0.5})
+    objective = Adversarial(
+        phi4_data(), features=features, terms={"moments": 2.0, "features": 0.5}
+    )
     model = field_model()
     found = objective.loss(model, np.arange(30), Stream(1), objective.begin(model, Stream(0)))
     told = found.metrics

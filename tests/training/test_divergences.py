@@ -70,7 +70,9 @@ def test_the_conjugate_of_the_slope_is_that_of_the_table_and_a_supremum(name):
 @pytest.mark.parametrize("name", F_GANS)
 def test_scores_of_any_size_stay_in_the_domain_of_the_conjugate(name):
     """In single precision, where 2 - e^(2t) of the table is 0 long before it should be."""
-    scores = torch.tensor([-30.0, 30.0]) if name != "f-gan-pearson" else torch.tensor([-30.0, 20.0])
+    scores = (
+        torch.tensor([-30.0, 30.0]) if name != "f-gan-pearson" else torch.tensor([-30.0, 20.0])
+    )
     game = divergence(name)
     assert bool(torch.isfinite(game.of_data(scores)).all())
     assert bool(torch.isfinite(game.of_draws(scores)).all())
@@ -90,7 +92,9 @@ def test_directions_of_the_two_kls_are_not_confused():
     forward = math.log(WIDTH) + (1 + MEAN**2) / (2 * WIDTH**2) - 0.5
     backward = -math.log(WIDTH) + (WIDTH**2 + MEAN**2) / 2 - 0.5
     assert value(divergence("f-gan-kl"), LOG_P - LOG_Q) == pytest.approx(forward, rel=1e-6)
-    assert value(divergence("f-gan-reverse-kl"), LOG_P - LOG_Q) == pytest.approx(backward, rel=1e-6)
+    assert value(divergence("f-gan-reverse-kl"), LOG_P - LOG_Q) == pytest.approx(
+        backward, rel=1e-6
+    )
     assert abs(forward - backward) > 0.05
 
 

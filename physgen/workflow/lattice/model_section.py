@@ -32,7 +32,13 @@ from physgen.workflow.sections import (
     rule,
 )
 
-__all__ = ["DATA_GOALS", "ImportanceSection", "ModelSection", "TrainSection", "with_common_training"]
+__all__ = [
+    "DATA_GOALS",
+    "ImportanceSection",
+    "ModelSection",
+    "TrainSection",
+    "with_common_training",
+]
 
 FAMILIES = ("auto", *names("reals", None), *names("spins", None))
 Gradient = Literal["auto", "path", "reparam", "reinforce"]

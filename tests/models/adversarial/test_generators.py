@@ -209,7 +209,12 @@ def test_straight_through_is_exact_where_the_loss_is_linear_in_every_spin():
 
 def test_for_target_takes_what_is_declared():
     model = models.for_target(PHI4, "gan", rng=1, channels=4)
-    assert (model.shape, model.boundary, model.odd, model.kind) == ((4, 4), "periodic", True, "reals")
+    assert (model.shape, model.boundary, model.odd, model.kind) == (
+        (4, 4),
+        "periodic",
+        True,
+        "reals",
+    )
     assert 0.5 < model.scale < 3
     dense = models.for_target(Ising((4, 4), beta=0.2), "spin-gan", net="dense", rng=1)
     assert (dense.shifted, dense.scale, dense.estimator) == (True, 1.0, "straight-through")

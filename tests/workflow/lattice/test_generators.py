@@ -1,4 +1,4 @@
-"""Generators go through the stages: configurations, fit, draws without weights, raw observables."""
+"""Generators go through the stages: configurations, fit, raw draws without weights."""
 
 import json
 
@@ -28,7 +28,10 @@ def test_raw_observables_and_no_weights(tmp_path):
     tree = open_run(run(config, tmp_path / "a"))
     draws = tree["models/gan/L4/kappa0.2/draws"].to_dataset()
     assert draws["phi2"].size == 512
-    assert (draws.attrs["exactness"], draws.attrs["exactness_for"]) == ("approximate", "the target")
+    assert (draws.attrs["exactness"], draws.attrs["exactness_for"]) == (
+        "approximate",
+        "the target",
+    )
     assert not {"log_weight", "log_z", "ess_share", "k_hat"} & set(draws.data_vars)
     grid = tree["estimates"].to_dataset()
     assert np.isfinite(grid["phi2"].sel(generator="gan")).all()
@@ -68,7 +71,10 @@ def test_a_flow_as_generator_has_weights(tmp_path):
 @pytest.mark.parametrize(
     ("model", "said"),
     [
-        ({"family": "gan", "train": {"objective": "reverse-kl"}}, "objective of 'gan' must be one"),
+        (
+            {"family": "gan", "train": {"objective": "reverse-kl"}},
+            "objective of 'gan' must be one",
+        ),
         ({"family": "gan", "train": {"on": "action"}}, "a generator without a density"),
         ({"family": "gan", "mixture": True}, "mixture is for densities"),
         ({"family": "gan", "chains": {"n_draws": 5}}, "chains are for energies"),
@@ -84,6 +90,8 @@ def test_what_does_not_go_together_is_refused(model, said, tmp_path):
 
 def test_terms_change_the_identity_of_a_run_only_where_they_are_given():
     plain = config_from_dict(table({"family": "gan"}))
-    weighed = config_from_dict(table({"family": "gan", "train": TRAIN | {"terms": {"moments": 9.0}}}))
+    weighed = config_from_dict(
+        table({"family": "gan", "train": TRAIN | {"terms": {"moments": 9.0}}})
+    )
     assert "terms" not in plain.canonical()["model"][0]["train"]
     assert weighed.canonical()["model"][0]["train"]["terms"] == {"moments": 9.0}
