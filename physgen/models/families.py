@@ -60,11 +60,11 @@ _ENERGY = dict(
     n_epochs=20, batch_size=32, learning_rate=2e-2, clip_norm=None, beta2=0.99, ema_decay=0.99
 )
 
-# Two players: the generator's rate is half the critic's, and averages of its weights are steadier.
+# Two players of equal rates; averages of the generator's weights are steadier than the last ones.
 _GENERATOR = dict(
     n_epochs=40,
     batch_size=128,
-    learning_rate=1e-3,
+    learning_rate=2e-3,
     clip_norm=None,
     beta2=0.99,
     ema_decay=0.99,

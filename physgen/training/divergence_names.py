@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
-from physgen.core.checks import check_choice
-
-__all__ = ["DIVERGENCES", "TERMS", "adversarial_objective"]
+__all__ = ["DIVERGENCES", "TERMS"]
 
 # name -> what bounds the critic: the slope at the data (R1), at points between data and draws
 # (gradient), or its weights (clip).
@@ -30,25 +27,3 @@ DIVERGENCES: Mapping[str, str] = MappingProxyType(
 TERMS: Mapping[str, float] = MappingProxyType(
     {"adversarial": 1.0, "moments": 3.0, "likelihood": 0.0, "features": 0.0}
 )
-
-
-def adversarial_objective(name: str, data: Any, **options: Any) -> Any:
-    """Return an adversarial objective.
-
-    Parameters
-    ----------
-    name : str
-        A key of `DIVERGENCES`.
-    data : Configurations
-    **options
-        Other arguments of :class:`~physgen.training.Adversarial`.
-
-    Raises
-    ------
-    InputError
-        If the name is unknown, or the data do not suit it.
-    """
-    check_choice("objective", name, tuple(DIVERGENCES))
-    from physgen.training.adversarial import Adversarial
-
-    return Adversarial(data, name, **options)

@@ -24,7 +24,7 @@ from physgen.validation import c2st
 torch.set_num_threads(1)
 
 PHI4 = Phi4.from_unhalved(L=8, m2=-4.0, lam=6.008)
-BUDGET = "150s"
+BUDGET = "100s"
 SEEDS = (1, 2)
 DRAWS = 40_000
 
@@ -59,7 +59,7 @@ def features(x):
 def gan_phi4_error():
     """Raw <phi^2> and <|m|> of a generator, worst of two seeds."""
     data = Configurations(
-        cluster(313, 1), boundary="periodic", symmetries=("translations", "point_group", "z2")
+        cluster(1000, 1), boundary="periodic", symmetries=("translations", "point_group", "z2")
     )
     reference = cluster(3200, 2)
     true = observables(reference)

@@ -286,7 +286,7 @@ class Learned(Generator):
     def _against_a_critic(self, data: Any) -> Any:
         """Return the objective of a generator, which knows configurations and no action."""
         from physgen.models.families import family
-        from physgen.training.divergence_names import adversarial_objective
+        from physgen.training.adversarial_objectives import adversarial_objective
 
         train = self.section.train
         source = data if isinstance(data, Configurations) else (self.target, data)
