@@ -12,63 +12,10 @@ from typing import Any
 
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
+from physgen.models import family_recipes as recipes
 from physgen.models.family_row import KINDS, PACKAGE, SUPPORTS, Family
 
 __all__ = ["FAMILIES", "KINDS", "SUPPORTS", "Family", "family", "name_of", "names"]
-
-# --- recipes ----------------------------------------------------------------------------------
-# Of strings: chosen on 10,000 shots of the critical Ising chain of 50 sites (docs/recipe.md).
-
-# 191 shots and the norm fill three blocks of the kernel.
-_MATRIX_PRODUCT = dict(
-    batch_size=191, learning_rate=2e-2, clip_norm=5.0, epochs_scale=0.8, min_steps=400
-)
-# Layers that begin as the identity and have bounded scales bear large steps.
-_COUPLINGS = dict(
-    n_epochs=40,
-    batch_size=128,
-    learning_rate=1e-2,
-    clip_norm=5.0,
-    beta2=0.99,
-    warmup_fraction=0.05,
-    ema_decay=0.98,
-)
-_CONTINUOUS = _COUPLINGS | dict(learning_rate=5e-3, beta2=0.95)
-# A regression whose output filters are solved for before and after: small steps for the others.
-_DIFFUSION = dict(
-    n_epochs=20,
-    batch_size=256,
-    learning_rate=1e-3,
-    clip_norm=None,
-    beta2=0.99,
-    ema_decay=0.998,
-)
-_COLOURS = dict(
-    n_epochs=40, batch_size=512, learning_rate=5e-3, clip_norm=None, beta2=0.99, ema_decay=0.98
-)
-# Draws of the model itself, in steps that cost more than a coloured net's.
-_RASTER = dict(
-    n_epochs=40, batch_size=256, learning_rate=5e-3, clip_norm=2.0, beta2=0.99, ema_decay=0.98
-)
-
-# Persistent chains: averaged weights, and a rate that decays, halve the error five times.
-_MACHINE = dict(n_epochs=200, batch_size=500, learning_rate=1e-2, clip_norm=None, ema_decay=0.99)
-
-# Slopes of energies are noisy: many small batches.  Losses are sums over sites, so no fixed clip.
-# On phi^4 16x16 near criticality a rate of 0.02 leaves half the error in S of 0.005.
-_ENERGY = dict(
-    n_epochs=20, batch_size=32, learning_rate=2e-2, clip_norm=None, beta2=0.99, ema_decay=0.99
-)
-
-# Two players of equal rates; averages of the generator's weights are steadier than the last ones.
-_GENERATOR = dict(
-    n_epochs=40,
-    batch_size=128,
-    learning_rate=2e-3,
-    clip_norm=None,
-    beta2=0.99,
-    ema_decay=0.99,
-)
 
 # --- rows -------------------------------------------------------------------------------------
 
@@ -87,7 +34,7 @@ def _flow(name: str, path: str, about: str, **row: Any) -> Family:
 
 
 def _spins(
-    name: str, path: str, about: str, recipe: Mapping[str, Any] = _RASTER, **row: Any
+    name: str, path: str, about: str, recipe: Mapping[str, Any] = recipes.RASTER, **row: Any
 ) -> Family:
     return Family(name, f"autoregressive.{path}", "spins", about, recipe=recipe, **row)
 
@@ -114,7 +61,7 @@ def _learned(name: str, path: str, support: str, about: str, **row: Any) -> Fami
         about,
         kind="energy",
         objective="contrastive-divergence",
-        recipe=_MACHINE,
+        recipe=recipes.MACHINE,
         **row,
     )
 
@@ -124,7 +71,7 @@ def _machine(name: str, visible: str, about: str, *cites: str) -> Family:
     return _learned(name, "rbm:RBM", visible, about, fixed=own, cites=cites)
 
 
-def _energy(name: str, path: str, about: str, *cites: str) -> Family:
+def _energy(name: str, path: str, about: str, *cites: str, corrects: str = "") -> Family:
     return Family(
         name,
         f"energy.{path}",
@@ -132,8 +79,9 @@ def _energy(name: str, path: str, about: str, *cites: str) -> Family:
         about,
         kind="energy",
         objective="score-matching",
-        recipe=_ENERGY,
+        recipe=recipes.ENERGY,
         cites=("Hyvarinen2005", *cites),
+        corrects=corrects and f"energy.{corrects}",
     )
 
 
@@ -146,7 +94,7 @@ def _generator(name: str, kind: str, about: str, *cites: str) -> Family:
         kind="simulator",
         objective="non-saturating",
         fixed={"kind": kind},
-        recipe=_GENERATOR,
+        recipe=recipes.GENERATOR,
         cites=("Goodfellow2014", "Mescheder2018", *cites),
     )
 
@@ -196,28 +144,28 @@ _ROWS = (
         "equivariant-cnf",
         "continuous:EquivariantCNF",
         "continuous flow with the symmetries of its lattice",
-        recipe=_CONTINUOUS,
+        recipe=recipes.CONTINUOUS,
         cites=("Gerdes2023", "deHaan2021"),
     ),
     _flow(
         "coupling-flow",
         "checkerboard:CouplingFlow",
         "checkerboard couplings: additive, affine or splines",
-        recipe=_COUPLINGS,
+        recipe=recipes.COUPLINGS,
         cites=("Albergo2019", "Dinh2015", "Dinh2017", "Durkan2019", "DelDebbio2021"),
     ),
     _flow(
         "glow-flow",
         "glow:GlowFlow",
         "Glow: mixing within blocks, couplings between them",
-        recipe=_COUPLINGS,
+        recipe=recipes.COUPLINGS,
         cites=("KingmaDhariwal2018",),
     ),
     _flow(
         "zuko-flow",
         "zuko_adaptor:ZukoFlow",
         "flows of zuko, with or without a lattice",
-        recipe=_COUPLINGS | dict(learning_rate=3e-3),
+        recipe=recipes.COUPLINGS | dict(learning_rate=3e-3),
         cites=("Rozet2022", "Papamakarios2017", "Durkan2019"),
     ),
     Family(
@@ -226,14 +174,14 @@ _ROWS = (
         "reals",
         "diffusion with exact weights, learned from configurations",
         objective="denoising-diffusion",
-        recipe=_DIFFUSION,
+        recipe=recipes.DIFFUSION,
         cites=("Song2021", "Anderson1982", "Karras2022", "WangAartsZhou2024"),
     ),
     _spins(
         "coloured-net",
         "coloured:ColouredNet",
         "spins in colours, coarse to fine",
-        recipe=_COLOURS,
+        recipe=recipes.COLOURS,
         cites=("Wu2019", "vandenOord2016c"),
     ),
     _spins(
@@ -241,7 +189,7 @@ _ROWS = (
         "masked:MaskedNet",
         "masked dense network (MADE), one spin a step",
         # As many weights as pairs of units: at L = 16 larger steps end higher.
-        recipe=_RASTER | dict(learning_rate=2e-3),
+        recipe=recipes.RASTER | dict(learning_rate=2e-3),
         cites=("Wu2019", "Germain2015"),
     ),
     _spins(
@@ -307,6 +255,13 @@ _ROWS = (
         "mlp:MlpEnergy",
         "an action from a dense network in a quadratic well",
         "LeCun2006",
+    ),
+    _energy(
+        "residual-energy",
+        "residual:ResidualEnergy",
+        "a convolutional correction to the action of the target",
+        "LeCun2006",
+        corrects="convolutional:ConvolutionalEnergy",
     ),
     _generator("gan", "reals", "fields from latent variables, trained against a critic"),
     _generator(

@@ -72,7 +72,7 @@ class Adversarial(FromData):
         Weights of "adversarial", "moments", "likelihood" and "features"; 1, 3, 0 and 0 where not
         given, but "features" is 1 if there are any.
     critic : nn.Module, optional
-        D(x) -> (B,), or features (B, F) for "mmd"; its parameters are where the fit begins.  By
+        D(x) -> (B,), or features (B, F) for "mmd-gan"; its parameters are where the fit begins.  By
         default one for the lattice of the data.
     spectral : bool
         Divide every linear map of the default critic by its norm.
@@ -144,7 +144,7 @@ class Adversarial(FromData):
         self.n_critic = check_positive_int("n_critic", usual if n_critic is None else n_critic)
         self.spectral, self.progress, self.beside = bool(spectral), 0.0, beside
         if critic is None:
-            outputs = KERNEL_FEATURES if self.divergence == "mmd" else 1
+            outputs = KERNEL_FEATURES if self.divergence == "mmd-gan" else 1
             critic = default_critic(
                 self.event_shape, self.lattice, even=self.even, scale=self.scale,
                 rng=Stream(0).child("critic"), outputs=outputs, spectral=self.spectral,
@@ -242,7 +242,7 @@ class Adversarial(FromData):
         x, y : tensor (B, *event_shape)
             Configurations of the data, and draws.
         """
-        if self.divergence == "mmd":
+        if self.divergence == "mmd-gan":
             return mmd2(scores(x), scores(y))
         return divergence(self.divergence).value(scores(x), scores(y))
 
@@ -255,7 +255,7 @@ class Adversarial(FromData):
         if self.penalty == "r1":
             return LAZY * self.strength * r1(scores, x, self.scale) if count % LAZY == 0 else 0.0
         points = between(x, y, rng.child("between").torch(x.device))
-        if self.divergence != "mmd":
+        if self.divergence != "mmd-gan":
             return self.strength * gradient_penalty(scores, points)
         fx, fy = scores(x), scores(y)
         return self.strength * gradient_penalty(lambda t: witness(fx, fy, scores(t)), points)
@@ -267,7 +267,7 @@ class Adversarial(FromData):
         found: dict[str, Part | torch.Tensor] = {}
         if self.terms["adversarial"]:
             scores = self.critic.scores(state["critic"].detach(), self.beside)
-            if self.divergence == "mmd":
+            if self.divergence == "mmd-gan":
                 with torch.no_grad():
                     seen = scores(batch)
                 found["adversarial"] = of_kernel(seen, scores(y))

@@ -71,7 +71,7 @@ class AdversarialFamily:
         one = Adversarial(each[len(each) // 2], divergence, **options)
         critic = default_critic(
             one.event_shape, one.lattice, even=one.even, scale=one.scale, inputs=1,
-            outputs=KERNEL_FEATURES if divergence == "mmd" else 1, spectral=one.spectral,
+            outputs=KERNEL_FEATURES if divergence == "mmd-gan" else 1, spectral=one.spectral,
             rng=Stream(0).child("critic"),
         )  # fmt: skip
         how = {**options, "critic": critic}

@@ -15,7 +15,7 @@ DIVERGENCES: Mapping[str, str] = MappingProxyType(
         "minimax": "r1",
         "wasserstein": "gradient",
         "clipped-wasserstein": "clip",
-        "mmd": "gradient",
+        "mmd-gan": "gradient",
         "f-gan-kl": "r1",
         "f-gan-reverse-kl": "r1",
         "f-gan-pearson": "r1",

@@ -10,7 +10,7 @@ non-saturating        the same                                -E_q log s(D)
 f-gan-...             E_p T - E_q f*(T),  T = f'(e^D)         -E_q f*(T)
 wasserstein           E_p D - E_q D, slopes of D near 1       -E_q D
 clipped-wasserstein   E_p D - E_q D, weights within +-c       -E_q D
-mmd                   MMD^2 of features D(x), D(y)            the same MMD^2
+mmd-gan               MMD^2 of features D(x), D(y)            the same MMD^2
 ====================  ======================================  =================================
 
 with the logistic s.  For the first three lines the best critic is one and the same,
@@ -21,7 +21,7 @@ less, so the value is a lower bound.  f-gan-kl is D(p||q), f-gan-reverse-kl D(q|
 Saturation: d/dD of log(1 - s(D)) is -s(D), which vanishes where the critic is sure that a draw is
 none of the data; that of -log s(D) is -(1 - s(D)), which is -1 there.
 
-The kernel of mmd is a sum of rational quadratics, :math:`\sum_a (1 + d^2 / 2a)^{-a}` with a = 0.2,
+The kernel of mmd-gan is a sum of rational quadratics, :math:`\sum_a (1 + d^2 / 2a)^{-a}` with a = 0.2,
 0.5, 1, 2 and 5, plus the product of the features; the estimate is unbiased.
 """
 
@@ -82,8 +82,8 @@ class Divergence:
 
 
 def divergence(name: str) -> Divergence:
-    """Return the game of a name in `DIVERGENCES`, but for "mmd", which is none of single draws."""
-    check_choice("divergence", name, tuple(n for n in DIVERGENCES if n != "mmd"))
+    """Return the game of a name in `DIVERGENCES`, but for "mmd-gan", which is none of single draws."""
+    check_choice("divergence", name, tuple(n for n in DIVERGENCES if n != "mmd-gan"))
     penalty = DIVERGENCES[name]
     if name.endswith("wasserstein"):
         return Divergence(name, lambda d: d, lambda d: -d, lambda d: -d, penalty)

@@ -105,7 +105,7 @@ def test_a_penalised_critic_measures_the_distance_of_shifted_gaussians():
     [
         "non-saturating",
         pytest.param("wasserstein", marks=pytest.mark.slow),
-        pytest.param("mmd", marks=pytest.mark.slow),
+        pytest.param("mmd-gan", marks=pytest.mark.slow),
     ],
 )
 @calm
@@ -121,7 +121,7 @@ def test_a_generator_of_two_weights_learns_a_gaussian(name):
 
 
 def _critic(name):
-    return models.DenseCritic((1,), 16, outputs=4 if name == "mmd" else 1, rng=1)
+    return models.DenseCritic((1,), 16, outputs=4 if name == "mmd-gan" else 1, rng=1)
 
 
 # --- penalties -------------------------------------------------------------------------------
@@ -269,7 +269,7 @@ def test_it_is_an_objective_whose_held_out_figure_chooses():
         assert isinstance(objective, protocol)
 
 
-@pytest.mark.parametrize("name", ["wasserstein", "mmd"])
+@pytest.mark.parametrize("name", ["wasserstein", "mmd-gan"])
 @calm
 def test_a_resumed_fit_is_the_same_bit_for_bit(name):
     def objective():

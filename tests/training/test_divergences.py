@@ -14,7 +14,7 @@ from physgen.training.divergence_names import DIVERGENCES
 from physgen.training.divergences import divergence, mmd2, witness
 
 F_GANS = [name for name in DIVERGENCES if name.startswith("f-gan-")]
-GAMES = [name for name in DIVERGENCES if name != "mmd"]
+GAMES = [name for name in DIVERGENCES if name != "mmd-gan"]
 
 # p = N(0, 1) and q = N(MEAN, WIDTH^2) on a grid, on which integrals are exact to 1e-9.
 X = torch.linspace(-14, 14, 4001, dtype=torch.float64)
@@ -127,7 +127,7 @@ def test_every_generator_is_pushed_towards_higher_scores(name):
         assert bool((sign * slope > 0).all())
 
 
-@pytest.mark.parametrize("name", [n for n in F_GANS if n != "mmd"])
+@pytest.mark.parametrize("name", [n for n in F_GANS if n != "mmd-gan"])
 def test_the_generator_moves_downhill_in_the_divergence_itself(name):
     """At the best critic: the slope in the mean of q is that of D_f, by the envelope theorem."""
     game, f = divergence(name), generator(name.removeprefix("f-gan-"))
@@ -177,4 +177,4 @@ def test_unknown_names_are_refused():
     with pytest.raises(InputError, match="divergence must be one of"):
         divergence("f-gan-tv")
     with pytest.raises(InputError, match="divergence must be one of"):
-        divergence("mmd")
+        divergence("mmd-gan")

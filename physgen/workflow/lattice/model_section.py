@@ -1,158 +1,26 @@
-"""The sections of generators that learn: [[model]], [train], [importance].
+"""The sections of generators that learn: [[model]] and [importance].
 
-[train] holds what all models have in common; ``train = {...}`` in a [[model]] is its own.
+How a model is trained is in :mod:`.train_section`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from physgen.core.checks import is_list, is_mapping
-from physgen.core.errors import InputError
+from physgen.core.checks import is_mapping
 from physgen.models.families import FAMILIES as ROWS
 from physgen.models.families import names
-from physgen.training.divergence_names import DIVERGENCES as ADVERSARIAL
-from physgen.training.divergence_names import TERMS
-from physgen.training.energy_objectives import ENERGY_OBJECTIVES
 from physgen.training.regressions import REGRESSIONS
-from physgen.workflow.devices import Device
-from physgen.workflow.lattice.sampler_section import ChainsSection
-from physgen.workflow.sections import (
-    Count,
-    Draws,
-    Flag,
-    Fraction,
-    Label,
-    Positive,
-    Section,
-    one_of,
-    rule,
-)
+from physgen.workflow.lattice.sampler_section import TEMPERING, ChainsSection
+from physgen.workflow.lattice.train_section import ADVERSARIAL, GOALS_OF, TrainSection
+from physgen.workflow.sections import Flag, Label, Positive, Section, one_of, rule
 
-__all__ = [
-    "DATA_GOALS",
-    "ImportanceSection",
-    "ModelSection",
-    "TrainSection",
-    "with_common_training",
-]
+__all__ = ["ImportanceSection", "ModelSection"]
 
+_WORDS = {"density": "a density", "energy": "an energy", "simulator": "a generator"}
 FAMILIES = ("auto", *names("reals", None), *names("spins", None))
-Gradient = Literal["auto", "path", "reparam", "reinforce"]
-Source = Literal["auto", "action", "configurations"]
-# (on, objective): an objective that looks at the other source alone.
-_IGNORED = (
-    ("action", "forward-kl"),
-    ("configurations", "reverse-kl"),
-    *(("action", name) for name in (*REGRESSIONS, *ADVERSARIAL)),
-)
-DIVERGENCES = ("reverse-kl", "forward-kl", "mixed-kl", *REGRESSIONS)  # objectives of densities
-_LEARN_FROM_DATA = ("forward-kl", "mixed-kl", *REGRESSIONS, *ADVERSARIAL)
-# By what a trained model is.  A density may be the generator of a game: it keeps its log_prob.
-_GOALS_OF = {
-    "density": (*DIVERGENCES, *ADVERSARIAL),
-    "energy": tuple(ENERGY_OBJECTIVES),
-    "simulator": tuple(ADVERSARIAL),
-}
-GOALS = ("auto", *DIVERGENCES, *ENERGY_OBJECTIVES, *ADVERSARIAL)
-DATA_GOALS = (*ENERGY_OBJECTIVES, *ADVERSARIAL)  # which need no action
-_WORDS = {"energy": "an energy", "simulator": "a generator without a density"}
-
-
-class TrainSection(Section):
-    """The fit of every point; None leaves a setting to the recipe of the family.
-
-    Attributes
-    ----------
-    device
-        Where models are trained and drawn from.
-    on
-        What is learnt from: the action, or configurations of the first [[sampler]].
-    objective
-        What is minimized; auto: a divergence, by what is learnt from, or what suits the energy.
-    budget
-        CPU time of a fit; a minute if neither this nor n_epochs is given.
-    n_epochs
-        Length of a fit in epochs.
-    batch_size
-        Draws or configurations of an update.
-    learning_rate
-        Largest step of Adam.
-    gradient
-        Estimator of the gradient of the reverse divergence.
-    anneal
-        Share of the fit in which the action grows from a fraction to the whole.
-    draws_per_epoch
-        Draws of the model in an epoch.
-    n_validation
-        Draws with fixed random numbers on which weights are chosen.
-    validation_fraction
-        Share of the configurations held out.
-    terms
-        Weights of the terms of an adversarial objective, by name.
-    checkpoint_every
-        Seconds between checkpoints.
-    """
-
-    device: Device = "cpu"
-    on: Annotated[Source, rule("'auto', 'action' or 'configurations'")] = "auto"
-    objective: Annotated[str, one_of(GOALS)] = "auto"
-    budget: Annotated[str | None, rule("a CPU time such as '60s'")] = None
-    n_epochs: Count | None = None
-    batch_size: Count | None = None
-    learning_rate: Positive | None = None
-    gradient: Annotated[Gradient, rule("'auto', 'path', 'reparam' or 'reinforce'")] = "auto"
-    anneal: Fraction | None = None
-    draws_per_epoch: Count | None = None
-    n_validation: Draws = 1024
-    validation_fraction: Annotated[
-        float, rule("a number in (0, 1)", gt=0, lt=1, allow_inf_nan=False)
-    ] = 0.1
-    terms: Annotated[
-        dict[str, float] | None, rule(f"a table of weights of {', '.join(TERMS)}")
-    ] = None
-    checkpoint_every: Positive = 20.0
-
-    @field_validator("budget")
-    @classmethod
-    def _is_a_time(cls, budget: str | None) -> str | None:
-        from physgen.training.settings import parse_seconds
-
-        try:
-            _ = budget is None or parse_seconds(budget)
-        except InputError as error:
-            raise ValueError(f"[train] {error}") from None
-        return budget
-
-    @model_validator(mode="after")
-    def _one_length(self) -> TrainSection:
-        if self.budget is not None and self.n_epochs is not None:
-            raise ValueError("[train] takes budget or n_epochs, got both; remove one")
-        return self
-
-    @model_validator(mode="after")
-    def _source_of_the_objective(self) -> TrainSection:
-        """Refuse a source that the objective would not look at."""
-        if (self.on, self.objective) in _IGNORED:
-            raise ValueError(
-                f"[train] objective {self.objective!r} does not learn on {self.on!r}; remove one "
-                "of the two keys"
-            )
-        return self
-
-    @property
-    def needs_configurations(self) -> bool:
-        """Whether the fit learns from configurations of the target."""
-        return self.on == "configurations" or self.objective in _LEARN_FROM_DATA
-
-    def length(self) -> dict[str, Any]:
-        """Return how long to train: a minute of CPU time if nothing is said."""
-        if self.n_epochs is not None:
-            return {"n_epochs": self.n_epochs}
-        return {"n_epochs": None, "budget": self.budget or "60s"}
 
 
 class ModelSection(Section):
@@ -195,11 +63,11 @@ class ModelSection(Section):
     def _goal_of_the_family(self) -> ModelSection:
         """Refuse what a density is told of energies, and an energy of densities."""
         goal, kind = self.train.objective, self.kind
-        known = _GOALS_OF[kind]
-        if goal != "auto" and goal not in known:
+        what, energy = _WORDS[kind], kind == "energy"
+        if goal != "auto" and goal not in GOALS_OF[kind]:
             raise ValueError(
                 f"[train] objective of {self.family!r} must be one of "
-                f"{', '.join(map(repr, ('auto', *known)))}, got {goal!r}"
+                f"{', '.join(map(repr, ('auto', *GOALS_OF[kind])))}, got {goal!r}"
             )
         if self.train.terms is not None and not self.is_adversarial:
             raise ValueError(
@@ -208,26 +76,46 @@ class ModelSection(Section):
             )
         if kind != "density" and self.train.on == "action":
             raise ValueError(
-                f"[train] on = 'action' is for densities, and {self.family!r} is {_WORDS[kind]}, "
-                "which learns from configurations; remove on"
+                f"[train] on = 'action' is for densities, and {self.family!r} is {what}, which "
+                "learns from configurations; remove on"
             )
         if kind != "density" and self.mixture:
             raise ValueError(
-                f"[[model]] mixture is for densities, and {self.family!r} is {_WORDS[kind]}; "
-                "remove it"
+                f"[[model]] mixture is for densities, and {self.family!r} is {what}; remove it"
             )
-        if kind != "energy" and self.chains != ChainsSection.model_validate({}):
-            what = "a density" if kind == "density" else _WORDS[kind]
+        if not energy and (given := self._of_energies_alone()):
+            raise ValueError(
+                f"[train] {given} is for energies, and {self.family!r} is {what}; remove {given}"
+            )
+        if energy:
+            self.train.check_options(ROWS[self.family].objective if goal == "auto" else goal)
+        if self.chains.name == TEMPERING and not self.train.trajectory:
+            raise ValueError(
+                f"[[model]] chains {TEMPERING!r} exchange replicas along the training, which is "
+                "not kept; add trajectory = true to train"
+            )
+        if not energy and self.chains != ChainsSection.model_validate({}):
             raise ValueError(
                 f"[[model]] chains are for energies, and {self.family!r} is {what}, which "
                 "draws without them; remove chains"
             )
         return self
 
+    def _of_energies_alone(self) -> str:
+        """Return a key of the training that only energies have, if one is given."""
+        train = self.train
+        given = (*train.options(), "trajectory" * train.trajectory, "then" * bool(train.then))
+        return next(filter(None, given), "")
+
     @property
     def kind(self) -> str:
         """What the trained model is: "density", "energy" or "simulator"."""
         return ROWS[self.family].kind if self.family in ROWS else "density"
+
+    @property
+    def is_density(self) -> bool:
+        """Whether the family has a log_prob: its draws have weights, where an action is known."""
+        return self.kind == "density"
 
     @property
     def is_adversarial(self) -> bool:
@@ -241,9 +129,9 @@ class ModelSection(Section):
         return self.kind == "energy"
 
     @property
-    def is_density(self) -> bool:
-        """Whether the family has a log_prob: its draws have weights, where an action is known."""
-        return self.kind == "density"
+    def corrects(self) -> bool:
+        """Whether the family is an energy on top of the action of the target."""
+        return self.family in ROWS and bool(ROWS[self.family].corrects)
 
     @property
     def needs_configurations(self) -> bool:
@@ -274,19 +162,3 @@ class ImportanceSection(Section):
 
     n_draws: Annotated[int, rule("an integer >= 128", ge=128)] = 100_000
     ess_floor: Positive = 200.0
-
-
-def with_common_training(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a config in which every [[model]] has the whole of its training."""
-    models, common = values.get("model"), values.get("train", {})
-    if not is_list(models) or not is_mapping(common):
-        return values
-    filled: list[dict[str, Any]] = []
-    for model in models:
-        if not is_mapping(model) or not is_mapping(own := model.get("train", {})):
-            return values  # which the rules of these sections refuse
-        base = dict(common)
-        if own.keys() & {"budget", "n_epochs"}:  # one length, and the model's own
-            base = {k: v for k, v in base.items() if k not in ("budget", "n_epochs")}
-        filled.append({**model, "train": {**base, **own}})
-    return {**values, "model": filled}
