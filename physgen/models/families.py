@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+import physgen.models.family_recipes as recipes
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
-from physgen.models import family_recipes as recipes
 from physgen.models.family_row import KINDS, PACKAGE, SUPPORTS, Family
 
 __all__ = ["FAMILIES", "KINDS", "SUPPORTS", "Family", "family", "name_of", "names"]
@@ -129,7 +129,7 @@ _ROWS = (
         "matrix_product.model:MatrixProduct",
         "matrix product state: a pure state",
         fixed={"kraus": 1},
-        recipe=_MATRIX_PRODUCT,
+        recipe=recipes.MATRIX_PRODUCT,
         cites=("Cramer2010", "Kurmapu2023"),
     ),
     _strings(
@@ -137,7 +137,7 @@ _ROWS = (
         "matrix_product.model:MatrixProduct",
         "locally purified density operator: a mixed state",
         defaults={"kraus": 2},
-        recipe=_MATRIX_PRODUCT,
+        recipe=recipes.MATRIX_PRODUCT,
         cites=("Cramer2010", "Guo2023"),
     ),
     _flow(

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+__all__ = [
+    "COLOURS",
+    "CONTINUOUS",
+    "COUPLINGS",
+    "DIFFUSION",
+    "ENERGY",
+    "GENERATOR",
+    "MACHINE",
+    "MATRIX_PRODUCT",
+    "RASTER",
+]
+
 # Of strings: chosen on 10,000 shots of the critical Ising chain of 50 sites (docs/recipe.md).
 
 # 191 shots and the norm fill three blocks of the kernel.
-_MATRIX_PRODUCT = dict(
+MATRIX_PRODUCT = dict(
     batch_size=191, learning_rate=2e-2, clip_norm=5.0, epochs_scale=0.8, min_steps=400
 )
 # Layers that begin as the identity and have bounded scales bear large steps.

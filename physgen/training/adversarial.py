@@ -72,8 +72,8 @@ class Adversarial(FromData):
         Weights of "adversarial", "moments", "likelihood" and "features"; 1, 3, 0 and 0 where not
         given, but "features" is 1 if there are any.
     critic : nn.Module, optional
-        D(x) -> (B,), or features (B, F) for "mmd-gan"; its parameters are where the fit begins.  By
-        default one for the lattice of the data.
+        D(x) -> (B,), or features (B, F) for "mmd-gan"; its parameters are where the fit begins.
+        By default one for the lattice of the data.
     spectral : bool
         Divide every linear map of the default critic by its norm.
     features : callable, optional

@@ -21,8 +21,8 @@ less, so the value is a lower bound.  f-gan-kl is D(p||q), f-gan-reverse-kl D(q|
 Saturation: d/dD of log(1 - s(D)) is -s(D), which vanishes where the critic is sure that a draw is
 none of the data; that of -log s(D) is -(1 - s(D)), which is -1 there.
 
-The kernel of mmd-gan is a sum of rational quadratics, :math:`\sum_a (1 + d^2 / 2a)^{-a}` with a = 0.2,
-0.5, 1, 2 and 5, plus the product of the features; the estimate is unbiased.
+The kernel of mmd-gan is a sum of rational quadratics, :math:`\sum_a (1 + d^2 / 2a)^{-a}` with
+a = 0.2, 0.5, 1, 2 and 5, plus the product of the features; the estimate is unbiased.
 """
 
 from __future__ import annotations
@@ -82,7 +82,10 @@ class Divergence:
 
 
 def divergence(name: str) -> Divergence:
-    """Return the game of a name in `DIVERGENCES`, but for "mmd-gan", which is none of single draws."""
+    """Return the game of a name in `DIVERGENCES`.
+
+    But for "mmd-gan": it is none of single draws.
+    """
     check_choice("divergence", name, tuple(n for n in DIVERGENCES if n != "mmd-gan"))
     penalty = DIVERGENCES[name]
     if name.endswith("wasserstein"):
