@@ -12,6 +12,7 @@ __all__ = [
     "InputError",
     "InterruptedRunError",
     "MissingDependencyError",
+    "NoDensityError",
     "NonFiniteActionError",
     "PhysgenError",
     "StoreError",
@@ -26,6 +27,10 @@ class PhysgenError(Exception):
 
 class InputError(PhysgenError, ValueError):
     """A value given by the user breaks a stated rule."""
+
+
+class NoDensityError(InputError, AttributeError):
+    """A density is asked of a model that only draws; to ``hasattr`` it has none."""
 
 
 class UnboundedTargetError(InputError):

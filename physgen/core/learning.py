@@ -26,6 +26,7 @@ __all__ = [
     "Carry",
     "Estimable",
     "Finishing",
+    "Judging",
     "Loss",
     "Monitored",
     "Objective",
@@ -38,6 +39,7 @@ __all__ = [
     "Solvable",
     "Stepped",
     "Trainable",
+    "Validated",
 ]
 
 Carry = Mapping[str, Any]  # name -> tensor
@@ -161,6 +163,28 @@ class Monitored(Protocol):
     @property
     def monitor(self) -> str:
         """Name of what `evaluate` returns: ``validation_<monitor>`` in the history."""
+        ...
+
+
+@runtime_checkable
+class Validated(Protocol):
+    """An objective that chooses among weights by a figure other than its loss.
+
+    Its `evaluate` returns that figure of the held-out items: the lower, the better.
+    """
+
+    @property
+    def validated_by(self) -> str:
+        """Name of what `evaluate` returns: ``validation_<name>`` in the history."""
+        ...
+
+
+@runtime_checkable
+class Judging(Protocol):
+    """An objective that judges a fit by the model that it ends with."""
+
+    def judge(self, model: Any) -> Remarks:
+        """Return warnings and settings, e.g. from draws of the model."""
         ...
 
 

@@ -1,5 +1,9 @@
 # What this package exports, and from where; read when a name is first used.
 from . import families as families
+from .adversarial.conditional import ConditionalGenerator as ConditionalGenerator
+from .adversarial.critics import DenseCritic as DenseCritic
+from .adversarial.critics import LatticeCritic as LatticeCritic
+from .adversarial.generator import LatticeGenerator as LatticeGenerator
 from .autoregressive.coloured import ColouredNet as ColouredNet
 from .autoregressive.convolution import ConvolutionNet as ConvolutionNet
 from .autoregressive.masked import MaskedNet as MaskedNet

@@ -26,7 +26,7 @@ from torch import nn
 
 from physgen.core.arrays import like, to_numpy
 from physgen.core.checks import check_positive_int
-from physgen.core.errors import InputError
+from physgen.core.errors import InputError, NoDensityError
 from physgen.core.protocols import Support
 from physgen.core.random import Stream
 from physgen.models.families import FAMILIES, name_of
@@ -266,7 +266,11 @@ class EnergyModel(Model):
 
 
 class Generator(Model):
-    """Draws without a density; a Simulator, whose results are approximate."""
+    """Draws without a density; a Simulator, whose results are approximate.
+
+    ``log_prob`` is refused with the reason, by an error that is an AttributeError as well: no
+    capability is pretended.
+    """
 
     @abstractmethod
     def sample(self, n: int, rng: Stream | int) -> torch.Tensor:
@@ -274,6 +278,16 @@ class Generator(Model):
 
         The draws depend on `rng` alone: the first m of n draws are the m draws.
         """
+
+    def __getattr__(self, name: str) -> Any:
+        """Refuse what only a density has, and say why."""
+        if name in ("log_prob", "sample_and_log_prob"):
+            raise NoDensityError(
+                f"{name} needs a density, and {type(self).__name__} only draws: many latent "
+                "variables lead to one configuration, or none; compare its draws (two_sample), "
+                "or take a flow, which keeps its density in the same training"
+            )
+        return super().__getattr__(name)
 
 
 def _gradient(function: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> torch.Tensor:

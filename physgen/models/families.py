@@ -85,6 +85,20 @@ def _energy(name: str, path: str, about: str, *cites: str, corrects: str = "") -
     )
 
 
+def _generator(name: str, kind: str, about: str, *cites: str) -> Family:
+    return Family(
+        name,
+        "adversarial.generator:LatticeGenerator",
+        kind,
+        about,
+        kind="simulator",
+        objective="non-saturating",
+        fixed={"kind": kind},
+        recipe=recipes.GENERATOR,
+        cites=("Goodfellow2014", "Mescheder2018", *cites),
+    )
+
+
 def _spin_string(net: str, about: str, *cites: str) -> Family:
     path = "spin_strings:SpinStrings"
     return _spins(
@@ -286,6 +300,10 @@ _ROWS = (
     ),
     _classical("mean-field", "MeanField", "independent spins, the variational mean field"),
     _classical("empirical", "EmpiricalDistribution", "frequencies of the configurations seen"),
+    _generator("gan", "reals", "fields from latent variables, trained against a critic"),
+    _generator(
+        "spin-gan", "spins", "spins from latent variables, trained against a critic", "Bengio2013"
+    ),
 )
 FAMILIES: Mapping[str, Family] = MappingProxyType({row.name: row for row in _ROWS})
 

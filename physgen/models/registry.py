@@ -8,6 +8,7 @@ from typing import Any
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 from physgen.core.random import Stream, as_stream
+from physgen.models.adversarial.conditional import ConditionalGenerator
 from physgen.models.dequantised import Dequantised
 from physgen.models.energy.normalised import Normalised
 from physgen.models.ensemble import Ensemble
@@ -83,6 +84,7 @@ _COMPOSED: dict[str, Any] = {
     "flip-mixture": _flip_mixture,
     "conditioned-flow": ConditionedFlow,
     "dequantised": _dequantised,
+    "conditional-generator": ConditionalGenerator,
     "normalised": _normalised,
     "residual-energy": _residual,
 }

@@ -28,6 +28,13 @@ METHODS: Mapping[str, tuple[str, ...]] = {
     "flow-matching": ("Lipman2023",),
     "dequantisation": ("Ho2019",),
     "inverse-ising": ("Nguyen2017", "Besag1975"),
+    "wasserstein": ("Arjovsky2017", "Gulrajani2017"),
+    "clipped-wasserstein": ("Arjovsky2017",),
+    "mmd-gan": ("Li2017", "Binkowski2018"),
+    **dict.fromkeys(
+        (f"f-gan-{f}" for f in ("kl", "reverse-kl", "pearson", "squared-hellinger", "js")),
+        ("Nowozin2016",),
+    ),
     "smc": ("DelMoral2006", "Neal2001"),
     "annealed-importance": ("Neal2001", "Grosse2015"),
     "thermodynamic-integration": ("Bennett1976",),

@@ -1,4 +1,6 @@
 # What this package exports, and from where; read when a name is first used.
+from .adversarial import Adversarial as Adversarial
+from .adversarial_family import AdversarialFamily as AdversarialFamily
 from .conditional_diffusion import ConditionalDiffusion as ConditionalDiffusion
 from .contrastive import ContrastiveDivergence as ContrastiveDivergence
 from .contrastive import PersistentContrastiveDivergence as PersistentContrastiveDivergence

@@ -148,7 +148,7 @@ def fit(
     model.load_state_dict(loop.state.best)
     if isinstance(objective, Finishing):
         objective.finish(model)
-    remarks = remarks_of(objective, loop.state.best_carry)
+    remarks = remarks_of(objective, loop.state.best_carry, model)
     if remarks.settings or hasattr(model, "trained_by"):
         model.trained_by = dict(remarks.settings)
     short = too_few_steps(None if schedule else loop.settings.budget, loop.state.n_steps)

@@ -62,6 +62,7 @@ NegativeLogLikelihood
         If the data are of another kind, or a number is out of range.
     """
 
+    learner = "an energy"  # what is trained, in words
     unit = "1"
     merits: Mapping[str, Callable[[np.ndarray], float]] = MappingProxyType({})
 
@@ -105,8 +106,8 @@ NegativeLogLikelihood
         shape, support = tuple(model.event_shape), model.support
         if isinstance(model, Collapsed):
             raise InputError(
-                "an energy must describe whole configurations, got a model that draws a part of "
-                "them from a known action; make it with decimate = False"
+                f"{self.learner} must describe whole configurations, got a model that draws a "
+                "part of them from a known action; make it with decimate = False"
             )
         if shape != self.event_shape or support.kind != self.support.kind:
             raise InputError(

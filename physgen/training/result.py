@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from physgen.core.learning import Carry, Monitored, Objective, Remarked, Remarks
+from physgen.core.learning import (
+    Carry,
+    Judging,
+    Monitored,
+    Objective,
+    Remarked,
+    Remarks,
+    Validated,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -64,12 +72,21 @@ class FitResult:
         return "\n".join([*lines, *(f"  ! {line}" for line in self.warnings.split("\n") if line)])
 
 
-def remarks_of(objective: Objective, carry: Carry) -> Remarks:
+def remarks_of(objective: Objective, carry: Carry, model: Any) -> Remarks:
     """Return what an objective says of the weights that were kept, if it says anything."""
-    return objective.remarks(carry) if isinstance(objective, Remarked) else Remarks()
+    found = objective.remarks(carry) if isinstance(objective, Remarked) else Remarks()
+    if not isinstance(objective, Judging):
+        return found
+    own = objective.judge(model)
+    said = "\n".join(filter(None, (found.warnings, own.warnings)))
+    return Remarks(said, {**found.settings, **own.settings})
 
 
 def held_out_name(objective: Objective) -> str:
     """Return the column of the history that `evaluate` fills."""
-    seen = objective.monitor if isinstance(objective, Monitored) else objective.loss_name
+    seen = objective.loss_name
+    if isinstance(objective, Monitored):
+        seen = objective.monitor
+    elif isinstance(objective, Validated):
+        seen = objective.validated_by
     return f"validation_{seen}"

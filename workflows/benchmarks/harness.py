@@ -33,6 +33,7 @@ AREAS = {
     "neural_samplers": "neural samplers",
     "energy": "energy-based models",
     "diffusion": "diffusion models",
+    "adversarial": "generators without a density",
     "gpu": "kernels on a GPU",
     "gpu_models": "models on a GPU",
     "strangers": "what strangers meet: measurement files",

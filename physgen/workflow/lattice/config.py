@@ -20,7 +20,7 @@ from physgen.workflow.lattice.data_section import DataSection
 from physgen.workflow.lattice.model_section import ImportanceSection, ModelSection
 from physgen.workflow.lattice.sampler_section import SamplerSection
 from physgen.workflow.lattice.train_section import (
-    ENERGY_GOALS,
+    DATA_GOALS,
     TrainSection,
     with_common_training,
 )
@@ -132,7 +132,7 @@ class Config(JobConfig):
             )
         for model in self.model:
             for key, value in (("on", model.train.on), ("objective", model.train.objective)):
-                if value not in ("auto", "configurations", *ENERGY_GOALS):
+                if value not in ("auto", "configurations", *DATA_GOALS):
                     raise ValueError(
                         f"[train] {key} = {value!r} needs an action, and [data] holds "
                         f"configurations without one; remove {key}"
@@ -192,7 +192,7 @@ class Config(JobConfig):
             what = f"family {model.family!r}"
             if train.on == "configurations":
                 what = "on = 'configurations'"
-            elif train.objective != "auto" and not model.is_energy:
+            elif train.objective != "auto" and model.is_density:
                 what = f"objective = {train.objective!r}"
             if model.needs_configurations:
                 raise ValueError(

@@ -55,7 +55,7 @@ def draw(
     store, group = context.store, f"{point.group}/draws"
     context.reporter.update("draw", point.text)
     work = context.abandoning(lambda: _prepared(context, point))
-    exactness = "approximate" if isinstance(point.target, Configurations) else "asymptotic"
+    exactness = "asymptotic" if _weighs(point) else "approximate"
     parts: list[xr.Dataset] = []
     last = time.monotonic()
 
@@ -73,6 +73,8 @@ def draw(
     def whole() -> xr.Dataset:
         kept = [store.read(group)] if store.has(group) else []
         drawn = xr.concat([*kept, *parts], "sample", combine_attrs="drop")
+        if not point.section.is_density:
+            return work.result(drawn)
         if isinstance(point.target, Configurations):
             return _compared(context, point, work.model, work.result(drawn))
         samples = None if source is None else chains.configurations(context, source.group)
@@ -96,12 +98,20 @@ def draw(
     store.commit({group: labelled(found, exactness, "the target").assign_attrs(complete=1)})
 
 
+def _weighs(point: Learned) -> bool:
+    """Whether draws of a point have weights: the model has a density, and the target an action."""
+    return point.section.is_density and not isinstance(point.target, Configurations)
+
+
 def _prepared(context: Context, point: Learned) -> Any:
-    """Return the work of a point: weighted draws, or unweighted ones of an unknown action."""
+    """Return the work of a point: weighted draws, or unweighted ones of an unknown action.
+
+    Draws of a generator have no density, so no weights either.
+    """
     from physgen.samplers.unweighted_draws import UnweightedDraws
     from physgen.samplers.weighted_draws import WeightedDraws
 
-    kind = UnweightedDraws if isinstance(point.target, Configurations) else WeightedDraws
+    kind = WeightedDraws if _weighs(point) else UnweightedDraws
     stream, n = context.stream("draw").child(point.stream), context.config.importance.n_draws
     observables = Scan(context.config).observables(point.target)
     try:

@@ -218,8 +218,8 @@ class Learned(Generator):
         ----------
         rng : Stream
         data : Configurations, optional
-            What an energy learns from: the size of its fields and its biases begin there.  One
-            that corrects an action is made of the target.
+            What an energy or a generator learns from: the size of its fields and its biases begin
+            there.  An energy that corrects an action is made of the target.
 
         Raises
         ------
@@ -258,11 +258,13 @@ class Learned(Generator):
                 raise InputError(f"[model] {key} is not a known key of {self.family!r}; {remedy}")
 
     def objective(self, configurations: Any, rng: Stream) -> Any:
-        """Return the objective of a density; `configurations` of the target if it needs them."""
+        """Return the objective; `configurations` of the target where it needs them."""
         from physgen.models.families import family
         from physgen.training import ForwardKL, MaximumLikelihood, MixedKL
         from physgen.training.regressions import REGRESSIONS, regression
 
+        if self.section.is_adversarial:
+            return self._against_a_critic(configurations)
         fraction, goal = self.section.train.validation_fraction, self.section.train.objective
         given = isinstance(self.target, Configurations)
         if goal == "auto" and self.section.regresses and self.section.train.on != "action":
@@ -281,6 +283,21 @@ class Learned(Generator):
                 return self._of_paths(rng)
             forward = ForwardKL(self.target, configurations, fraction)
             return forward if goal == "forward-kl" else MixedKL(self._reverse(rng), forward)
+        except InputError as error:
+            raise InputError(f"[train] {self.text}: {error}") from None
+
+    def _against_a_critic(self, data: Any) -> Any:
+        """Return the objective of a generator, which knows configurations and no action."""
+        from physgen.models.families import family
+        from physgen.training.adversarial_objectives import adversarial_objective
+
+        train = self.section.train
+        source = data if isinstance(data, Configurations) else (self.target, data)
+        source = self.target if isinstance(self.target, Configurations) else source
+        name = family(self.family).objective if train.objective == "auto" else train.objective
+        how = {"validation_fraction": train.validation_fraction, "terms": train.terms}
+        try:
+            return adversarial_objective(name, source, **how)
         except InputError as error:
             raise InputError(f"[train] {self.text}: {error}") from None
 

@@ -52,15 +52,15 @@ def _fit(context: Context, stage: Stage, source: Chains | None) -> None:
         context.store.cite(*([goal] if goal in METHODS else []))
 
     def prepared() -> tuple[Any, str, Any]:
-        energy, x = point.section.is_energy, None
+        density, x = point.section.is_density, None
         if point.section.needs_configurations and source is not None:
             x = (
-                chains.as_data(context, source)
-                if energy
-                else chains.configurations(context, source.group)
+                chains.configurations(context, source.group)
+                if density
+                else chains.as_data(context, source)
             )
         init, validation = stream.child("init"), stream.child("validation")
-        if not energy:
+        if density:
             return point.model(init), "", stage.objective(x, validation)
         x = point.target if x is None else x
         if stage.index:
@@ -113,7 +113,7 @@ def _stored(model: Any) -> Any:
 
 
 def begun(model: Any, x: Any) -> tuple[Any, str]:
-    """Return an energy whose biases, if it has any, give the single-site data; and a remark.
+    """Return a model whose biases, if it has any, give the single-site data; and a remark.
 
     The remark names sites that have one value in all of the data x (n, *event_shape).
     """
@@ -133,7 +133,7 @@ def load(context: Context, point: Learned, stage: int | None = None) -> Any:
     stored = models.from_dataset(
         context.store.read(fits[-1 if stage is None else stage].groups.model)
     )
-    if not point.section.is_energy:
+    if point.section.is_density:
         model = point.model(context.stream("train").child(point.stream, "init"))
         models.learned(model).load_state_dict(stored.state_dict())
         return model

@@ -14,11 +14,12 @@ from physgen.models.families import FAMILIES as ROWS
 from physgen.models.families import names
 from physgen.training.regressions import REGRESSIONS
 from physgen.workflow.lattice.sampler_section import TEMPERING, ChainsSection
-from physgen.workflow.lattice.train_section import DIVERGENCES, ENERGY_GOALS, TrainSection
+from physgen.workflow.lattice.train_section import ADVERSARIAL, GOALS_OF, TrainSection
 from physgen.workflow.sections import Flag, Label, Positive, Section, one_of, rule
 
 __all__ = ["ImportanceSection", "ModelSection"]
 
+_WORDS = {"density": "a density", "energy": "an energy", "simulator": "a generator"}
 FAMILIES = ("auto", *names("reals", None), *names("spins", None))
 
 
@@ -61,16 +62,21 @@ class ModelSection(Section):
     @model_validator(mode="after")
     def _goal_of_the_family(self) -> ModelSection:
         """Refuse what a density is told of energies, and an energy of densities."""
-        goal, energy = self.train.objective, self.is_energy
-        if goal != "auto" and (goal in ENERGY_GOALS) != energy:
-            known = ENERGY_GOALS if energy else DIVERGENCES
+        goal, kind = self.train.objective, self.kind
+        what, energy = _WORDS[kind], kind == "energy"
+        if goal != "auto" and goal not in GOALS_OF[kind]:
             raise ValueError(
                 f"[train] objective of {self.family!r} must be one of "
-                f"{', '.join(map(repr, ('auto', *known)))}, got {goal!r}"
+                f"{', '.join(map(repr, ('auto', *GOALS_OF[kind])))}, got {goal!r}"
             )
-        if energy and self.train.on == "action":
+        if self.train.terms is not None and not self.is_adversarial:
             raise ValueError(
-                f"[train] on = 'action' is for densities, and {self.family!r} is an energy, which "
+                f"[train] terms are for an adversarial objective, got objective {goal!r} of "
+                f"{self.family!r}; remove terms"
+            )
+        if kind != "density" and self.train.on == "action":
+            raise ValueError(
+                f"[train] on = 'action' is for densities, and {self.family!r} is {what}, which "
                 "learns from configurations; remove on"
             )
         if self.is_estimated and (self.train.on == "action" or goal not in ("auto", "forward-kl")):
@@ -84,14 +90,13 @@ class ModelSection(Section):
                 f"[[model]] mixture is for densities that are trained in steps, and "
                 f"{self.family!r} is estimated; remove it"
             )
-        if energy and self.mixture:
+        if kind != "density" and self.mixture:
             raise ValueError(
-                f"[[model]] mixture is for densities, and {self.family!r} is an energy; remove it"
+                f"[[model]] mixture is for densities, and {self.family!r} is {what}; remove it"
             )
         if not energy and (given := self._of_energies_alone()):
             raise ValueError(
-                f"[train] {given} is for energies, and {self.family!r} is a density; remove "
-                f"{given}"
+                f"[train] {given} is for energies, and {self.family!r} is {what}; remove {given}"
             )
         if energy:
             self.train.check_options(ROWS[self.family].objective if goal == "auto" else goal)
@@ -102,7 +107,7 @@ class ModelSection(Section):
             )
         if not energy and self.chains != ChainsSection.model_validate({}):
             raise ValueError(
-                f"[[model]] chains are for energies, and {self.family!r} is a density, which "
+                f"[[model]] chains are for energies, and {self.family!r} is {what}, which "
                 "draws without them; remove chains"
             )
         return self
@@ -114,9 +119,25 @@ class ModelSection(Section):
         return next(filter(None, given), "")
 
     @property
+    def kind(self) -> str:
+        """What the trained model is: "density", "energy" or "simulator"."""
+        return ROWS[self.family].kind if self.family in ROWS else "density"
+
+    @property
+    def is_density(self) -> bool:
+        """Whether the family has a log_prob: its draws have weights, where an action is known."""
+        return self.kind == "density"
+
+    @property
+    def is_adversarial(self) -> bool:
+        """Whether the model is trained against a critic."""
+        goal = self.train.objective
+        return goal in ADVERSARIAL or (goal == "auto" and self.kind == "simulator")
+
+    @property
     def is_energy(self) -> bool:
         """Whether the family is an energy: an action with weights, and no density."""
-        return self.family in ROWS and ROWS[self.family].kind == "energy"
+        return self.kind == "energy"
 
     @property
     def corrects(self) -> bool:
@@ -127,7 +148,7 @@ class ModelSection(Section):
     def needs_configurations(self) -> bool:
         """Whether the fit learns from configurations of the target."""
         usual = self.regresses and self.train.objective == "auto" and self.train.on == "auto"
-        return self.is_energy or self.is_estimated or usual or self.train.needs_configurations
+        return not self.is_density or self.is_estimated or usual or self.train.needs_configurations
 
     @property
     def is_estimated(self) -> bool:

@@ -82,7 +82,7 @@ def _train(context: Context) -> str:
 
     store, scan = context.store, Scan(context.config)
     points = [point for place in scan.places() for point in scan.learned(place)]
-    weighed = scan.config.data is None and not all(m.is_energy for m in scan.config.model)
+    weighed = scan.config.data is None and any(m.is_density for m in scan.config.model)
     store.cite(*(_TRAINED if weighed else _FITTED))
     seconds = _each(
         context,

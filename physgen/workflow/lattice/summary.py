@@ -27,7 +27,7 @@ __all__ = ["summarize"]
 
 MANY_ROWS = 24  # more do not fit a terminal: then the middle and the ends of the scan are shown
 TERMINAL = ("energy_per_site", "phi2", "abs_magnetization", "binder", "correlation_length")
-LEARNED = "learned energies"
+LEARNED = "models without weights"
 ALARM = 1e-3  # probability below which a disagreement is told
 MANY_WARNINGS = 4
 MANY_CHECKS = 12
@@ -40,8 +40,8 @@ def summarize(tree: xr.DataTree, config: Config) -> Summary:
     if estimates is None:
         return Summary(f"{_title(scan)}; {_progress(scan, tree)}")
     side_by_side = dataset_of(tree, "agreement")
-    energies_of = [m.label for m in config.model if m.is_energy]
-    checks = list(_checks(estimates, side_by_side, energies_of))
+    apart = [m.label for m in config.model if not m.is_density]
+    checks = list(_checks(estimates, side_by_side, apart))
     crossings = _crossings(scan, dataset_of(tree, "crossings"))
     if scan.config.model:
         seconds = _seconds(tree)
@@ -187,13 +187,14 @@ def _crossings(scan: Scan, found: xr.Dataset | None) -> Table | None:
 
 
 def _checks(
-    estimates: xr.Dataset, side_by_side: xr.Dataset | None, energies_of: list[str]
+    estimates: xr.Dataset, side_by_side: xr.Dataset | None, without_weights: list[str]
 ) -> Iterator[tuple[str, ...]]:
     """Yield each check: what, the result, how it is to be read, and p where there is one.
 
-    Learned energies are approximate, and are compared with exact values apart from all others.
+    Learned energies and generators are approximate, and are compared with exact values apart from
+    all others.
     """
-    apart = np.isin(estimates["generator"].values, energies_of)
+    apart = np.isin(estimates["generator"].values, without_weights)
     for name in quantities(estimates):
         for of, said in ((~apart, "exact"), (apart, f"exact, {LEARNED}")):
             if f"{name}_pull" in estimates and of.any():
@@ -250,15 +251,15 @@ def _check_table(checks: list[tuple[str, ...]]) -> Table:
 
 
 def _warnings(scan: Scan, estimates: xr.Dataset, checks: list[tuple[str, ...]]) -> Iterator[str]:
-    learned_only = [m.label for m in scan.config.model if m.is_energy or scan.config.data]
+    learned_only = [m.label for m in scan.config.model if not m.is_density or scan.config.data]
     for what, value, _, p in checks:
         misses = what.endswith((LEARNED, *(f", {label}" for label in learned_only)))
         advice = "the model misses it" if misses else "do not trust this run"
         if p and float(p) < ALARM:
             yield f"{what}: chi^2 per point is {value}, p = {float(p):.1g}; {advice}"
-    # What is said of a learned energy is seldom mended by longer chains of the target.
-    energies_too = any(m.is_energy for m in scan.config.model)
-    more = "; raise [sampler] n_draws" if scan.samplers and not energies_too else ""
+    # What is said of a model without weights is seldom mended by longer chains of the target.
+    approximate_too = any(not m.is_density for m in scan.config.model)
+    more = "; raise [sampler] n_draws" if scan.samplers and not approximate_too else ""
     told = [line for line in str(estimates.attrs.get("warnings", "")).split("\n") if line]
     yield from told[:MANY_WARNINGS]
     if len(told) > MANY_WARNINGS:

@@ -14,14 +14,18 @@ from pydantic import Field, field_validator, model_validator
 
 from physgen.core.checks import is_list, is_mapping
 from physgen.core.errors import InputError
+from physgen.training.divergence_names import DIVERGENCES as ADVERSARIAL
+from physgen.training.divergence_names import TERMS
 from physgen.training.energy_objectives import ENERGY_OBJECTIVES, ENERGY_OPTIONS
 from physgen.training.regressions import REGRESSIONS
 from physgen.workflow.devices import Device
 from physgen.workflow.sections import Count, Draws, Flag, Fraction, Positive, Section, one_of, rule
 
 __all__ = [
-    "DIVERGENCES",
+    "ADVERSARIAL",
+    "DATA_GOALS",
     "ENERGY_GOALS",
+    "GOALS_OF",
     "OPTIONS",
     "FitSection",
     "StageSection",
@@ -36,13 +40,20 @@ _IGNORED = (
     ("action", "forward-kl"),
     ("configurations", "reverse-kl"),
     ("configurations", "log-variance"),
-    *(("action", name) for name in REGRESSIONS),
+    *(("action", name) for name in (*REGRESSIONS, *ADVERSARIAL)),
 )
 # Objectives of densities.
 DIVERGENCES = ("reverse-kl", "log-variance", "forward-kl", "mixed-kl", *REGRESSIONS)
-_LEARN_FROM_DATA = ("forward-kl", "mixed-kl", *REGRESSIONS)
+_LEARN_FROM_DATA = ("forward-kl", "mixed-kl", *REGRESSIONS, *ADVERSARIAL)
 ENERGY_GOALS = tuple(ENERGY_OBJECTIVES)
-GOALS = ("auto", *DIVERGENCES, *ENERGY_GOALS)
+DATA_GOALS = (*ENERGY_GOALS, *ADVERSARIAL)  # which need no action
+# By what a trained model is.  A density may be the generator of a game: it keeps its log_prob.
+GOALS_OF: Mapping[str, tuple[str, ...]] = {
+    "density": (*DIVERGENCES, *ADVERSARIAL),
+    "energy": ENERGY_GOALS,
+    "simulator": tuple(ADVERSARIAL),
+}
+GOALS = ("auto", *DIVERGENCES, *ENERGY_GOALS, *ADVERSARIAL)
 OPTIONS = tuple(dict.fromkeys(key for keys in ENERGY_OPTIONS.values() for key in keys))
 MOST = 1_000_000  # steps of a chain in an update
 REFINES = 0.01  # share of the rate of a family's recipe at which a later stage begins
@@ -165,6 +176,8 @@ class TrainSection(FitSection):
         Draws with fixed random numbers on which weights are chosen.
     validation_fraction
         Share of the configurations held out.
+    terms
+        Weights of the terms of an adversarial objective, by name.
     trajectory
         Keep snapshots of an energy as it is trained: log Z and mixing times along the training,
         and chains = { name = "trajectory-tempering" }.
@@ -184,6 +197,9 @@ class TrainSection(FitSection):
     validation_fraction: Annotated[
         float, rule("a number in (0, 1)", gt=0, lt=1, allow_inf_nan=False)
     ] = 0.1
+    terms: Annotated[
+        dict[str, float] | None, rule(f"a table of weights of {', '.join(TERMS)}")
+    ] = None
     trajectory: Flag = False
     then: Annotated[list[StageSection], rule("a table, or a list of them")] = Field(
         default_factory=list[StageSection]
@@ -215,11 +231,11 @@ class TrainSection(FitSection):
     def canonical(self, table: dict[str, Any]) -> dict[str, Any]:
         """Return the JSON-able form of this section without what decides no number.
 
-        `checkpoint_every` changes none; keys of energies that are not given are left out, so that
-        runs which began without them go on.
+        `checkpoint_every` changes none; keys of energies and generators that are not given are
+        left out, so that runs which began without them go on.
         """
         given = {k: v for k, v in table.items() if k != "checkpoint_every"}
-        for key in (*OPTIONS, "trajectory", "then"):
+        for key in (*OPTIONS, "terms", "trajectory", "then"):
             if not given[key]:
                 del given[key]
         return given

@@ -1,0 +1,1 @@
+"""Generators that only draw, and the critics that they are trained against."""

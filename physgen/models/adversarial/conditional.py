@@ -1,0 +1,186 @@
+r"""One generator for a range of a coupling: its weights are polynomials of the coupling.
+
+.. math:: \theta(c) = \sum_{m=0}^{M} T_m(u) \, \theta_m , \qquad
+          u = \frac{2c - c_- - c_+}{c_+ - c_-} \in [-1, 1]
+
+with Chebyshev polynomials T_m, as for flows (:mod:`~physgen.models.flows.conditioned`).  An odd
+generator is odd at every coupling, and :meth:`ConditionalGenerator.at` returns a generator like
+any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, final
+
+import numpy as np
+import torch
+from torch import nn
+from torch.func import functional_call
+
+from physgen.core.checks import check_finite, check_positive_int
+from physgen.core.errors import InputError
+from physgen.core.protocols import Support
+from physgen.core.random import Stream
+from physgen.models.adversarial.generator import LatticeGenerator
+
+__all__ = ["BoundGenerator", "ConditionalGenerator"]
+
+
+@final
+class ConditionalGenerator(nn.Module):
+    """A family of generators over an interval of one coupling; a Conditional.
+
+    Parameters
+    ----------
+    generator : mapping
+        Arguments of :class:`~physgen.models.LatticeGenerator`, or the config of one.
+    coupling : str
+        Name of the coupling, e.g. "kappa".
+    low, high : float
+        Ends of the interval, low < high.
+    degree : int
+        M >= 1.
+    rng : Stream or int
+
+    Raises
+    ------
+    InputError
+        If the interval is empty or a number out of range.
+    """
+
+    def __init__(
+        self,
+        generator: Mapping[str, Any],
+        coupling: str,
+        low: float,
+        high: float,
+        degree: int = 2,
+        *,
+        rng: Stream | int,
+    ) -> None:
+        super().__init__()
+        if not check_finite("low", low) < check_finite("high", high):
+            raise InputError(f"low must be below high, got {coupling} in [{low}, {high}]")
+        given = {name: value for name, value in generator.items() if name != "family"}
+        pattern = LatticeGenerator(**given, rng=rng)
+        self.coupling, self.low, self.high = str(coupling), float(low), float(high)
+        self.degree = check_positive_int("degree", degree)
+        self.names = [name for name, _ in pattern.named_parameters()]
+        self.coefficients = nn.ParameterList()
+        for p in pattern.parameters():
+            rest = torch.zeros(degree, *p.shape)
+            self.coefficients.append(nn.Parameter(torch.cat([p.detach()[None], rest])))
+        self._calls = [_Calls(pattern)]  # in a list, so that its weights are not parameters
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Arguments of ``models.build``."""
+        pattern = self._calls[0].generator
+        own = {"generator": {"kind": pattern.kind, **pattern.arguments}}
+        numbers = {name: getattr(self, name) for name in ("coupling", "low", "high", "degree")}
+        return {"family": "conditional-generator", **own, **numbers}
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Shape of one configuration."""
+        return self._calls[0].generator.event_shape
+
+    @property
+    def support(self) -> Support:
+        """Real numbers or spins."""
+        return self._calls[0].generator.support
+
+    def place(self, value: float) -> float:
+        """Return u in [-1, 1] of a value of the coupling.
+
+        Raises
+        ------
+        InputError
+            If the value lies outside the interval, where polynomials cannot be trusted.
+        """
+        if not self.low <= check_finite(self.coupling, value) <= self.high:
+            raise InputError(
+                f"{self.coupling} must lie in [{self.low:g}, {self.high:g}], the range of this "
+                f"family of generators, got {value:g}; train one for a wider range"
+            )
+        return (2 * value - self.low - self.high) / (self.high - self.low)
+
+    def weights(self, value: float) -> dict[str, torch.Tensor]:
+        """Return the weights of the generator at a value of the coupling, differentiable."""
+        u = np.clip(self.place(value), -1, 1)
+        T = np.cos(np.arange(self.degree + 1) * np.arccos(u))
+        pairs = zip(self.names, self.coefficients, strict=True)
+        return {name: torch.tensordot(c.new_tensor(T), c, 1) for name, c in pairs}
+
+    def bound(self, value: float) -> BoundGenerator:
+        """Return the generator at this value as training needs it, differentiable."""
+        return BoundGenerator(self._calls[0], self.weights(value))
+
+    @torch.no_grad()
+    def at(self, **couplings: float) -> LatticeGenerator:
+        """Return the generator at a value of the coupling, e.g. ``family.at(kappa=0.27)``.
+
+        Raises
+        ------
+        InputError
+            If another coupling is named, or the value lies outside the interval.
+        """
+        if set(couplings) != {self.coupling}:
+            raise InputError(
+                f"this family of generators is one in {self.coupling}, got {', '.join(couplings)}"
+            )
+        pattern, weights = self._calls[0].generator, self.weights(couplings[self.coupling])
+        found = LatticeGenerator(pattern.kind, **pattern.arguments, rng=0)
+        found.load_state_dict(weights)
+        return found.to(next(iter(weights.values())))
+
+
+class _Calls(nn.Module):
+    """A generator, to be used with other weights than its own."""
+
+    def __init__(self, generator: LatticeGenerator) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, use: Callable[[LatticeGenerator], Any]) -> Any:
+        """Return what `use` makes of the generator."""
+        return use(self.generator)
+
+
+class BoundGenerator:
+    """A generator with given weights; gradients flow through these to what they came from."""
+
+    def __init__(self, calls: _Calls, weights: Mapping[str, torch.Tensor]) -> None:
+        self._calls, self._weights = calls, {f"generator.{k}": w for k, w in weights.items()}
+        self.estimator = calls.generator.estimator
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Shape of one configuration."""
+        return self._calls.generator.event_shape
+
+    @property
+    def support(self) -> Support:
+        """Real numbers or spins."""
+        return self._calls.generator.support
+
+    def parameters(self, recurse: bool = True) -> Iterator[torch.Tensor]:
+        """Yield the weights in use."""
+        del recurse
+        yield from self._weights.values()
+
+    def draw(self, n: int, generator: torch.Generator) -> torch.Tensor:
+        """Return n draws; see :class:`~physgen.models.LatticeGenerator`."""
+        return self._with(lambda model: model.draw(n, generator))
+
+    def draw_scored(self, n: int, generator: torch.Generator) -> Any:
+        """Return n draws and log P(s | z), where it is needed."""
+        return self._with(lambda model: model.draw_scored(n, generator))
+
+    def sample(self, n: int, rng: Stream | int) -> torch.Tensor:
+        """Return n draws without gradients."""
+        return self._with(lambda model: model.sample(n, rng))
+
+    def _with(self, use: Callable[[LatticeGenerator], Any]) -> Any:
+        return functional_call(self._calls, self._weights, (use,))
