@@ -60,6 +60,17 @@ _ENERGY = dict(
     n_epochs=20, batch_size=32, learning_rate=2e-2, clip_norm=None, beta2=0.99, ema_decay=0.99
 )
 
+# Weights and extended-space losses as of the coloured nets; the tanh heads bear large steps.
+_LATENT = dict(
+    n_epochs=40,
+    batch_size=512,
+    learning_rate=6e-3,
+    clip_norm=5.0,
+    beta2=0.99,
+    warmup_fraction=0.05,
+    ema_decay=0.98,
+)
+
 # --- rows -------------------------------------------------------------------------------------
 
 
@@ -124,6 +135,22 @@ def _energy(name: str, path: str, about: str, *cites: str) -> Family:
         objective="score-matching",
         recipe=_ENERGY,
         cites=("Hyvarinen2005", *cites),
+    )
+
+
+def _autoencoder(
+    name: str, visible: str, about: str, *cites: str, objective: str = "elbo"
+) -> Family:
+    return Family(
+        name,
+        "latent.vae:VAE",
+        visible,
+        about,
+        kind="joint",
+        objective=objective,
+        fixed={"visible": visible},
+        recipe=_LATENT,
+        cites=("Kingma2014", "Rezende2014", *cites),
     )
 
 
@@ -284,6 +311,9 @@ _ROWS = (
         "an action from a dense network in a quadratic well",
         "LeCun2006",
     ),
+    _autoencoder("vae", "reals", "variational autoencoder of fields", objective="reverse-kl"),
+    _autoencoder("spin-vae", "spins", "variational autoencoder of spins", "DAngelo2020"),
+    _autoencoder("categorical-vae", "outcomes", "variational autoencoder of outcomes"),
 )
 FAMILIES: Mapping[str, Family] = MappingProxyType({row.name: row for row in _ROWS})
 
