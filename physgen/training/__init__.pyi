@@ -1,9 +1,13 @@
 # What this package exports, and from where; read when a name is first used.
+from .black_box import BlackBoxELBO as BlackBoxELBO
+from .black_box import own_posteriors as own_posteriors
 from .contrastive import ContrastiveDivergence as ContrastiveDivergence
 from .contrastive import PersistentContrastiveDivergence as PersistentContrastiveDivergence
 from .denoising import DenoisingScoreMatching as DenoisingScoreMatching
 from .denoising_diffusion import DenoisingDiffusion as DenoisingDiffusion
 from .energy_discrepancy import EnergyDiscrepancy as EnergyDiscrepancy
+from .evidence import ELBO as ELBO
+from .evidence import IWAE as IWAE
 from .family_kl import FamilyKL as FamilyKL
 from .fitting import fit as fit
 from .flow_matching import FlowMatching as FlowMatching
