@@ -311,7 +311,19 @@ _ROWS = (
         "an action from a dense network in a quadratic well",
         "LeCun2006",
     ),
-    _autoencoder("vae", "reals", "variational autoencoder of fields", objective="reverse-kl"),
+    _autoencoder(
+        "vae", "reals", "variational autoencoder of fields", "Figurnov2018", objective="reverse-kl"
+    ),
+    Family(
+        "autoencoder",
+        "latent.autoencoder:Autoencoder",
+        "reals",
+        "deterministic autoencoder: codes, and draws for comparison",
+        kind="simulator",
+        objective="reconstruction",
+        recipe=_LATENT,
+        cites=("Hinton2006",),
+    ),
     _autoencoder("spin-vae", "spins", "variational autoencoder of spins", "DAngelo2020"),
     _autoencoder("categorical-vae", "outcomes", "variational autoencoder of outcomes"),
 )

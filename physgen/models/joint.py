@@ -78,6 +78,15 @@ class JointModel(Model):
     def log_unit(self) -> float:
         """Log density of configurations less log density in the units of the network."""
 
+    def __getattr__(self, name: str) -> Any:
+        """Refuse what only a density has, and say why."""
+        if name in ("log_prob", "sample_and_log_prob"):
+            raise AttributeError(
+                f"{name} needs a density of x, and {type(self).__name__} is one of pairs (x, z): "
+                "take validation.latent_likelihood for bounds of log q(x), or joint_log_prob"
+            )
+        return super().__getattr__(name)
+
     # --- densities of tensors, differentiable -----------------------------------------------
 
     def log_likelihood(self, x: torch.Tensor, z: torch.Tensor) -> torch.Tensor:

@@ -13,9 +13,12 @@ from physgen.models.ensemble import Ensemble
 from physgen.models.families import FAMILIES
 from physgen.models.flip_mixture import FlipMixture
 from physgen.models.flows.conditioned import ConditionedFlow
+from physgen.models.latent.conditioned import ConditionedVAE
 from physgen.models.symmetrised import Symmetrised
 
 __all__ = ["build"]
+
+_VAES = ("vae", "spin-vae", "categorical-vae")
 
 
 def build(config: Mapping[str, Any], rng: Stream | int = 0) -> Any:
@@ -62,6 +65,11 @@ def _residual(*, rng: Stream | int, **parts: Any) -> Any:
     )
 
 
+def _conditioned_vae(vae: Mapping[str, Any], *, rng: Stream | int, **numbers: Any) -> Any:
+    row = FAMILIES[check_choice("family", vae.get("family"), _VAES)]
+    return ConditionedVAE({**row.fixed, **vae}, **numbers, rng=rng)
+
+
 def _ensemble(
     members: Sequence[Mapping[str, Any]],
     weights: Sequence[float] | None = None,
@@ -77,6 +85,7 @@ _COMPOSED: dict[str, Any] = {
     "ensemble": _ensemble,
     "flip-mixture": _flip_mixture,
     "conditioned-flow": ConditionedFlow,
+    "conditioned-vae": _conditioned_vae,
     "normalised": _normalised,
     "residual-energy": _residual,
 }

@@ -26,6 +26,8 @@ METHODS: Mapping[str, tuple[str, ...]] = {
     "nearest-state": ("Smolin2012",),
     "born-sampling": ("Ferris2012",),
     "flow-matching": ("Lipman2023",),
+    "elbo": ("Kingma2014", "Rezende2014"),
+    "iwae": ("Burda2016", "Tucker2019"),
     "smc": ("DelMoral2006", "Neal2001"),
     "annealed-importance": ("Neal2001", "Grosse2015"),
     "thermodynamic-integration": ("Bennett1976",),

@@ -44,9 +44,7 @@ from physgen.samplers.unweighted_draws import (
     Observables,
     UnweightedDraws,
     check_fit,
-    labelled,
     units_of,
-    values_on,
 )
 from physgen.samplers.weight_alarms import alarms
 from physgen.targets.checked import checked_target

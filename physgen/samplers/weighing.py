@@ -122,9 +122,7 @@ class Weighing:
             )
         return rms
 
-    def resolved(
-        self, n: int, rng: Stream
-    ) -> tuple[Weighing | JointWeighing, float, bool]:
+    def resolved(self, n: int, rng: Stream) -> tuple[Weighing | JointWeighing, float, bool]:
         """Return the weighing with steps so fine that halving them would not matter for n draws.
 
         Also return the change of log Z when steps are halved, and whether it is small enough.

@@ -21,9 +21,11 @@ from .linear_score_matching import solve_score_matching as solve_score_matching
 from .moment_matching import MomentMatching as MomentMatching
 from .noise_contrastive import NoiseContrastive as NoiseContrastive
 from .objectives import NegativeLogLikelihood as NegativeLogLikelihood
+from .over_couplings import OverCouplings as OverCouplings
 from .progress import Progress as Progress
 from .pseudo_likelihood import PseudoLikelihood as PseudoLikelihood
 from .recipes import recipe as recipe
+from .reconstruction import Reconstruction as Reconstruction
 from .result import FitResult as FitResult
 from .reverse_kl import ReverseKL as ReverseKL
 from .score_matching import ScoreMatching as ScoreMatching

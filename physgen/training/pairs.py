@@ -63,9 +63,7 @@ def reverse_loss(
     return (factor * target.action(x) + log_q - q.encode(x).log_prob(z)).mean()
 
 
-def _reinforce(
-    q: Any, target: Any, n: int, rng: torch.Generator, factor: float
-) -> torch.Tensor:
+def _reinforce(q: Any, target: Any, n: int, rng: torch.Generator, factor: float) -> torch.Tensor:
     with torch.no_grad():
         x, z = q.draw(n, rng)
     log_q, log_r = q(x, z), q.encode(x).log_prob(z)

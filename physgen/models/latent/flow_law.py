@@ -123,4 +123,3 @@ def frozen(module: nn.Module) -> Iterator[None]:
 @contextmanager
 def _nothing() -> Iterator[None]:
     yield
-

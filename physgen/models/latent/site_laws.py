@@ -65,7 +65,9 @@ class Pairs:
     def _each(self, x: torch.Tensor) -> torch.Tensor:
         """Return log p of every site, (M, N)."""
         off = (x[..., None] - self.centre) * torch.exp(-self.log_width)
-        return torch.logsumexp(self.log_share - self.log_width - 0.5 * off * off, -1) - HALF_LOG_2PI
+        return (
+            torch.logsumexp(self.log_share - self.log_width - 0.5 * off * off, -1) - HALF_LOG_2PI
+        )
 
     def log_prob(self, x: torch.Tensor) -> torch.Tensor:
         """Return log p (M,)."""

@@ -18,6 +18,7 @@ from physgen.core.checks import is_mapping
 from physgen.workflow.lattice.data_section import DataSection
 from physgen.workflow.lattice.model_section import (
     ENERGY_GOALS,
+    EVIDENCE_GOALS,
     ImportanceSection,
     ModelSection,
     TrainSection,
@@ -131,7 +132,7 @@ class Config(JobConfig):
             )
         for model in self.model:
             for key, value in (("on", model.train.on), ("objective", model.train.objective)):
-                if value not in ("auto", "configurations", *ENERGY_GOALS):
+                if value not in ("auto", "configurations", *ENERGY_GOALS, *EVIDENCE_GOALS):
                     raise ValueError(
                         f"[train] {key} = {value!r} needs an action, and [data] holds "
                         f"configurations without one; remove {key}"

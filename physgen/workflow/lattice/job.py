@@ -17,6 +17,7 @@ GROUPS = {
     "models/training": "history of the fit of a model",
     "models/model": "the weights of a model",
     "models/draws": "draws of a model; where an action is known, with weights and log Z",
+    "models/raw": "observables of the draws of a joint model without weights: approximate",
     "models/log_z": "log Z of a learned energy, with bounds from both sides",
     "models/features": "singular values of the weights, and the first feature of configurations",
     "couplings": "learned couplings with errors, beside those of the target",

@@ -15,6 +15,7 @@ from physgen.core.errors import InputError
 from physgen.models.families import FAMILIES as ROWS
 from physgen.models.families import names
 from physgen.training.energy_objectives import ENERGY_OBJECTIVES
+from physgen.training.evidence_objectives import EVIDENCE
 from physgen.training.regressions import REGRESSIONS
 from physgen.workflow.devices import Device
 from physgen.workflow.lattice.sampler_section import ChainsSection
@@ -32,19 +33,22 @@ from physgen.workflow.sections import (
 
 __all__ = ["ImportanceSection", "ModelSection", "TrainSection", "with_common_training"]
 
-FAMILIES = ("auto", *names("reals", None), *names("spins", None))
+_KINDS = ("density", "energy", "joint")
+FAMILIES = ("auto", *(n for s in ("reals", "spins") for kind in _KINDS for n in names(s, kind)))
 Gradient = Literal["auto", "path", "reparam", "reinforce"]
 Source = Literal["auto", "action", "configurations"]
 # (on, objective): an objective that looks at the other source alone.
 _IGNORED = (
     ("action", "forward-kl"),
     ("configurations", "reverse-kl"),
-    *(("action", name) for name in REGRESSIONS),
+    *(("action", name) for name in (*REGRESSIONS, *EVIDENCE)),
 )
-DIVERGENCES = ("reverse-kl", "forward-kl", "mixed-kl", *REGRESSIONS)  # objectives of densities
-_LEARN_FROM_DATA = ("forward-kl", "mixed-kl", *REGRESSIONS)
-ENERGY_GOALS = tuple(ENERGY_OBJECTIVES)
-GOALS = ("auto", *DIVERGENCES, *ENERGY_GOALS)
+_KL = ("reverse-kl", "forward-kl", "mixed-kl")
+DIVERGENCES = (*_KL, *REGRESSIONS)  # objectives of densities
+PAIRS = (*_KL, *EVIDENCE)  # objectives of joint models
+_LEARN_FROM_DATA = ("forward-kl", "mixed-kl", *REGRESSIONS, *EVIDENCE)
+ENERGY_GOALS, EVIDENCE_GOALS = tuple(ENERGY_OBJECTIVES), EVIDENCE
+GOALS = ("auto", *DIVERGENCES, *EVIDENCE, *ENERGY_GOALS)
 
 
 class TrainSection(Section):
@@ -175,8 +179,8 @@ class ModelSection(Section):
     def _goal_of_the_family(self) -> ModelSection:
         """Refuse what a density is told of energies, and an energy of densities."""
         goal, energy = self.train.objective, self.is_energy
-        if goal != "auto" and (goal in ENERGY_GOALS) != energy:
-            known = ENERGY_GOALS if energy else DIVERGENCES
+        known = ENERGY_GOALS if energy else PAIRS if self.is_joint else DIVERGENCES
+        if goal != "auto" and goal not in known:
             raise ValueError(
                 f"[train] objective of {self.family!r} must be one of "
                 f"{', '.join(map(repr, ('auto', *known)))}, got {goal!r}"
@@ -190,9 +194,14 @@ class ModelSection(Section):
             raise ValueError(
                 f"[[model]] mixture is for densities, and {self.family!r} is an energy; remove it"
             )
+        if self.is_joint and self.mixture:
+            raise ValueError(
+                f"[[model]] mixture is for densities, and {self.family!r} is a joint model, which "
+                "is even by itself; remove it"
+            )
         if not energy and self.chains != ChainsSection.model_validate({}):
             raise ValueError(
-                f"[[model]] chains are for energies, and {self.family!r} is a density, which "
+                f"[[model]] chains are for energies, and {self.family!r} is none: it "
                 "draws without them; remove chains"
             )
         return self
@@ -203,6 +212,11 @@ class ModelSection(Section):
         return self.family in ROWS and ROWS[self.family].kind == "energy"
 
     @property
+    def is_joint(self) -> bool:
+        """Whether the family is one of joint models (x, z): weights are those of pairs."""
+        return self.family in ROWS and ROWS[self.family].kind == "joint"
+
+    @property
     def needs_configurations(self) -> bool:
         """Whether the fit learns from configurations of the target."""
         usual = self.regresses and self.train.objective == "auto" and self.train.on == "auto"
@@ -210,8 +224,9 @@ class ModelSection(Section):
 
     @property
     def regresses(self) -> bool:
-        """Whether the family is a density that learns by a regression, if nothing is said."""
-        return self.family in ROWS and ROWS[self.family].objective in REGRESSIONS
+        """Whether the family learns by a regression, or a bound of data, if nothing is said."""
+        known = (*REGRESSIONS, *EVIDENCE)
+        return self.family in ROWS and ROWS[self.family].objective in known
 
     def options(self) -> dict[str, Any]:
         """Return the arguments of the class itself."""

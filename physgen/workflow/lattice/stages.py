@@ -158,7 +158,7 @@ def _validate(context: Context) -> str:
     if is_square_ising(scan):
         store.cite("kaufman", "onsager", "yang")
     for place in scan.places():
-        for point in (p for p in scan.learned(place) if p.section.is_energy):
+        for point in (p for p in scan.learned(place) if p.section.is_energy or p.section.is_joint):
             seen = features(context, point, _first(scan, place))
             groups |= {} if seen is None else {f"{point.group}/{FEATURES}": seen}
     learned = couplings.assemble(context, scan)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from physgen.analysis.format import format_estimate
-from physgen.workflow.lattice import correlations
+from physgen.workflow.lattice import correlations, raw
 from physgen.workflow.lattice import energies_summary as energies
 from physgen.workflow.lattice import fitted_summary as fitted
 from physgen.workflow.lattice import learned_summary as learned
@@ -52,6 +52,8 @@ def summarize(tree: xr.DataTree, config: Config) -> Summary:
             main = (table, fitted.table(scan, tree, seconds))
             notes = fitted.NOTES
         main = (*main, *energies.tables(scan, tree, estimates))
+        unweighted = raw.table(scan, tree, estimates)
+        main = (*main, *([unweighted] if unweighted else []))
         figures = learned.figures(main)
     else:
         main = (_points(scan, estimates),)
