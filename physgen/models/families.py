@@ -139,7 +139,7 @@ def _energy(name: str, path: str, about: str, *cites: str) -> Family:
 
 
 def _autoencoder(
-    name: str, visible: str, about: str, *cites: str, objective: str = "elbo"
+    name: str, visible: str, about: str, *cites: str, objective: str = "reverse-kl"
 ) -> Family:
     return Family(
         name,
@@ -325,7 +325,9 @@ _ROWS = (
         cites=("Hinton2006",),
     ),
     _autoencoder("spin-vae", "spins", "variational autoencoder of spins", "DAngelo2020"),
-    _autoencoder("categorical-vae", "outcomes", "variational autoencoder of outcomes"),
+    _autoencoder(
+        "categorical-vae", "outcomes", "variational autoencoder of outcomes", objective="elbo"
+    ),
 )
 FAMILIES: Mapping[str, Family] = MappingProxyType({row.name: row for row in _ROWS})
 

@@ -151,10 +151,8 @@ def draws_of(
             model, aim, n, stream, observables=observables, ess_floor=ess_floor,
             samples=samples, log_z=log_z, keep="draws",
         )  # fmt: skip
-    if isinstance(model, Density):
+    if isinstance(model, Density | JointDensity):
         return _unweighted(model, None, n, stream, found)
-    if isinstance(model, JointDensity):
-        return _unweighted(marginal(model), None, n, stream, found)
     if isinstance(model, Target):
         chains = partial(
             run, default_move(model) if sampler is None else sampler, model, n_chains=n_chains,

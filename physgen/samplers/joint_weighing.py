@@ -58,8 +58,8 @@ class JointWeighing:
         support = getattr(density, "support", target.support)
         if tuple(shape) != tuple(target.event_shape) or support != target.support:
             raise InputError(
-                f"the model must draw configurations of the target, {target.support.kind} of shape "
-                f"{tuple(target.event_shape)}, got {support.kind} of shape {tuple(shape)}"
+                f"the model must draw configurations of the target, {target.support.kind} of "
+                f"shape {tuple(target.event_shape)}, got {support.kind} of shape {tuple(shape)}"
             )
         rest = density.collapsed_for(target) if isinstance(density, Collapsed) else None
         return cls(density, target, *(rest or (density, target)))

@@ -6,8 +6,9 @@ function of x.  A step takes a few items and does two things (Ranganath et al., 
 1. it moves their :math:`\lambda_i = (m_i, s_i)` up the evidence bound, a number of times,
 2. it hands the gradient of the same bound in the weights of prior and decoder to the optimiser.
 
-The gradient in :math:`\lambda` is reparametrised, or the one of the score with the mean of the other
-draws as its baseline ("reinforce"), which needs no derivative of the model: black-box inference.
+The gradient in :math:`\lambda` is reparametrised, or the one of the score with the mean of the
+other draws as its baseline ("reinforce"), which needs no derivative of the model in z: black-box
+inference.
 The encoder plays no part, so the difference from :class:`~physgen.training.ELBO` is what
 amortisation costs (:func:`own_posteriors` says it of a trained model).
 """

@@ -10,8 +10,8 @@ closed form where it has one, else it is estimated from the same z.
 
 ==========  =================================================================================
 reparam     z = z(x, noise), differentiable
-reinforce   :math:`\sum_i (f_i - \bar f_{\ne i}) \, \partial \log r(z_i|x) / k`, with the mean of the
-            other k - 1 draws of the same x (leave one out): for latents that are bits
+reinforce   :math:`\sum_i (f_i - \bar f_{\ne i}) \, \partial \log r(z_i|x) / k`, with the mean
+            of the other k - 1 draws of the same x (leave one out): for latents that are bits
 ==========  =================================================================================
 
 With k > 1 draws of the importance-weighted bound the encoder learns by the doubly reparametrised
@@ -19,8 +19,8 @@ gradient, :math:`\sum_i \tilde w_i^2 \, \partial_z \log w_i \, \partial z_i`, wh
 drown its signal (Tucker et al., ICLR 2019).
 
 ``beta`` multiplies the divergence.  At beta != 1 the loss bounds no likelihood, and is not called
-one.  ``warm_up`` lets beta grow from 0 over a share of the steps; ``free_bits`` does not charge the
-first nats of each latent.  Both change the way and not the goal, and held-out losses know neither.
+one.  ``warm_up`` lets beta grow from 0 over a share of the steps; ``free_bits`` does not charge
+the first nats of each latent.  Both change the way and not the goal; held-out losses know neither.
 """
 
 from __future__ import annotations
@@ -193,8 +193,8 @@ class ELBO(Evidence):
         """
         if self.beta != 1:
             raise InputError(
-                f"the loss of a beta-VAE is no bound of a likelihood, got beta={self.beta:g}; take "
-                "validation.latent_likelihood, which is one of the model however it was trained"
+                f"the loss of a beta-VAE is no bound of a likelihood, got beta={self.beta:g}; "
+                "take validation.latent_likelihood, one of the model however it was trained"
             )
         return -self.n_sites * self.evaluate(model)
 
@@ -318,8 +318,8 @@ def _samples(source: Any, samples: Any, validation_fraction: float) -> Samples:
     x = np.asarray(to_numpy(source))
     if x.ndim != 2 or x.dtype.kind not in "iu" or len(x) < 2:
         raise InputError(
-            "source must be Configurations, a target with samples, or outcomes (n, L) of integers, "
-            f"got {type(source).__name__} of shape {x.shape}"
+            "source must be Configurations, a target with samples, or outcomes (n, L) of "
+            f"integers, got {type(source).__name__} of shape {x.shape}"
         )
     held_out = random_share(len(x), validation_fraction, Stream(0).child("held out"))
     return Samples(x.astype(np.uint8), held_out)

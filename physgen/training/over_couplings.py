@@ -9,13 +9,14 @@ evidence bound of configurations at c, or the divergence from the target at c.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from physgen.core.errors import InputError
-from physgen.core.learning import Carry, Loss, Objective
+from physgen.core.learning import Annealed, Carry, Loss, Objective
 from physgen.core.random import Stream
 from physgen.models.latent.conditioned import ConditionedVAE
 
@@ -54,7 +55,7 @@ class OverCouplings:
 
     def at(self, progress: float) -> OverCouplings:
         """Return the objective at this share of the steps."""
-        now = [one.at(progress) if hasattr(one, "at") else one for one in self.each]
+        now = [one.at(progress) if isinstance(one, Annealed) else one for one in self.each]
         return OverCouplings(dict(zip(self.couplings, now, strict=True)))
 
     def epoch_order(self, stream: Stream) -> np.ndarray:
@@ -66,7 +67,7 @@ class OverCouplings:
         if not isinstance(model, ConditionedVAE):
             raise InputError(f"model must be a ConditionedVAE, got {type(model).__name__}")
         for value, one in zip(self.couplings, self.each, strict=True):
-            if model.using(value, lambda q: one.begin(q, rng)):
+            if model.using(value, partial(one.begin, rng=rng)):
                 raise InputError("objectives that carry something have no family")
         return {}
 

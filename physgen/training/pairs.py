@@ -1,16 +1,17 @@
 r"""Losses of joint models q(x, z) = p(z) p(x | z) with an encoder r(z | x), in the space of pairs.
 
-With :math:`\log w = -S(x) + \log r(z|x) - \log p(z) - \log p(x|z)`, the reverse divergence of pairs
+With :math:`\log w = -S(x) + \log r(z|x) - \log p(z) - \log p(x|z)`, the reverse divergence of
+pairs
 
 .. math:: E_q[-\log w] = -\log Z + D_{KL}(q(x, z) \,\|\, p(x)\, r(z|x))
 
-bounds the divergence of x alone from above, and its gradient has three parts.  The decoder and the
-prior learn through the draws: their densities are held, for E_q of their scores is 0.  The encoder
-learns through :math:`\log r`.  Spins do not move with the weights: then the gradient is
-:math:`E[(f - \bar f) \, \partial \log q(x, z)]`, with :math:`f = -\log w` and the mean of the other
-draws, and the one through :math:`\log r`.  Of configurations x ~ p with z ~ r(z|x),
+bounds the divergence of x alone from above.  The decoder and the prior learn through the draws:
+their densities are held, for E_q of their scores is 0.  The encoder learns through
+:math:`\log r`.  Spins do not move with the weights: then the gradient is
+:math:`E[(f - \bar f) \, \partial \log q(x, z)]`, with :math:`f = -\log w` and the mean of the
+other draws, and the one through :math:`\log r`.  Of configurations x ~ p with z ~ r(z|x),
 
-.. math:: E[\log w] = \log Z + D_{KL}(p(x)\, r(z|x) \,\|\, q(x, z)) = E_p[-S(x) - \mathrm{ELBO}(x)] .
+.. math:: E[\log w] = \log Z + D_{KL}(p(x)\, r(z|x) \,\|\, q(x, z)) = E_p[-S - \mathrm{ELBO}] .
 """
 
 from __future__ import annotations

@@ -4,16 +4,16 @@ r"""The likelihood of a joint model q(x, z), configuration by configuration, in 
 elbo     :math:`E_r[\log q(x, z) - \log r(z|x)]`, a lower bound
 iwae     :math:`\log \frac1k \sum_i q(x, z_i) / r(z_i|x)`, z from the encoder: on average a lower
          bound, which rises with k to log q(x)
-naive    :math:`\log \frac1k \sum_i p(x|z_i)`, z from the prior: the same limit, but almost no draw
-         of the prior explains x, so that a few of them decide (`naive_ess`)
-ais      annealed importance sampling from r to q(x, z), along :math:`r^{1-b} q^b` in geometric means
-         with Hamiltonian moves: on average a lower bound, the tightest
+naive    :math:`\log \frac1k \sum_i p(x|z_i)`, z from the prior: the same limit, but almost no
+         draw of the prior explains x, so that a few of them decide (`naive_ess`)
+ais      annealed importance sampling from r to q(x, z), along :math:`r^{1-b} q^b` with
+         Hamiltonian moves: on average a lower bound, the tightest
 exact    the sum over all latents that are bits, if they are few
 =======  =========================================================================================
 
 The logarithm is that of the mean, never the mean of logarithms.  ``gap`` is the best of the
-estimates less the ELBO, :math:`D_{KL}(r(z|x) \| q(z|x))`.  All hold for any weights: also for those
-that were trained with another loss, as a beta-VAE.
+estimates less the ELBO, :math:`D_{KL}(r(z|x) \| q(z|x))`.  All hold for any weights: also for
+those that were trained with another loss, as a beta-VAE.
 """
 
 from __future__ import annotations

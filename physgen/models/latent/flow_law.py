@@ -24,6 +24,8 @@ from physgen.models.latent.latent_laws import Normal
 
 __all__ = ["FlowLaw", "LatentFlow", "frozen"]
 
+_FIRST = 0.1  # of the last weights of zuko
+
 
 @final
 class LatentFlow(nn.Module):
@@ -48,6 +50,11 @@ class LatentFlow(nn.Module):
             self.flow: Any = flows.RealNVP(
                 n, context, transforms=layers, hidden_features=(width,)
             ).transform
+        with torch.no_grad():  # almost the identity to begin with
+            for layer in self.flow.transforms:
+                last = [m for m in layer.modules() if isinstance(m, nn.Linear)][-1]
+                last.weight.mul_(_FIRST)
+                last.bias.zero_()
 
     def forward(self, context: torch.Tensor | None) -> Any:
         """Return the transformation from z to e."""

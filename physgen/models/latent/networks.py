@@ -100,6 +100,8 @@ class Convolution(_Net):
     rng : Stream
     """
 
+    index: torch.Tensor
+
     def __init__(
         self, index: np.ndarray, sizes: Sizes, channels: int, layers: int, odd: bool, rng: Stream
     ) -> None:

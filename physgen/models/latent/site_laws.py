@@ -1,7 +1,7 @@
 r"""Laws of x given z: sites are independent, and a decoder gives their parameters.
 
-A law of M configurations of N sites has ``draw(generator)`` (M, N), ``log_prob(x)`` (M,) in float64
-nats and ``held()``.  Real fields are in units of their size.
+A law of M configurations of N sites has ``draw(generator)`` (M, N), ``log_prob(x)`` (M,) in nats,
+float64, and ``held()``.  Real fields are in units of their size.
 
 =============  ==========================================================================
 `Pairs`        :math:`\sum_{k=1}^{2K} \pi_k N(x; \mu_k, \sigma_k)`, in pairs that are mirror images

@@ -19,9 +19,10 @@ flow                      affine couplings that see x, around a diagonal normal 
 bits                      latents -1 and 1, independent given x
 ========================  ===================================================================
 
-The choice of laws decides more than the objective does.  For phi^4 on 8x8 one Gaussian a site gives
-an effective share of 0.72 from the model and of 0.002 from configurations; three mirrored pairs a
-site give 0.98 both ways.
+The choice of laws decides more than the objective does.  For phi^4 on 8x8 one Gaussian a site
+gives weights with heavy tails, whose effective share looks well from the model's own draws and is
+near 0 from configurations; three mirrored pairs a site give alike shares both ways
+(workflows/benchmarks/latent.py).
 """
 
 from __future__ import annotations

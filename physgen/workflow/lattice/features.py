@@ -1,7 +1,7 @@
 r"""What hidden units and latents look at, beside the order parameter.
 
-Of a machine with weights W these are its singular values, and :math:`v \cdot u_1`; of a joint model
-with an encoder the principal components of the means of z given x, and the first of them.
+Of a machine with weights W these are its singular values, and :math:`v \cdot u_1`; of a joint
+model with an encoder the principal components of the means of z given x, and the first of them.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def features(context: Context, point: Learned, source: Chains | None) -> xr.Data
 
 
 def _components(model: Any, target: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the spreads of the principal components of latents, and the first component of each x.
+    """Return the spreads of the components of latents, and the first component of each x.
 
     A model of the even sites sees those of x.
     """

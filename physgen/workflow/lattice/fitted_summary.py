@@ -60,7 +60,7 @@ def table(scan: Scan, tree: xr.DataTree, seconds: Mapping[str, float]) -> Table:
         *NOTES,
         "NLL is the entropy of the data, which nobody knows, and the divergence from them, in "
         "nat: of two models the lower one is nearer, by the difference. The end of every chain is "
-        "held out. Of a joint model (<) the bound of it is known, which is higher: it may be nearer "
+        "held out. Of a joint model (<) only a bound is known, which is higher: it may be nearer "
         "than it seems.",
     )
     return Table("Fits", columns, tuple(rows), notes)

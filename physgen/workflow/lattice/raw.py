@@ -50,7 +50,7 @@ def raw_of(work: Any, drawn: xr.Dataset) -> xr.Dataset:
 
 
 def table(scan: Scan, tree: xr.DataTree, grid: xr.Dataset) -> Table | None:
-    """Return what joint models draw beside what the weights make of it; None without a joint one."""
+    """Return what joint models draw beside what the weights make of it; None if there is none."""
     points = [p for place in scan.places() for p in scan.learned(place) if p.section.is_joint]
     found = [(p, ds) for p in points if (ds := dataset_of(tree, f"{p.group}/{RAW}")) is not None]
     if not found:
@@ -70,12 +70,13 @@ def table(scan: Scan, tree: xr.DataTree, grid: xr.Dataset) -> Table | None:
         at = grid.sel(generator=point.label).isel({"L": i, grid["ess"].dims[-1]: j})
         for name, value, error in zip(*(ds[v].values for v in ("quantity", "value", "error"))):
             said = f"{name}"
-            weighed = float(at[said]) if said in at else math.nan
+            both = (said, f"{said}_error")
+            weighed, error_w = (float(at[v]) if v in at else math.nan for v in both)
             off = (float(value) - weighed) / weighed if weighed else math.nan
             rows.append((
                 *where(scan, point.place), point.label, head(said),
                 format_estimate(float(value), float(error)),
-                "" if math.isnan(weighed) else format_estimate(weighed, float(at[f"{said}_error"])),
+                "" if math.isnan(weighed) else format_estimate(weighed, error_w),
                 "" if math.isnan(off) else f"{off:+.2%}",
                 number(float(at[f"{said}_exact"]) if f"{said}_exact" in at else math.nan, ".6f"),
             ))  # fmt: skip

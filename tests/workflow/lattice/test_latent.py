@@ -1,4 +1,4 @@
-"""Joint models go through the stages of a lattice run: weights of pairs, draws alone beside them."""
+"""Joint models go through the stages of a lattice run: weights of pairs, draws beside them."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def table(target, model, **more):
 
 
 def test_spins_learn_from_chains_and_are_corrected(tmp_path):
-    train = {"n_epochs": 3, "batch_size": 128}
+    train = {"n_epochs": 3, "batch_size": 128, "objective": "elbo"}
     config = config_from_dict(
         table(ISING, {"family": "spin-vae", "channels": 4, "train": train}, sampler=SAMPLER)
     )
@@ -76,7 +76,7 @@ def test_configurations_of_an_unknown_action_have_a_bound(tmp_path):
 @pytest.mark.parametrize(
     ("model", "more", "said"),
     [
-        ({"family": "spin-vae"}, {}, "needs configurations"),
+        ({"family": "spin-vae", "train": {"objective": "iwae"}}, {}, "needs configurations"),
         (
             {"family": "spin-vae", "mixture": True},
             {"sampler": SAMPLER},
