@@ -139,7 +139,12 @@ def _energy(name: str, path: str, about: str, *cites: str) -> Family:
 
 
 def _autoencoder(
-    name: str, visible: str, about: str, *cites: str, objective: str = "reverse-kl"
+    name: str,
+    visible: str,
+    about: str,
+    *cites: str,
+    objective: str = "reverse-kl",
+    prior: str = "plain",
 ) -> Family:
     return Family(
         name,
@@ -149,6 +154,7 @@ def _autoencoder(
         kind="joint",
         objective=objective,
         fixed={"visible": visible},
+        defaults={} if prior == "plain" else {"prior": prior},
         recipe=_LATENT,
         cites=("Kingma2014", "Rezende2014", *cites),
     )
@@ -311,9 +317,7 @@ _ROWS = (
         "an action from a dense network in a quadratic well",
         "LeCun2006",
     ),
-    _autoencoder(
-        "vae", "reals", "variational autoencoder of fields", "Figurnov2018", objective="reverse-kl"
-    ),
+    _autoencoder("vae", "reals", "variational autoencoder of fields", "Figurnov2018"),
     Family(
         "autoencoder",
         "latent.autoencoder:Autoencoder",
@@ -324,7 +328,10 @@ _ROWS = (
         recipe=_LATENT,
         cites=("Hinton2006",),
     ),
-    _autoencoder("spin-vae", "spins", "variational autoencoder of spins", "DAngelo2020"),
+    # Given z spins are independent: z has to carry the order, which no Gaussian prior does.
+    _autoencoder(
+        "spin-vae", "spins", "variational autoencoder of spins", "DAngelo2020", prior="flow"
+    ),
     _autoencoder(
         "categorical-vae", "outcomes", "variational autoencoder of outcomes", objective="elbo"
     ),

@@ -52,7 +52,7 @@ class LatentFlow(nn.Module):
             ).transform
         with torch.no_grad():  # almost the identity to begin with
             for layer in self.flow.transforms:
-                last = [m for m in layer.modules() if isinstance(m, nn.Linear)][-1]
+                last: Any = [m for m in layer.modules() if hasattr(m, "weight")][-1]
                 last.weight.mul_(_FIRST)
                 last.bias.zero_()
 

@@ -150,7 +150,7 @@ def test_draws_alone_are_approximate_and_forward_weights_take_given_configuratio
 
 def test_what_has_no_density_says_so():
     model = make("pairs")
-    with pytest.raises(AttributeError, match="take validation.latent_likelihood"):
+    with pytest.raises(AttributeError, match=r"take validation\.latent_likelihood"):
         _ = model.log_prob
     with pytest.raises(InputError, match="one latent at every site"):
         VAE((4, 4), n_latent=3)
