@@ -24,6 +24,7 @@ def table(target, model, **more):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_spins_learn_from_chains_and_are_corrected(tmp_path):
     train = {"n_epochs": 3, "batch_size": 128, "objective": "elbo"}
     config = config_from_dict(
@@ -58,6 +59,7 @@ def test_fields_learn_from_the_action_without_any_data(tmp_path):
     assert abs(float(grid["log_z"]) - 2.40514) < 4 * float(grid["log_z_error"])
 
 
+@pytest.mark.slow
 def test_configurations_of_an_unknown_action_have_a_bound(tmp_path):
     data = {
         "holds": "configurations", "file": str(DATA / "L16_kappa0.26_lam0.022.h5"),
