@@ -160,6 +160,23 @@ class JointModel(Model):
             ]
         return torch.cat(parts)
 
+    def log_prob_bound(self, x: Any, k: int, rng: Stream | int) -> np.ndarray:
+        """Return lower bounds (on average) of log q(x) of x (n, *event_shape), (n,), in nats.
+
+        The logarithm of the mean of k importance weights, z from the encoder; see
+        :func:`~physgen.validation.latent_likelihood`.
+        """
+        check_positive_int("k", k)
+        flat, stream, size = self._batch(x), as_stream(rng).child("bound"), max(1, self.block // k)
+        found: list[torch.Tensor] = []
+        with torch.no_grad():
+            for i, part in enumerate(flat.split(size)):
+                at = self._prepared(part)
+                law = self.encode(at)
+                z = law.draw(k, stream.at(i).torch(self.device))
+                found.append(torch.logsumexp(self(at, z) - law.log_prob(z), 0) - math.log(k))
+        return torch.cat(found).cpu().numpy()
+
     def latents(self, x: Any) -> np.ndarray:
         """Return the means of z given x (n, *event_shape) by the encoder, (n, n_latent)."""
         with torch.no_grad():

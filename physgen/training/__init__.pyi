@@ -7,12 +7,12 @@ from .denoising import DenoisingScoreMatching as DenoisingScoreMatching
 from .denoising_diffusion import DenoisingDiffusion as DenoisingDiffusion
 from .energy_discrepancy import EnergyDiscrepancy as EnergyDiscrepancy
 from .evidence import ELBO as ELBO
-from .evidence import IWAE as IWAE
 from .family_kl import FamilyKL as FamilyKL
 from .fitting import fit as fit
 from .flow_matching import FlowMatching as FlowMatching
 from .forward_kl import ForwardKL as ForwardKL
 from .forward_kl import MixedKL as MixedKL
+from .iwae import IWAE as IWAE
 from .likelihood import MaximumLikelihood as MaximumLikelihood
 from .linear_fit import LinearFit as LinearFit
 from .linear_fit import Relations as Relations

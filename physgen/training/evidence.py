@@ -1,22 +1,16 @@
-r"""Training of joint models on configurations: the evidence bound and its importance-weighted kin.
+r"""Training of joint models on configurations: the evidence bound.
 
-.. math:: \mathrm{ELBO}(x) = E_r[\log p(x|z)] - D_{KL}(r(z|x) \,\|\, p(z)) \le \log q(x) , \qquad
-          \mathrm{IWAE}_k(x) = E\Big[\log \frac1k \sum_{i=1}^k
-          \frac{p(z_i)\, p(x|z_i)}{r(z_i|x)}\Big] ,
+.. math:: \mathrm{ELBO}(x) = E_r[\log p(x|z)] - D_{KL}(r(z|x) \,\|\, p(z)) \le \log q(x) .
 
-the second rises with k to :math:`\log q(x)`.  Both are sums over sites and over latents: a mean
-over either would be another model's loss, a beta-VAE with an unknown beta.  The divergence is in
-closed form where it has one, else it is estimated from the same z.
+Both terms are sums over sites and over latents: a mean over either would be another model's loss,
+a beta-VAE with an unknown beta.  The divergence is in closed form where it has one, else it is
+estimated from the same z.
 
 ==========  =================================================================================
 reparam     z = z(x, noise), differentiable
 reinforce   :math:`\sum_i (f_i - \bar f_{\ne i}) \, \partial \log r(z_i|x) / k`, with the mean
             of the other k - 1 draws of the same x (leave one out): for latents that are bits
 ==========  =================================================================================
-
-With k > 1 draws of the importance-weighted bound the encoder learns by the doubly reparametrised
-gradient, :math:`\sum_i \tilde w_i^2 \, \partial_z \log w_i \, \partial z_i`, whose noise does not
-drown its signal (Tucker et al., ICLR 2019).
 
 ``beta`` multiplies the divergence.  At beta != 1 the loss bounds no likelihood, and is not called
 one.  ``warm_up`` lets beta grow from 0 over a share of the steps; ``free_bits`` does not charge
@@ -48,7 +42,7 @@ from physgen.targets.configurations import Configurations
 from physgen.training.problem import device_of, learned_part
 from physgen.training.samples import Samples, random_share
 
-__all__ = ["ELBO", "IWAE", "Evidence", "divergences"]
+__all__ = ["ELBO", "Evidence", "divergences"]
 
 GRADIENTS = ("auto", "reparam", "reinforce")
 
@@ -233,63 +227,6 @@ class ELBO(Evidence):
             score = (off * law.log_prob(z)).sum(0).mean()
             surrogate = score - score.detach()
         return fits.mean(0), kl, surrogate
-
-
-class IWAE(Evidence):
-    """The importance-weighted bound of configurations, negated; latents must be continuous.
-
-    Parameters
-    ----------
-    source, samples, validation_fraction
-        As of :class:`ELBO`.
-    k : int
-        Draws of z for each x, >= 1.
-    doubly : bool
-        The doubly reparametrised gradient of the encoder.
-
-    Raises
-    ------
-    InputError
-        If a number is out of range, or the configurations do not suit.
-    """
-
-    def __init__(
-        self,
-        source: Any,
-        samples: Any = None,
-        validation_fraction: float = 0.1,
-        *,
-        k: int = 16,
-        doubly: bool = True,
-    ) -> None:
-        super().__init__(source, samples, validation_fraction, k)
-        self.doubly = bool(doubly)
-
-    def loss(self, model: Any, index: np.ndarray, rng: Stream, carry: Carry) -> Loss:
-        """Return the mean loss of the items, in nats per configuration."""
-        del carry
-        q, x = learned(model), self._batch(model, index, rng)
-        law = q.encode(x)
-        if isinstance(law, Bits):
-            raise InputError("IWAE needs continuous latents, got bits; take ELBO")
-        z = law.draw(self.k, rng.child("latents").torch(device_of(q)))
-        log_w = q(x, z) - (law.held() if self.doubly else law).log_prob(z)
-        share = torch.softmax(log_w.detach(), 0)
-        if self.doubly and z.requires_grad:
-            z.register_hook(lambda g: g * share[..., None].to(g))
-        value = torch.logsumexp(log_w, 0) - math.log(self.k)
-        return Loss(-value.mean(), {"effective_latents": float(1 / (share**2).sum(0).mean())})
-
-    def evaluate(self, model: Any) -> np.ndarray:
-        """Return the loss of every held-out item in nats per site, (n_validation,)."""
-
-        def each(q: Any, x: torch.Tensor, noise: torch.Generator) -> torch.Tensor:
-            law = q.encode(x)
-            z = law.draw(self.k, noise)
-            log_w = q(x, z) - law.log_prob(z)
-            return math.log(self.k) - torch.logsumexp(log_w, 0)
-
-        return self._held_out(model, each)
 
 
 def divergences(law: Any, prior: Any) -> tuple[torch.Tensor, torch.Tensor] | None:

@@ -30,7 +30,11 @@ def evidence(name: str, target: Any, configurations: Any, validation_fraction: f
         If the name is unknown, or the configurations do not suit the objective.
     """
     check_choice("objective", name, EVIDENCE)
-    from physgen.training.evidence import ELBO, IWAE
-
     samples = None if isinstance(target, Configurations) else configurations
-    return (ELBO if name == "elbo" else IWAE)(target, samples, validation_fraction)
+    if name == "iwae":
+        from physgen.training.iwae import IWAE
+
+        return IWAE(target, samples, validation_fraction)
+    from physgen.training.evidence import ELBO
+
+    return ELBO(target, samples, validation_fraction)

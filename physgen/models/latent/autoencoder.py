@@ -21,8 +21,8 @@ from physgen.core.random import Stream, as_stream
 from physgen.models.base import Generator
 from physgen.models.configurations import BLOCK_NUMBERS
 from physgen.models.geometry import Geometry
+from physgen.models.latent.arguments import vae_arguments
 from physgen.models.latent.networks import NETS, Convolution, Dense, Sizes, displacements
-from physgen.models.latent.vae import VAE
 from physgen.targets.checked import whole_source
 
 __all__ = ["Autoencoder"]
@@ -158,6 +158,6 @@ class Autoencoder(Generator):
     def for_target(cls, target: Any, *, rng: Stream | int = 0, **options: Any) -> Autoencoder:
         """Return a fresh autoencoder for a target of real fields, or for configurations."""
         stream, source = as_stream(rng), whole_source(target)
-        known = VAE.arguments_for(source, None, {"visible": "reals", **options}, stream)
+        known = vae_arguments(source, None, {"visible": "reals", **options}, stream)
         taken = ("shape", "boundary", "scale", "odd")
         return cls(**{**{k: known[k] for k in taken}, **options}, rng=stream)

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from physgen.core.arrays import to_numpy
 from physgen.core.errors import InputError
 from physgen.core.protocols import Fingerprinted, Support
 from physgen.core.random import Stream, as_stream
@@ -116,6 +117,12 @@ class DecimatedJoint(nn.Module):
     def posterior_sample(self, x: Any, rng: Stream | int) -> torch.Tensor:
         """Return one z ~ r(z | x) for every whole configuration."""
         return self.even.posterior_sample(self.rest(x), rng)
+
+    def log_prob_bound(self, x: Any, k: int, rng: Stream | int) -> np.ndarray:
+        """Return lower bounds (on average) of log q(x) of whole configurations, (n,)."""
+        x_even = self.rest(x)
+        rest = to_numpy(self.target.action_even(x_even)) - to_numpy(self.target.action(x))
+        return self.even.log_prob_bound(x_even, k, rng) + rest
 
     def latents(self, x: Any) -> np.ndarray:
         """Return the means of z given whole configurations by the encoder."""

@@ -36,15 +36,13 @@ from torch import nn
 from torch.nn.functional import log_softmax, one_hot
 
 from physgen.core.checks import check_choice, check_positive, check_positive_int
-from physgen.core.declared import declared
 from physgen.core.errors import InputError
 from physgen.core.protocols import REALS, SPINS, Support, outcomes
 from physgen.core.random import Stream, as_stream
-from physgen.lattice.hypercubic import Hypercubic
-from physgen.models.configurations import field_size
 from physgen.models.decimated import reduced
-from physgen.models.geometry import Geometry, lattice_arguments
+from physgen.models.geometry import Geometry
 from physgen.models.joint import JointModel
+from physgen.models.latent.arguments import vae_arguments
 from physgen.models.latent.decimated import DecimatedJoint
 from physgen.models.latent.flow_law import FlowLaw, LatentFlow
 from physgen.models.latent.latent_laws import Bits, Cholesky, LatentLaw, Normal, standard_normal
@@ -347,28 +345,7 @@ class VAE(JointModel):
         InputError
             If its configurations are of another kind.
         """
-        visible = options.get("visible", target.support.kind)
-        if visible != target.support.kind:
-            raise InputError(
-                f"a VAE of {visible} needs configurations of {visible}, got {target!r} of "
-                f"{target.support.kind}"
-            )
-        lattice = declared(target).lattice
-        known: dict[str, Any] = {"visible": visible}
-        if isinstance(lattice, Hypercubic):
-            known |= lattice_arguments(cls.__name__, target, even, target.support)
-        else:
-            known |= {"shape": target.event_shape, "boundary": "open"}
-            known |= {"odd": declared(target).is_even}
-        periodic = isinstance(lattice, Hypercubic) and lattice.is_periodic
-        symmetric = "translations" in declared(target).symmetries
-        if "net" not in options and not (periodic and symmetric):
-            known["net"] = "dense"
-        if visible == "outcomes":
-            known["K"] = target.support.K
-        if visible == "reals":
-            known["scale"] = field_size(target, rng)
-        return known
+        return vae_arguments(target, even, options, rng)
 
 
 def _support(visible: str, K: int | None) -> Support:
