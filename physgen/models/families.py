@@ -13,6 +13,7 @@ from typing import Any
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 from physgen.models.family_row import KINDS, PACKAGE, SUPPORTS, Family
+from physgen.models.latent.rows import LATENT_ROWS
 
 __all__ = ["FAMILIES", "KINDS", "SUPPORTS", "Family", "family", "name_of", "names"]
 
@@ -58,17 +59,6 @@ _MACHINE = dict(n_epochs=200, batch_size=500, learning_rate=1e-2, clip_norm=None
 # On phi^4 16x16 near criticality a rate of 0.02 leaves half the error in S of 0.005.
 _ENERGY = dict(
     n_epochs=20, batch_size=32, learning_rate=2e-2, clip_norm=None, beta2=0.99, ema_decay=0.99
-)
-
-# Weights and extended-space losses as of the coloured nets; the tanh heads bear large steps.
-_LATENT = dict(
-    n_epochs=40,
-    batch_size=512,
-    learning_rate=6e-3,
-    clip_norm=5.0,
-    beta2=0.99,
-    warmup_fraction=0.05,
-    ema_decay=0.98,
 )
 
 # --- rows -------------------------------------------------------------------------------------
@@ -136,28 +126,6 @@ def _energy(name: str, path: str, about: str, *cites: str, corrects: str = "") -
         recipe=_ENERGY,
         cites=("Hyvarinen2005", *cites),
         corrects=corrects and f"energy.{corrects}",
-    )
-
-
-def _autoencoder(
-    name: str,
-    visible: str,
-    about: str,
-    *cites: str,
-    objective: str = "reverse-kl",
-    prior: str = "plain",
-) -> Family:
-    return Family(
-        name,
-        "latent.vae:VAE",
-        visible,
-        about,
-        kind="joint",
-        objective=objective,
-        fixed={"visible": visible},
-        defaults={} if prior == "plain" else {"prior": prior},
-        recipe=_LATENT,
-        cites=("Kingma2014", "Rezende2014", *cites),
     )
 
 
@@ -325,24 +293,7 @@ _ROWS = (
         "LeCun2006",
         corrects="convolutional:ConvolutionalEnergy",
     ),
-    _autoencoder("vae", "reals", "variational autoencoder of fields", "Figurnov2018"),
-    Family(
-        "autoencoder",
-        "latent.autoencoder:Autoencoder",
-        "reals",
-        "deterministic autoencoder: codes, and draws for comparison",
-        kind="simulator",
-        objective="reconstruction",
-        recipe=_LATENT,
-        cites=("Hinton2006",),
-    ),
-    # Given z spins are independent: z has to carry the order, which no Gaussian prior does.
-    _autoencoder(
-        "spin-vae", "spins", "variational autoencoder of spins", "DAngelo2020", prior="flow"
-    ),
-    _autoencoder(
-        "categorical-vae", "outcomes", "variational autoencoder of outcomes", objective="elbo"
-    ),
+    *LATENT_ROWS,
 )
 FAMILIES: Mapping[str, Family] = MappingProxyType({row.name: row for row in _ROWS})
 

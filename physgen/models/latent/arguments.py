@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from physgen.core.checks import check_positive_int
 from physgen.core.declared import declared
 from physgen.core.errors import InputError
+from physgen.core.protocols import REALS, SPINS, Support, outcomes
 from physgen.core.random import Stream
 from physgen.lattice.hypercubic import Hypercubic
 from physgen.models.configurations import field_size
 from physgen.models.geometry import lattice_arguments
 from physgen.targets.even import EvenTarget
 
-__all__ = ["vae_arguments"]
+__all__ = ["support_of", "vae_arguments"]
 
 
 def vae_arguments(
@@ -50,3 +52,12 @@ def vae_arguments(
     if visible == "reals":
         known["scale"] = field_size(target, rng)
     return known
+
+
+def support_of(visible: str, K: int | None) -> Support:
+    """Return the support of configurations of a kind; InputError if K is out of range."""
+    if visible == "outcomes":
+        if check_positive_int("K", K, 2) > 256:
+            raise InputError(f"K must be at most 256 (outcomes are stored as uint8), got {K}")
+        return outcomes(int(K or 0))
+    return REALS if visible == "reals" else SPINS

@@ -19,6 +19,7 @@ mixtures are differentiable by the theorem of the implicit function, with the cu
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Protocol, final
 
@@ -27,8 +28,10 @@ from torch.nn.functional import logsigmoid
 
 from physgen.models.latent.latent_laws import HALF_LOG_2PI
 
-__all__ = ["Gauss", "Outcomes", "Pairs", "SiteLaw", "Spins"]
+__all__ = ["Gauss", "Outcomes", "Pairs", "SiteLaw", "Spins", "first_constants"]
 
+FIRST_NOISE = 0.75  # variance of a site of a fresh model given z, in units of the field
+WIDEST = 0.8  # distance of its outer Gaussians, in units of that noise
 LEAST_DENSITY = 1e-6  # of a draw: below it the implicit derivative would blow up
 
 
@@ -177,3 +180,17 @@ class Outcomes:
     def held(self) -> Outcomes:
         """Return the law with parameters that gradients do not reach."""
         return Outcomes(self.log_share.detach())
+
+
+def first_constants(pairs: int) -> torch.Tensor:
+    """Return even numbers of a site, of variance FIRST_NOISE, to begin with.
+
+    Log shares, centres and log widths of mirrored pairs, (3 * pairs,); the log width of one
+    Gaussian without them, (1,).
+    """
+    if not pairs:
+        return torch.tensor([0.5 * math.log(FIRST_NOISE)])
+    at = torch.linspace(0, WIDEST, pairs + 1)[1:]
+    rest = 1 - float((at * at).mean())
+    width = torch.full((pairs,), 0.5 * math.log(FIRST_NOISE * rest))
+    return torch.cat([torch.zeros(pairs), at * math.sqrt(FIRST_NOISE), width])

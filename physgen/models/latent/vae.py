@@ -19,10 +19,7 @@ flow                      affine couplings that see x, around a diagonal normal 
 bits                      latents -1 and 1, independent given x
 ========================  ===================================================================
 
-The choice of laws decides more than the objective does.  For phi^4 on 8x8 one Gaussian a site
-gives weights with heavy tails, whose effective share looks well from the model's own draws and is
-near 0 from configurations; three mirrored pairs a site give alike shares both ways
-(workflows/benchmarks/latent.py).
+The choice of laws decides more than the objective does: docs/latent-variable-models.md.
 """
 
 from __future__ import annotations
@@ -37,17 +34,16 @@ from torch.nn.functional import log_softmax, one_hot
 
 from physgen.core.checks import check_choice, check_positive, check_positive_int
 from physgen.core.errors import InputError
-from physgen.core.protocols import REALS, SPINS, Support, outcomes
 from physgen.core.random import Stream, as_stream
 from physgen.models.decimated import reduced
 from physgen.models.geometry import Geometry
 from physgen.models.joint import JointModel
-from physgen.models.latent.arguments import vae_arguments
+from physgen.models.latent.arguments import support_of, vae_arguments
 from physgen.models.latent.decimated import DecimatedJoint
 from physgen.models.latent.flow_law import FlowLaw, LatentFlow
 from physgen.models.latent.latent_laws import Bits, Cholesky, LatentLaw, Normal, standard_normal
 from physgen.models.latent.networks import NETS, Convolution, Dense, Heads, Sizes, displacements
-from physgen.models.latent.site_laws import Gauss, Outcomes, Pairs, SiteLaw, Spins
+from physgen.models.latent.site_laws import Gauss, Outcomes, Pairs, SiteLaw, Spins, first_constants
 from physgen.targets.checked import whole_source
 from physgen.targets.even import EvenTarget
 
@@ -59,8 +55,6 @@ POSTERIORS = ("correlated", "diagonal", "cholesky", "flow", "bits")
 _HEADS = {
     "correlated": (1, 2), "diagonal": (1, 1), "cholesky": (1, 1), "flow": (1, 1), "bits": (1, 0),
 }  # fmt: skip
-FIRST_NOISE = 0.75  # variance of the decoder's noise to begin with, in units of the field
-WIDEST = 0.8  # distance of the outer Gaussians of a site to begin with, in units of that noise
 MOST_CHOLESKY = 128  # latents
 
 
@@ -139,7 +133,7 @@ class VAE(JointModel):
         if visible == "outcomes" and odd:
             odd = False  # labels have no sign
         geometry = Geometry.of(shape, boundary, bool(halved))
-        super().__init__(geometry.event_shape, _support(visible, K), n_latent or geometry.n)
+        super().__init__(geometry.event_shape, support_of(visible, K), n_latent or geometry.n)
         if net == "convolution" and self.n_latent != geometry.n:
             raise InputError(
                 f"a convolution has one latent at every site, {geometry.n}, got n_latent="
@@ -168,7 +162,7 @@ class VAE(JointModel):
         self.encoder = self._network(sizes, rng.child("encoder"))
         self.decoder = self._network(Sizes(m, n, 1, free, bounded), rng.child("decoder"))
         if self.visible == "reals":
-            self._begin_widths()
+            self.decoder.constant.data[:] = first_constants(self.pairs)
         width = self.channels * 4
         if self.posterior == "correlated":
             first = torch.eye(m) if self.net == "dense" else torch.eye(m)[0]
@@ -196,17 +190,6 @@ class VAE(JointModel):
             index = displacements(self.geometry)
             return Convolution(index, sizes, self.channels, self.layers, self.odd, rng)
         return Dense(sizes, self.channels * self.geometry.n, self.layers, self.odd, rng)
-
-    def _begin_widths(self) -> None:
-        """Give every site the same mixture, of variance FIRST_NOISE, to begin with."""
-        K, constant = self.pairs, self.decoder.constant.data
-        if not K:
-            constant[:] = 0.5 * math.log(FIRST_NOISE)
-            return
-        at = torch.linspace(0, WIDEST, K + 1)[1:]
-        constant[:, K : 2 * K] = at * math.sqrt(FIRST_NOISE)
-        rest = 1 - float((at * at).mean())
-        constant[:, 2 * K :] = 0.5 * math.log(FIRST_NOISE * rest)
 
     # --- the three laws ---------------------------------------------------------------------
 
@@ -346,11 +329,3 @@ class VAE(JointModel):
             If its configurations are of another kind.
         """
         return vae_arguments(target, even, options, rng)
-
-
-def _support(visible: str, K: int | None) -> Support:
-    if visible == "outcomes":
-        if check_positive_int("K", K, 2) > 256:
-            raise InputError(f"K must be at most 256 (outcomes are stored as uint8), got {K}")
-        return outcomes(int(K or 0))
-    return REALS if visible == "reals" else SPINS
