@@ -37,12 +37,7 @@ _COUPLINGS = dict(
 _CONTINUOUS = _COUPLINGS | dict(learning_rate=5e-3, beta2=0.95)
 # A regression whose output filters are solved for before and after: small steps for the others.
 _DIFFUSION = dict(
-    n_epochs=20,
-    batch_size=256,
-    learning_rate=1e-3,
-    clip_norm=None,
-    beta2=0.99,
-    ema_decay=0.998,
+    n_epochs=20, batch_size=256, learning_rate=1e-3, clip_norm=None, beta2=0.99, ema_decay=0.998
 )
 _COLOURS = dict(
     n_epochs=40, batch_size=512, learning_rate=5e-3, clip_norm=None, beta2=0.99, ema_decay=0.98
@@ -51,7 +46,6 @@ _COLOURS = dict(
 _RASTER = dict(
     n_epochs=40, batch_size=256, learning_rate=5e-3, clip_norm=2.0, beta2=0.99, ema_decay=0.98
 )
-
 # Persistent chains: averaged weights, and a rate that decays, halve the error five times.
 _MACHINE = dict(n_epochs=200, batch_size=500, learning_rate=1e-2, clip_norm=None, ema_decay=0.99)
 

@@ -130,8 +130,7 @@ class VAE(JointModel):
             raise InputError(
                 f"K is the number of visible outcomes, and of nothing else, got K={K} of {visible}"
             )
-        if visible == "outcomes" and odd:
-            odd = False  # labels have no sign
+        odd = odd and visible != "outcomes"  # labels have no sign
         geometry = Geometry.of(shape, boundary, bool(halved))
         super().__init__(geometry.event_shape, support_of(visible, K), n_latent or geometry.n)
         if net == "convolution" and self.n_latent != geometry.n:
