@@ -57,6 +57,7 @@ bench-train: install .venv/.bench  ## the slow figures (tens of minutes), kept u
 	$(BIN)/python workflows/benchmarks/energy.py --train
 	$(BIN)/python workflows/benchmarks/diffusion.py --train
 	$(BIN)/python workflows/benchmarks/adversarial.py --train
+	$(BIN)/python workflows/benchmarks/latent.py --train
 	$(BIN)/python workflows/benchmarks/strangers.py --train
 	$(BIN)/python workflows/benchmarks/strangers_targets.py --train
 	$(BIN)/python workflows/benchmarks/validation.py --train

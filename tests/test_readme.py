@@ -48,7 +48,11 @@ def test_the_table_of_models_is_that_of_the_rows():
 def table_of_models():
     lines = ["| `family` | class | model | exact log_prob? | works |", "|---|---|---|---|---|"]
     for name, row in FAMILIES.items():
-        density = {"density": "yes", "energy": "up to log Z"}.get(row.kind, "no")
+        density = {
+            "density": "yes",
+            "energy": "up to log Z",
+            "joint": "of pairs (x, z); bounds of x",
+        }.get(row.kind, "no")
         solved = " (up to the error of the ODE solver, which is checked)" * (
             row.path.endswith(("EquivariantCNF", "ScoreModel"))
         )

@@ -53,6 +53,9 @@ from .flows.layer import FlowLayer as FlowLayer
 from .flows.zuko_adaptor import ZukoFlow as ZukoFlow
 from .io import from_dataset as from_dataset
 from .io import to_dataset as to_dataset
+from .latent.autoencoder import Autoencoder as Autoencoder
+from .latent.conditioned import ConditionedVAE as ConditionedVAE
+from .latent.vae import VAE as VAE
 from .matrix_product.model import MatrixProduct as MatrixProduct
 from .matrix_product.model import mean_spin as mean_spin
 from .registry import build as build

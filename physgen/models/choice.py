@@ -113,9 +113,11 @@ def for_target(
         raise InputError(
             f"mixture needs a target with S(-x) = S(x) (symmetry 'z2'), got {target!r}"
         )
+    if mixture and row.kind != "density":
+        raise InputError(f"mixture is for densities, and {name!r} is none; leave it out")
     try:
         given = {**row.fixed, **row.defaults, **options}
-        if row.kind == "density":
+        if row.kind in ("density", "joint"):
             given["decimate"] = decimate
         model = row.load().for_target(target, rng=rng, **given)
     except TypeError as error:

@@ -24,6 +24,7 @@ from physgen.core.errors import InputError
 from physgen.core.learning import Refinable
 from physgen.core.protocols import Decimable, Fingerprinted, Support
 from physgen.core.random import Stream, as_stream
+from physgen.models.latent.decimated import DecimatedJoint
 from physgen.models.path import Path
 from physgen.samplers.plain import first_configurations
 from physgen.targets.even import EvenTarget
@@ -41,9 +42,9 @@ def reduced(target: Any) -> EvenTarget | None:
 def learned(model: Any) -> Any:
     """Return the part of a model that is trained and stored.
 
-    This is the density of the even sites of a :class:`Decimated` model, else the whole model.
+    This is the model of the even sites of a :class:`Decimated` or joint model, else all of it.
     """
-    return model.even if isinstance(model, Decimated) else model
+    return model.even if isinstance(model, Decimated | DecimatedJoint) else model
 
 
 @final

@@ -1,4 +1,4 @@
-"""The families of models, one row each.
+"""The families of models, one row each; kinds with a folder of their own have their rows there.
 
 Configs and their errors, the registry, training recipes, citations, tables and tests all read
 `FAMILIES`.  It is data: importing it loads neither torch nor numba.
@@ -13,7 +13,11 @@ from typing import Any
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 from physgen.models import family_recipes as recipes
+from physgen.models.adversarial.rows import ADVERSARIAL_ROWS
+from physgen.models.classical.rows import CLASSICAL_ROWS
+from physgen.models.energy.rows import ENERGY_ROWS
 from physgen.models.family_row import KINDS, PACKAGE, SUPPORTS, Family
+from physgen.models.latent.rows import LATENT_ROWS
 
 __all__ = ["FAMILIES", "KINDS", "SUPPORTS", "Family", "family", "name_of", "names"]
 
@@ -39,80 +43,11 @@ def _spins(
     return Family(name, f"autoregressive.{path}", "spins", about, recipe=recipe, **row)
 
 
-def _local(kind: str, about: str, objective: str, *cites: str) -> Family:
-    return Family(
-        "local-action" if kind == "reals" else "local-spin-action",
-        "energy.local_action:LocalActionEnergy",
-        kind,
-        about,
-        kind="energy",
-        objective=objective,
-        fixed={"kind": kind},
-        recipe=dict(n_epochs=40, batch_size=256, learning_rate=1e-2, clip_norm=None),
-        cites=cites,
-    )
-
-
-def _learned(name: str, path: str, support: str, about: str, **row: Any) -> Family:
-    return Family(
-        name,
-        f"energy.{path}",
-        support,
-        about,
-        kind="energy",
-        objective="contrastive-divergence",
-        recipe=recipes.MACHINE,
-        **row,
-    )
-
-
-def _machine(name: str, visible: str, about: str, *cites: str) -> Family:
-    own, cites = {"visible": visible}, ("Smolensky1986", "Hinton2002", *cites)
-    return _learned(name, "rbm:RBM", visible, about, fixed=own, cites=cites)
-
-
-def _energy(name: str, path: str, about: str, *cites: str, corrects: str = "") -> Family:
-    return Family(
-        name,
-        f"energy.{path}",
-        "reals",
-        about,
-        kind="energy",
-        objective="score-matching",
-        recipe=recipes.ENERGY,
-        cites=("Hyvarinen2005", *cites),
-        corrects=corrects and f"energy.{corrects}",
-    )
-
-
-def _generator(name: str, kind: str, about: str, *cites: str) -> Family:
-    return Family(
-        name,
-        "adversarial.generator:LatticeGenerator",
-        kind,
-        about,
-        kind="simulator",
-        objective="non-saturating",
-        fixed={"kind": kind},
-        recipe=recipes.GENERATOR,
-        cites=("Goodfellow2014", "Mescheder2018", *cites),
-    )
-
-
 def _spin_string(net: str, about: str, *cites: str) -> Family:
     path = "spin_strings:SpinStrings"
     return _spins(
         f"spin-{net}", path, f"{about}, one spin a step", fixed={"net": net}, cites=cites
     )
-
-
-def _classical(name: str, cls: str, about: str, *cites: str) -> Family:
-    """Return the row of a density that is estimated from configurations."""
-    support = "spins" if name in ("mean-field", "empirical") else "reals"
-    objective = "reverse-kl" if name == "mean-field" else "likelihood"
-    module = "classical." + name.replace("-", "_")
-    cites = cites or ("Bishop2006",)
-    return Family(name, f"{module}:{cls}", support, about, objective=objective, cites=cites)
 
 
 _ROWS = (
@@ -226,84 +161,10 @@ _ROWS = (
     _spin_string("lstm", "recurrent network with a memory", "HibatAllah2020", "Hochreiter1997"),
     _spin_string("convolution", "dilated convolutions", "Wu2019", "vandenOord2016a"),
     _spin_string("transformer", "causal attention", "Wu2019", "Vaswani2017"),
-    _local(
-        "reals",
-        "local action, linear in its couplings",
-        "score-matching",
-        "Hyvarinen2005",
-    ),
-    _local(
-        "spins",
-        "local action of spins, linear in its couplings",
-        "pseudo-likelihood",
-        "Besag1975",
-        "Aurell2012",
-    ),
-    _machine("rbm", "spins", "restricted Boltzmann machine of spins", "Torlai2016"),
-    _machine("gaussian-rbm", "reals", "restricted Boltzmann machine of fields", "Welling2004"),
-    _machine(
-        "categorical-rbm",
-        "outcomes",
-        "restricted Boltzmann machine of outcomes",
-        "Salakhutdinov2007",
-    ),
-    _learned(
-        "boltzmann-machine",
-        "boltzmann:BoltzmannMachine",
-        "spins",
-        "Boltzmann machine: couplings of all pairs of spins",
-        cites=("Ackley1985",),
-    ),
-    _learned(
-        "hopfield",
-        "hopfield:Hopfield",
-        "spins",
-        "Hopfield network: a machine with Gaussian hidden units",
-        cites=("Hopfield1982", "Amit1985"),
-    ),
-    _energy(
-        "convolutional-energy",
-        "convolutional:ConvolutionalEnergy",
-        "a local action from a network of the window around each site",
-        "LeCun2006",
-    ),
-    _energy(
-        "mlp-energy",
-        "mlp:MlpEnergy",
-        "an action from a dense network in a quadratic well",
-        "LeCun2006",
-    ),
-    _energy(
-        "residual-energy",
-        "residual:ResidualEnergy",
-        "a convolutional correction to the action of the target",
-        "LeCun2006",
-        corrects="convolutional:ConvolutionalEnergy",
-    ),
-    _classical("gaussian", "GaussianDensity", "normal density of the largest likelihood, solved"),
-    _classical(
-        "gaussian-mixture",
-        "GaussianMixture",
-        "mixture of normal densities by EM",
-        "Dempster1977",
-        "Pedregosa2011",
-    ),
-    _classical(
-        "factor-analysis",
-        "FactorAnalysis",
-        "normal density with latent numbers",
-        "Rubin1982",
-        "Pedregosa2011",
-    ),
-    _classical(
-        "kernel-density", "KernelDensity", "a normal bump on each configuration", "Parzen1962"
-    ),
-    _classical("mean-field", "MeanField", "independent spins, the variational mean field"),
-    _classical("empirical", "EmpiricalDistribution", "frequencies of the configurations seen"),
-    _generator("gan", "reals", "fields from latent variables, trained against a critic"),
-    _generator(
-        "spin-gan", "spins", "spins from latent variables, trained against a critic", "Bengio2013"
-    ),
+    *ENERGY_ROWS,
+    *CLASSICAL_ROWS,
+    *ADVERSARIAL_ROWS,
+    *LATENT_ROWS,
 )
 FAMILIES: Mapping[str, Family] = MappingProxyType({row.name: row for row in _ROWS})
 

@@ -12,7 +12,7 @@ from physgen.lattice.hypercubic import Hypercubic
 from physgen.models.configurations import ConfigurationModel
 from physgen.targets.even import EvenTarget
 
-__all__ = ["Geometry", "LatticeModel", "lattice_of"]
+__all__ = ["Geometry", "LatticeModel", "lattice_arguments", "lattice_of"]
 
 
 @dataclass(frozen=True)
@@ -86,19 +86,32 @@ class LatticeModel(ConfigurationModel):
         InputError
             If it has no such lattice, or several numbers a site without `components`.
         """
-        lattice = lattice_of(target, support, cls.__name__)
-        if not components and site_shape(target) != tuple(target.event_shape):
-            raise InputError(
-                f"{cls.__name__} models one number a site, got configurations of shape "
-                f"{tuple(target.event_shape)} on {lattice.shape}; take 'zuko-flow', or "
-                "'equivariant-cnf' where components may be permuted"
-            )
-        return {
-            "shape": lattice.shape,
-            "boundary": lattice.boundary,
-            "halved": even is not None,
-            "odd": declared(target).is_even,
-        }
+        return lattice_arguments(cls.__name__, target, even, support, components)
+
+
+def lattice_arguments(
+    who: str, target: Any, even: EvenTarget | None, support: Support, components: bool = False
+) -> dict[str, Any]:
+    """Return shape, boundary, halved and odd of a model, as a target declares them.
+
+    Raises
+    ------
+    InputError
+        If it has no such lattice, or several numbers a site without `components`.
+    """
+    lattice = lattice_of(target, support, who)
+    if not components and site_shape(target) != tuple(target.event_shape):
+        raise InputError(
+            f"{who} models one number a site, got configurations of shape "
+            f"{tuple(target.event_shape)} on {lattice.shape}; take 'zuko-flow', or "
+            "'equivariant-cnf' where components may be permuted"
+        )
+    return {
+        "shape": lattice.shape,
+        "boundary": lattice.boundary,
+        "halved": even is not None,
+        "odd": declared(target).is_even,
+    }
 
 
 def lattice_of(target: Any, support: Support, who: str) -> Hypercubic:

@@ -15,9 +15,12 @@ from physgen.models.ensemble import Ensemble
 from physgen.models.families import FAMILIES
 from physgen.models.flip_mixture import FlipMixture
 from physgen.models.flows.conditioned import ConditionedFlow
+from physgen.models.latent.conditioned import ConditionedVAE
 from physgen.models.symmetrised import Symmetrised
 
 __all__ = ["build"]
+
+_VAES = ("vae", "spin-vae", "categorical-vae")
 
 
 def build(config: Mapping[str, Any], rng: Stream | int = 0) -> Any:
@@ -68,6 +71,11 @@ def _residual(*, rng: Stream | int, **parts: Any) -> Any:
     )
 
 
+def _conditioned_vae(vae: Mapping[str, Any], *, rng: Stream | int, **numbers: Any) -> Any:
+    row = FAMILIES[check_choice("family", vae.get("family"), _VAES)]
+    return ConditionedVAE({**row.fixed, **vae}, **numbers, rng=rng)
+
+
 def _ensemble(
     members: Sequence[Mapping[str, Any]],
     weights: Sequence[float] | None = None,
@@ -85,6 +93,7 @@ _COMPOSED: dict[str, Any] = {
     "conditioned-flow": ConditionedFlow,
     "dequantised": _dequantised,
     "conditional-generator": ConditionalGenerator,
+    "conditioned-vae": _conditioned_vae,
     "normalised": _normalised,
     "residual-energy": _residual,
 }

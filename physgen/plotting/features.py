@@ -1,8 +1,9 @@
-r"""What a Boltzmann machine learned to look at.
+r"""What a Boltzmann machine, or the encoder of a joint model, learned to look at.
 
 With :math:`W = \sum_\alpha w_\alpha u_\alpha \tilde u_\alpha^T`, the modes :math:`w_\alpha` that
 have grown out of the bulk are what the hidden units see; :math:`v \cdot u_1` is the first of them.
-In an Ising model it becomes the order parameter.
+In an Ising model it becomes the order parameter.  Of the latents of a joint model the principal
+components of their means given x stand in place of these.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ def plot_features(features: Mapping[str, xr.Dataset]) -> Figure:
             label = f"{name}: {float(ds['correlation']):.3f}"
             right.plot(ds["magnetization"], ds["feature"], MARKERS[k % 6], ms=2.5, alpha=0.5,
                        color=colors[k], label=label)  # fmt: skip
-        left.set(xlabel="mode", ylabel="singular value of W", title="Modes")
+        names = {ds["singular_value"].attrs.get("long_name", "") for ds in features.values()}
+        label = names.pop() if len(names) == 1 else "size"
+        left.set(xlabel="mode", ylabel=label or "singular value of W", title="Modes")
         left.legend(loc="best")
         right.axhline(0, color=COLOR["faint"], lw=0.8)
         right.set(xlabel="magnetization", ylabel="first feature", title="Order parameter")

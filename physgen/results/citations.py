@@ -35,6 +35,8 @@ METHODS: Mapping[str, tuple[str, ...]] = {
         (f"f-gan-{f}" for f in ("kl", "reverse-kl", "pearson", "squared-hellinger", "js")),
         ("Nowozin2016",),
     ),
+    "elbo": ("Kingma2014", "Rezende2014"),
+    "iwae": ("Burda2016", "Tucker2019"),
     "smc": ("DelMoral2006", "Neal2001"),
     "annealed-importance": ("Neal2001", "Grosse2015"),
     "thermodynamic-integration": ("Bennett1976",),

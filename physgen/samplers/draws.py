@@ -44,9 +44,7 @@ from physgen.samplers.unweighted_draws import (
     Observables,
     UnweightedDraws,
     check_fit,
-    labelled,
     units_of,
-    values_on,
 )
 from physgen.samplers.weight_alarms import alarms
 from physgen.targets.checked import checked_target
@@ -96,7 +94,7 @@ def draws_of(
     ess_floor : float
         Effective draws below which weights are refused.
     samples, log_z
-        For a Density, as for `importance`.
+        For a Density or JointDensity, as for `importance`.
     sampler : Sampler, optional
         Moves the chains if the model has an action only; by default HeatBath for spins, HMC for
         real fields.
@@ -148,15 +146,13 @@ def draws_of(
                 'observables={"magnetization": lambda x: x.mean(axis=(1, 2))}'
             )
         found = {"action": aim.action}
-    if isinstance(model, Density) and aim is not None:
+    if isinstance(model, Density | JointDensity) and aim is not None:
         return importance(
             model, aim, n, stream, observables=observables, ess_floor=ess_floor,
             samples=samples, log_z=log_z, keep="draws",
         )  # fmt: skip
-    if isinstance(model, Density):
+    if isinstance(model, Density | JointDensity):
         return _unweighted(model, None, n, stream, found)
-    if isinstance(model, JointDensity):
-        return _joint(model, aim, n, stream, found, ess_floor)
     if isinstance(model, Target):
         chains = partial(
             run, default_move(model) if sampler is None else sampler, model, n_chains=n_chains,
@@ -170,40 +166,6 @@ def draws_of(
         "model must be a density (log_prob, sample), a joint density, a target (action) or a "
         f"simulator (sample), got {type(model).__name__}"
     )
-
-
-def _joint(
-    model: Any,
-    target: Target | None,
-    n: int,
-    rng: Stream,
-    observables: Observables,
-    ess_floor: float,
-) -> xr.Dataset:
-    """Return draws of (x, z), weighted in the space of both."""
-    xs, log_ws = [], []
-    for k, size in enumerate(_batches(n)):
-        x, z = model.sample(size, rng.child("draw").at(k))
-        if target is not None:
-            log_r, log_q = model.posterior_log_prob(x, z), model.joint_log_prob(x, z)
-            log_ws.append(to_numpy(log_r).astype(np.float64) - to_numpy(log_q))
-        xs.append(to_numpy(x))
-    x = np.concatenate(xs)
-    series = {
-        name: a.reshape(_CHAINS, -1, *a.shape[1:])
-        for name, a in values_on(observables, x, target).items()
-    }
-    about = {"model": named(model), "sampler": "draws of the model", "chains": "independent"}
-    if target is None:
-        about |= {"exactness": "exact", "exactness_for": "the model"}
-        return labelled(series, None, observables, event_shape=list(x.shape[1:]), **about)
-    check_fit(x.shape[1:], target)
-    log_w = np.concatenate(log_ws) - to_numpy(target.action(x))
-    about |= {"exactness": "asymptotic", "exactness_for": "the target"}
-    ds = labelled(series, target, observables, **about)
-    value, error = weights.log_z(log_w)
-    ds = ds.assign(log_z=value, log_z_error=error, free_energy=-value, free_energy_error=error)
-    return _weighted(ds, log_w.reshape(_CHAINS, -1), 1.0, ess_floor)
 
 
 def _weighted_chains(
@@ -281,11 +243,6 @@ def _unweighted(
 
     work = UnweightedDraws.prepare(model, target, n, rng, observables)
     return work.result(xr.concat(list(work.blocks()), "sample"))
-
-
-def _batches(n: int) -> list[int]:
-    n = _CHAINS * math.ceil(n / _CHAINS)
-    return [min(_AT_ONCE, n - first) for first in range(0, n, _AT_ONCE)]
 
 
 def _with_units(ds: xr.Dataset, observables: Observables) -> xr.Dataset:

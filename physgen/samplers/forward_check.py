@@ -26,6 +26,7 @@ from physgen.core.errors import PhysgenError
 from physgen.core.random import Stream
 from physgen.samplers.found_start import default_move, found_start
 from physgen.samplers.hmc import HMC
+from physgen.samplers.joint_weighing import JointWeighing
 from physgen.samplers.sequential import smc
 from physgen.samplers.smc_checkpoint import Annealing
 from physgen.samplers.weighing import Weighing
@@ -55,13 +56,13 @@ class _TooLong(Exception):
 
 
 def check_forward(
-    weighing: Weighing, x: np.ndarray, log_w: np.ndarray, rng: Stream
+    weighing: Weighing | JointWeighing, x: np.ndarray, log_w: np.ndarray, rng: Stream
 ) -> ForwardCheck:
     """Compare weights with those of annealed particles.
 
     Parameters
     ----------
-    weighing : Weighing
+    weighing : Weighing or JointWeighing
     x : ndarray (m, *event_shape)
         Some whole configurations that the density drew.
     log_w : ndarray (n,)

@@ -51,8 +51,9 @@ def importance(
 
     Parameters
     ----------
-    density : Density
-        Draws and scores: a trained model, or anything with `sample_and_log_prob`.
+    density : Density or JointDensity
+        Draws and scores: a trained model, or anything with `sample_and_log_prob`.  A joint model
+        is weighed in pairs (x, z).
     target : Target
     n : int
         Draws, >= 128; rounded up to a multiple of 64.

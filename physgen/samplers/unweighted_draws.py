@@ -17,7 +17,7 @@ from physgen.core.arrays import to_numpy
 from physgen.core.checks import check_positive_int
 from physgen.core.declared import declared
 from physgen.core.errors import InputError
-from physgen.core.protocols import Simulator
+from physgen.core.protocols import JointDensity, Simulator
 from physgen.core.random import Stream, as_stream
 from physgen.observables.evaluate import (
     check_names,
@@ -39,6 +39,7 @@ __all__ = [
     "UnweightedDraws",
     "check_fit",
     "labelled",
+    "marginal",
     "measured",
     "units_of",
     "values_on",
@@ -93,6 +94,8 @@ class UnweightedDraws:
             If the model cannot draw, draws other configurations than those of the source, or no
             observable is known.
         """
+        if isinstance(model, JointDensity):
+            model = marginal(model)
         if not isinstance(model, Simulator):
             raise InputError(f"model must have sample, got {type(model).__name__}")
         check_positive_int("n", n, 2 * GROUPS)
@@ -144,6 +147,25 @@ class UnweightedDraws:
             exactness_for="the model" if exact else "the target",
         )
         return found.assign_attrs(event_shape=list(self.event_shape), seed=self.rng.seed, n=self.n)
+
+
+@dataclass(frozen=True)
+class _Marginal:
+    """The draws of x of a joint model; nobody knows their density."""
+
+    pairs: Any
+
+    def sample(self, n: int, rng: Stream | int) -> Any:
+        """Return n draws of x."""
+        return self.pairs.sample(n, rng)[0]
+
+    def __repr__(self) -> str:
+        return named(self.pairs)
+
+
+def marginal(model: Any) -> Simulator:
+    """Return a joint model as a simulator of x alone."""
+    return _Marginal(model)
 
 
 def measured(

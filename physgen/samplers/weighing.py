@@ -3,7 +3,7 @@ r"""Draws of a density with their log weights :math:`\log w = -S - \log q`.
 Where the density integrates out a part of this target (`physgen.core.protocols.Collapsed`), the
 weights are computed from the remaining variables and vary less.  Where it integrates out part of
 another target, or nothing, they are computed from whole configurations.  Both give log Z of the
-target.
+target.  Joint models are weighed pair by pair (:mod:`physgen.samplers.joint_weighing`).
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ import numpy as np
 from physgen.core.arrays import to_numpy
 from physgen.core.errors import InputError
 from physgen.core.learning import Refinable
-from physgen.core.protocols import Collapsed, Density
+from physgen.core.protocols import Collapsed, Density, JointDensity
 from physgen.core.random import Stream
+from physgen.samplers.joint_weighing import JointWeighing
 from physgen.targets.checked import checked_target
 
 __all__ = ["Weighing"]
@@ -47,8 +48,16 @@ class Weighing:
     S: Any
 
     @classmethod
-    def of(cls, density: Any, target: Any) -> Weighing:
-        """Return the weighing of a density against a target; InputError if they do not match."""
+    def of(cls, density: Any, target: Any) -> Weighing | JointWeighing:
+        """Return the weighing of a density, or of a joint model, against a target.
+
+        Raises
+        ------
+        InputError
+            If they do not match.
+        """
+        if isinstance(density, JointDensity):
+            return JointWeighing.of(density, checked_target(target))
         if not isinstance(density, Density):
             raise InputError(
                 "density must have log_prob, sample and sample_and_log_prob, got "
@@ -113,7 +122,7 @@ class Weighing:
             )
         return rms
 
-    def resolved(self, n: int, rng: Stream) -> tuple[Weighing, float, bool]:
+    def resolved(self, n: int, rng: Stream) -> tuple[Weighing | JointWeighing, float, bool]:
         """Return the weighing with steps so fine that halving them would not matter for n draws.
 
         Also return the change of log Z when steps are halved, and whether it is small enough.
@@ -122,7 +131,8 @@ class Weighing:
         density = self.density.refined() if isinstance(self.density, Refinable) else None
         if density is None:
             return self, 0.0, True
-        now, shift = self, math.nan
+        now: Any = self
+        shift = math.nan
         log_w = now.draw(_CHECKED, rng)[1]
         error = max(float(log_w.std()), 1e-3) / math.sqrt(n)
         for _ in range(_REFINEMENTS):

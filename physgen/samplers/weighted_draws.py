@@ -24,6 +24,7 @@ from physgen.core.random import Stream, as_stream
 from physgen.observables.evaluate import check_names, component_coords, component_dims
 from physgen.observables.shelf import functions_of
 from physgen.samplers.forward_check import NONE, ForwardCheck
+from physgen.samplers.joint_weighing import JointWeighing
 from physgen.samplers.loop.recording import target_attrs
 from physgen.samplers.plain import default_observables
 from physgen.samplers.weighing import Weighing
@@ -60,7 +61,7 @@ class WeightedDraws:
         Functions of configurations, instead of the target's own.
     """
 
-    weighing: Weighing
+    weighing: Weighing | JointWeighing
     n: int
     rng: Stream
     shift: float
@@ -236,5 +237,7 @@ def _labelled(work: WeightedDraws, data: dict[str, Any], found: list[Alarm]) -> 
         "n": work.n,
         "warnings": "\n".join(alarm.text for alarm in found),
     }
+    if isinstance(work.weighing, JointWeighing):
+        attrs["weights_of"] = "pairs (x, z); draws of x without them are approximate"
     coords = {k: v for k, v in about.numbers.items() if k == "beta"}
     return xr.Dataset(data, coords, attrs)

@@ -1,6 +1,8 @@
 # What this package exports, and from where; read when a name is first used.
 from .adversarial import Adversarial as Adversarial
 from .adversarial_family import AdversarialFamily as AdversarialFamily
+from .black_box import BlackBoxELBO as BlackBoxELBO
+from .black_box import own_posteriors as own_posteriors
 from .conditional_diffusion import ConditionalDiffusion as ConditionalDiffusion
 from .contrastive import ContrastiveDivergence as ContrastiveDivergence
 from .contrastive import PersistentContrastiveDivergence as PersistentContrastiveDivergence
@@ -9,11 +11,13 @@ from .denoising_diffusion import DenoisingDiffusion as DenoisingDiffusion
 from .dequantised_bound import DequantisedBound as DequantisedBound
 from .distillation import Distillation as Distillation
 from .energy_discrepancy import EnergyDiscrepancy as EnergyDiscrepancy
+from .evidence import ELBO as ELBO
 from .family_kl import FamilyKL as FamilyKL
 from .fitting import fit as fit
 from .flow_matching import FlowMatching as FlowMatching
 from .forward_kl import ForwardKL as ForwardKL
 from .forward_kl import MixedKL as MixedKL
+from .iwae import IWAE as IWAE
 from .likelihood import MaximumLikelihood as MaximumLikelihood
 from .linear_fit import LinearFit as LinearFit
 from .linear_fit import Relations as Relations
@@ -23,9 +27,11 @@ from .log_variance import LogVariance as LogVariance
 from .moment_matching import MomentMatching as MomentMatching
 from .noise_contrastive import NoiseContrastive as NoiseContrastive
 from .objectives import NegativeLogLikelihood as NegativeLogLikelihood
+from .over_couplings import OverCouplings as OverCouplings
 from .progress import Progress as Progress
 from .pseudo_likelihood import PseudoLikelihood as PseudoLikelihood
 from .recipes import recipe as recipe
+from .reconstruction import Reconstruction as Reconstruction
 from .result import FitResult as FitResult
 from .reverse_kl import ReverseKL as ReverseKL
 from .score_matching import ScoreMatching as ScoreMatching

@@ -12,7 +12,8 @@ model that lost a mode has a small reverse divergence but a large forward one.  
 
 (Hackett et al., arXiv:2107.00734, for broken phases).  Losses are shown as :math:`E_p[\log w]`
 per site, an upper bound of log Z / V, and for mixtures as the same mixture of the two
-:math:`\mp E[\log w]`.
+:math:`\mp E[\log w]`.  For joint models they are divergences of pairs
+(:mod:`physgen.training.pairs`): the evidence bound, and an upper bound of log Z.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from physgen.core.learning import Carry, Loss
 from physgen.core.random import Stream
 from physgen.targets.checked import checked_target
 from physgen.training.estimating import estimate, is_estimable
+from physgen.training.pairs import forward_weights, is_joint
 from physgen.training.problem import device_of, learned_part, problem
 from physgen.training.reverse_kl import ReverseKL
 from physgen.training.samples import Samples
@@ -96,6 +98,8 @@ class ForwardKL:
         del carry
         q, target = problem(model, self.target)
         x = learned_part(model, self._samples.batch(index, rng, device_of(model)).x)
+        if is_joint(q):
+            return Loss(forward_weights(q, target, x.to(q.dtype), self._noise(q, rng)).mean())
         with torch.no_grad():
             action = torch.as_tensor(target.action(x))
         log_q = q.forward(x.to(next(iter(q.parameters())).dtype))
@@ -117,9 +121,18 @@ class ForwardKL:
         """Return log w / n_sites of the configurations held out, (n_validation,)."""
         q, target = problem(model, self.target)
         x = learned_part(model, self._samples.validation)
+        if is_joint(q):
+            with torch.no_grad():
+                x, noise = x.to(device_of(q), q.dtype), self._noise(q, Stream(0))
+                parts = [forward_weights(q, target, part, noise) for part in x.split(q.block)]
+            return torch.cat(parts).cpu().numpy() / self.n_sites
         with torch.no_grad():
             log_w = -to_numpy(target.action(x)) - to_numpy(q.log_prob(x))
         return log_w / self.n_sites
+
+    @staticmethod
+    def _noise(q: Any, rng: Stream) -> torch.Generator:
+        return rng.child("latents").torch(device_of(q))
 
 
 class MixedKL:

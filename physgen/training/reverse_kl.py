@@ -20,6 +20,9 @@ over the first share a of the steps: the modes of a broken phase are found while
 overlap.  With ``along`` the path is a sequence of targets instead: ``along(s)``,
 :math:`0 \le s < 1`, in STAGES steps.  Held-out "items" are draws with fixed random numbers; their
 losses give the effective sample size of the weights :math:`w = e^{-S} / q` beside F_q.
+
+A joint model has the divergence, the weights and the effective share of pairs (x, z)
+(:mod:`physgen.training.pairs`), which bounds those of x.
 """
 
 from __future__ import annotations
@@ -40,6 +43,7 @@ from physgen.core.learning import Carry, Loss, Scored
 from physgen.core.protocols import Differentiable
 from physgen.core.random import Stream, as_stream
 from physgen.targets.checked import checked_target
+from physgen.training.pairs import is_joint, reverse_loss, reverse_weights
 from physgen.training.problem import device_of, problem
 
 __all__ = ["ReverseKL"]
@@ -151,6 +155,9 @@ class ReverseKL:
         del carry
         q, target = problem(model, self.target, self.stage)
         n = len(index)
+        if is_joint(q):
+            generator, how = rng.torch(device_of(q)), self.gradient == "reinforce"
+            return Loss(reverse_loss(q, target, n, generator, self.factor, how))
         if self.gradient == "reinforce":
             return Loss(self._reinforce(q, target, n, rng))
         generator = rng.torch(device_of(model))
@@ -170,6 +177,9 @@ class ReverseKL:
         if self.n_validation == 0:
             return np.empty(0)
         q, target = problem(model, self.target)
+        if is_joint(q):
+            log_w = reverse_weights(q, target, self.n_validation, self._rng)
+            return -log_w.cpu().numpy() / self.n_sites
         x, log_q = q.sample_and_log_prob(self.n_validation, self._rng)
         with torch.no_grad():
             losses = log_q + torch.as_tensor(target.action(x))

@@ -43,6 +43,7 @@ from .f_divergences import f_divergence as f_divergence
 from .ghz import ghz_fidelity as ghz_fidelity
 from .ghz import ghz_numbers as ghz_numbers
 from .kernel_stein import kernel_stein as kernel_stein
+from .latent_likelihood import latent_likelihood as latent_likelihood
 from .mmd import median_width as median_width
 from .mmd import mmd2 as mmd2
 from .mmd import mmd2_of_kernel as mmd2_of_kernel

@@ -206,7 +206,8 @@ def likelihood_of(
         log_q = None if log_z is None else -_in_parts(model.action, x) - log_z
         return log_q, log_w
     if kind == "joint" and hasattr(model, "log_prob_bound"):
-        return to_numpy(model.log_prob_bound(x, _PARTICLES, rng)), None
+        log_w = None if target is None else log_weights(model, target, x)
+        return to_numpy(model.log_prob_bound(x, _PARTICLES, rng)), log_w
     return None, None
 
 

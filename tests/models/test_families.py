@@ -10,10 +10,16 @@ from physgen import models
 from physgen.core.errors import InputError
 from physgen.models.base import DensityModel, EnergyModel, Generator
 from physgen.models.families import FAMILIES, Family, family, name_of
+from physgen.models.joint import JointModel
 from physgen.results.citations import references
 from physgen.training import FitSettings, recipe
 
-BASES = {"density": DensityModel, "energy": EnergyModel, "simulator": Generator}
+BASES = {
+    "density": DensityModel,
+    "energy": EnergyModel,
+    "joint": JointModel,
+    "simulator": Generator,
+}
 every_row = pytest.mark.parametrize("row", FAMILIES.values(), ids=list(FAMILIES))
 
 

@@ -39,6 +39,7 @@ AREAS = {
     "strangers": "what strangers meet: measurement files",
     "strangers_targets": "what strangers meet: own actions, and models that lose a mode",
     "strangers_fuzz": "what strangers type, and what may be wrong in silence",
+    "latent": "latent-variable models",
     "validation": "comparing samples",
     "house": "the house itself",
     "face": "what people see",

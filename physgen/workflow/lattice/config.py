@@ -192,7 +192,7 @@ class Config(JobConfig):
             what = f"family {model.family!r}"
             if train.on == "configurations":
                 what = "on = 'configurations'"
-            elif train.objective != "auto" and model.is_density:
+            elif train.objective != "auto" and model.is_weighed:
                 what = f"objective = {train.objective!r}"
             if model.needs_configurations:
                 raise ValueError(

@@ -4,7 +4,8 @@ Blocks are gathered for ``[sample] checkpoint_every`` seconds, or until a signal
 appended to the group of the point; the block in progress is abandoned.  When all are there the
 group is replaced by the whole: where an action is known, draws with their weights, log Z, the
 quality of the weights, and what speaks against them.  Weights that are too poor to be used are
-kept without their numbers, and say so.
+kept without their numbers, and say so.  Of a joint model the numbers of its draws without weights
+are kept beside: those are approximate.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from physgen.workflow.lattice import chains
 from physgen.workflow.lattice.generators import Chains, Learned
 from physgen.workflow.lattice.learning import load
 from physgen.workflow.lattice.points import Scan
+from physgen.workflow.lattice.raw import RAW, raw_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -70,19 +72,21 @@ def draw(
     done = store.read(group).sizes["sample"] if store.has(group) else 0
     blocks = work.blocks(done)
 
-    def whole() -> xr.Dataset:
+    def whole() -> dict[str, xr.Dataset]:
         kept = [store.read(group)] if store.has(group) else []
         drawn = xr.concat([*kept, *parts], "sample", combine_attrs="drop")
-        if not point.section.is_density:
-            return work.result(drawn)
+        if not point.section.is_weighed:
+            return {"draws": work.result(drawn)}
         if isinstance(point.target, Configurations):
-            return _compared(context, point, work.model, work.result(drawn))
+            return {"draws": _compared(context, point, work.model, work.result(drawn))}
         samples = None if source is None else chains.configurations(context, source.group)
         floor = context.config.importance.ess_floor
+        found = {RAW: raw_of(work, drawn)} if point.section.is_joint else {}
         try:
-            return work.result(drawn, samples=samples, log_z=log_z, ess_floor=floor)
+            weighed = work.result(drawn, samples=samples, log_z=log_z, ess_floor=floor)
         except InputError as error:
-            return _refused(f"{error}; or lower [importance] ess_floor")
+            weighed = _refused(f"{error}; or lower [importance] ess_floor")
+        return {"draws": weighed, **found}
 
     try:
         while (block := context.abandoning(lambda: next(blocks, None))) is not None:
@@ -95,12 +99,13 @@ def draw(
     except InterruptedRunError:
         commit()
         raise
-    store.commit({group: labelled(found, exactness, "the target").assign_attrs(complete=1)})
+    draws = labelled(found.pop("draws"), exactness, "the target").assign_attrs(complete=1)
+    store.commit({group: draws, **{f"{point.group}/{name}": ds for name, ds in found.items()}})
 
 
 def _weighs(point: Learned) -> bool:
-    """Whether draws of a point have weights: the model has a density, and the target an action."""
-    return point.section.is_density and not isinstance(point.target, Configurations)
+    """Whether draws of a point have weights: of a density, or of pairs, for a known action."""
+    return point.section.is_weighed and not isinstance(point.target, Configurations)
 
 
 def _prepared(context: Context, point: Learned) -> Any:
@@ -126,7 +131,7 @@ def _compared(context: Context, point: Learned, model: Any, draws: xr.Dataset) -
     So models are compared configuration by configuration.
     """
     objective = point.objective(None, context.stream("draw").child(point.stream))
-    loss = objective.evaluate(model)
+    loss = objective.evaluate(getattr(model, "pairs", model))
     return draws.assign({HELD_OUT: ("held_out", loss, {"units": "nat/site"})})
 
 

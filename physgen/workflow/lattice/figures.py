@@ -204,7 +204,8 @@ FIGURES = (
     Figure(
         "features",
         _features,
-        "Left, singular values of the weights W: modes above the bulk were learned. Right, the "
+        "Left, singular values of the weights W, or spreads of the components of latents: modes "
+        "above the bulk were learned. Right, the "
         "first of these features against the magnetization of configurations.",
         wide=True,
     ),

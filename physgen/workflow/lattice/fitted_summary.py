@@ -50,7 +50,8 @@ def table(scan: Scan, tree: xr.DataTree, seconds: Mapping[str, float]) -> Table:
     rows: list[tuple[str, ...]] = []
     for point in points:
         history, loss = dataset_of(tree, f"{point.group}/training"), losses[point.label]
-        row = [point.label, "" if loss is None else _estimate(loss)]
+        bound = "< " if point.section.is_joint else ""
+        row = [point.label, "" if loss is None else bound + _estimate(loss)]
         if len(points) > 1:
             row.append("" if loss is None or loss is best else _estimate(loss - best))
         row.append("" if history is None else f"{int(history['step'][-1]):,}")
@@ -59,7 +60,8 @@ def table(scan: Scan, tree: xr.DataTree, seconds: Mapping[str, float]) -> Table:
         *NOTES,
         "NLL is the entropy of the data, which nobody knows, and the divergence from them, in "
         "nat: of two models the lower one is nearer, by the difference. The end of every chain is "
-        "held out.",
+        "held out. Of a joint model (<) only a bound is known, which is higher: it may be nearer "
+        "than it seems.",
     )
     return Table("Fits", columns, tuple(rows), notes)
 

@@ -261,6 +261,7 @@ class Learned(Generator):
         """Return the objective; `configurations` of the target where it needs them."""
         from physgen.models.families import family
         from physgen.training import ForwardKL, MaximumLikelihood, MixedKL
+        from physgen.training.evidence_objectives import EVIDENCE, evidence
         from physgen.training.regressions import REGRESSIONS, regression
 
         if self.section.is_adversarial:
@@ -269,7 +270,9 @@ class Learned(Generator):
         given = isinstance(self.target, Configurations)
         if goal == "auto" and self.section.regresses and self.section.train.on != "action":
             goal = family(self.family).objective
-        if given and goal not in REGRESSIONS:
+        if goal == "auto" and given and self.section.is_joint:
+            goal = EVIDENCE[0]
+        if given and goal not in (*REGRESSIONS, *EVIDENCE):
             return MaximumLikelihood(self.target, fraction)
         if goal == "auto":
             by_data = self.section.is_estimated or self.section.train.needs_configurations
@@ -277,6 +280,8 @@ class Learned(Generator):
         try:
             if goal in REGRESSIONS:
                 return regression(goal, self.target, configurations, fraction)
+            if goal in EVIDENCE:
+                return evidence(goal, self.target, configurations, fraction)
             if goal == "reverse-kl":
                 return self._reverse(rng)
             if goal == "log-variance":

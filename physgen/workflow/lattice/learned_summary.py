@@ -74,7 +74,7 @@ def warnings(scan: Scan, grid: xr.Dataset) -> Iterator[str]:
     for place in scan.places():
         for point in scan.learned(place):
             share = _known(grid, "ess_share", _at(grid, point.label, place))
-            if share < POOR and point.section.is_density:
+            if share < POOR and point.section.is_weighed:
                 yield f"{point.text}: an effective share of {share:.2g} is poor; train longer"
 
 
@@ -135,7 +135,7 @@ def _free_energies(
     rows: list[tuple[str, ...]] = []
     for place in scan.places():
         V = int(grid["n_sites"][place.at[0]])
-        densities = (p for p in scan.learned(place) if p.section.is_density)
+        densities = (p for p in scan.learned(place) if p.section.is_weighed)
         for point in (*densities, *scan.annealed(place)):
             known = partial(_known, grid, at=_at(grid, point.label, place))
             log_z, error = known("log_z"), known("log_z_error")

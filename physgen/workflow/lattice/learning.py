@@ -52,7 +52,7 @@ def _fit(context: Context, stage: Stage, source: Chains | None) -> None:
         context.store.cite(*([goal] if goal in METHODS else []))
 
     def prepared() -> tuple[Any, str, Any]:
-        density, x = point.section.is_density, None
+        density, x = point.section.is_weighed, None
         if point.section.needs_configurations and source is not None:
             x = (
                 chains.configurations(context, source.group)
@@ -133,7 +133,7 @@ def load(context: Context, point: Learned, stage: int | None = None) -> Any:
     stored = models.from_dataset(
         context.store.read(fits[-1 if stage is None else stage].groups.model)
     )
-    if point.section.is_density:
+    if point.section.is_weighed:
         model = point.model(context.stream("train").child(point.stream, "init"))
         models.learned(model).load_state_dict(stored.state_dict())
         return model

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, model_validator
 from physgen.core.checks import is_mapping
 from physgen.models.families import FAMILIES as ROWS
 from physgen.models.families import names
+from physgen.training.evidence_objectives import EVIDENCE
 from physgen.training.regressions import REGRESSIONS
 from physgen.workflow.lattice.sampler_section import TEMPERING, ChainsSection
 from physgen.workflow.lattice.train_section import ADVERSARIAL, GOALS_OF, TrainSection
@@ -19,7 +20,12 @@ from physgen.workflow.sections import Flag, Label, Positive, Section, one_of, ru
 
 __all__ = ["ImportanceSection", "ModelSection"]
 
-_WORDS = {"density": "a density", "energy": "an energy", "simulator": "a generator"}
+_WORDS = {
+    "density": "a density",
+    "energy": "an energy",
+    "simulator": "a generator",
+    "joint": "a joint model",
+}
 FAMILIES = ("auto", *names("reals", None), *names("spins", None))
 
 
@@ -74,7 +80,7 @@ class ModelSection(Section):
                 f"[train] terms are for an adversarial objective, got objective {goal!r} of "
                 f"{self.family!r}; remove terms"
             )
-        if kind != "density" and self.train.on == "action":
+        if not self.is_weighed and self.train.on == "action":
             raise ValueError(
                 f"[train] on = 'action' is for densities, and {self.family!r} is {what}, which "
                 "learns from configurations; remove on"
@@ -91,8 +97,10 @@ class ModelSection(Section):
                 f"{self.family!r} is estimated; remove it"
             )
         if kind != "density" and self.mixture:
+            itself = ", which is even by itself" * self.is_joint
             raise ValueError(
-                f"[[model]] mixture is for densities, and {self.family!r} is {what}; remove it"
+                f"[[model]] mixture is for densities, and {self.family!r} is {what}{itself}; "
+                "remove it"
             )
         if not energy and (given := self._of_energies_alone()):
             raise ValueError(
@@ -120,13 +128,13 @@ class ModelSection(Section):
 
     @property
     def kind(self) -> str:
-        """What the trained model is: "density", "energy" or "simulator"."""
+        """What the trained model is: "density", "energy", "joint" or "simulator"."""
         return ROWS[self.family].kind if self.family in ROWS else "density"
 
     @property
-    def is_density(self) -> bool:
-        """Whether the family has a log_prob: its draws have weights, where an action is known."""
-        return self.kind == "density"
+    def is_weighed(self) -> bool:
+        """Whether draws of the family have weights, where an action is known."""
+        return self.kind in ("density", "joint")
 
     @property
     def is_adversarial(self) -> bool:
@@ -140,6 +148,11 @@ class ModelSection(Section):
         return self.kind == "energy"
 
     @property
+    def is_joint(self) -> bool:
+        """Whether the family is one of joint models (x, z): weights are those of pairs."""
+        return self.kind == "joint"
+
+    @property
     def corrects(self) -> bool:
         """Whether the family is an energy on top of the action of the target."""
         return self.family in ROWS and bool(ROWS[self.family].corrects)
@@ -148,7 +161,8 @@ class ModelSection(Section):
     def needs_configurations(self) -> bool:
         """Whether the fit learns from configurations of the target."""
         usual = self.regresses and self.train.objective == "auto" and self.train.on == "auto"
-        return not self.is_density or self.is_estimated or usual or self.train.needs_configurations
+        weighed = self.is_weighed and not self.is_estimated
+        return not weighed or usual or self.train.needs_configurations
 
     @property
     def is_estimated(self) -> bool:
@@ -157,8 +171,9 @@ class ModelSection(Section):
 
     @property
     def regresses(self) -> bool:
-        """Whether the family is a density that learns by a regression, if nothing is said."""
-        return self.family in ROWS and ROWS[self.family].objective in REGRESSIONS
+        """Whether the family learns by a regression, or a bound of data, if nothing is said."""
+        known = (*REGRESSIONS, *EVIDENCE)
+        return self.family in ROWS and ROWS[self.family].objective in known
 
     def options(self) -> dict[str, Any]:
         """Return the arguments of the class itself."""

@@ -82,7 +82,7 @@ def _train(context: Context) -> str:
 
     store, scan = context.store, Scan(context.config)
     points = [point for place in scan.places() for point in scan.learned(place)]
-    weighed = scan.config.data is None and any(m.is_density for m in scan.config.model)
+    weighed = scan.config.data is None and any(m.is_weighed for m in scan.config.model)
     store.cite(*(_TRAINED if weighed else _FITTED))
     seconds = _each(
         context,
@@ -165,7 +165,7 @@ def _validate(context: Context) -> str:
         store.cite("kaufman", "onsager", "yang")
     for place in scan.places():
         for point in scan.learned(place):
-            if point.section.is_energy:
+            if point.section.is_energy or point.section.is_joint:
                 name, seen = FEATURES, features(context, point, _first(scan, place))
             else:
                 name, seen = PATH, path(context, point)

@@ -9,7 +9,7 @@ import numpy as np
 
 from physgen.analysis.format import format_estimate
 from physgen.workflow.lattice import comparison_summary as compared
-from physgen.workflow.lattice import correlations
+from physgen.workflow.lattice import correlations, raw
 from physgen.workflow.lattice import energies_summary as energies
 from physgen.workflow.lattice import fitted_summary as fitted
 from physgen.workflow.lattice import learned_summary as learned
@@ -40,7 +40,7 @@ def summarize(tree: xr.DataTree, config: Config) -> Summary:
     if estimates is None:
         return Summary(f"{_title(scan)}; {_progress(scan, tree)}")
     side_by_side = dataset_of(tree, "agreement")
-    apart = [m.label for m in config.model if not m.is_density]
+    apart = [m.label for m in config.model if not m.is_weighed]
     checks = list(_checks(estimates, side_by_side, apart))
     crossings = _crossings(scan, dataset_of(tree, "crossings"))
     if scan.config.model:
@@ -53,6 +53,8 @@ def summarize(tree: xr.DataTree, config: Config) -> Summary:
             main = (table, fitted.table(scan, tree, seconds))
             notes = fitted.NOTES
         main = (*main, *energies.tables(scan, tree, estimates))
+        unweighted = raw.table(scan, tree, estimates)
+        main = (*main, *([unweighted] if unweighted else []))
         main = (*main, *compared.tables(scan, tree))
         figures = learned.figures(main)
     else:
@@ -251,14 +253,14 @@ def _check_table(checks: list[tuple[str, ...]]) -> Table:
 
 
 def _warnings(scan: Scan, estimates: xr.Dataset, checks: list[tuple[str, ...]]) -> Iterator[str]:
-    learned_only = [m.label for m in scan.config.model if not m.is_density or scan.config.data]
+    learned_only = [m.label for m in scan.config.model if not m.is_weighed or scan.config.data]
     for what, value, _, p in checks:
         misses = what.endswith((LEARNED, *(f", {label}" for label in learned_only)))
         advice = "the model misses it" if misses else "do not trust this run"
         if p and float(p) < ALARM:
             yield f"{what}: chi^2 per point is {value}, p = {float(p):.1g}; {advice}"
     # What is said of a model without weights is seldom mended by longer chains of the target.
-    approximate_too = any(not m.is_density for m in scan.config.model)
+    approximate_too = any(not m.is_weighed for m in scan.config.model)
     more = "; raise [sampler] n_draws" if scan.samplers and not approximate_too else ""
     told = [line for line in str(estimates.attrs.get("warnings", "")).split("\n") if line]
     yield from told[:MANY_WARNINGS]

@@ -17,6 +17,7 @@ from physgen.core.errors import InputError
 from physgen.training.divergence_names import DIVERGENCES as ADVERSARIAL
 from physgen.training.divergence_names import TERMS
 from physgen.training.energy_objectives import ENERGY_OBJECTIVES, ENERGY_OPTIONS
+from physgen.training.evidence_objectives import EVIDENCE
 from physgen.training.regressions import REGRESSIONS
 from physgen.workflow.devices import Device
 from physgen.workflow.sections import Count, Draws, Flag, Fraction, Positive, Section, one_of, rule
@@ -27,6 +28,7 @@ __all__ = [
     "ENERGY_GOALS",
     "GOALS_OF",
     "OPTIONS",
+    "PAIRS",
     "FitSection",
     "StageSection",
     "TrainSection",
@@ -40,20 +42,23 @@ _IGNORED = (
     ("action", "forward-kl"),
     ("configurations", "reverse-kl"),
     ("configurations", "log-variance"),
-    *(("action", name) for name in (*REGRESSIONS, *ADVERSARIAL)),
+    *(("action", name) for name in (*REGRESSIONS, *EVIDENCE, *ADVERSARIAL)),
 )
-# Objectives of densities.
-DIVERGENCES = ("reverse-kl", "log-variance", "forward-kl", "mixed-kl", *REGRESSIONS)
-_LEARN_FROM_DATA = ("forward-kl", "mixed-kl", *REGRESSIONS, *ADVERSARIAL)
+_KL = ("reverse-kl", "forward-kl", "mixed-kl")
+# Objectives of densities, and of joint models.
+DIVERGENCES = (*_KL, "log-variance", *REGRESSIONS)
+PAIRS = (*_KL, *EVIDENCE)
+_LEARN_FROM_DATA = ("forward-kl", "mixed-kl", *REGRESSIONS, *EVIDENCE, *ADVERSARIAL)
 ENERGY_GOALS = tuple(ENERGY_OBJECTIVES)
-DATA_GOALS = (*ENERGY_GOALS, *ADVERSARIAL)  # which need no action
+DATA_GOALS = (*ENERGY_GOALS, *EVIDENCE, *ADVERSARIAL)  # which need no action
 # By what a trained model is.  A density may be the generator of a game: it keeps its log_prob.
 GOALS_OF: Mapping[str, tuple[str, ...]] = {
     "density": (*DIVERGENCES, *ADVERSARIAL),
     "energy": ENERGY_GOALS,
+    "joint": PAIRS,
     "simulator": tuple(ADVERSARIAL),
 }
-GOALS = ("auto", *DIVERGENCES, *ENERGY_GOALS, *ADVERSARIAL)
+GOALS = ("auto", *DIVERGENCES, *EVIDENCE, *ENERGY_GOALS, *ADVERSARIAL)
 OPTIONS = tuple(dict.fromkeys(key for keys in ENERGY_OPTIONS.values() for key in keys))
 MOST = 1_000_000  # steps of a chain in an update
 REFINES = 0.01  # share of the rate of a family's recipe at which a later stage begins

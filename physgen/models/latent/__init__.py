@@ -1,0 +1,1 @@
+"""Latent-variable models: a variable z that nobody measures explains the correlations of x."""

@@ -1,0 +1,102 @@
+"""Joint models go through the stages of a lattice run: weights of pairs, draws beside them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from physgen.core.errors import InputError
+from physgen.results import open_run
+from physgen.workflow.loading import config_from_dict
+from physgen.workflow.report import write_report
+from physgen.workflow.run import run
+
+DATA = Path(__file__).resolve().parents[3] / "data/phi4-2d"
+ISING = {"name": "ising-2d", "beta": 0.3, "L": 4}
+PHI4 = {"name": "phi4-2d", "convention": "unhalved", "m2": -4.0, "lam": 8.0, "L": 4}
+SAMPLER = {"name": "auto", "n_chains": 64, "n_draws": 100, "thin": 3}
+
+
+def table(target, model, **more):
+    return {
+        "seed": 3, "target": target, "model": model,
+        "importance": {"n_draws": 4096, "ess_floor": 20}, "smc": {"n_particles": 0}, **more,
+    }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_spins_learn_from_chains_and_are_corrected(tmp_path):
+    train = {"n_epochs": 3, "batch_size": 128, "objective": "elbo"}
+    config = config_from_dict(
+        table(ISING, {"family": "spin-vae", "channels": 4, "train": train}, sampler=SAMPLER)
+    )
+    tree = open_run(run(config, tmp_path / "a"))
+    group = "models/spin-vae/L4/beta0.3"
+    assert "validation_nll_bound" in tree[f"{group}/training"].to_dataset()
+    draws = tree[f"{group}/draws"].to_dataset()
+    assert draws.attrs["exactness"] == "asymptotic"
+    assert "approximate" in draws.attrs["weights_of"]
+    raw = tree[f"{group}/raw"].to_dataset()
+    assert raw.attrs["exactness"] == "approximate"
+    grid = tree["estimates"].to_dataset().sel(generator="spin-vae").squeeze()
+    for name in ("energy_per_site", "log_z"):
+        assert abs(float(grid[f"{name}_pull"])) < 4
+    alone = float(raw["value"].sel(quantity="energy_per_site"))
+    assert alone != pytest.approx(float(grid["energy_per_site"]), rel=1e-6)
+    features = tree[f"{group}/features"].to_dataset()
+    assert 0 < float(features["correlation"]) <= 1
+    page = write_report(tmp_path / "a").read_text()
+    assert "Draws of joint models" in page
+    assert "draws alone" in page.replace("<br>", " ")
+
+
+def test_fields_learn_from_the_action_without_any_data(tmp_path):
+    train = {"n_epochs": 2, "batch_size": 256, "draws_per_epoch": 5120, "n_validation": 512}
+    model = {"family": "vae", "channels": 4, "pairs": 2, "train": train}
+    tree = open_run(run(config_from_dict(table(PHI4, model)), tmp_path / "a"))
+    grid = tree["estimates"].to_dataset().squeeze()
+    assert float(grid["ess_share"]) > 0.2
+    assert abs(float(grid["log_z"]) - 2.40514) < 4 * float(grid["log_z_error"])
+
+
+@pytest.mark.slow
+def test_configurations_of_an_unknown_action_have_a_bound(tmp_path):
+    data = {
+        "holds": "configurations", "file": str(DATA / "L16_kappa0.26_lam0.022.h5"),
+        "chains": True, "boundary": "periodic", "symmetries": ["z2", "translations"],
+    }  # fmt: skip
+    more = {"train": {"n_epochs": 1, "batch_size": 128}, "importance": {"n_draws": 256}}
+    model = {"family": "vae", "channels": 2, "pairs": 1}
+    config = config_from_dict({"seed": 1, "data": data, "model": model} | more)
+    tree = open_run(run(config, tmp_path / "a"))
+    draws = tree["models/vae/draws"].to_dataset()
+    assert np.isfinite(draws["held_out_nll"]).all()
+    assert "log_weight" not in draws
+    assert "&lt; " in write_report(tmp_path / "a").read_text()
+
+
+@pytest.mark.parametrize(
+    ("model", "more", "said"),
+    [
+        ({"family": "spin-vae", "train": {"objective": "iwae"}}, {}, "needs configurations"),
+        (
+            {"family": "spin-vae", "mixture": True},
+            {"sampler": SAMPLER},
+            "mixture is for densities",
+        ),
+        (
+            {"family": "spin-vae", "train": {"objective": "score-matching"}},
+            {"sampler": SAMPLER},
+            "objective of 'spin-vae' must be one of 'auto', 'reverse-kl'",
+        ),
+        (
+            {"family": "spin-vae", "train": {"on": "action", "objective": "elbo"}},
+            {"sampler": SAMPLER},
+            "does not learn on 'action'",
+        ),
+        ({"family": "coloured-net", "train": {"objective": "elbo"}}, {}, "must be one of 'auto'"),
+    ],
+)
+def test_what_a_joint_model_cannot_do_is_refused(model, more, said):
+    with pytest.raises(InputError, match=said):
+        config_from_dict(table(ISING, model, **more))
