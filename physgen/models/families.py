@@ -114,18 +114,10 @@ def _machine(name: str, visible: str, about: str, *cites: str) -> Family:
     return _learned(name, "rbm:RBM", visible, about, fixed=own, cites=cites)
 
 
-def _energy(name: str, path: str, about: str, *cites: str, corrects: str = "") -> Family:
-    return Family(
-        name,
-        f"energy.{path}",
-        "reals",
-        about,
-        kind="energy",
-        objective="score-matching",
-        recipe=_ENERGY,
-        cites=("Hyvarinen2005", *cites),
-        corrects=corrects and f"energy.{corrects}",
-    )
+def _energy(name: str, path: str, about: str, *cites: str, **row: Any) -> Family:
+    known = {"kind": "energy", "objective": "score-matching", "recipe": _ENERGY}
+    cites = ("Hyvarinen2005", *cites)
+    return Family(name, f"energy.{path}", "reals", about, **known, cites=cites, **row)
 
 
 def _spin_string(net: str, about: str, *cites: str) -> Family:
@@ -290,7 +282,7 @@ _ROWS = (
         "residual:ResidualEnergy",
         "a convolutional correction to the action of the target",
         "LeCun2006",
-        corrects="convolutional:ConvolutionalEnergy",
+        corrects="energy.convolutional:ConvolutionalEnergy",
     ),
 )
 FAMILIES: Mapping[str, Family] = MappingProxyType({row.name: row for row in _ROWS})

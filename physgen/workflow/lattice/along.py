@@ -56,6 +56,7 @@ def measured(
     data = found.data.assign_attrs(n_replicas=len(found.models))
     if not kernel_name(model):
         return _labelled(data)
+    snapshots: list[tuple[Any, Any]]
     snapshots = [*_trajectory(context, point).snapshots(model), (data["label"].values[-1], model)]
     picked = np.unique(np.linspace(0, len(snapshots) - 1, SHOWN).round().astype(int))
     trained: dict[str, Any] = getattr(model, "trained_by", {})
@@ -78,12 +79,12 @@ def measured(
         said = ds.attrs["warnings"]  # of the last one, which is the model
     columns = np.array(rows, dtype=np.float64).T
     unit = {"units": "steps"}
-    data = data.assign(
+    data = data.assign_coords({"timed_label": ("timed", columns[0])}).assign(
         mixing_time=("timed", columns[1], unit | {"long_name": "until two starts agree"}),
         tau_int=("timed", columns[2], unit | {"long_name": "longest of action and mean"}),
         needed=("timed", columns[3], unit | {"long_name": "steps that chains need"}),
         is_lower_bound=("timed", columns[4].astype(bool)),
-    ).assign_coords(timed_label=("timed", columns[0]))
+    )
     return _labelled(data.assign_attrs(warnings=said, k=0 if k is None else int(k)))
 
 

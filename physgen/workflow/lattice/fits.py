@@ -92,7 +92,8 @@ class Stage:
 
     def check(self, model: Any) -> None:
         """Raise InputError if the objective does not suit the model, before anything is drawn."""
-        if self.goal == "moment-matching" and not isinstance(model, SoftDirections):
+        soft = isinstance(model, SoftDirections)
+        if self.goal == "moment-matching" and not soft:
             raise InputError(
                 f"[train] {self.text}: moment matching needs an energy with soft terms, got "
                 f"{self.point.family!r}; take 'convolutional-energy', or objective = "

@@ -52,7 +52,8 @@ def _fit(context: Context, stage: Stage, source: Chains | None) -> None:
         context.store.cite(*([goal] if goal in METHODS else []))
 
     def prepared() -> tuple[Any, str, Any]:
-        energy, x = point.section.is_energy, None
+        energy = point.section.is_energy
+        x: Any = None
         if point.section.needs_configurations and source is not None:
             x = (
                 chains.as_data(context, source)
@@ -98,7 +99,10 @@ def recorded(context: Context, stage: Stage) -> dict[str, Any]:
         what = "the weights, as they were on the way"
         return {group: labelled(trajectory.to_dataset(), "exact", what, units=False)}
 
-    return {"on_average": lambda step, model: trajectory(before + step, model), "beside": kept}
+    def noted(step: int, model: Any) -> None:
+        trajectory(before + step, model)
+
+    return {"on_average": noted, "beside": kept}
 
 
 def _stored(model: Any) -> Any:
