@@ -2,6 +2,7 @@
 from .agreement import plot_agreement as plot_agreement
 from .autocorrelation import plot_tau_int as plot_tau_int
 from .binder import plot_binder as plot_binder
+from .comparison import plot_comparison as plot_comparison
 from .correlators import plot_correlators as plot_correlators
 from .couplings import plot_couplings as plot_couplings
 from .ess_curve import plot_ess_curve as plot_ess_curve

@@ -15,6 +15,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, model_validator
 
 from physgen.core.checks import is_mapping
+from physgen.workflow.lattice.compare_section import CompareSection
 from physgen.workflow.lattice.data_section import DataSection
 from physgen.workflow.lattice.model_section import ImportanceSection, ModelSection
 from physgen.workflow.lattice.sampler_section import SamplerSection
@@ -91,6 +92,7 @@ class Config(JobConfig):
     )
     importance: ImportanceSection = ImportanceSection()
     smc: SmcSection | None = None
+    compare: CompareSection | None = None
     sample: SampleSection = SampleSection()
     validate_: ValidateSection = Field(default=ValidateSection(), alias="validate")
 
@@ -199,6 +201,22 @@ class Config(JobConfig):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _something_to_compare(self) -> Config:
+        if self.compare is None:
+            return self
+        if self.data is None and not self.sampler:
+            raise ValueError(
+                "[compare] needs configurations to compare with, which the first [[sampler]] "
+                "draws; add one, e.g. name = 'auto'"
+            )
+        if not self.model and len(self.sampler) < 2:
+            raise ValueError(
+                "[compare] needs a [[model]] or a second [[sampler]] to compare with the first; "
+                "add one, or remove [compare]"
+            )
+        return self
+
     @property
     def labels(self) -> list[str]:
         """Every generator, in the order of the tables."""
@@ -229,6 +247,8 @@ class Config(JobConfig):
             table["target"] = {k: v for k, v in table["target"].items() if v not in (None, {}, [])}
         if "data" in table and not table["data"]["observables"]:
             del table["data"]["observables"]
+        if table["compare"] is None:
+            del table["compare"]
         # How often to checkpoint changes no number; what all models have is in each of them.
         del table["sample"], table["train"]
         for section, model in zip(self.model, table["model"], strict=True):

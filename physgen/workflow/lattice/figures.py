@@ -153,6 +153,16 @@ def _free_energy(tree: xr.DataTree, config: Config) -> Drawing | None:
 _E = ("estimates",)
 FIGURES = (
     Figure(
+        "comparison",
+        "comparison:plot_comparison",
+        "Families side by side. Left, observables of the draws as they are (open) and weighted "
+        "for the target (filled), relative to the baseline. Middle, the divergence from the "
+        "target, where the model has a density. Right, how often a classifier tells draws from "
+        "configurations of the baseline; at the line it cannot.",
+        ("comparison",),
+        wide=True,
+    ),
+    Figure(
         "training",
         _training,
         "Effective share of held-out draws as training goes and, where log Z is known, the "

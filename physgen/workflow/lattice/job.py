@@ -22,6 +22,8 @@ GROUPS = {
     "models/log_z": "log Z of a learned energy, with bounds from both sides",
     "models/features": "singular values of the weights, and the first feature of configurations",
     "couplings": "learned couplings with errors, beside those of the target",
+    "compared": "a generator beside the first one: likelihood, observables, tests of draws",
+    "comparison": "every generator beside the first one, with what training and draws cost",
     "checkpoint": "where the chains, the particles or the fit of the present point are",
     "scan": "the points whose chains are drawn, and the time that each took",
     "trained": "the models that are trained, and the time that each took",

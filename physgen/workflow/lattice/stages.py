@@ -22,6 +22,7 @@ from physgen.workflow.context import Context
 from physgen.workflow.job import Stage
 from physgen.workflow.labels import labelled
 from physgen.workflow.lattice import correlations, couplings, evaluation
+from physgen.workflow.lattice.comparing import COMPARISON, compare
 from physgen.workflow.lattice.features import FEATURES, features
 from physgen.workflow.lattice.generators import Chains, Generator, Place
 from physgen.workflow.lattice.grid import agreement, assemble
@@ -244,6 +245,13 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage("train", ("trained",), "one model a point", _train, lambda config: bool(config.model)),
     Stage("draw", ("drawn",), "draws of the models", _draw, lambda config: bool(config.model)),
+    Stage(
+        "compare",
+        (COMPARISON,),
+        "likelihoods, and tests of configurations",
+        compare,
+        lambda config: config.compare is not None,
+    ),
     Stage(
         "validate", ("estimates",), "estimates beside exact values", _validate, abandonable=True
     ),
