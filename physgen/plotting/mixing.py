@@ -40,9 +40,8 @@ def plot_mixing(models: Mapping[str, tuple[xr.Dataset, xr.Dataset | None]]) -> F
             shown = np.isfinite(needed)
             for hollow in (False, True):
                 here = shown & (along["is_lower_bound"].values == hollow)
-                fill = {"mfc": "none"} if hollow else {}
                 axis.plot(step[here], needed[here], MARKERS[i % 6], ms=5, ls="", color=colors[i],
-                          **fill)  # fmt: skip
+                          mfc="none" if hollow else colors[i])  # fmt: skip
         for k in sorted({int(history.attrs["k"]) for history, _ in models.values()}):
             axis.axhline(k, color=COLOR["faint"], ls="--", lw=1)
             axis.annotate(f"k = {k}", (1, k), xycoords=("axes fraction", "data"), ha="right",

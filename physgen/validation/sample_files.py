@@ -86,20 +86,27 @@ def array_of(name: str, found: Any) -> tuple[Any, bool]:
 
 
 def _of_run(path: Path, group: str | None) -> Any:
+    found = _kept(path, group)
+    return found[_chosen(path, list(found), group)]
+
+
+def _kept(path: Path, group: str | None) -> dict[str, Any]:
+    """Return the groups of a run, or of a netCDF file, that hold configurations."""
     from physgen.results import open_run
 
     tree = open_run(path, None if group is None else [group])
-    found = {node.path.strip("/"): node.to_dataset() for node in tree.subtree if KEPT in node}
-    return found[_chosen(path, list(found), group)]
+    return {node.path.strip("/"): node.to_dataset() for node in tree.subtree if KEPT in node}
 
 
 def _of_hdf5(path: Path, group: str | None) -> Any:
     from physgen.results import list_arrays, open_array
 
     try:
-        return _of_run(path, group)
+        found = _kept(path, group)
     except StoreError:  # not written by a run
-        pass
+        found = {}
+    if found:
+        return found[_chosen(path, list(found), group)]
     known = list(list_arrays(path))
     name = _chosen(path, known, group)
     if name.strip("/") == KEPT:

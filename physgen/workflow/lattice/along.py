@@ -56,7 +56,10 @@ def measured(
     data = found.data.assign_attrs(n_replicas=len(found.models))
     if not kernel_name(model):
         return _labelled(data)
-    snapshots = [*_trajectory(context, point).snapshots(model), (data["label"].values[-1], model)]
+    snapshots: list[tuple[float, Any]] = [
+        (float(step), snapshot) for step, snapshot in _trajectory(context, point).snapshots(model)
+    ]
+    snapshots.append((float(data["label"][-1]), model))
     picked = np.unique(np.linspace(0, len(snapshots) - 1, SHOWN).round().astype(int))
     trained: dict[str, Any] = getattr(model, "trained_by", {})
     k, x = trained.get("k"), _data(context, point, source)
@@ -65,11 +68,11 @@ def measured(
     steps = LONGEST if k is None else min(LONGEST, N_LOOKS * max(1, int(k) // 2))
     rows: list[tuple[float, ...]] = []
     said = ""
-    for i in picked:
+    for i in map(int, picked):
         label, snapshot = snapshots[i]
         ds = mixing_time(
             snapshot, N_CHAINS, data=x, k=k, max_steps=steps, n_measured=N_LOOKS,
-            rng=stream.at(int(i)),
+            rng=stream.at(i),
         )  # fmt: skip
         names = ("mixing_time", "tau_int", "tau_int_magnetization", "tau_is_lower_bound")
         mixed, *times, short = (float(ds[name]) for name in names)
@@ -79,11 +82,12 @@ def measured(
     columns = np.array(rows, dtype=np.float64).T
     unit = {"units": "steps"}
     data = data.assign(
+        timed_label=("timed", columns[0], {"long_name": "steps of the training"}),
         mixing_time=("timed", columns[1], unit | {"long_name": "until two starts agree"}),
         tau_int=("timed", columns[2], unit | {"long_name": "longest of action and mean"}),
         needed=("timed", columns[3], unit | {"long_name": "steps that chains need"}),
         is_lower_bound=("timed", columns[4].astype(bool)),
-    ).assign_coords(timed_label=("timed", columns[0]))
+    ).set_coords("timed_label")
     return _labelled(data.assign_attrs(warnings=said, k=0 if k is None else int(k)))
 
 

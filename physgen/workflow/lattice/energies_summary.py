@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -90,7 +90,9 @@ def _known(tree: xr.DataTree, point: Learned) -> dict[str, str]:
     model, draws, along = (
         dataset_of(tree, f"{point.group}/{name}") for name in ("model", "draws", ALONG)
     )
-    trained = {} if model is None else json.loads(model.attrs.get("trained_by", "{}"))
+    trained: dict[str, Any] = (
+        {} if model is None else json.loads(model.attrs.get("trained_by", "{}"))
+    )
     if "k" in trained:
         tau, k = float(trained["tau"]), int(trained["k"])
         if along is not None and "needed" in along:  # chains from two starts see more

@@ -92,7 +92,7 @@ class Stage:
 
     def check(self, model: Any) -> None:
         """Raise InputError if the objective does not suit the model, before anything is drawn."""
-        if self.goal == "moment-matching" and not isinstance(model, SoftDirections):
+        if self.goal == "moment-matching" and not _has_soft_terms(model):
             raise InputError(
                 f"[train] {self.text}: moment matching needs an energy with soft terms, got "
                 f"{self.point.family!r}; take 'convolutional-energy', or objective = "
@@ -115,6 +115,10 @@ class Stage:
         known |= section.length()
         every = self.point.section.train.checkpoint_every
         return replace(own, checkpoint_every=every, **known)
+
+
+def _has_soft_terms(model: object) -> bool:
+    return isinstance(model, SoftDirections)
 
 
 def stages_of(point: Learned) -> Iterator[Stage]:

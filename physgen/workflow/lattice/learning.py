@@ -98,7 +98,10 @@ def recorded(context: Context, stage: Stage) -> dict[str, Any]:
         what = "the weights, as they were on the way"
         return {group: labelled(trajectory.to_dataset(), "exact", what, units=False)}
 
-    return {"on_average": lambda step, model: trajectory(before + step, model), "beside": kept}
+    def noted(step: int, model: Any) -> None:
+        trajectory(before + step, model)
+
+    return {"on_average": noted, "beside": kept}
 
 
 def _stored(model: Any) -> Any:
