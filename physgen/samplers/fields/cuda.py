@@ -118,7 +118,9 @@ class CudaPhi4Fields:
             h, h * real(0.5), n,
         )  # fmt: skip
         moved = self._state(x, shape, int(state.aux["n_chains"]))
-        require_finite(self._actions(moved), state, "after a Langevin step; lower step_size")
+        require_finite(
+            self._actions(moved), state, f"after a Langevin step of {step_size:g}; lower step_size"
+        )
         return moved
 
     @property
