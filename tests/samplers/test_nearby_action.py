@@ -34,12 +34,14 @@ def network(shift=0.0):
     return model
 
 
+@pytest.mark.slow
 def test_the_closest_action_of_a_local_one_is_itself():
     found = nearby_action(network()).couplings
     for name, g in (("nearest", -2.0), ("phi2", 0.0), ("phi4", 8.0), ("diagonal", 0.0)):
         assert found[name] == pytest.approx(g, abs=2e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_the_path_leads_to_the_exact_log_z_of_the_network():
     model, how = network(1.5), {"n_chains": 128, "n_temperatures": 30, "seed": 3}
@@ -56,7 +58,7 @@ def test_the_path_leads_to_the_exact_log_z_of_the_network():
             return lambda step: done(min(fraction + step, 0.5) - min(fraction, 0.5))
 
     ds = log_z_sandwich(model, path=Halfway(LOCAL, model), **how)
-    assert not within(ds["log_z"].item(), EXACT - 1.5, ds["log_z_error"].item())
+    assert not within(ds["log_z"].item(), EXACT - 1.5, ds["log_z_error"].item(), largest=0.1)
 
 
 def test_work_of_a_step_is_the_difference_of_actions():
@@ -89,6 +91,7 @@ def test_chains_go_from_compiled_loops_to_a_bridge_and_back(move):
     np.testing.assert_array_equal(loops.configurations(back), x[::-1])
 
 
+@pytest.mark.slow
 def test_log_z_of_takes_it_for_networks_on_a_lattice_alone():
     ds = log_z_of(network(), n_chains=64, n_temperatures=4)
     assert ds.attrs["path"] == "NearbyPath"

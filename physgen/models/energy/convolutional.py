@@ -15,8 +15,8 @@ are the soft directions of a lattice field near criticality: moment matching mov
 
 With a range of noises it is the energy of every smoothed law :math:`p * N(0, \sigma^2)`: the unit
 of the field is then :math:`\sqrt{\text{scale}^2 + \sigma^2}`, about the size of the smoothed one,
-and l, b, g and :math:`\rho` are linear in :math:`\log\sigma`, scaled to [-1, 1].  ``forward`` is the
-energy at the lowest noise.  Every one of them is normalisable.
+and l, b, g and :math:`\rho` are linear in :math:`\log\sigma`, scaled to [-1, 1].  ``forward`` is
+the energy at the lowest noise.  Every one of them is normalisable.
 
 Windows close periodically, and are filled with zeros beyond an open boundary.  On a periodic
 lattice S is invariant under translations.
