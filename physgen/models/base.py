@@ -217,9 +217,9 @@ class EnergyModel(Model):
         """Return a batch as `forward` takes it; accept steps need all digits of an action."""
         if self.dtype not in (torch.float32, torch.float64):
             raise InputError(
-                f"the weights of an energy must be float32 or float64, got {self.dtype}: it "
-                "leaves no digits for accept steps, and is many times slower on processors without "
-                "instructions for it; take model.float()"
+                f"the weights of an energy must be float32 or float64, got {self.dtype}, which "
+                "leaves no digits for accept steps, and is many times slower on processors "
+                "without its instructions; take model.float()"
             )
         return super()._prepared(x)
 
