@@ -82,8 +82,9 @@ def nearby_action(target: Any) -> LocalAction | None:
         left = F - g @ basis
         if left @ left > (1 - _LEAST_SHARE) * (F @ F):
             continue
+        couplings: Any = dict(zip(own.names, map(float, g), strict=True))
         try:
-            return LocalAction(lattice, **dict(zip(own.names, map(float, g), strict=True)))
+            return LocalAction(lattice, **couplings)
         except InputError:  # unbounded
             continue
     return None
