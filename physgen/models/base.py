@@ -213,6 +213,16 @@ class EnergyModel(Model):
     Its fingerprint depends on its weights: no chain continues under other weights.
     """
 
+    def _prepared(self, x: torch.Tensor) -> torch.Tensor:
+        """Return a batch as `forward` takes it; accept steps need all digits of an action."""
+        if self.dtype not in (torch.float32, torch.float64):
+            raise InputError(
+                f"the weights of an energy must be float32 or float64, got {self.dtype}, which "
+                "leaves no digits for accept steps, and is many times slower on processors "
+                "without its instructions; take model.float()"
+            )
+        return super()._prepared(x)
+
     @abstractmethod
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return S (B,) float64 of (B, *event_shape), differentiable in weights and fields."""

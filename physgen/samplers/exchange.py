@@ -42,7 +42,7 @@ def carried_over(bound: Any, before: Any, state: State, source: np.ndarray | Non
 
     Both may be of different kinds: a sampler takes other loops where a coupling is 0.
     """
-    if type(bound) is type(before):
+    if _alike(bound, before):
         return regroup(bound, state, source)
     x = before.configurations(state)
     return _restarted(bound, x if source is None else x[source])
@@ -65,6 +65,12 @@ def regroup(bound: Any, state: State, source: np.ndarray | None) -> State:
         return bound.fields.state(x, n_chains)
     x = bound.configurations(state)
     return _restarted(bound, x if source is None else x[source])
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """Whether the chains of both are laid out alike: a bridge to a network leaves the loops."""
+    fields = (getattr(each, "fields", None) for each in (a, b))
+    return type(a) is type(b) and len({type(each) for each in fields}) == 1
 
 
 def interleaved(bound: Any) -> bool:

@@ -23,7 +23,7 @@ from physgen.core.protocols import REALS, Differentiable, Support
 from physgen.core.random import Stream, as_stream
 from physgen.samplers.plain import kernel_name
 
-__all__ = ["IndependentNormals", "default_move", "found_start"]
+__all__ = ["IndependentNormals", "default_move", "found_start", "visited"]
 
 _CHAINS = 128
 _TUNE, _STEPS = 60, 40
@@ -94,15 +94,7 @@ def found_start(target: Any, x: np.ndarray | None = None) -> IndependentNormals:
     InputError
         If the chains lead nowhere.
     """
-    rng = Stream(0).child("found start")
-    chains = default_move(target).bind(target)
-    hot = chains.configurations(chains.init(rng.child("hot"), _CHAINS, "hot"))
-    first = hot if x is None else np.concatenate([hot, to_numpy(x).astype(hot.dtype)])
-    state = chains.init(rng.child("first"), len(first), first)
-    if hasattr(chains, "tune"):
-        chains, state = chains.tune(rng.child("tune"), state, _TUNE)
-    state, _ = chains.step(rng.child("steps"), state, _STEPS)
-    found = chains.configurations(state).astype(np.float64)
+    found = visited(target, x)
     about = declared(target)
     axes: tuple[int, ...] = (0,)
     if "translations" in about.symmetries:
@@ -121,6 +113,22 @@ def found_start(target: Any, x: np.ndarray | None = None) -> IndependentNormals:
     return IndependentNormals(
         np.broadcast_to(mean[0], shape).copy(), np.broadcast_to(scale[0], shape).copy()
     )
+
+
+def visited(target: Any, x: np.ndarray | None = None) -> np.ndarray:
+    """Return where short chains of a target end, float64 (n, *event_shape).
+
+    Arguments as for :func:`found_start`.
+    """
+    rng = Stream(0).child("found start")
+    chains = default_move(target).bind(target)
+    hot = chains.configurations(chains.init(rng.child("hot"), _CHAINS, "hot"))
+    first = hot if x is None else np.concatenate([hot, to_numpy(x).astype(hot.dtype)])
+    state = chains.init(rng.child("first"), len(first), first)
+    if hasattr(chains, "tune"):
+        chains, state = chains.tune(rng.child("tune"), state, _TUNE)
+    state, _ = chains.step(rng.child("steps"), state, _STEPS)
+    return chains.configurations(state).astype(np.float64)
 
 
 def default_move(target: Any) -> Any:

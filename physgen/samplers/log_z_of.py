@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from physgen.core.errors import InputError
 from physgen.samplers.annealed_importance import log_z_sandwich
 from physgen.samplers.loop.recording import named
+from physgen.samplers.nearby_action import nearby_path
 from physgen.samplers.plain import kernel_name
 from physgen.targets.checked import checked_target
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["log_z_of"]
 
 _COSTLY: dict[str, Any] = {"n_chains": 64, "max_temperatures": 200, "tolerance": 0.1}
+_NEARBY: dict[str, Any] = {"n_chains": 256, "max_temperatures": 2000, "tolerance": 0.1}
 
 
 def log_z_of(model: Any, **how: Any) -> xr.Dataset:
@@ -30,7 +32,9 @@ def log_z_of(model: Any, **how: Any) -> xr.Dataset:
     **how
         Arguments of :func:`~physgen.samplers.log_z_sandwich` for all others; ``seed=1`` by
         default.  A target without a compiled loop (a network) pays for every step: by default it
-        has 64 chains, at most 200 temperatures, and an error of 0.1 to reach.
+        has 64 chains, at most 200 temperatures, and an error of 0.1 to reach.  Where a local
+        action is close to it, most of the path runs in compiled loops
+        (:mod:`physgen.samplers.nearby_action`): 256 chains, at most 2,000 temperatures.
 
     Returns
     -------
@@ -50,7 +54,9 @@ def log_z_of(model: Any, **how: Any) -> xr.Dataset:
     if "seed" not in how and "rng" not in how:
         how["seed"] = 1
     if not kernel_name(target):
-        how = _COSTLY | how
+        given = {"path", "start"} & set(how)
+        path = None if given else nearby_path(target)
+        how = (_COSTLY if path is None else _NEARBY | {"path": path}) | how
         if "n_temperatures" in how:
             del how["tolerance"]
     ds = log_z_sandwich(target, **how)

@@ -71,8 +71,8 @@ def test_pack_and_unpack(n_chains):
 
 
 def test_blocks_fit_the_cache():
-    assert block_width(10_000, 256, 4) == 64
-    assert block_width(10_000, 256, 8) == 32
+    assert block_width(10_000, 256, 4) == 32
+    assert block_width(10_000, 256, 8) == 16
     assert block_width(10_000, 16, 4) == 256
     assert block_width(10_000, 4096, 4) == 16
     assert block_width(10_000, 4096, 4, least=64) == 64

@@ -9,6 +9,7 @@ from helpers.statistics import within
 from physgen import models
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
+from physgen.targets import FreeField
 from physgen.targets.configurations import Configurations
 from physgen.training import DenoisingScoreMatching, FitSettings, ScoreMatching, fit
 
@@ -75,6 +76,33 @@ def test_a_fit_over_a_range_of_noises_finds_the_variance_of_the_data():
     result = fit(model, objective, settings, rng=1)
     assert float(torch.exp(-model.log_curvature.detach())) == pytest.approx(V, rel=0.05)
     assert result.model.trained_by["law"] == "denoising (learns p * all noises)"
+
+
+@pytest.mark.slow
+def test_a_convolution_learns_smoothed_free_fields_of_all_noises():
+    """The spectrum of p * N(0, sigma^2) is that of p plus sigma^2."""
+    free = FreeField((6, 6), m2=0.5)
+    data = Configurations(free.sample(3000, Stream(1)), boundary="periodic")
+    model = models.ConvolutionalEnergy.for_target(
+        data, channels=4, hidden=4, noise_range=(0.3, 2.0), even=True, rng=1
+    )
+    settings = FitSettings(n_epochs=6, batch_size=100, learning_rate=2e-2, ema_decay=0.98)
+    fitted = fit(model, DenoisingScoreMatching(data), settings, rng=1).model
+    x = data.flat[:500].reshape(-1, 6, 6)
+    z = np.random.default_rng(2).standard_normal(x.shape)
+    for sigma in (0.6, 1.2):
+        y = torch.tensor(x + sigma * z, dtype=torch.float32, requires_grad=True)
+        S = fitted.forward_at(y, torch.full((len(x),), sigma)).sum()
+        (found,) = torch.autograd.grad(S, y)
+        modes = np.fft.fft2(y.detach().numpy())
+
+        right, wrong = (
+            np.fft.ifft2(spectrum * modes).real
+            for spectrum in (1 / (1 / free.spectrum + sigma**2), free.spectrum)
+        )
+        off = [np.sqrt(np.mean((found.numpy() - g) ** 2) / np.mean(g**2)) for g in (right, wrong)]
+        assert off[0] < 0.15
+        assert off[1] > 2 * off[0]  # the law itself
 
 
 def test_the_label_says_what_is_learned():

@@ -140,15 +140,19 @@ def langevin_ratio() -> Row:
     ours = chains_of(ULA(step_size=EPS), PHI4, N_CHAINS, N_STEPS)
     compiled, n_compiled = compiled_langevin()
     peers = [torchebm_call("langevin"), torchebm_call("langevin", products=True)]
-    us, theirs, *others = interleaved(ours, compiled, *(p[0] for p in peers if p))
+    us, theirs, alone, *others = interleaved(
+        ours, compiled, normals_of(), *(p[0] for p in peers if p)
+    )
     rate, over = N_STEPS / us, "over torch.compile of the force"
     detail = {"AVX-512": wide_registers(), over: f"{rate * theirs / n_compiled:.1f}"}
+    detail["ours"] = f"{rate * SITES / 1e9:.2f} site-updates/ns"
     if not others:
         detail["torchebm"] = "not installed; over torch.compile alone"
         ratio = rate * theirs / n_compiled
         return Row(ratio, "ratio", "torch.compile, steps/s", n_compiled / theirs, ratio, detail)
     ratio, faster = (rate * t / peers[0][1] for t in others)
     detail["over torchebm with products for powers"] = f"{faster:.1f}"
+    detail["limit: our normal deviates alone over torchebm"] = f"{ratio * us / alone:.1f}"
     return Row(ratio, "ratio", "torchebm 0.8.9, steps/s", rate / ratio, ratio, detail)
 
 

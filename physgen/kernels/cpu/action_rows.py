@@ -27,9 +27,11 @@ from physgen.kernels.cpu.restrict import restrict
 from physgen.kernels.cpu.vecmath import CONTRACT
 
 __all__ = [
+    "ahead",
     "coefficients",
+    "force",
     "forces_and_sums",
-    "kick_drift",
+    "four",
     "langevin_drift",
     "log2",
     "offsets",
@@ -74,7 +76,7 @@ def log2(width):
 
 
 @njit(forceinline=True, **CONTRACT)
-def _four(phi, at, g, s, j):
+def four(phi, at, g, s, j):
     """Add up the vectors at chain j of the four neighbours of site s in group g."""
     k = s << _U(2)
     a, b = load(phi, _U(at[g, k]) + j), load(phi, _U(at[g, k | _U(1)]) + j)
@@ -83,7 +85,13 @@ def _four(phi, at, g, s, j):
 
 
 @njit(forceinline=True, **CONTRACT)
-def _force(p, q, b, c):
+def ahead(phi, t, a, b, c, d):
+    """Add up the vectors of the four neighbours that lie a, b, c and d ahead of item t."""
+    return (load(phi, t + a) + load(phi, t + b)) + (load(phi, t + c) + load(phi, t + d))
+
+
+@njit(forceinline=True, **CONTRACT)
+def force(p, q, b, c):
     """Return F from phi, phi^2 and b."""
     return (b + c[0]) - p * (c[4] + q * (c[5] + q * c[6]))
 
@@ -95,26 +103,26 @@ def _density(p, q, b, c):
 
 
 @njit(forceinline=True, **CONTRACT)
-def _kick_drift(phi, pi, out, t, b, c, kick, drift):
+def _langevin(phi, noise, out, t, b, c, half, h):
     p = load(phi, t)
-    m = load(pi, t) + kick * _force(p, p * p, b, c)
-    store(pi, t, m)
-    store(out, t, p + drift * m)
+    store(out, t, p + h * (load(noise, t) + half * force(p, p * p, b, c)))
 
 
 @njit(**CONTRACT)
-def kick_drift(phi, pi, out, at, weights, width, c, kick, drift):
-    """Kick and drift a block: pi += kick F(phi), out = phi + drift pi.
+def langevin_drift(phi, noise, out, at, runs, weights, width, c, half, h):
+    """Write out = phi + h (noise + half F(phi)) of a block.
 
     Parameters
     ----------
     phi : float array (at least (n_sites + 1) * width,)
-    pi, out : float arrays (at least n_sites * width,)
-        Distinct; pi is changed, out is written.
+    noise, out : float arrays (at least n_sites * width,)
+        Distinct; out is written.
     at : uint32 array (n_groups, 4 n_sites)
         :func:`offsets`.
+    runs : uint64 array (n_runs, 6)
+        :func:`.slabs.runs`.
     weights : float array (n_groups,)
-        In the type of phi, like kick and drift.
+        In the type of phi, like half and h.
     width : int
         Chains of the block, a power of 2 and a multiple of the lanes.
     c : tuple of float
@@ -122,71 +130,42 @@ def kick_drift(phi, pi, out, at, weights, width, c, kick, drift):
     """
     restrict()
     lanes, n_groups, end = _U(lanes_of(phi)), _U(weights.size), _U((at.shape[1] // 4) * width)
-    shift, mask = _U(log2(width)), _U(width - 1)
-    if n_groups == 1:
-        w = mask + _U(1)
-        if w < _U(4) * lanes:
-            for t in range(_U(0), end, lanes):
-                b = weights[0] * _four(phi, at, _U(0), t >> shift, t & mask)
-                _kick_drift(phi, pi, out, t, b, c, kick, drift)
-            return
-        for s in range(end >> shift):  # many vectors a site: its neighbours are looked up once
-            for j in range(_U(0), w, lanes):
-                b = weights[0] * _four(phi, at, _U(0), s, j)
-                _kick_drift(phi, pi, out, (s << shift) + j, b, c, kick, drift)
-        return
-    for t in range(_U(0), end, lanes):
-        b = weights[0] * _four(phi, at, _U(0), t >> shift, t & mask)
-        for g in range(_U(1), n_groups):
-            b = b + weights[g] * _four(phi, at, g, t >> shift, t & mask)
-        _kick_drift(phi, pi, out, t, b, c, kick, drift)
-
-
-@njit(forceinline=True, **CONTRACT)
-def _langevin(phi, noise, out, t, b, c, half, h):
-    p = load(phi, t)
-    store(out, t, p + h * (load(noise, t) + half * _force(p, p * p, b, c)))
-
-
-@njit(**CONTRACT)
-def langevin_drift(phi, noise, out, at, weights, width, c, half, h):
-    """Write out = phi + h (noise + half F(phi)); arguments as in :func:`kick_drift`."""
-    restrict()
-    lanes, n_groups, end = _U(lanes_of(phi)), _U(weights.size), _U((at.shape[1] // 4) * width)
-    shift, mask = _U(log2(width)), _U(width - 1)
-    if n_groups == 1:
-        for t in range(_U(0), end, lanes):
-            b = weights[0] * _four(phi, at, _U(0), t >> shift, t & mask)
+    for r in range(_U(len(runs))):
+        x, y, z, u = runs[r, _U(2)], runs[r, _U(3)], runs[r, _U(4)], runs[r, _U(5)]
+        for t in range(runs[r, _U(0)], runs[r, _U(1)], lanes):
+            b = weights[0] * ahead(phi, t, x, y, z, u)
             _langevin(phi, noise, out, t, b, c, half, h)
+    if n_groups == 1:
         return
+    shift, mask = _U(log2(width)), _U(width - 1)
     for t in range(_U(0), end, lanes):
-        b = weights[0] * _four(phi, at, _U(0), t >> shift, t & mask)
+        b = weights[0] * four(phi, at, _U(0), t >> shift, t & mask)
         for g in range(_U(1), n_groups):
-            b = b + weights[g] * _four(phi, at, g, t >> shift, t & mask)
+            b = b + weights[g] * four(phi, at, g, t >> shift, t & mask)
         _langevin(phi, noise, out, t, b, c, half, h)
 
 
 @njit(**CONTRACT)
-def write_forces(phi, force, at, weights, width, c):
-    """Write the force on every site; arguments as in :func:`kick_drift`."""
+def write_forces(phi, out, at, weights, width, c):
+    """Write the force on every site; arguments as in :func:`langevin_drift`."""
     restrict()
     lanes, n_groups, end = _U(lanes_of(phi)), _U(weights.size), _U((at.shape[1] // 4) * width)
     shift, mask = _U(log2(width)), _U(width - 1)
     for t in range(_U(0), end, lanes):
-        b = weights[0] * _four(phi, at, _U(0), t >> shift, t & mask)
+        b = weights[0] * four(phi, at, _U(0), t >> shift, t & mask)
         for g in range(_U(1), n_groups):
-            b = b + weights[g] * _four(phi, at, g, t >> shift, t & mask)
+            b = b + weights[g] * four(phi, at, g, t >> shift, t & mask)
         p = load(phi, t)
-        store(force, t, _force(p, p * p, b, c))
+        store(out, t, force(p, p * p, b, c))
 
 
 @njit(forceinline=True, **CONTRACT)
-def _force_and_terms(phi, old, noise, force, t, b, c, half):
+def _force_and_terms(phi, old, noise, out, t, b, c, half):
     """Write the force at the vector t; return its action and change of kinetic energy."""
     p = load(phi, t)
     q = p * p
-    f = _force(p, q, b, c)
-    store(force, t, f)
+    f = force(p, q, b, c)
+    store(out, t, f)
     kick = half * (f + load(old, t))
     return _density(p, q, b, c), kick * (2.0 * load(noise, t) + kick)
 
@@ -197,7 +176,7 @@ def forces_and_sums(phi, old, noise, force, at, weights, width, c, half, sums, k
 
     Parameters
     ----------
-    phi, at, weights, width, c : as in `kick_drift`
+    phi, at, weights, width, c : as in `langevin_drift`
         phi is the proposal.
     old, noise : float arrays (n_sites * width,)
         Force at the current point, and the normal deviates of the step.
@@ -220,14 +199,14 @@ def forces_and_sums(phi, old, noise, force, at, weights, width, c, half, sums, k
             part, more = zeros(phi), zeros(phi)
             if n_groups == 1:
                 for s in range(first, end):
-                    b = weights[0] * _four(phi, at, _U(0), s, j)
+                    b = weights[0] * four(phi, at, _U(0), s, j)
                     x, y = _force_and_terms(phi, old, noise, force, s * w + j, b, c, half)
                     part, more = part + x, more + y
             else:
                 for s in range(first, end):
-                    b = weights[0] * _four(phi, at, _U(0), s, j)
+                    b = weights[0] * four(phi, at, _U(0), s, j)
                     for g in range(_U(1), n_groups):
-                        b = b + weights[g] * _four(phi, at, g, s, j)
+                        b = b + weights[g] * four(phi, at, g, s, j)
                     x, y = _force_and_terms(phi, old, noise, force, s * w + j, b, c, half)
                     part, more = part + x, more + y
             add_wide(sums, j, part)
@@ -237,7 +216,7 @@ def forces_and_sums(phi, old, noise, force, at, weights, width, c, half, sums, k
 @njit(forceinline=True, **CONTRACT)
 def _energies(phi, pi, t, b, c, kick):
     p = load(phi, t)
-    m = load(pi, t) + kick * _force(p, p * p, b, c)
+    m = load(pi, t) + kick * force(p, p * p, b, c)
     return _density(p, p * p, b, c), m * m
 
 
@@ -258,14 +237,14 @@ def sum_energies(phi, pi, at, weights, width, c, kick, sums, kinetic):
             part, more = zeros(phi), zeros(phi)
             if n_groups == 1:
                 for s in range(first, end):
-                    b = weights[0] * _four(phi, at, _U(0), s, j)
+                    b = weights[0] * four(phi, at, _U(0), s, j)
                     x, y = _energies(phi, pi, s * w + j, b, c, kick)
                     part, more = part + x, more + y
             else:
                 for s in range(first, end):
-                    b = weights[0] * _four(phi, at, _U(0), s, j)
+                    b = weights[0] * four(phi, at, _U(0), s, j)
                     for g in range(_U(1), n_groups):
-                        b = b + weights[g] * _four(phi, at, g, s, j)
+                        b = b + weights[g] * four(phi, at, g, s, j)
                     x, y = _energies(phi, pi, s * w + j, b, c, kick)
                     part, more = part + x, more + y
             add_wide(sums, j, part)

@@ -21,14 +21,15 @@ from numba import njit
 
 from physgen.kernels.cpu.action_rows import (
     coefficients,
-    kick_drift,
     log2,
     offsets,
     sum_energies,
     write_forces,
 )
+from physgen.kernels.cpu.leapfrog_waves import kick_drifts
 from physgen.kernels.cpu.normals import CHUNK, fill_normals, uniforms
 from physgen.kernels.cpu.restrict import restrict
+from physgen.kernels.cpu.slabs import slabs
 from physgen.kernels.cpu.vecmath import CONTRACT
 
 __all__ = [
@@ -137,14 +138,13 @@ def decide(action, moved, k0, k1, u, keep, stats):
 
 @njit(**CONTRACT)
 def _block(
-    x, action, at, weights, c, constant, chain0, key, lanes, steps, n_leapfrog, stats, memory,
-    words,
+    x, action, at, cut, weights, c, constant, chain0, key, lanes, steps, n_leapfrog, stats,
+    memory, words,
 ):  # fmt: skip
     """All trajectories of one block; arguments as in `trajectories`, without the block axis."""
     n_sites, width = x.shape
     n, d = n_sites * width, memory.size // 4
-    phi, one, two = memory[:d], memory[d : 2 * d], memory[2 * d : 3 * d]
-    pi = memory[3 * d : 3 * d + n]
+    phi, pi = memory[:d], memory[3 * d : 3 * d + n]
     momenta = memory[3 * d : 3 * d + padded_items(n_sites, width, x.itemsize)]
     k0, k1, moved, u = np.empty(width), np.empty(width), np.empty(width), np.empty(width)
     keep = np.empty(width, x.dtype)
@@ -155,15 +155,13 @@ def _block(
         _sum_squares(pi, n_sites, width, k0)
         eps = x.dtype.type(steps[t])
         half = eps * x.dtype.type(0.5)
-        kick_drift(phi, pi, one, at, weights, width, c, half, eps)
-        for _ in range(n_leapfrog - 1):
-            kick_drift(one, pi, two, at, weights, width, c, eps, eps)
-            one, two = two, one
-        sum_energies(one, pi, at, weights, width, c, half, moved, k1)
+        there = kick_drifts(memory, n_leapfrog, False, at, cut, weights, width, c, half, eps)
+        new = memory[there : there + _U(d)]
+        sum_energies(new, pi, at, weights, width, c, half, moved, k1)
         moved += constant
         uniforms(ACCEPT, _U(t), _U(chain0), _U(1), key[0], key[1], u)
         if decide(action, moved, k0, k1, u, keep, stats) < width:
-            select(one, keep, phi, n_sites, width)
+            select(new, keep, phi, n_sites, width)
     x.reshape(n)[:] = phi[:n]
 
 
@@ -199,10 +197,11 @@ def trajectories(
     n_sites, width = x.shape[1], x.shape[2]
     memory, words = fields(4, n_sites, width, x), np.empty(2 * CHUNK, np.uint64)
     c, w, at = coefficients(couplings, x), weights.astype(x.dtype), offsets(table, width)
+    cut = slabs(table, at, width, x.itemsize)
     for b in range(blocks[0], x.shape[0], blocks[1]):
         _block(
-            x[b], action[b], at, w, c, couplings[4] * n_sites, b * width, key, lanes[b], steps,
-            n_leapfrog, stats[b], memory, words,
+            x[b], action[b], at, cut, w, c, couplings[4] * n_sites, b * width, key, lanes[b],
+            steps, n_leapfrog, stats[b], memory, words,
         )  # fmt: skip
 
 
@@ -210,21 +209,16 @@ def trajectories(
 def leapfrog(blocks, x, momenta, table, weights, couplings, eps, n_steps):
     """Move fields and momenta, both (n_blocks, n_sites, W), by leapfrog steps in place."""
     n_sites, width = x.shape[1], x.shape[2]
-    n, memory = n_sites * width, fields(3, n_sites, width, x)
-    d = memory.size // 3
-    one, two, pi = memory[:d], memory[d : 2 * d], memory[2 * d : 2 * d + n]
+    n, memory = n_sites * width, fields(4, n_sites, width, x)
+    pi = memory[3 * (memory.size // 4) : 3 * (memory.size // 4) + n]
     c, w, at = coefficients(couplings, x), weights.astype(x.dtype), offsets(table, width)
-    step = x.dtype.type(eps)
-    half, zero = step * x.dtype.type(0.5), x.dtype.type(0)
+    cut, step = slabs(table, at, width, x.itemsize), x.dtype.type(eps)
+    half = step * x.dtype.type(0.5)
     for b in range(blocks[0], x.shape[0], blocks[1]):
-        phi = x[b].reshape(n)
-        _copy(phi, one[:n])
+        _copy(x[b].reshape(n), memory[:n])
         _copy(momenta[b].reshape(n), pi)
-        kick_drift(one, pi, two, at, w, width, c, half, step)
-        for _ in range(n_steps - 1):
-            kick_drift(two, pi, one, at, w, width, c, step, step)
-            one, two = two, one
-        kick_drift(two, pi, phi, at, w, width, c, half, zero)
+        there = kick_drifts(memory, n_steps + 1, True, at, cut, w, width, c, half, step)
+        _copy(memory[there : there + _U(n)], x[b].reshape(n))
         _copy(pi, momenta[b].reshape(n))
 
 

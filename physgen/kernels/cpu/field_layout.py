@@ -17,19 +17,35 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["GROUP", "MIN_WIDTH", "block_width", "groups", "pack", "unpack"]
+__all__ = [
+    "CPU_BLOCK",
+    "GPU_BLOCK",
+    "GROUP",
+    "MIN_WIDTH",
+    "block_width",
+    "groups",
+    "pack",
+    "unpack",
+]
 
 MIN_WIDTH, _MAX_WIDTH = 16, 256
 GROUP = 4
-_BLOCK_BYTES = 65536  # bytes of one field: three fields fit easily in the second-level cache
+CPU_BLOCK, GPU_BLOCK = 32768, 65536  # bytes of one field, by which the fastest loops were found
 
 
-def block_width(n_chains: int, n_sites: int, itemsize: int, least: int = MIN_WIDTH) -> int:
+def block_width(
+    n_chains: int,
+    n_sites: int,
+    itemsize: int,
+    least: int = MIN_WIDTH,
+    n_bytes: int = CPU_BLOCK,
+) -> int:
     """Return W: a power of two that keeps a block in the cache and wastes few lanes.
 
-    `least` is the smallest W, for loops over the chains of a single site.
+    `least` is the smallest W, for loops over the chains of a single site; `n_bytes` the size of
+    one field of a block.
     """
-    fits = max(least, _BLOCK_BYTES // (n_sites * itemsize))
+    fits = max(least, n_bytes // (n_sites * itemsize))
     needed = max(MIN_WIDTH, 1 << (n_chains - 1).bit_length())
     return 1 << (min(fits, needed, _MAX_WIDTH).bit_length() - 1)
 

@@ -62,7 +62,7 @@ class Energy(EnergyModel):
         even: bool = False,
         scale: float = 1.0,
     ) -> None:
-        super().__init__(tuple(shape), support)
+        super().__init__(_shape(shape), support)
         words = boundary if boundary is None or isinstance(boundary, str) else tuple(boundary)
         self.lattice = None if words is None else Hypercubic(self.event_shape, words)
         self.boundary, self.even = words, bool(even)
@@ -165,3 +165,13 @@ class Energy(EnergyModel):
         """Configurations whose energies are computed at once without gradients."""
         numbers = BLOCK_NUMBERS if self.device.type == "cpu" else BLOCK_NUMBERS_ON_DEVICE
         return max(16, numbers // math.prod(self.event_shape))
+
+
+def _shape(given: Any) -> tuple[int, ...]:
+    """Return the shape of a configuration; no energy has one by default."""
+    extents = given if isinstance(given, tuple | list) else ()
+    if not extents:
+        raise InputError(
+            f"shape must be the extents of one configuration, e.g. (8, 8), got {given!r}"
+        )
+    return tuple(check_positive_int("each extent of shape", extent) for extent in extents)

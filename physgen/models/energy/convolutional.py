@@ -13,6 +13,11 @@ Everything before the last term grows at most as the square of the field.  The l
 positive coefficient, so :math:`e^{-S}` is normalisable whatever the weights.  The two couplings g
 are the soft directions of a lattice field near criticality: moment matching moves them alone.
 
+With a range of noises it is the energy of every smoothed law :math:`p * N(0, \sigma^2)`: the unit
+of the field is then :math:`\sqrt{\text{scale}^2 + \sigma^2}`, about the size of the smoothed one,
+and l, b, g and :math:`\rho` are linear in :math:`\log\sigma`, scaled to [-1, 1].  ``forward`` is
+the energy at the lowest noise.  Every one of them is normalisable.
+
 Windows close periodically, and are filled with zeros beyond an open boundary.  On a periodic
 lattice S is invariant under translations.
 """
@@ -21,7 +26,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 import torch
@@ -33,6 +38,7 @@ from physgen.core.errors import InputError
 from physgen.core.protocols import REALS
 from physgen.core.random import Stream, as_stream
 from physgen.models.energy.base import Energy
+from physgen.models.energy.noise import checked_range, place_of, require_range
 
 __all__ = ["ConvolutionalEnergy"]
 
@@ -54,6 +60,8 @@ class ConvolutionalEnergy(Energy):
         Make S(-phi) = S(phi).
     scale : float
         Size of a typical field, > 0: the unit of all weights.
+    noise_range : (low, high), optional
+        Standard deviations of the noise that the energy is a function of, 0 < low < high.
     rng : Stream or int
         First weights; S begins as that of independent normal deviates of this size.
 
@@ -74,6 +82,7 @@ class ConvolutionalEnergy(Energy):
         reach: int = 1,
         even: bool = True,
         scale: float = 1.0,
+        noise_range: Sequence[float] | None = None,
         *,
         rng: Stream | int,
     ) -> None:
@@ -83,6 +92,7 @@ class ConvolutionalEnergy(Energy):
                 "'open', or take 'mlp-energy'"
             )
         super().__init__(shape, REALS, boundary, even=even, scale=scale)
+        self.noise_range = None if noise_range is None else checked_range(noise_range)
         self.channels = check_positive_int("channels", channels)
         self.hidden, self.reach = (
             check_positive_int("hidden", hidden),
@@ -111,6 +121,11 @@ class ConvolutionalEnergy(Energy):
         self.out = nn.Parameter(0.01 * torch.randn(self.hidden, generator=generator))
         self.soft_couplings = nn.Parameter(torch.tensor([0.5, 0.0]))
         self.log_quartic = nn.Parameter(torch.tensor(-4.0))
+        if self.noise_range is not None:
+            # How l, b, (g, rho) change from the middle of the range to its ends.
+            self.linear_by_noise = nn.Parameter(torch.zeros(features))
+            self.bias_by_noise = nn.Parameter(torch.zeros(self.hidden, 1))
+            self.couplings_by_noise = nn.Parameter(torch.zeros(3))
 
     @classmethod
     def arguments_for(cls, source: Any, options: Mapping[str, Any], rng: Stream) -> dict[str, Any]:
@@ -120,19 +135,48 @@ class ConvolutionalEnergy(Energy):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return S (B,) float64, differentiable in weights and fields."""
+        if self.noise_range is not None:
+            return self.forward_at(x, torch.full((len(x),), self.noise_range[0]).to(x))
         field = x / self.scale
-        windows = self._windows(field)
-        a = self.filters @ windows.flatten(1)  # (channels, B V)
-        u = a * a if self.even else torch.cat([a, a * a])
+        windows, u = self._features(field)
         local = self.linear @ u + self.out @ softplus(self.mix @ u + self.bias)
         square = field * field
         S = (local.view(square.shape) + self.log_quartic.exp() * square * square).double()
         terms = self._terms(field, windows)
         return S.flatten(1).sum(1) + terms @ self.soft_couplings.double()
 
+    def forward_at(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        """Return the energy (B,) of the law smoothed by N(0, sigma^2), sigma (B,).
+
+        Raises
+        ------
+        InputError
+            If the model has no range of noises.
+        """
+        place = place_of(sigma, require_range(self.noise_range)).to(x)
+        unit = (self.scale**2 + sigma.square()).sqrt().to(x)
+        field = x / unit.view(-1, *[1] * (x.ndim - 1))
+        windows, u = self._features(field)
+        each = place.repeat_interleave(math.prod(self.shape))  # of the sites of a configuration
+        linear = self.linear @ u + each * (self.linear_by_noise @ u)
+        units = softplus(self.mix @ u + self.bias + each * self.bias_by_noise)
+        square = field * field
+        quartic = (self.log_quartic + self.couplings_by_noise[2] * place).exp()
+        quartic = quartic.view(-1, *[1] * (x.ndim - 1)) * square * square
+        S = ((linear + self.out @ units).view(square.shape) + quartic).double()
+        g = self.soft_couplings + place.unsqueeze(1) * self.couplings_by_noise[:2]
+        return S.flatten(1).sum(1) + (self._terms(field, windows) * g.double()).sum(1)
+
+    def _features(self, field: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the windows, and u (features, B V)."""
+        windows = self._windows(field)
+        a = self.filters @ windows.flatten(1)  # (channels, B V)
+        return windows, a * a if self.even else torch.cat([a, a * a])
+
     def soft_terms(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the sums of phi^2 and of phi phi' over bonds, in units of the scale, (B, 2)."""
-        field = x / self.scale
+        """Return the sums of phi^2 and of phi phi' over bonds, in the unit of forward, (B, 2)."""
+        noise = 0.0 if self.noise_range is None else self.noise_range[0]
+        field = x / math.hypot(self.scale, noise)
         return self._terms(field, self._windows(field))
 
     def _terms(self, field: torch.Tensor, windows: torch.Tensor) -> torch.Tensor:

@@ -29,11 +29,11 @@ import torch
 from torch import nn
 
 from physgen.core.arrays import to_numpy
-from physgen.core.checks import check_positive, check_positive_int
-from physgen.core.errors import InputError
+from physgen.core.checks import check_positive_int
 from physgen.core.protocols import REALS
 from physgen.core.random import Stream, as_stream
 from physgen.models.energy.base import Energy
+from physgen.models.energy.noise import checked_range, place_of, require_range
 
 __all__ = ["MlpEnergy"]
 
@@ -88,7 +88,7 @@ class MlpEnergy(Energy):
         super().__init__(shape, REALS, boundary, even=even, scale=scale)
         self.hidden = check_positive_int("hidden", hidden)
         self.layers = check_positive_int("layers", layers)
-        self.noise_range = None if noise_range is None else _range(noise_range)
+        self.noise_range = None if noise_range is None else checked_range(noise_range)
         generator = as_stream(rng).child("weights").torch()
         sizes = [math.prod(self.shape), *[self.hidden] * self.layers]
         self.weights = nn.ParameterList(
@@ -126,6 +126,8 @@ class MlpEnergy(Energy):
         """
         if self.noise_range is not None:
             raise AttributeError("an energy with a range of noises has no compiled loop")
+        if self.dtype not in (torch.float32, torch.float64):
+            raise AttributeError(f"weights of {self.dtype} have no compiled loop")
         weights = [to_numpy(W).astype(np.float32) for W in self.weights]
         square = (self.layers - 1, self.hidden, self.hidden)
         rest = np.array(weights[1:], np.float32).reshape(square)
@@ -143,17 +145,11 @@ class MlpEnergy(Energy):
         InputError
             If the model has no range of noises.
         """
-        if self.noise_range is None:
-            raise InputError(
-                "the energy must have a noise_range for one of a noise, got none; make it with "
-                "noise_range = (low, high)"
-            )
+        noises = require_range(self.noise_range)
         field = x.flatten(1) / self.scale
         variance = (-self.log_curvature.double()).exp() + (sigma.double() / self.scale).square()
         well = 0.5 * field.double().square().sum(1) / variance
-        low, high = map(math.log, self.noise_range)
-        place = (2 * sigma.log() - low - high) / (high - low)
-        return well + self._network(field, place.to(field))
+        return well + self._network(field, place_of(sigma, noises).to(field))
 
     def _network(self, field: torch.Tensor, place: torch.Tensor | None) -> torch.Tensor:
         if not self.even:
@@ -168,12 +164,3 @@ class MlpEnergy(Energy):
                 drive = drive + place.unsqueeze(1) * self.by_noise
             h = torch.tanh(drive)
         return (h @ self.out).double()
-
-
-def _range(given: Sequence[float]) -> tuple[float, float]:
-    if isinstance(given, str) or len(given) != 2:
-        raise InputError(f"noise_range must be two numbers (low, high), got {given!r}")
-    low, high = (check_positive("each end of noise_range", x) for x in given)
-    if not low < high:
-        raise InputError(f"noise_range must have low < high, got {low} and {high}")
-    return low, high

@@ -122,7 +122,7 @@ class ArrayFields:
             for t in range(n):
                 x = x + eps * self._force(x) + noise * self._normals(rng, t, x.shape)
             action = self._action(x)
-        require_finite(action, state, "after a Langevin step; lower step_size")
+        require_finite(action, state, f"after a Langevin step of {step_size:g}; lower step_size")
         return State(x, {"action": action})
 
     def _decided(

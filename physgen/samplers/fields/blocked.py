@@ -197,7 +197,9 @@ class BlockedFields(ABC):
             (self.cost + 2) * n,
         )
         moved = self.state(x, state.aux["n_chains"])
-        require_finite(self.actions(moved), state, "after a Langevin step; lower step_size")
+        require_finite(
+            self.actions(moved), state, f"after a Langevin step of {step_size:g}; lower step_size"
+        )
         return moved
 
 

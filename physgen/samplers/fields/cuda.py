@@ -17,7 +17,7 @@ import numpy as np
 from physgen.core.chains import State
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
-from physgen.kernels.cpu.field_layout import block_width, pack, unpack
+from physgen.kernels.cpu.field_layout import GPU_BLOCK, block_width, pack, unpack
 from physgen.kernels.cpu.normals import padded_sites
 from physgen.samplers.cuda_arrays import DeviceArray, copied, empty, on_device
 from physgen.samplers.fields.checks import key_words, require_finite
@@ -48,7 +48,7 @@ class CudaPhi4Fields:
         from physgen.kernels.cuda.launch import require_memory
 
         size = np.dtype(self.dtype).itemsize
-        width = block_width(n_chains, self._n_sites, size)
+        width = block_width(n_chains, self._n_sites, size, n_bytes=GPU_BLOCK)
         n_blocks = -(-n_chains // width)
         n_bytes = 5 * n_blocks * width * padded_sites(self._n_sites, self.dtype) * size
         require_memory(n_bytes, f"{n_chains} chains of {self._n_sites} sites")
@@ -118,7 +118,9 @@ class CudaPhi4Fields:
             h, h * real(0.5), n,
         )  # fmt: skip
         moved = self._state(x, shape, int(state.aux["n_chains"]))
-        require_finite(self._actions(moved), state, "after a Langevin step; lower step_size")
+        require_finite(
+            self._actions(moved), state, f"after a Langevin step of {step_size:g}; lower step_size"
+        )
         return moved
 
     @property

@@ -125,6 +125,12 @@ def fields_of(
             "give it a method force(x) = -dS/dx, or use "
             'as_target(action, event_shape, library="torch"), which differentiates the action'
         )
+    if rng != "philox":
+        raise InputError(
+            f"rng={rng!r} is of compiled loops, and {type(target).__name__} "
+            + (f"has none in {dtype}" if name else "does not compile: it is moved by its force")
+            + "; take rng='philox'"
+        )
     from physgen.samplers.fields.arrays import ArrayFields
 
     fields = ArrayFields(target, dtype or "float64")

@@ -37,6 +37,7 @@ CASES = {
     "dense": lambda: MlpEnergy((4, 3), hidden=8, scale=0.7, rng=1),
     "even dense": lambda: MlpEnergy((4, 3), hidden=8, layers=1, even=True, rng=1),
     "noisy dense": lambda: MlpEnergy((5,), hidden=8, noise_range=(0.1, 1.0), rng=1),
+    "noisy convolution": lambda: ConvolutionalEnergy((4, 5), noise_range=(0.1, 2.0), rng=1),
     "residual": lambda: ResidualEnergy.for_target(PHI4, rng=1),
 }
 every = pytest.mark.parametrize("name", CASES)
@@ -94,6 +95,35 @@ def test_what_is_declared_follows_from_the_arguments():
     assert CASES["residual"]().symmetries == {"z2", "translations"}
 
 
+def test_a_convolution_of_a_noise_is_one_with_the_weights_of_that_noise():
+    """Each sigma in a batch on its own, and no noise of one configuration acts on another."""
+    noisy = stirred(CASES["noisy convolution"]()).double()
+    x = torch.randn(3, 4, 5, generator=Stream(1).torch(), dtype=torch.float64)
+    sigma = torch.tensor([0.1, 2.0, 0.1 * 20**0.5], dtype=torch.float64)
+    found = noisy.forward_at(x, sigma)
+    for i, (s, place) in enumerate(zip(sigma.tolist(), (-1, 1, 0), strict=True)):
+        plain = ConvolutionalEnergy((4, 5), scale=(1 + s * s) ** 0.5, rng=1).double()
+        with torch.no_grad():
+            for name, p in plain.named_parameters():
+                p.copy_(dict(noisy.named_parameters())[name])
+            plain.linear += place * noisy.linear_by_noise
+            plain.bias += place * noisy.bias_by_noise
+            plain.soft_couplings += place * noisy.couplings_by_noise[:2]
+            plain.log_quartic += place * noisy.couplings_by_noise[2]
+        torch.testing.assert_close(found[i], plain(x)[i])
+    torch.testing.assert_close(noisy(x[:1]), found[:1])
+    with pytest.raises(InputError, match="must have a noise_range"):
+        CASES["convolution"]().forward_at(x, sigma)
+
+
+def test_soft_terms_of_a_noisy_convolution_are_the_slopes_of_its_couplings():
+    noisy = stirred(CASES["noisy convolution"]()).double()
+    x = torch.randn(2, 4, 5, generator=Stream(1).torch(), dtype=torch.float64)
+    for i in range(2):
+        (slope,) = torch.autograd.grad(noisy(x)[i], noisy.soft_couplings)
+        torch.testing.assert_close(slope, noisy.soft_terms(x)[i])
+
+
 @every
 @pytest.mark.parametrize("seed", range(3))
 def test_e_to_the_minus_S_can_be_normalised_whatever_the_weights(name, seed):
@@ -105,7 +135,7 @@ def test_e_to_the_minus_S_can_be_normalised_whatever_the_weights(name, seed):
                 p.copy_(-p.abs() * 5)
     rays = np.random.default_rng(seed).standard_normal((20, *model.event_shape))
     model = model.double()
-    far = np.array([model.action(rays * r) for r in (1e3, 1e4, 1e5)])
+    far = np.array([model.action(rays * r) for r in (1e5, 1e6, 1e7)])
     assert (far[1:] > far[:-1]).all()
     assert (far[2] > 0).all()
 
