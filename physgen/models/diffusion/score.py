@@ -40,11 +40,14 @@ from physgen.core.protocols import REALS
 from physgen.core.random import Stream, as_stream
 from physgen.models.configurations import as_tensor, field_size, normal, normal_log_prob
 from physgen.models.diffusion.filters import Filters
-from physgen.models.diffusion.network import Kernels, Remainder, applied
+from physgen.models.diffusion.divergence import random_trace
+from physgen.models.diffusion.field import DIVERGENCES, Field
+from physgen.models.diffusion.networks import network_of
 from physgen.models.diffusion.process import Process, schedule_of
 from physgen.models.diffusion.processes import process_of
 from physgen.models.diffusion.samplers import LEAST, diffused, times
 from physgen.models.diffusion.spectrum import check_covered, check_schedule, measured
+from physgen.models.diffusion.transfer import spectrum_over
 from physgen.models.geometry import Geometry, LatticeModel
 from physgen.models.runge_kutta import NODES, State, step
 from physgen.targets.even import EvenTarget
@@ -79,6 +82,9 @@ class ScoreModel(LatticeModel):
     process : str, mapping or Process
         Name of a process, or name and numbers: its clock is that of :meth:`score` and
         :meth:`diffuse`.  The density does not depend on it.
+    net : {"filters", "local", "unet"}
+        Filters of full range with a divergence in closed form; a local network, whose divergence
+        takes coloured probes; a U-Net, whose density is one of small systems.
     rng : Stream or int
 
     Raises
@@ -89,6 +95,7 @@ class ScoreModel(LatticeModel):
 
     spectrum: torch.Tensor
     centre: torch.Tensor
+    scales: torch.Tensor
     modes: torch.Tensor
 
     def __init__(
@@ -102,6 +109,7 @@ class ScoreModel(LatticeModel):
         odd: bool = True,
         point_group: bool = True,
         process: Process | str | Mapping[str, Any] = "ou",
+        net: str = "filters",
         *,
         rng: Stream | int,
     ) -> None:
@@ -114,10 +122,13 @@ class ScoreModel(LatticeModel):
         self.n_steps = check_positive_int("n_steps", n_steps, 2)
         self.scale, self.odd = check_positive("scale", scale), bool(odd)
         self.point_group, self._process = bool(point_group), process_of(process)
-        self.network = Remainder(filters, channels, times, self.odd, rng)
+        self.net, self._divergence = net, "exact"
+        self.network = network_of(net, filters, channels, times, self.odd, rng)
         self.register_buffer("modes", as_tensor(filters.modes), persistent=False)
         self.register_buffer("spectrum", torch.full((geometry.n,), float(scale) ** 2))
         self.register_buffer("centre", torch.zeros(()))
+        # Units of the network: they stay when the weights go to another lattice or coupling.
+        self.register_buffer("scales", _scales_of(self.spectrum))
 
     # --- for a target, and for data --------------------------------------------------------
 
@@ -167,7 +178,43 @@ class ScoreModel(LatticeModel):
         spectrum, centre = measured(x, self._filters, odd=self.odd)
         check_covered(self._process, REACH * math.sqrt(spectrum.max()), REACH)
         self.spectrum.copy_(torch.as_tensor(spectrum))
+        self.scales.copy_(_scales_of(self.spectrum))
         self.centre.fill_(centre)
+
+    @torch.no_grad()
+    def transferred(self, shape: Any) -> ScoreModel:
+        """Return a model on another lattice with the weights of this one: a start, or a model.
+
+        Filters and the inverse spectrum are copied for equal displacements
+        (:mod:`physgen.models.diffusion.transfer`), so on a lattice several times larger than the
+        correlation length the model is as good a site as this one, without training.
+
+        Parameters
+        ----------
+        shape : sequence of int
+            Extents, of as many axes.
+
+        Raises
+        ------
+        InputError
+            If the number of axes differs, this network does not fit the lattice, or the spectrum
+            is not positive there.
+        """
+        new_shape = tuple(shape)
+        if len(new_shape) != len(self.shape):
+            raise InputError(
+                f"weights transfer between lattices of {len(self.shape)} axes, got shape "
+                f"{new_shape}"
+            )
+        square = len(set(new_shape)) == 1 and self.point_group
+        changed = {"shape": new_shape, "point_group": square}
+        new = ScoreModel(**self.arguments | changed, rng=0).to(self.device, self.dtype)
+        new.network.carry_over(self.network)
+        old = to_numpy(self.spectrum.double())
+        new.spectrum.copy_(torch.as_tensor(spectrum_over(self._filters, new._filters, old)))
+        new.centre.copy_(self.centre)
+        new.scales.copy_(self.scales)
+        return new
 
     @property
     def process(self) -> Any:
@@ -195,34 +242,57 @@ class ScoreModel(LatticeModel):
         ----------
         n_steps : int
             >= 2: with one step nothing would show its error.
-        divergence : {"exact"}
-            "hutchinson", a random estimate, is refused.
+        divergence : {"exact", "full", "coloured"}
+            "exact": in closed form, or by what the network has.  "full": n passes.  "coloured":
+            probes of a local network.  "hutchinson", a random estimate, is refused.
 
         Raises
         ------
         InputError
-            If the number is too small, or the divergence would be random.
+            If the number is too small, or the network has no such divergence.
         """
         if divergence == "hutchinson":
             raise InputError(
                 "weights need the exact divergence, got 'hutchinson': a random estimate of log q "
-                "with variance v makes weights wrong by e^(v/2) and their share e^-v; this model "
-                "has the divergence in closed form"
+                "with variance v makes weights wrong by e^(v/2) and their share e^-v; for plots of "
+                "a training there is rough_log_prob"
             )
-        check_choice("divergence", divergence, ("exact",))
+        check_choice("divergence", divergence, DIVERGENCES)
+        self.network.check_divergence(divergence)
         new = copy.copy(self)
+        new._divergence = divergence
         new.n_steps = check_positive_int("n_steps", n_steps, 2)
         return new
 
     def refined(self) -> ScoreModel:
         """Return the same model with twice the steps: draws differ by their error."""
-        return self.as_density(2 * self.n_steps)
+        return self.as_density(2 * self.n_steps, self._divergence)
+
+    @torch.no_grad()
+    def rough_log_prob(self, x: Any, rng: Stream | int) -> torch.Tensor:
+        """Return random estimates of log q (B,), unbiased: for plots of a training alone.
+
+        One probe of random signs a configuration (Hutchinson) replaces the divergence.  Weights
+        made of it would be wrong: see :meth:`as_density`.
+
+        Parameters
+        ----------
+        x : array or tensor (B, *event_shape)
+        rng : Stream or int
+        """
+        x = self._prepared(self._batch(x))
+        shape, generator = (len(x), self.geometry.n), as_stream(rng).torch(self.device)
+        signs = torch.randint(0, 2, shape, generator=generator, device=self.device)
+        return self._scored(x, (2 * signs - 1).to(self.dtype))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return log q (B,) float64, differentiable in weights and x."""
+        return self._scored(x)
+
+    def _scored(self, x: torch.Tensor, probe: torch.Tensor | None = None) -> torch.Tensor:
         y = (x.flatten(1) - self.centre) @ self.modes / self.spectrum.sqrt()
         zero = torch.zeros(len(x), dtype=torch.float64, device=x.device)
-        y, change = self._carried(y, zero, self.n_steps)
+        y, change = self._carried(y, zero, self.n_steps, probe)
         return normal_log_prob(y) - change - 0.5 * self.spectrum.double().log().sum()
 
     def draw(self, n: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
@@ -234,17 +304,27 @@ class ScoreModel(LatticeModel):
         return x.reshape(n, *self.event_shape), log_q
 
     def _carried(
-        self, y: torch.Tensor, log_q: torch.Tensor, steps: int
+        self,
+        y: torch.Tensor,
+        log_q: torch.Tensor,
+        steps: int,
+        probe: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return (y, log q) at the other end of tau; from noise to data for steps < 0."""
+        """Return (y, log q) at the other end of tau; from noise to data for steps < 0.
+
+        With a probe (B, n) the divergence is estimated.
+        """
         first, last = self.range if steps > 0 else self.range[::-1]
         h = (last - first) / abs(steps)
         state: State = (y, log_q, None)
         for k in range(abs(steps)):
-            at = self._kernels([first + (k + c) * h for c in NODES])
+            at = self._fields([first + (k + c) * h for c in NODES])
 
-            def rates(s: State, i: int, at: list[Kernels] = at) -> Any:
-                dy, divergence = applied(s[0], at[i])
+            def rates(s: State, i: int, at: list[Field] = at) -> Any:
+                if probe is None:
+                    dy, divergence = at[i].both(s[0])
+                else:
+                    dy, divergence = random_trace(at[i].value, s[0], probe)
                 return dy, -divergence, None
 
             state = step(rates, state, h)
@@ -252,14 +332,14 @@ class ScoreModel(LatticeModel):
 
     @property
     def units(self) -> tuple[float, torch.Tensor]:
-        """Size of the field, sqrt(mean of C), and the spectrum in its units."""
-        size = float(self.spectrum.double().mean().sqrt())
+        """Size of the field, and the spectrum in its units."""
+        size = float(self.scales[0])
         return size, self.spectrum / size**2
 
     @property
     def range(self) -> tuple[float, float]:
         """Tau without noise and with the most, in units of the field."""
-        top = REACH**2 * float(self.units[1].max())
+        top = REACH**2 * float(self.scales[1])
         return math.log(DELTA), 0.5 * math.log(top + DELTA**2)
 
     def weights(self, tau: torch.Tensor) -> torch.Tensor:
@@ -269,14 +349,13 @@ class ScoreModel(LatticeModel):
         width = (high - low) / (self.times - 1)
         return torch.softmax(-0.5 * ((tau[:, None] - at) / width) ** 2, 1)
 
-    def _kernels(self, tau: list[float]) -> list[Kernels]:
+    def _fields(self, tau: list[float]) -> list[Field]:
         t = torch.tensor(tau, dtype=torch.float64, device=self.device)
         c, lam2 = self.units[1].double(), (torch.exp(2 * t) - DELTA**2).clamp(min=0)[:, None]
         D = c + lam2
         q, r = c / D.sqrt(), (lam2 + DELTA**2) * c / D**1.5
-        return self.network.kernels(
-            self.weights(t).to(self.dtype), q.to(self.dtype), r.to(self.dtype)
-        )
+        parts = (part.to(self.dtype) for part in (self.weights(t), q, r))
+        return self.network.fields(*parts, self._divergence)
 
     def score(self, x: torch.Tensor, t: float) -> torch.Tensor:
         """Return the score of the noised field x_t (B, *event_shape), 0 <= t <= T."""
@@ -288,8 +367,8 @@ class ScoreModel(LatticeModel):
         tau = min(0.5 * math.log(lam2 + DELTA**2), high)
         weights = self.weights(torch.tensor([max(tau, low)], dtype=self.dtype, device=x.device))
         gamma = (c / D)[None].to(self.dtype)
-        (at,) = self.network.kernels(weights, gamma, gamma)
-        s = -(z / D + applied(z, at)[0]) @ self.modes.t() / (size * alpha)
+        (at,) = self.network.fields(weights, gamma, gamma)
+        s = -(z / D + at.value(z)) @ self.modes.t() / (size * alpha)
         return s.reshape(x.shape)
 
     @torch.no_grad()
@@ -328,3 +407,9 @@ class ScoreModel(LatticeModel):
         grid = times(self._process, n_steps, spacing, start=start, least=LEAST * size)
         x = diffused(self._process, self.score, x, grid, method, generator)
         return x.reshape(n, *self.event_shape)
+
+
+def _scales_of(spectrum: torch.Tensor) -> torch.Tensor:
+    """Return the size of the field, and the largest variance of a mode in units of its square."""
+    mean = spectrum.double().mean()
+    return torch.stack([mean.sqrt(), spectrum.double().max() / mean])

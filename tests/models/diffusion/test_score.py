@@ -57,6 +57,7 @@ def test_the_flow_ends_at_the_same_field_in_any_clock(process):
     model.spectrum.copy_(
         torch.tensor(model._filters.symmetric(np.linspace(0.3, 2.5, model.geometry.n)))
     )
+    model.scales.copy_(torch.tensor([1.2, 1.8]))
     x, _ = model.draw(5, Stream(3).torch())
     off = []
     for n in (50, 100):
