@@ -15,6 +15,7 @@ from .choice import default_family as default_family
 from .choice import for_target as for_target
 from .decimated import Decimated as Decimated
 from .decimated import learned as learned
+from .diffusion.conditioned import ConditionedScore as ConditionedScore
 from .diffusion.score import ScoreModel as ScoreModel
 from .energy.boltzmann import BoltzmannMachine as BoltzmannMachine
 from .energy.convolutional import ConvolutionalEnergy as ConvolutionalEnergy

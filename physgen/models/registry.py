@@ -12,6 +12,7 @@ from physgen.models.energy.normalised import Normalised
 from physgen.models.ensemble import Ensemble
 from physgen.models.families import FAMILIES
 from physgen.models.flip_mixture import FlipMixture
+from physgen.models.diffusion.conditioned import ConditionedScore
 from physgen.models.flows.conditioned import ConditionedFlow
 from physgen.models.symmetrised import Symmetrised
 
@@ -72,11 +73,12 @@ def _ensemble(
     return Ensemble([build(c, stream.at(k)) for k, c in enumerate(members)], weights)
 
 
-# Made of models, so not families of their own; the last needs a coupling to be a density.
+# Made of models, so not families of their own; conditioned ones need a coupling to be a density.
 _COMPOSED: dict[str, Any] = {
     "ensemble": _ensemble,
     "flip-mixture": _flip_mixture,
     "conditioned-flow": ConditionedFlow,
+    "conditioned-score": ConditionedScore,
     "normalised": _normalised,
     "residual-energy": _residual,
 }

@@ -1,17 +1,16 @@
 r"""Divergences of a vector field: in full, by coloured probes of a local one, and at random.
 
-With the Jacobian J of a field f and probes v, :math:`v^T J v` costs one pass:
+With the Jacobian J of a field f and probes v, :math:`v^T J` costs one pass there and back:
 
-===========  =============================================  =======================================
-full         :math:`\sum_k e_k^T J e_k`                     n passes: small systems
-coloured     :math:`\sum_c \sum_y M_{x_c(y) y} (J v_c)_y`   a pass a colour, if f is local
-hutchinson   :math:`v^T J v` with random signs              one pass, unbiased, and **random**
-===========  =============================================  =======================================
+===========  ===============================================  =====================================
+full         :math:`\sum_k e_k^T J e_k`                       n passes: small systems
+coloured     :math:`\sum_c \sum_x (v_c^T J)_x M_{x y_c(x)}`   a pass a colour, if f is local
+hutchinson   :math:`v^T J v` with random signs                one pass, unbiased, and **random**
+===========  ===============================================  =====================================
 
 A local field has :math:`J_{yx} \ne 0` only where y - x lies in its reach.  Sites have one colour if
-no y is reached from two of them.  Then the columns of J at the sites x of a colour c do not overlap
-in :math:`J v_c`, :math:`v_c = \sum_{x \in c} e_x`, and :math:`x_c(y)` says whose column it is
-at y.  So not only the trace of J is known but the trace of J M for any matrix M:  between full-range
+no x reaches two of them.  Then the rows of J at the sites y of a colour c do not overlap in
+:math:`v_c^T J`, :math:`v_c = \sum_{y \in c} e_y`, and :math:`y_c(x)` says whose row it is at x.  So not only the trace of J is known but the trace of J M for any matrix M:  between full-range
 filters, as those before and after the networks here, the divergence is that.
 
 An unbiased estimate of log q of variance v makes weights whose effective share is :math:`e^{-v}`:
@@ -24,7 +23,6 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
-from torch.func import jvp, vmap
 
 from physgen.models.diffusion.filters import Filters
 
@@ -36,15 +34,10 @@ _NUMBERS = 2**20  # numbers in the passes of one chunk of probes
 
 def full_trace(f: Vector, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return f(y) (B, n) and its divergence (B,), exact, at the price of n passes."""
-    n = y.shape[1]
     total = y.new_zeros(len(y))
-    basis = torch.eye(n, dtype=y.dtype, device=y.device)
-    for rows in basis.split(max(1, _NUMBERS // max(1, y.numel()))):
-
-        def along(v: torch.Tensor) -> torch.Tensor:
-            return jvp(f, (y,), (v.expand_as(y),))[1] @ v
-
-        total = total + vmap(along)(rows).sum(0)
+    basis = torch.eye(y.shape[1], dtype=y.dtype, device=y.device)
+    for rows in basis.split(_passes(y)):
+        total = total + torch.einsum("pbn,pn->b", _pulled(f, y, rows), rows)
     return f(y), total
 
 
@@ -52,8 +45,11 @@ def random_trace(
     f: Vector, y: torch.Tensor, probe: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return f(y) and v^T J v (B,) with a probe v (B, n) of random signs: not for weights."""
-    found, slope = jvp(f, (y,), (probe,))
-    return found, (slope * probe).sum(1)
+    with torch.enable_grad():
+        at = y.detach().requires_grad_()
+        found = f(at)
+        (pulled,) = torch.autograd.grad(found, at, probe)
+    return found.detach(), (pulled * probe).sum(1)
 
 
 def coloured_trace(
@@ -72,12 +68,26 @@ def coloured_trace(
     """
     total = x.new_zeros(len(x))
     for probes, weight in colours.chunks(x, M):
-
-        def along(v: torch.Tensor) -> torch.Tensor:
-            return jvp(f, (x,), (v.expand_as(x),))[1]
-
-        total = total + torch.einsum("pbn,pn->b", vmap(along)(probes), weight)
+        total = total + torch.einsum("pbn,pn->b", _pulled(f, x, probes), weight)
     return f(x), total
+
+
+def _passes(x: torch.Tensor) -> int:
+    """Return how many probes go through the field at once."""
+    return max(1, _NUMBERS // max(1, x.numel()))
+
+
+def _pulled(f: Vector, x: torch.Tensor, probes: torch.Tensor) -> torch.Tensor:
+    """Return v^T J (P, B, n) of probes v (P, n), differentiable where gradients are enabled."""
+    differentiable = torch.is_grad_enabled()
+    with torch.enable_grad():
+        many = x.repeat(len(probes), 1)
+        if not many.requires_grad:
+            many.requires_grad_()
+        (pulled,) = torch.autograd.grad(
+            f(many), many, probes.repeat_interleave(len(x), 0), create_graph=differentiable
+        )
+    return pulled.view(len(probes), *x.shape)
 
 
 def reach_of(filters: Filters, steps: np.ndarray, times: int) -> np.ndarray:
@@ -161,7 +171,5 @@ class Colours:
         """Return probes (p, n) and the weights of what comes back, in parts that fit a cache."""
         padded = torch.cat([M, M.new_zeros(1)])  # the last one where no column reaches
         weight = padded[torch.as_tensor(self._orbit, device=x.device)].to(x)
-        size = max(1, _NUMBERS // max(1, x.numel()))
-        yield from zip(
-            torch.as_tensor(self.probes).to(x).split(size), weight.split(size), strict=True
-        )
+        probes, size = torch.as_tensor(self.probes).to(x), _passes(x)
+        yield from zip(probes.split(size), weight.split(size), strict=True)

@@ -160,7 +160,7 @@ class ScoreModel(LatticeModel):
         return known | {"scale": field_size(target, rng), "point_group": point_group}
 
     @torch.no_grad()
-    def standardise(self, x: Any) -> None:
+    def standardise(self, x: Any, keep_units: bool = False) -> None:
         """Set the spectrum, and the mean where q is not odd, to those of configurations.
 
         Training calls it with its own data before the first step; the weights of the network
@@ -169,6 +169,8 @@ class ScoreModel(LatticeModel):
         Parameters
         ----------
         x : array or tensor (n, *event_shape)
+        keep_units : bool
+            Leave the units of the network, because its weights were trained in them.
 
         Raises
         ------
@@ -178,7 +180,8 @@ class ScoreModel(LatticeModel):
         spectrum, centre = measured(x, self._filters, odd=self.odd)
         check_covered(self._process, REACH * math.sqrt(spectrum.max()), REACH)
         self.spectrum.copy_(torch.as_tensor(spectrum))
-        self.scales.copy_(_scales_of(self.spectrum))
+        if not keep_units:
+            self.scales.copy_(_scales_of(self.spectrum))
         self.centre.fill_(centre)
 
     @torch.no_grad()
