@@ -8,11 +8,11 @@ from typing import Any
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 from physgen.core.random import Stream, as_stream
+from physgen.models.diffusion.conditioned import ConditionedScore
 from physgen.models.energy.normalised import Normalised
 from physgen.models.ensemble import Ensemble
 from physgen.models.families import FAMILIES
 from physgen.models.flip_mixture import FlipMixture
-from physgen.models.diffusion.conditioned import ConditionedScore
 from physgen.models.flows.conditioned import ConditionedFlow
 from physgen.models.symmetrised import Symmetrised
 

@@ -1,7 +1,7 @@
 # What this package exports, and from where; read when a name is first used.
+from .conditioned_diffusion import fit_conditioned as fit_conditioned
 from .contrastive import ContrastiveDivergence as ContrastiveDivergence
 from .contrastive import PersistentContrastiveDivergence as PersistentContrastiveDivergence
-from .conditioned_diffusion import fit_conditioned as fit_conditioned
 from .denoising import DenoisingScoreMatching as DenoisingScoreMatching
 from .denoising_diffusion import DenoisingDiffusion as DenoisingDiffusion
 from .energy_discrepancy import EnergyDiscrepancy as EnergyDiscrepancy

@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 import torch
 
-
 __all__ = ["RIDGE", "solve_out"]
 
 RIDGE = 1e-5

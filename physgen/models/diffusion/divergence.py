@@ -8,10 +8,11 @@ coloured     :math:`\sum_c \sum_x (v_c^T J)_x M_{x y_c(x)}`   a pass a colour, i
 hutchinson   :math:`v^T J v` with random signs                one pass, unbiased, and **random**
 ===========  ===============================================  =====================================
 
-A local field has :math:`J_{yx} \ne 0` only where y - x lies in its reach.  Sites have one colour if
-no x reaches two of them.  Then the rows of J at the sites y of a colour c do not overlap in
-:math:`v_c^T J`, :math:`v_c = \sum_{y \in c} e_y`, and :math:`y_c(x)` says whose row it is at x.  So not only the trace of J is known but the trace of J M for any matrix M:  between full-range
-filters, as those before and after the networks here, the divergence is that.
+A local field has :math:`J_{yx} \ne 0` only where y - x lies in its reach.  Sites have one colour
+if no x reaches two of them.  Then the rows of J at the sites y of a colour c do not overlap in
+:math:`v_c^T J`, :math:`v_c = \sum_{y \in c} e_y`, and :math:`y_c(x)` says whose row it is at x.
+So not only the trace of J is known but the trace of J M for any matrix M, which is the divergence
+between full-range filters, as those before and after the networks here.
 
 An unbiased estimate of log q of variance v makes weights whose effective share is :math:`e^{-v}`:
 random probes are for the plots of a training alone.
@@ -29,7 +30,7 @@ from physgen.models.diffusion.filters import Filters
 __all__ = ["Colours", "coloured_trace", "full_trace", "random_trace", "reach_of"]
 
 Vector = Callable[[torch.Tensor], torch.Tensor]  # (B, n) -> (B, n)
-_NUMBERS = 2**20  # numbers in the passes of one chunk of probes
+_NUMBERS = 2**17  # numbers in the passes of one chunk of probes
 
 
 def full_trace(f: Vector, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -61,7 +61,9 @@ class Place:
 
     def number(self, d: np.ndarray) -> np.ndarray:
         """Return the orbits of displacements (..., dim) on this lattice, int (...)."""
-        known = {tuple(row): o for row, o in zip(self.displacements.tolist(), self.orbits, strict=True)}
+        known = {
+            tuple(row): o for row, o in zip(self.displacements.tolist(), self.orbits, strict=True)
+        }
         flat = d.reshape(-1, d.shape[-1]).tolist()
         return np.array([known[tuple(row)] for row in flat]).reshape(d.shape[:-1])
 

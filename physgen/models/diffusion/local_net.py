@@ -5,10 +5,10 @@ r"""A local network: each site sees the sites next to it, and their neighbours.
 
 with stencils W and A, sums over the nearest sites with one number an orbit of displacements, and
 matrices V of the channels of a site.  Equal displacements have equal numbers on every lattice, so
-the weights transfer from one to another as they are.  The reach is two stencils, and the divergence
-is exact by coloured probes (:mod:`physgen.models.diffusion.divergence`): 42 of them on 16 x 16, and
-46 on 32 x 32, whatever the size.  Between the Wiener filters of a score model the force that is
-left is nearly a local function of the field.
+the weights transfer from one to another as they are.  The reach is two stencils, and the
+divergence is exact by coloured probes (:mod:`physgen.models.diffusion.divergence`): 42 of them on
+16 x 16, and 46 on 32 x 32.  Between the Wiener filters of a score model the force that is left is
+nearly a local function of the field.
 """
 
 from __future__ import annotations
@@ -55,21 +55,21 @@ class LocalNet(SpaceNet):
     ) -> None:
         super().__init__(filters)
         place = filters.places[0]
-        shells = np.unique(np.round(place.lengths, 6))
+        distances = np.unique(np.round(place.lengths, 6))
         self._steps = place.displacements[
-            place.lengths[place.orbits] <= shells[: SHELLS][-1] + 1e-6
+            place.lengths[place.orbits] <= distances[:SHELLS][-1] + 1e-6
         ]
         sums, self.displacements = _stencils(filters, self._steps)
         for o, (index, size) in enumerate(sums):
             self.register_buffer(f"near_{o}", torch.as_tensor(index), persistent=False)
             assert size == index.shape[1]
         self.orbits, self.channels, self._colours = len(sums), channels, None
-        draw, J, O = as_stream(rng).child("local").numpy(), channels, len(sums)
-        self.into = first(draw, times, O, J, size=1 / np.sqrt(O))
+        draw, J, shells = as_stream(rng).child("local").numpy(), channels, len(sums)
+        self.into = first(draw, times, shells, J, size=1 / np.sqrt(shells))
         self.middle = nn.ParameterList(
             first(draw, times, J, J, size=1 / np.sqrt(J)) for _ in range(2)
         )
-        self.out = nn.Parameter(torch.zeros(times, J, O))
+        self.out = nn.Parameter(torch.zeros(times, J, shells))
         self.bias = None
         if not odd:
             self.bias = nn.ParameterList(

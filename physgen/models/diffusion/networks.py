@@ -26,6 +26,4 @@ def network_of(
     InputError
         If the name is unknown, or the lattice does not suit the network.
     """
-    return NETWORKS[check_choice("net", name, tuple(NETWORKS))](
-        filters, channels, times, odd, rng
-    )
+    return NETWORKS[check_choice("net", name, tuple(NETWORKS))](filters, channels, times, odd, rng)

@@ -39,9 +39,9 @@ from physgen.core.errors import InputError
 from physgen.core.protocols import REALS
 from physgen.core.random import Stream, as_stream
 from physgen.models.configurations import as_tensor, field_size, normal, normal_log_prob
-from physgen.models.diffusion.filters import Filters
 from physgen.models.diffusion.divergence import random_trace
 from physgen.models.diffusion.field import DIVERGENCES, Field
+from physgen.models.diffusion.filters import Filters
 from physgen.models.diffusion.networks import network_of
 from physgen.models.diffusion.process import Process, schedule_of
 from physgen.models.diffusion.processes import process_of
@@ -257,8 +257,8 @@ class ScoreModel(LatticeModel):
         if divergence == "hutchinson":
             raise InputError(
                 "weights need the exact divergence, got 'hutchinson': a random estimate of log q "
-                "with variance v makes weights wrong by e^(v/2) and their share e^-v; for plots of "
-                "a training there is rough_log_prob"
+                "with variance v makes weights wrong by e^(v/2) and their share e^-v; for plots "
+                "of a training there is rough_log_prob"
             )
         check_choice("divergence", divergence, DIVERGENCES)
         self.network.check_divergence(divergence)
