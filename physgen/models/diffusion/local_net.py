@@ -60,9 +60,8 @@ class LocalNet(SpaceNet):
             place.lengths[place.orbits] <= distances[:SHELLS][-1] + 1e-6
         ]
         sums, self.displacements = _stencils(filters, self._steps)
-        for o, (index, size) in enumerate(sums):
+        for o, index in enumerate(sums):
             self.register_buffer(f"near_{o}", torch.as_tensor(index), persistent=False)
-            assert size == index.shape[1]
         self.orbits, self.channels, self._colours = len(sums), channels, None
         draw, J, shells = as_stream(rng).child("local").numpy(), channels, len(sums)
         self.into = first(draw, times, shells, J, size=1 / np.sqrt(shells))
@@ -162,7 +161,7 @@ class LocalNet(SpaceNet):
 
 def _stencils(
     filters: Filters, steps: np.ndarray
-) -> tuple[list[tuple[np.ndarray, int]], list[tuple[int, ...]]]:
+) -> tuple[list[np.ndarray], list[tuple[int, ...]]]:
     """Return, for every orbit of steps, the neighbours (n, size) of all sites, and its name."""
     extents, place = np.array(filters.lattice.shape), filters.places[0]
     index = np.full(filters.lattice.n_sites, -1)
@@ -172,8 +171,7 @@ def _stencils(
     sums, names = [], []
     for o in np.unique(numbers):
         d = steps[numbers == o]
-        near = index[((here[:, None] + d) % extents) @ strides]
-        sums.append((near, len(d)))
+        sums.append(index[((here[:, None] + d) % extents) @ strides])
         key = np.abs(d[0])
         names.append(tuple((np.sort(key)[::-1] if filters.point_group else key).tolist()))
     return sums, names
