@@ -23,8 +23,9 @@ CASES = {
     "score, not odd": SCORE | {"shape": [4, 4], "halved": True, "odd": False},
     "score, local": SCORE | {"shape": [4, 4], "halved": True, "net": "local"},
     "score, local, not odd": SCORE | {"shape": [2, 4], "net": "local", "odd": False, **NO_GROUP},
-    "score, u-net": SCORE | {"shape": [4, 4], "halved": True, "net": "unet"},
-    "score, u-net, not odd": SCORE | {"shape": [2, 4], "net": "unet", "odd": False, **NO_GROUP},
+    "score, u-net": SCORE | {"shape": [4, 4], "halved": True, "net": "unet", "channels": 2},
+    "score, u-net, not odd": SCORE
+    | {"shape": [2, 4], "net": "unet", "channels": 2, "odd": False, **NO_GROUP},
     "additive": COUPLING | {"shape": [4, 4], "kind": "additive", "site_bins": 5},
     "affine": COUPLING | {"shape": [4, 4], "point_group": True},
     "spline": COUPLING | {"shape": [4, 2], "kind": "spline"},

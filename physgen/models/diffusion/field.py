@@ -7,7 +7,10 @@ from typing import Any, NamedTuple, Protocol
 
 import torch
 
-__all__ = ["DIVERGENCES", "Field", "Network"]
+from physgen.core.checks import check_choice
+from physgen.core.errors import InputError
+
+__all__ = ["DIVERGENCES", "Field", "Network", "check_exact"]
 
 # "exact": the cheapest exact one that the network has.
 DIVERGENCES = ("exact", "full", "coloured")
@@ -30,6 +33,11 @@ class Field(NamedTuple):
 class Network(Protocol):
     """What a score model needs of its network N."""
 
+    @property
+    def passes(self) -> int:
+        """Fields in the memory that a divergence of one field takes."""
+        ...
+
     def __call__(self, x: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         """Return N (B, n) in modes, of modes x (B, n) at times of their own: weights (B, M)."""
         ...
@@ -51,3 +59,15 @@ class Network(Protocol):
     def carry_over(self, other: Any) -> None:
         """Take the weights of a network of the same kind on another lattice."""
         ...
+
+
+def check_exact(divergence: str, network: Network) -> None:
+    """Raise InputError unless a divergence is exact, and one that the network has."""
+    if divergence == "hutchinson":
+        raise InputError(
+            "weights need the exact divergence, got 'hutchinson': a random estimate of log q with "
+            "variance v makes weights wrong by e^(v/2) and their share e^-v; for plots of a "
+            "training there is rough_log_prob"
+        )
+    check_choice("divergence", divergence, DIVERGENCES)
+    network.check_divergence(divergence)

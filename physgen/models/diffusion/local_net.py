@@ -80,6 +80,11 @@ class LocalNet(SpaceNet):
         """One star of all modes: the numbers of A do not depend on the momentum."""
         return (np.arange(self.n),)
 
+    @property
+    def passes(self) -> int:
+        """Fields in the memory that a divergence of one field takes."""
+        return self.colours.n_colours * self.channels
+
     def values(self, x: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         """Return N (B, n) of fields of sites x (B, n)."""
         near = self._near(self._hidden(x, weights))  # (B, n, J, O)

@@ -67,6 +67,8 @@ class Remainder(nn.Module):
         Filters W to begin with; the filters A begin at zero.
     """
 
+    passes = 1  # of numbers like those of one field, for a divergence
+
     def __init__(
         self, filters: Filters, channels: int, times: int, odd: bool, rng: Stream | int
     ) -> None:

@@ -33,21 +33,21 @@ from typing import Any, final
 import torch
 
 from physgen.core.arrays import to_numpy
-from physgen.core.checks import check_choice, check_positive, check_positive_int
+from physgen.core.checks import check_positive, check_positive_int
 from physgen.core.declared import declared
 from physgen.core.errors import InputError
 from physgen.core.protocols import REALS
 from physgen.core.random import Stream, as_stream
 from physgen.models.configurations import as_tensor, field_size, normal, normal_log_prob
 from physgen.models.diffusion.divergence import random_trace
-from physgen.models.diffusion.field import DIVERGENCES, Field
+from physgen.models.diffusion.field import Field, check_exact
 from physgen.models.diffusion.filters import Filters
 from physgen.models.diffusion.networks import network_of
 from physgen.models.diffusion.process import Process, schedule_of
 from physgen.models.diffusion.processes import process_of
 from physgen.models.diffusion.samplers import LEAST, diffused, times
-from physgen.models.diffusion.spectrum import check_covered, check_schedule, measured
-from physgen.models.diffusion.transfer import spectrum_over
+from physgen.models.diffusion.spectrum import check_covered, check_schedule, measured, scales_of
+from physgen.models.diffusion.transfer import moved
 from physgen.models.geometry import Geometry, LatticeModel
 from physgen.models.runge_kutta import NODES, State, step
 from physgen.targets.even import EvenTarget
@@ -128,7 +128,7 @@ class ScoreModel(LatticeModel):
         self.register_buffer("spectrum", torch.full((geometry.n,), float(scale) ** 2))
         self.register_buffer("centre", torch.zeros(()))
         # Units of the network: they stay when the weights go to another lattice or coupling.
-        self.register_buffer("scales", _scales_of(self.spectrum))
+        self.register_buffer("scales", scales_of(self.spectrum))
 
     # --- for a target, and for data --------------------------------------------------------
 
@@ -181,7 +181,7 @@ class ScoreModel(LatticeModel):
         check_covered(self._process, REACH * math.sqrt(spectrum.max()), REACH)
         self.spectrum.copy_(torch.as_tensor(spectrum))
         if not keep_units:
-            self.scales.copy_(_scales_of(self.spectrum))
+            self.scales.copy_(scales_of(self.spectrum))
         self.centre.fill_(centre)
 
     @torch.no_grad()
@@ -203,21 +203,12 @@ class ScoreModel(LatticeModel):
             If the number of axes differs, this network does not fit the lattice, or the spectrum
             is not positive there.
         """
-        new_shape = tuple(shape)
-        if len(new_shape) != len(self.shape):
-            raise InputError(
-                f"weights transfer between lattices of {len(self.shape)} axes, got shape "
-                f"{new_shape}"
-            )
-        square = len(set(new_shape)) == 1 and self.point_group
-        changed = {"shape": new_shape, "point_group": square}
-        new = ScoreModel(**self.arguments | changed, rng=0).to(self.device, self.dtype)
-        new.network.carry_over(self.network)
-        old = to_numpy(self.spectrum.double())
-        new.spectrum.copy_(torch.as_tensor(spectrum_over(self._filters, new._filters, old)))
-        new.centre.copy_(self.centre)
-        new.scales.copy_(self.scales)
-        return new
+        return moved(self, shape)
+
+    @property
+    def block(self) -> int:
+        """Draws in one block: fewer where a divergence takes many passes."""
+        return max(16, super().block // self.network.passes)
 
     @property
     def process(self) -> Any:
@@ -254,14 +245,7 @@ class ScoreModel(LatticeModel):
         InputError
             If the number is too small, or the network has no such divergence.
         """
-        if divergence == "hutchinson":
-            raise InputError(
-                "weights need the exact divergence, got 'hutchinson': a random estimate of log q "
-                "with variance v makes weights wrong by e^(v/2) and their share e^-v; for plots "
-                "of a training there is rough_log_prob"
-            )
-        check_choice("divergence", divergence, DIVERGENCES)
-        self.network.check_divergence(divergence)
+        check_exact(divergence, self.network)
         new = copy.copy(self)
         new._divergence = divergence
         new.n_steps = check_positive_int("n_steps", n_steps, 2)
@@ -410,9 +394,3 @@ class ScoreModel(LatticeModel):
         grid = times(self._process, n_steps, spacing, start=start, least=LEAST * size)
         x = diffused(self._process, self.score, x, grid, method, generator)
         return x.reshape(n, *self.event_shape)
-
-
-def _scales_of(spectrum: torch.Tensor) -> torch.Tensor:
-    """Return the size of the field, and the largest variance of a mode in units of its square."""
-    mean = spectrum.double().mean()
-    return torch.stack([mean.sqrt(), spectrum.double().max() / mean])

@@ -43,6 +43,11 @@ class SpaceNet(nn.Module, ABC):
         self.n, self._all = filters.n, filters
         self.register_buffer("modes", as_tensor(filters.modes), persistent=False)
 
+    @property
+    @abstractmethod
+    def passes(self) -> int:
+        """Fields in the memory that a divergence of one field takes."""
+
     @abstractmethod
     def values(self, x: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         """Return f (B, n) of fields x (B, n); weights (B, M), or (1, M) for all of them."""

@@ -19,13 +19,16 @@ A spectrum is carried over by its inverse: the inverse propagator of a local act
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import numpy as np
+import torch
 
+from physgen.core.arrays import to_numpy
 from physgen.core.errors import InputError
 from physgen.models.diffusion.filters import Filters, Place
 
-__all__ = ["carried_over", "spectrum_over"]
+__all__ = ["carried_over", "moved", "spectrum_over"]
 
 
 def carried_over(old: Filters, new: Filters, place: int) -> np.ndarray:
@@ -64,3 +67,30 @@ def spectrum_over(old: Filters, new: Filters, spectrum: np.ndarray) -> np.ndarra
 def _filter_of(place: Place, numbers: np.ndarray) -> np.ndarray:
     """Return the filter (n_orbits,) with given numbers (n,) of the modes."""
     return place.characters @ numbers / len(numbers)
+
+
+@torch.no_grad()
+def moved(model: Any, shape: Any) -> Any:
+    """Return a score model on another lattice with the weights and units of a given one.
+
+    Raises
+    ------
+    InputError
+        If the number of axes differs, the network does not fit the lattice, or the spectrum is
+        not positive there.
+    """
+    extents = tuple(shape)
+    if len(extents) != len(model.shape):
+        raise InputError(
+            f"weights transfer between lattices of {len(model.shape)} axes, got shape {extents}"
+        )
+    square = len(set(extents)) == 1 and model.point_group
+    changed = {"shape": extents, "point_group": square}
+    new = type(model)(**model.arguments | changed, rng=0).to(model.device, model.dtype)
+    new.network.carry_over(model.network)
+    old = to_numpy(model.spectrum.double())
+    spectrum = spectrum_over(model._filters, new._filters, old)
+    new.spectrum.copy_(torch.as_tensor(spectrum))
+    new.centre.copy_(model.centre)
+    new.scales.copy_(model.scales)
+    return new

@@ -96,6 +96,11 @@ class UNet(SpaceNet):
         if not odd:
             self.bias = nn.ParameterList(first(draw, times, J, size=0.3) for J in widths)
 
+    @property
+    def passes(self) -> int:
+        """Fields in the memory that a divergence of one field takes."""
+        return self.n * self.out.shape[1]
+
     def _kernel(self, draw: np.random.Generator, ins: int, outs: int) -> nn.Parameter:
         size = 1 / np.sqrt(ins * self.orbits)
         return nn.Parameter(as_tensor(size * draw.normal(size=(outs, ins, self.orbits))))

@@ -8,7 +8,7 @@ from helpers.statistics import within
 
 from physgen import Hypercubic
 from physgen.core.errors import InputError
-from physgen.models.diffusion.divergence import Colours, coloured_trace, full_trace, reach_of
+from physgen.models.diffusion.divergence import Colours, reach_of
 from physgen.models.diffusion.filters import Filters
 from physgen.models.diffusion.networks import NETWORKS, network_of
 
@@ -75,21 +75,13 @@ def test_colours_part_what_a_site_reaches(shape, even):
 def test_a_reach_that_is_said_too_small_is_seen():
     """Saboteur: probes for one stencil of a network of two."""
     filters = Filters(Hypercubic((8, 8)), False)
-    net = stirred("local", filters)
-    x, w = torch.randn(2, 64, dtype=torch.float64), torch.full((1, 3), 1 / 3).double()
-    M = torch.zeros(len(filters.places[0].sizes), dtype=torch.float64)
-    M[0] = 1
-
-    def f(x):
-        return net.values(x, w)
-
-    wanted = full_trace(f, x)[1]
-    found = [
-        coloured_trace(f, x, Colours(filters, reach_of(filters, net._steps, k)), M)[1]
-        for k in (2, 1)
-    ]
-    torch.testing.assert_close(found[0], wanted, atol=1e-9, rtol=0)
-    assert float((found[1] - wanted).detach().abs().max()) > 1e-2
+    net, q, r = stirred("local", filters), scales(filters, 2), scales(filters, 3)
+    y, w = torch.randn(2, 64, dtype=torch.float64), torch.full((2, 3), 1 / 3).double()
+    wanted = net.fields(w, q, r, "full")[0].both(y)[1]
+    torch.testing.assert_close(net.fields(w, q, r)[0].both(y)[1], wanted, atol=1e-6, rtol=0)
+    net._colours = Colours(filters, reach_of(filters, net._steps, 1))
+    found = net.fields(w, q, r)[0].both(y)[1]
+    assert float((found - wanted).detach().abs().max()) > 1e-2
 
 
 @pytest.mark.parametrize("name", ["score, even", "score, local", "score, u-net"])
