@@ -382,10 +382,9 @@ class ScoreModel(LatticeModel):
         """
         check_positive_int("n", n)
         generator = as_stream(rng).torch(self.device)
-        size, c = self.units
-        start = min(
-            float(self._process.time_of(REACH * size * float(c.max().sqrt()))), self._process.end
-        )
+        size, widest = self.scales.tolist()
+        start = float(self._process.time_of(REACH * size * math.sqrt(widest)))
+        start = min(start, self._process.end)
         law = torch.as_tensor(self._process.variance(start, to_numpy(self.spectrum.double())))
         y, _ = normal(n, (self.geometry.n,), generator, self.dtype)
         x = (y * law.sqrt().to(y)) @ self.modes.t() + float(
