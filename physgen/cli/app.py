@@ -215,11 +215,25 @@ def plot(
 
 
 @app.command(rich_help_panel=LOOK)
-def compare(runs: Runs) -> None:
-    """Print runs side by side, and where their configs differ."""
+def compare(
+    runs: Runs,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Write one page with all tables and figures."),
+    ] = None,
+    latex: Annotated[
+        Path | None,
+        typer.Option("--latex", metavar="FILE", help="Write the tables for booktabs and siunitx."),
+    ] = None,
+) -> None:
+    r"""Print runs side by side, and where their configs differ.
+
+    Families are compared within a run: \[compare] in its config adds likelihoods and two-sample
+    tests of every generator.
+    """
     from physgen.cli.look import compare as compare_runs
 
-    compare_runs(runs)
+    compare_runs(runs, html, latex)
 
 
 @app.command(rich_help_panel=LOOK)

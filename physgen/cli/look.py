@@ -13,8 +13,6 @@ from physgen.cli.console import stdout
 from physgen.cli.layout import bare, tables
 from physgen.core.errors import StoreError
 from physgen.results import bibtex, open_run, run_directory
-from physgen.results.provenance import flattened
-from physgen.workflow.summary import Summary, configuration
 from physgen.workflow.tables import summarize
 
 if TYPE_CHECKING:
@@ -78,28 +76,61 @@ def print_result(run_dir: Path, tree: xr.DataTree | None = None) -> None:
             print(path)
 
 
-def compare(runs: Sequence[Path]) -> None:
-    """Print runs side by side: where the configs differ, then distances and observables."""
+def compare(runs: Sequence[Path], html: Path | None = None, latex: Path | None = None) -> None:
+    """Print runs side by side: where the configs differ, then distances and observables.
+
+    Parameters
+    ----------
+    runs : sequence of paths
+    html, latex : path, optional
+        Files to write the same to: a page with all tables and figures, and LaTeX tables.
+    """
+    from physgen.workflow.side_by_side import side_by_side
+
     trees = {str(run_dir): _opened(run_dir) for run_dir in runs}
-    summaries = {name: summarize(tree) for name, tree in trees.items()}
+    settings, numbers = side_by_side(trees)
     table = bare()
     table.add_column("", justify="left", no_wrap=True)
     for name in trees:
         table.add_column(name, justify="right")
-    configs = {name: flattened(configuration(tree)) for name, tree in trees.items()}
-    keys = dict.fromkeys(key for config in configs.values() for key in config)
-    for key in keys:
-        values = [config.get(key, "") for config in configs.values()]
-        if len(set(values)) > 1:
-            table.add_row(key, *values, style="dim")
+    for row in settings.rows:
+        table.add_row(*row, style="dim")
     table.add_section()
-    for quantity, cells in _aligned(summaries).items():
-        table.add_row(quantity, *cells)
+    for row in numbers.rows:
+        table.add_row(*row)
     stdout().print(table)
+    if html is not None:
+        _write_page(html, runs, trees)
+    if latex is not None:
+        _write_latex(latex, trees)
 
 
-def _aligned(summaries: Mapping[str, Summary]) -> dict[str, list[str]]:
-    """Return the cells of each quantity that any run has, empty where one has none."""
-    found = [summary.figures for summary in summaries.values()]
-    names = dict.fromkeys(name for cells in found for name in cells)
-    return {name: [cells.get(name, "") for cells in found] for name in names}
+def _write_page(path: Path, runs: Sequence[Path], trees: Mapping[str, xr.DataTree]) -> None:
+    from physgen.results.atomic import replacing
+    from physgen.workflow.figures import write_figures
+    from physgen.workflow.side_by_side import page_of
+
+    drawn = {
+        str(run): {name: file.read_bytes() for name, file in write_figures(run).items()}
+        for run in runs
+    }
+    with replacing(path) as file:
+        file.write(page_of(trees, drawn).encode(errors="backslashreplace"))
+    print(path)
+
+
+def _write_latex(path: Path, trees: Mapping[str, xr.DataTree]) -> None:
+    from physgen.results.atomic import replacing
+    from physgen.workflow.latex import latex_table
+    from physgen.workflow.side_by_side import side_by_side
+
+    tables = [
+        latex_table(table, caption=f"{table.heading}: {summarize(tree).title}")
+        for tree in trees.values()
+        for table in reversed(summarize(tree).tables)
+    ]
+    if len(trees) > 1:
+        tables += [latex_table(table) for table in side_by_side(trees) if table.rows]
+    with replacing(path) as file:
+        file.write("\n".join(tables).encode())
+    print(path)

@@ -96,7 +96,17 @@ class NonFiniteActionError(PhysgenError):
 
 
 class InterruptedRunError(PhysgenError):
-    """A SIGTERM or SIGINT ended the run after a checkpoint; ``physgen resume`` continues it."""
+    """A signal ended the run after a checkpoint; ``physgen resume`` continues it.
+
+    Attributes
+    ----------
+    number : int
+        Of the signal; the exit status is 128 + number.  SIGTERM if it is not known.
+    """
+
+    def __init__(self, message: str, number: int = 15) -> None:
+        super().__init__(message)
+        self.number = number
 
 
 class MissingDependencyError(PhysgenError, ImportError):

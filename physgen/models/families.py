@@ -114,7 +114,7 @@ def _machine(name: str, visible: str, about: str, *cites: str) -> Family:
     return _learned(name, "rbm:RBM", visible, about, fixed=own, cites=cites)
 
 
-def _energy(name: str, path: str, about: str, *cites: str) -> Family:
+def _energy(name: str, path: str, about: str, *cites: str, corrects: str = "") -> Family:
     return Family(
         name,
         f"energy.{path}",
@@ -124,6 +124,7 @@ def _energy(name: str, path: str, about: str, *cites: str) -> Family:
         objective="score-matching",
         recipe=_ENERGY,
         cites=("Hyvarinen2005", *cites),
+        corrects=corrects and f"energy.{corrects}",
     )
 
 
@@ -283,6 +284,13 @@ _ROWS = (
         "mlp:MlpEnergy",
         "an action from a dense network in a quadratic well",
         "LeCun2006",
+    ),
+    _energy(
+        "residual-energy",
+        "residual:ResidualEnergy",
+        "a convolutional correction to the action of the target",
+        "LeCun2006",
+        corrects="convolutional:ConvolutionalEnergy",
     ),
 )
 FAMILIES: Mapping[str, Family] = MappingProxyType({row.name: row for row in _ROWS})

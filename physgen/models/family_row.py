@@ -42,6 +42,9 @@ class Family:
         Fields of :class:`~physgen.training.FitSettings` that differ from its defaults.
     cites : tuple of str
         Keys of ``results/references.bib``.
+    corrects : str
+        Of an energy that corrects the action of a target: module and class of the correction,
+        whose arguments are given instead of its own.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Family:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
     cites: tuple[str, ...] = ()
+    corrects: str = ""
 
     def load(self) -> Any:
         """Return the class."""
@@ -64,6 +68,15 @@ class Family:
     def arguments(self) -> tuple[str, ...]:
         """Names of the constructor's arguments that the family does not fix."""
         return tuple(a for a in _signature(self.path) if a not in {*self.fixed, "rng"})
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Names of the arguments that ``for_target`` and configs give."""
+        return (
+            tuple(a for a in _signature(self.corrects) if a != "rng")
+            if self.corrects
+            else (self.arguments)
+        )
 
 
 @functools.cache

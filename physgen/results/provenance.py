@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
 import platform
 import subprocess
 import time
@@ -97,7 +98,15 @@ def collect_provenance(
         "device": str(device),
         "citations": json.dumps(sorted(check_methods(methods))),
     }
+    attrs |= _job()
     return attrs if seed is None else attrs | {"seed": int(seed)}
+
+
+def _job() -> dict[str, str]:
+    """Return the node and, within a batch job, its number: where to look for its log."""
+    names = {"SLURM_JOB_ID": "job", "SLURM_ARRAY_TASK_ID": "array_task"}
+    known = {ours: os.environ[name] for name, ours in names.items() if os.environ.get(name)}
+    return {"node": platform.node(), **known}
 
 
 def resumed(attrs: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,8 +115,9 @@ def resumed(attrs: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
     Differing values are listed in order: commit "1f3a, 9c2e" means begun at 1f3a, resumed at 9c2e.
     """
     merged = dict(attrs)
-    for key in ("physgen_version", "commit", "device"):
-        merged[key] = _in_order(str(attrs.get(key, "")), str(now[key]))
+    for key in ("physgen_version", "commit", "device", "node", "job", "array_task"):
+        if key in attrs or key in now:
+            merged[key] = _in_order(str(attrs.get(key, "")), str(now.get(key, "")))
     then, versions = json.loads(attrs.get("versions", "{}")), json.loads(now["versions"])
     merged["versions"] = json.dumps(
         {k: _in_order(then.get(k, ""), versions.get(k, "")) for k in sorted({*then, *versions})}

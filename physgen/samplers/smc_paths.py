@@ -26,6 +26,7 @@ import numpy as np
 
 from physgen.core.arrays import to_numpy
 from physgen.core.chains import State
+from physgen.core.energies import LinearEnergy
 from physgen.core.errors import InputError
 from physgen.core.protocols import Density, Support, Target
 from physgen.core.random import Stream
@@ -113,7 +114,8 @@ def usual_path(target: Any) -> Path:
     for each in (target, source):
         if isinstance(each, Tempered):
             return TemperedPath(each)
-    numbers = getattr(target, "target", None)  # a model that is a target of known couplings
+    # A model that is a target of known couplings; one that corrects a target is not.
+    numbers = getattr(target, "target", None) if isinstance(target, LinearEnergy) else None
     if isinstance(numbers, LocalAction):
         return LocalActionPath(numbers)
     whole = whole_target(target)

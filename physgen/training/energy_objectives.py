@@ -9,7 +9,7 @@ from typing import Any
 
 from physgen.core.checks import check_choice
 
-__all__ = ["ENERGY_OBJECTIVES", "energy_objective"]
+__all__ = ["ENERGY_OBJECTIVES", "ENERGY_OPTIONS", "energy_objective"]
 
 # name -> module of this package, and class
 ENERGY_OBJECTIVES: Mapping[str, str] = MappingProxyType(
@@ -17,9 +17,17 @@ ENERGY_OBJECTIVES: Mapping[str, str] = MappingProxyType(
         "score-matching": "score_matching:ScoreMatching",
         "pseudo-likelihood": "pseudo_likelihood:PseudoLikelihood",
         "contrastive-divergence": "contrastive:PersistentContrastiveDivergence",
+        "moment-matching": "moment_matching:MomentMatching",
         "denoising": "denoising:DenoisingScoreMatching",
         "noise-contrastive": "noise_contrastive:NoiseContrastive",
         "energy-discrepancy": "energy_discrepancy:EnergyDiscrepancy",
+    }
+)
+# Arguments of these classes, beside the data, that a config gives.
+ENERGY_OPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "contrastive-divergence": ("k", "n_chains"),
+        "moment-matching": ("k", "n_chains", "rounds"),
     }
 )
 

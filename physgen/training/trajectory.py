@@ -59,19 +59,17 @@ class Trajectory:
         self.growth = growth
         self.steps: list[int] = []
         self._weights: list[dict[str, torch.Tensor]] = []
-        self._last: tuple[int, dict[str, torch.Tensor]] | None = None
+        self._last = 0  # the step last seen
 
     def __call__(self, step: int, model: Any) -> None:
         """Note the weights after this step."""
-        weights = {name: t.detach().cpu().clone() for name, t in model.state_dict().items()}
+        self._last = max(self._last, int(step))
         if self.steps and step <= self.steps[-1]:  # a fit that was resumed repeats its steps
             return
         if not self.steps or step >= self.growth * self.steps[-1]:
+            weights = {name: t.detach().cpu().clone() for name, t in model.state_dict().items()}
             self.steps.append(int(step))
             self._weights.append(weights)
-            self._last = None
-        else:
-            self._last = int(step), weights
 
     def __len__(self) -> int:
         """Return the number of snapshots."""
@@ -105,8 +103,7 @@ class Trajectory:
         **settings
             n_chains, n_moves and least of :class:`~physgen.samplers.trajectory.Follower`.
         """
-        last = (self._last[0] if self._last else self.steps[-1] if self.steps else 0) + 1
-        return follow([*self.snapshots(model), (last, model)], move, rng=rng, **settings)
+        return follow([*self.snapshots(model), (self._last + 1, model)], move, rng=rng, **settings)
 
     def to_dataset(self) -> xr.Dataset:
         """Return all snapshots as arrays; :meth:`from_dataset` is the inverse."""
@@ -115,7 +112,7 @@ class Trajectory:
             for step, weights in zip(self.steps, self._weights, strict=True)
             for name, tensor in weights.items()
         }
-        kept = json.dumps({"growth": self.growth, "steps": self.steps})
+        kept = json.dumps({"growth": self.growth, "steps": self.steps, "last": self._last})
         return tensors_to_dataset(tensors).assign_attrs(trajectory=kept)
 
     @classmethod
@@ -129,6 +126,7 @@ class Trajectory:
             ) from error
         found, tensors = cls(kept["growth"]), dataset_to_tensors(stored)
         found.steps = [int(step) for step in kept["steps"]]
+        found._last = int(kept.get("last", max(found.steps, default=0)))
         for step in found.steps:
             start = f"{step}."
             found._weights.append(

@@ -9,7 +9,7 @@ from typing import Any
 from physgen.core.errors import InputError, StoreError
 from physgen.samplers.loop.recording import KEPT
 
-__all__ = ["read_samples"]
+__all__ = ["array_of", "read_samples"]
 
 HDF5 = (".h5", ".hdf5", ".nc")
 
@@ -44,7 +44,45 @@ def read_samples(path: str | PathLike[str], group: str | None = None) -> Any:
     from physgen.quantum.arrays import read_arrays
 
     found = read_arrays(path, "file must hold an array")
-    return found[_chosen(path, list(found), group)] if isinstance(found, dict) else found
+    if isinstance(found, dict):
+        return found[_chosen(path, list(found), group)]
+    if group is not None:
+        raise InputError(
+            f"an npy file holds one array without a name, got {group!r}; leave it out"
+        )
+    return found
+
+
+def array_of(name: str, found: Any) -> tuple[Any, bool]:
+    """Return the array in what was read, and whether its first axes are chain and draw.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in errors.
+    found : Dataset, DataArray or array
+        Spins that a run has packed are unpacked.
+
+    Raises
+    ------
+    InputError
+        If a Dataset holds no configurations.
+    """
+    import xarray as xr
+
+    from physgen.samplers.loop.recording import unpack_configurations
+
+    if isinstance(found, xr.Dataset):
+        if KEPT not in found:
+            held = ", ".join(map(str, found.data_vars))
+            raise InputError(
+                f"{name} must hold configurations, got a Dataset of {held}; sample with "
+                f"keep={KEPT!r}"
+            )
+        found = unpack_configurations(found)
+    if not isinstance(found, xr.DataArray):
+        return found, False
+    return found.values, found.dims[:2] == ("chain", "draw")
 
 
 def _of_run(path: Path, group: str | None) -> Any:

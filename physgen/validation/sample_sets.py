@@ -17,9 +17,8 @@ import numpy as np
 from physgen.core.arrays import real_numbers, to_numpy
 from physgen.core.errors import InputError
 from physgen.core.protocols import REALS, SPINS, Support, outcomes
-from physgen.samplers.loop.recording import KEPT, unpack_configurations
 from physgen.targets.configurations import Configurations
-from physgen.validation.sample_files import read_samples
+from physgen.validation.sample_files import array_of, read_samples
 
 __all__ = ["SampleSet", "are_identical", "check_comparable", "sample_set"]
 
@@ -166,20 +165,10 @@ def _array(
     name: str, source: Any, event_shape: tuple[int, ...] | None, group: str | None
 ) -> np.ndarray:
     """Return an array (chain, draw, *event_shape)."""
-    import xarray as xr
-
     if isinstance(source, str | PathLike):
         source = read_samples(source, group)
-    if isinstance(source, xr.Dataset):
-        if KEPT not in source:
-            held = ", ".join(map(str, source.data_vars))
-            raise InputError(
-                f"{name} must hold configurations, got a Dataset of {held}; sample with "
-                f"keep={KEPT!r}"
-            )
-        source = unpack_configurations(source)
-    labelled = isinstance(source, xr.DataArray) and source.dims[:2] == ("chain", "draw")
-    x = to_numpy(real_numbers(name, source.values if isinstance(source, xr.DataArray) else source))
+    found, labelled = array_of(name, source)
+    x = to_numpy(real_numbers(name, found))
     if labelled:
         return x
     if event_shape is not None and x.ndim == len(event_shape) + 2:

@@ -71,7 +71,7 @@ def _unknown(
         if name != section and key in _section_keys(info)
     ]
     if elsewhere and not (close and close[0] == key):
-        remedy = f"it belongs in [{elsewhere[0]}]"
+        remedy = f"it belongs in {' or '.join(f'[{name}]' for name in elsewhere)}"
     if not section and (kind := _other_kind(root, key)):
         remedy = f"it belongs in a config with {KINDS[kind].told_by}"
     what = "key" if section else "section or key"

@@ -35,7 +35,8 @@ class Context:
         """Raise :class:`InterruptedRunError` if the run has been asked to end."""
         if self.stop():
             raise InterruptedRunError(
-                f"stopped by {self.stop.signal}; continue with `physgen resume {self.store.path}`"
+                f"stopped by {self.stop.signal}; continue with `physgen resume {self.store.path}`",
+                self.stop.number,
             )
 
     def abandoning(self, work: Callable[[], T]) -> T:

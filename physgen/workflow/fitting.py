@@ -6,7 +6,7 @@ a signal comes; a later process goes on from them, to the same weights bit for b
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +80,7 @@ def fit_into(
     of: str,
     learned: Callable[[Any], Any] = lambda model: model,
     held_out_floor: float | None = None,
+    beside: Callable[[], Mapping[str, xr.Dataset]] = dict,
     **how: Any,
 ) -> None:
     """Fit a model, and commit its history, its checkpoints and the weights that are kept.
@@ -94,6 +95,8 @@ def fit_into(
         The part of it that is stored; by default all.
     held_out_floor : float, optional
         Lowest possible loss of the held-out items, for the progress.
+    beside : callable() -> mapping of str to Dataset
+        Further groups that are committed with every checkpoint.
     **how
         For :func:`fit`.
     """
@@ -104,7 +107,7 @@ def fit_into(
     def commit(state: xr.Dataset, history: xr.Dataset) -> None:
         kept = labelled(state, "exact", "the fit, as it continues from here", units=False)
         kept = kept.assign_attrs(group=groups.model)
-        store.commit({groups.history: curve(history), groups.checkpoint: kept})
+        store.commit({groups.history: curve(history), groups.checkpoint: kept, **beside()})
 
     def show(progress: Progress) -> None:
         context.reporter.progress(progress, held_out_floor)

@@ -1,8 +1,9 @@
-"""SIGTERM and SIGINT as a request to stop, which loses nothing that is worth keeping.
+"""SIGTERM, SIGINT and SIGUSR1 as a request to stop, which loses nothing that is worth keeping.
 
 A signal sets a flag, and long work looks at the flag between its steps.  Work that has nothing to
 save, or that a later process repeats bit for bit, is *abandoned* at once instead: in mid-block, in
-mid-stage.  A commit is never cut in two.
+mid-stage.  A commit is never cut in two.  Batch systems send SIGUSR1 a while before the time limit
+(``sbatch --signal=USR1@120``).
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.signal: str | None = None
+        self.number = signal.SIGTERM.value
         self._at_once = False
 
     def __call__(self) -> bool:
@@ -41,7 +43,7 @@ class StopRequest:
         """Take a signal, as its handler."""
         if self.signal is not None:  # asked twice: the user does not want to wait
             raise KeyboardInterrupt
-        self.signal = signal.Signals(number).name
+        self.signal, self.number = signal.Signals(number).name, number
         if self._at_once:
             raise Abandoned
 
@@ -76,7 +78,7 @@ class StopRequest:
 
 @contextmanager
 def catch_signals() -> Generator[StopRequest]:
-    """Take the first SIGTERM or SIGINT as a request, the second as KeyboardInterrupt.
+    """Take the first signal as a request, the second as KeyboardInterrupt.
 
     Outside the main thread Python allows no handlers; nothing is then ever requested.
     """
@@ -84,7 +86,7 @@ def catch_signals() -> Generator[StopRequest]:
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
-    numbers = (signal.SIGTERM, signal.SIGINT)
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
     previous = {number: signal.signal(number, request.receive) for number in numbers}
     try:
         yield request

@@ -11,7 +11,9 @@ import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
-__all__ = ["anchor", "contents", "figure", "section", "table", "table_styles"]
+from physgen.workflow.summary import Table
+
+__all__ = ["anchor", "contents", "figure", "filled", "section", "table", "table_styles"]
 
 _STEP = 2  # rem between the widths that are told apart
 _MOST = 120  # rem, wider than any screen
@@ -39,6 +41,17 @@ def contents(page: str) -> str:
     found = re.findall(r'<section id="([^"]+)"[^>]*><h2>(.*?)</h2>', page)
     links = "".join(f'<a href="#{name}">{title}</a>' for name, title in found)
     return f'<nav aria-label="Contents">{links}</nav>' if len(found) > 1 else ""
+
+
+def filled(shown: Table) -> str:
+    """Return a table of a summary and its remarks."""
+    classes = [
+        " ".join(filter(None, ("" if c.kind in ("number", "strong") else c.kind, c.source)))
+        for c in shown.columns
+    ]
+    head = [c.head.replace("\n", " ") or "quantity" for c in shown.columns]
+    remarks = "".join(f'<p class="note">{escape(text)}</p>' for text in shown.notes)
+    return table(head, shown.rows, classes) + remarks
 
 
 def table(

@@ -23,7 +23,7 @@ from physgen.workflow import page
 from physgen.workflow.figures import write_figures
 from physgen.workflow.job import Job
 from physgen.workflow.kinds import job_of
-from physgen.workflow.summary import Summary, Table, configuration
+from physgen.workflow.summary import Summary, configuration
 from physgen.workflow.tables import summarize
 
 __all__ = ["render_report", "write_report"]
@@ -54,7 +54,7 @@ def render_report(tree: xr.DataTree, figures: Mapping[str, bytes]) -> str:
     title = config.get("report", {}).get("title") or summary.title
     parts = [
         _warnings(summary),
-        *(page.section(table.heading, _filled(table)) for table in reversed(summary.tables)),
+        *(page.section(table.heading, page.filled(table)) for table in reversed(summary.tables)),
         page.section("Figures", _figures(figures, job_of(config))),
         page.section("What these numbers are", _exactness(tree, job_of(config))),
         page.section("Where they come from", _provenance(tree)),
@@ -79,17 +79,6 @@ def _warnings(summary: Summary) -> str:
         return ""
     items = "".join(f"<li>{escape(text)}</li>" for text in summary.warnings)
     return page.section("Take care", f"<ul>{items}</ul>", kind="warnings")
-
-
-def _filled(table: Table) -> str:
-    """Return a table and its remarks."""
-    classes = [
-        " ".join(filter(None, ("" if c.kind in ("number", "strong") else c.kind, c.source)))
-        for c in table.columns
-    ]
-    head = [c.head.replace("\n", " ") or "quantity" for c in table.columns]
-    remarks = "".join(f'<p class="note">{escape(text)}</p>' for text in table.notes)
-    return page.table(head, table.rows, classes) + remarks
 
 
 def _figures(figures: Mapping[str, bytes], job: Job) -> str:

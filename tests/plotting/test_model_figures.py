@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from physgen.plotting import plot_ess_curve, plot_free_energy, plot_side_by_side, render
+from physgen.plotting import (
+    plot_ess_curve,
+    plot_free_energy,
+    plot_mixing,
+    plot_side_by_side,
+    render,
+)
 from physgen.workflow.target.quantities import attrs, head
 
 DIMS = ("generator", "L", "lam")
@@ -74,3 +80,24 @@ def test_a_figure_calls_a_quantity_what_the_table_calls_it(estimates):
     estimates["phi2"].attrs = attrs("phi2")
     ax = plot_side_by_side(estimates).axes[0]
     assert [label.get_text() for label in ax.get_yticklabels()] == [head("phi2")] == ["<phi^2>"]
+
+
+def test_mixing_shows_tau_beside_k_and_hollow_lower_bounds():
+    series = {"step": ("e", [1, 10, 20]), "tau": ("e", [2.0, 8.0, 30.0])}
+    history = xr.Dataset(series, attrs={"k": 10})
+    along = xr.Dataset(
+        {
+            "needed": ("timed", [5.0, 40.0, np.inf]),
+            "is_lower_bound": ("timed", [False, True, True]),
+        },
+        {"timed_label": ("timed", [1.0, 10.0, 21.0])},
+    )  # fmt: skip
+    figure = plot_mixing({"rbm": (history, along), "other": (history, None)})
+    (axis,) = figure.axes
+    line, full, hollow, other, k = axis.lines
+    np.testing.assert_array_equal(line.get_ydata(), [2, 8, 30])
+    np.testing.assert_array_equal(other.get_ydata(), [2, 8, 30])
+    assert (full.get_ydata().tolist(), hollow.get_ydata().tolist()) == ([5.0], [40.0])
+    assert hollow.get_markerfacecolor() == "none"
+    assert set(k.get_ydata()) == {10}
+    render(figure, "png")

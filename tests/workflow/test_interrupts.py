@@ -23,7 +23,7 @@ def send():
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
 def test_the_first_signal_sets_a_flag_and_the_second_stops_at_once(number):
     before = signal.getsignal(number)
     with catch_signals() as stop:

@@ -81,8 +81,10 @@ def as_data(context: Context, point: Chains) -> Configurations:
     )
 
 
-def _is_learnt_from(context: Context, point: Chains) -> bool:
-    """Whether models are trained and judged on the configurations of a point."""
+def _is_kept(context: Context, point: Chains) -> bool:
+    """Whether models are trained, judged or compared on the configurations of a point."""
+    if context.config.compare is not None:
+        return True
     return bool(context.config.model) and not isinstance(point, ModelChains)
 
 
@@ -111,7 +113,7 @@ def draw(context: Context, point: Chains, index: int, meter: Meter) -> None:
         warmup=sampler.warmup,
         rng=context.stream("sample").child(point.stream),
         observables=point.observables(Scan(context.config).observables(point.target)),
-        keep=KEPT if _is_learnt_from(context, point) else None,
+        keep=KEPT if _is_kept(context, point) else None,
         quiet=True,  # one bad point must not end a scan: it is flagged instead
         progress=told,
         checkpoint=pending.checkpoint,

@@ -15,15 +15,15 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, model_validator
 
 from physgen.core.checks import is_mapping
+from physgen.workflow.lattice.compare_section import CompareSection
 from physgen.workflow.lattice.data_section import DataSection
-from physgen.workflow.lattice.model_section import (
+from physgen.workflow.lattice.model_section import ImportanceSection, ModelSection
+from physgen.workflow.lattice.sampler_section import SamplerSection
+from physgen.workflow.lattice.train_section import (
     ENERGY_GOALS,
-    ImportanceSection,
-    ModelSection,
     TrainSection,
     with_common_training,
 )
-from physgen.workflow.lattice.sampler_section import SamplerSection
 from physgen.workflow.sections import JobConfig, Positive, Section, rule
 from physgen.workflow.target.section import TargetSection
 
@@ -92,6 +92,7 @@ class Config(JobConfig):
     )
     importance: ImportanceSection = ImportanceSection()
     smc: SmcSection | None = None
+    compare: CompareSection | None = None
     sample: SampleSection = SampleSection()
     validate_: ValidateSection = Field(default=ValidateSection(), alias="validate")
 
@@ -136,6 +137,12 @@ class Config(JobConfig):
                         f"[train] {key} = {value!r} needs an action, and [data] holds "
                         f"configurations without one; remove {key}"
                     )
+            if model.corrects:
+                raise ValueError(
+                    f"[[model]] family {model.family!r} corrects a known action, and [data] holds "
+                    "configurations without one; name the action as [target], or take "
+                    "'convolutional-energy'"
+                )
             self._no_idle_keys(model)
         return self
 
@@ -194,6 +201,22 @@ class Config(JobConfig):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _something_to_compare(self) -> Config:
+        if self.compare is None:
+            return self
+        if self.data is None and not self.sampler:
+            raise ValueError(
+                "[compare] needs configurations to compare with, which the first [[sampler]] "
+                "draws; add one, e.g. name = 'auto'"
+            )
+        if not self.model and len(self.sampler) < 2:
+            raise ValueError(
+                "[compare] needs a [[model]] or a second [[sampler]] to compare with the first; "
+                "add one, or remove [compare]"
+            )
+        return self
+
     @property
     def labels(self) -> list[str]:
         """Every generator, in the order of the tables."""
@@ -224,10 +247,12 @@ class Config(JobConfig):
             table["target"] = {k: v for k, v in table["target"].items() if v not in (None, {}, [])}
         if "data" in table and not table["data"]["observables"]:
             del table["data"]["observables"]
+        if table["compare"] is None:
+            del table["compare"]
         # How often to checkpoint changes no number; what all models have is in each of them.
         del table["sample"], table["train"]
         for section, model in zip(self.model, table["model"], strict=True):
-            del model["train"]["checkpoint_every"]
+            model["train"] = section.train.canonical(model["train"])
             if not section.is_energy:
                 del model["chains"]
         if not self.model:

@@ -7,13 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import Field, model_validator
 
 from physgen.catalogue import System
 from physgen.core.errors import InputError
 from physgen.observables.shelf import SHELF
-from physgen.samplers.loop.recording import KEPT
 from physgen.targets.configurations import SYMMETRIES, Configurations
 from physgen.workflow.files import check_digest
 from physgen.workflow.sections import Flag, PathText, Section, Text, one_of, rule
@@ -38,10 +36,10 @@ class DataSection(Section):
     sha256
         SHA-256 of the file; with it the run is refused where the file has changed.
     array
-        Name of the array in a file that holds several; left out: the only one, or
-        "configurations", as runs of physgen call it.
+        Name of the array in a file that holds several, or of the group of a run, such as
+        "chains/hmc/L16/m2-4"; left out: the only one, or "configurations".
     chains
-        Whether the first axis counts independent chains.
+        Whether the first axis counts independent chains; a file of a run says so itself.
     support
         What a site holds; asked for only where the numbers do not tell.
     boundary
@@ -123,41 +121,12 @@ def _read(
 ) -> Configurations:
     """Read a file once a process."""
     check_digest("data", file, sha256)
+    from physgen.validation.sample_files import array_of, read_samples
+
     try:
-        x = _array(Path(file), array)
+        x, labelled = array_of("file", read_samples(file, array))
         return Configurations(
-            x, chains=chains, support=support, boundary=boundary, symmetries=symmetries
+            x, chains=chains or labelled, support=support, boundary=boundary, symmetries=symmetries
         )
     except InputError as error:
         raise InputError(f"[data] {Path(file).name}: {error}") from None
-
-
-def _array(path: Path, name: str | None) -> np.ndarray:
-    """Return the array of a file that is called `name`, or the only one."""
-    from physgen.quantum.arrays import read_arrays
-    from physgen.results import list_arrays, open_array
-
-    if path.suffix in (".h5", ".hdf5", ".nc"):
-        known = list_arrays(path)
-        opened = open_array(path, _chosen(path, list(known), name))
-        return opened.read(0, len(opened))
-    found = read_arrays(path, "file must hold an array")
-    if isinstance(found, np.ndarray):
-        if name is not None:
-            raise InputError(f"an npy file holds one array without a name, got array = {name!r}")
-        return found
-    return found[_chosen(path, list(found), name)]
-
-
-def _chosen(path: Path, known: list[str], name: str | None) -> str:
-    if name is None and len(known) == 1:
-        return known[0]
-    plain = {each.strip("/"): each for each in known}
-    if name is None and KEPT in plain:
-        return plain[KEPT]
-    if name is None or name.strip("/") not in plain:
-        raise InputError(
-            f"array must be the name of one of the arrays of {path.name}, "
-            f"{', '.join(map(repr, plain)) or 'of which it has none'}, got {name!r}"
-        )
-    return plain[name.strip("/")]

@@ -15,9 +15,11 @@ from physgen.core.errors import InputError
 from physgen.workflow.context import Context
 from physgen.workflow.labels import labelled
 from physgen.workflow.lattice import chains
-from physgen.workflow.lattice.generators import TERMS, Learned
-from physgen.workflow.lattice.learning import load
+from physgen.workflow.lattice.along import ALONG, closes, followed, measured
+from physgen.workflow.lattice.generators import TERMS, Chains, Learned
+from physgen.workflow.lattice.learning import load, said
 from physgen.workflow.lattice.progress import Meter
+from physgen.workflow.lattice.sampler_section import TEMPERING
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -26,7 +28,6 @@ __all__ = ["COVARIANCE", "LOG_Z", "draw", "is_complete", "read"]
 
 LOG_Z = "log_z"
 COVARIANCE = "coupling_covariance"
-_STORED = "_covariance"  # among the weights of an action that is linear in its couplings
 
 
 def is_complete(context: Context, point: Learned) -> bool:
@@ -34,16 +35,16 @@ def is_complete(context: Context, point: Learned) -> bool:
     return context.store.has(f"{point.group}/{LOG_Z}")
 
 
-def draw(context: Context, point: Learned) -> None:
+def draw(context: Context, point: Learned, source: Chains | None) -> None:
     """Draw what the run file lacks of the chains of a model, then find its log Z.
 
     A model that cannot be sampled (its e^{-S} cannot be normalised) has no numbers and a warning,
     and so has a log Z that cannot be found; the draws are kept, and the run goes on.
     """
     store, model = context.store, context.abandoning(lambda: load(context, point))
-    moved = point.chains(model)
-    if not chains.is_complete(context, moved):
+    if not _is_drawn(context, point):
         try:
+            moved = point.chains(model, _followed(context, point, model, source))
             chains.draw(context, moved, 0, Meter([moved]))
         except InputError as error:
             refused = _refused(f"refused: {error}")
@@ -58,6 +59,25 @@ def draw(context: Context, point: Learned) -> None:
         except InputError as error:  # the draws stay
             found = _no_log_z(f"log Z is refused: {error}")
     store.commit({f"{point.group}/{LOG_Z}": found})
+
+
+def _is_drawn(context: Context, point: Learned) -> bool:
+    return chains.is_complete(context, point.chains(None))
+
+
+def _followed(context: Context, point: Learned, model: Any, source: Chains | None) -> Any:
+    """Return the ladder of chains that temper along the training, after it was measured."""
+    group = f"{point.group}/{ALONG}"
+    known = context.store.has(group)
+    if not point.section.train.trajectory or (known and point.section.chains.name != TEMPERING):
+        return None
+    context.reporter.update("draw", f"{point.text}: along the training")
+    ladder = context.abandoning(lambda: followed(context, point, model))
+    if not known:
+        found = context.abandoning(lambda: measured(context, point, model, ladder, source))
+        context.store.cite("Bereux2024")
+        context.store.commit({group: found})
+    return ladder
 
 
 def _refused(why: str) -> xr.Dataset:
@@ -80,13 +100,16 @@ def read(context: Context, point: Learned) -> xr.Dataset:
     """
     store = context.store
     draws = chains.read(context, f"{point.group}/draws")
-    said = [store.read(f"{point.group}/{name}").attrs for name in ("training", LOG_Z)]
-    told = [draws.attrs.get("warnings", ""), *(each.get("warnings", "") for each in said)]
+    groups = (f"{point.group}/{name}" for name in (ALONG, LOG_Z))
+    told = [draws.attrs.get("warnings", ""), *said(context, point)]
+    told += [store.read(group).attrs.get("warnings", "") for group in groups if store.has(group)]
     draws = draws.assign_attrs(warnings="\n".join(filter(None, told)))
-    weights = store.read(f"{point.group}/model")
-    if TERMS in draws and np.isfinite(weights[_STORED].values).all():
-        return draws.assign({COVARIANCE: (("term", "other"), weights[_STORED].values)})
-    return draws.drop_vars(TERMS, errors="ignore")
+    if TERMS not in draws:
+        return draws
+    covariance = load(context, point).coupling_covariance
+    if np.isfinite(covariance).all():  # else the couplings are not those of a fit in closed form
+        return draws.assign({COVARIANCE: (("term", "other"), covariance)})
+    return draws.drop_vars(TERMS)
 
 
 def _log_z(context: Context, point: Learned, model: Any) -> Any:
@@ -96,4 +119,9 @@ def _log_z(context: Context, point: Learned, model: Any) -> Any:
     found = log_z_of(model, rng=context.stream("draw").child(point.stream, "log z"))
     if found.attrs["exactness"] != "exact":
         context.store.cite("annealed-importance")
+    group = f"{point.group}/{ALONG}"
+    if context.store.has(group):  # both ends of the training have to agree
+        off, warning = closes(found, context.store.read(group))
+        told = "\n".join(filter(None, (str(found.attrs.get("warnings", "")), warning)))
+        found = found.assign(along_pull=((), off)).assign_attrs(warnings=told)
     return labelled(found, str(found.attrs["exactness"]), "the model")

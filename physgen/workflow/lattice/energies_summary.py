@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from physgen.analysis.format import format_estimate, pull
+from physgen.workflow.lattice.along import ALONG
 from physgen.workflow.lattice.energies import LOG_Z
 from physgen.workflow.lattice.learned_summary import axes, number, where
 from physgen.workflow.lattice.points import Scan
@@ -20,6 +22,21 @@ if TYPE_CHECKING:
     from physgen.workflow.lattice.generators import Learned
 
 __all__ = ["tables"]
+
+# What only some energies have: by name, its column, and what is to be said of it.
+_MORE = {
+    "memory": Column("memory\nover k", page_only=True),
+    "training": Column("chains of\ntraining"),
+    "along": Column("log Z along\ntraining"),
+    "trips": Column("round\ntrips"),
+}
+_SAID = {
+    "training": "The chains of the negative phase moved k steps an update; where they remember "
+    "longer, the model is out of equilibrium, and only chains of its own say what it is.",
+    "along": "log Z along the training was followed from independent sites through its snapshots.",
+    "trips": "Round trips of replicas, from independent sites to the model and back, of all "
+    "chains together.",
+}
 
 
 def tables(scan: Scan, tree: xr.DataTree, grid: xr.Dataset) -> Iterator[Table]:
@@ -67,8 +84,31 @@ def _couplings(scan: Scan, found: xr.Dataset) -> Table:
     return Table("Learned couplings", columns, tuple(rows), notes)
 
 
+def _known(tree: xr.DataTree, point: Learned) -> dict[str, str]:
+    """Return the cells of what only some energies have, by name."""
+    found: dict[str, str] = {}
+    model, draws, along = (
+        dataset_of(tree, f"{point.group}/{name}") for name in ("model", "draws", ALONG)
+    )
+    trained = {} if model is None else json.loads(model.attrs.get("trained_by", "{}"))
+    if "k" in trained:
+        tau, k = float(trained["tau"]), int(trained["k"])
+        if along is not None and "needed" in along:  # chains from two starts see more
+            tau = max(tau, float(along["needed"][-1]))
+        found["memory"] = f"{tau:.3g} / {k}"
+        found["training"] = "out of equilibrium" if tau > k else "in equilibrium"
+    if along is not None:
+        value, error = (float(along[name][-1]) for name in ("log_z", "log_z_error"))
+        found["along"] = format_estimate(value, error)
+    if draws is not None and "round_trips" in draws:
+        found["trips"] = f"{int(draws['round_trips'].sum()):,}"
+    return found
+
+
 def _energies(scan: Scan, tree: xr.DataTree, grid: xr.Dataset, points: list[Learned]) -> Table:
     several = "ess_share" in grid
+    known = [_known(tree, point) for point in points]
+    more = [column for name, column in _MORE.items() if any(name in each for each in known)]
     columns = (
         *axes(scan),
         Column("generator", "name"),
@@ -79,9 +119,10 @@ def _energies(scan: Scan, tree: xr.DataTree, grid: xr.Dataset, points: list[Lear
         *([Column("ess of\nweights")] if several else []),
         Column("tau_int"),
         Column("R-hat", page_only=True),
+        *more,
     )
     rows: list[tuple[str, ...]] = []
-    for point in points:
+    for point, also in zip(points, known, strict=True):
         ds = dataset_of(tree, f"{point.group}/{LOG_Z}")
         i, j = point.place.at
         at = grid.sel(generator=point.label).isel({"L": i, grid["ess"].dims[-1]: j})
@@ -100,6 +141,7 @@ def _energies(scan: Scan, tree: xr.DataTree, grid: xr.Dataset, points: list[Lear
         if several:
             row.append(number(float(at["ess_share"]), ".3f"))
         row += [number(float(at["tau_int"]), ".3g"), number(float(at["r_hat"]), ".4f")]
+        row += [also.get(name, "") for name, column in _MORE.items() if column in more]
         rows.append(tuple(row))
     notes = (
         "log Z is summed exactly, or found by annealing from independent sites and back; its "
@@ -107,5 +149,6 @@ def _energies(scan: Scan, tree: xr.DataTree, grid: xr.Dataset, points: list[Lear
         "of its own chains: no weight corrects them. The effective share of the weights towards "
         "the true action is 1 for the true energy. tau_int is that of the slowest observable, in "
         "draws.",
+        *(text for name, text in _SAID.items() if any(name in each for each in known)),
     )
     return Table("Energies", columns, tuple(rows), notes)

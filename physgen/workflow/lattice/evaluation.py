@@ -13,7 +13,7 @@ from physgen.core.declared import declared, site_shape
 from physgen.samplers import estimates
 from physgen.samplers.coupling_errors import with_coupling_errors
 from physgen.workflow.context import Context
-from physgen.workflow.lattice import chains, energies
+from physgen.workflow.lattice import chains, energies, learning
 from physgen.workflow.lattice.crossing import crossings
 from physgen.workflow.lattice.energies import COVARIANCE
 from physgen.workflow.lattice.generators import TERMS, Chains, Generator, Given, Learned
@@ -49,8 +49,8 @@ def read(context: Context, point: Generator) -> xr.Dataset:
     if not isinstance(point, Learned):
         return context.store.read(point.group)
     draws = context.store.read(f"{point.group}/draws")
-    said = context.store.read(f"{point.group}/training").attrs.get("warnings", "")
-    return draws.assign_attrs(warnings="\n".join([*warnings(draws), *filter(None, [said])]))
+    told = [*warnings(draws), *learning.said(context, point)]
+    return draws.assign_attrs(warnings="\n".join(told))
 
 
 def estimate(point: Generator, draws: xr.Dataset) -> dict[str, float]:

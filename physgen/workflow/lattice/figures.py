@@ -117,6 +117,17 @@ def _features(tree: xr.DataTree, config: Config) -> Drawing | None:
     return plot_features(found) if found else None
 
 
+def _mixing(tree: xr.DataTree, config: Config) -> Drawing | None:
+    from physgen.plotting import plot_mixing
+
+    found: dict[str, tuple[xr.Dataset, xr.Dataset | None]] = {}
+    for _, text, group in _models(config):
+        history = dataset_of(tree, f"{group}/training")
+        if history is not None and "tau" in history and history.attrs.get("k"):
+            found[text] = history, dataset_of(tree, f"{group}/along")
+    return plot_mixing(found) if found else None
+
+
 def _models(config: Config) -> list[tuple[str, str, str]]:
     """Return (label, words, group) of every model of the run."""
     scan = Scan(config)
@@ -141,6 +152,16 @@ def _free_energy(tree: xr.DataTree, config: Config) -> Drawing | None:
 
 _E = ("estimates",)
 FIGURES = (
+    Figure(
+        "comparison",
+        "comparison:plot_comparison",
+        "Families side by side. Left, observables of the draws as they are (open) and weighted "
+        "for the target (filled), relative to the baseline. Middle, the divergence from the "
+        "target, where the model has a density. Right, how often a classifier tells draws from "
+        "configurations of the baseline; at the line it cannot.",
+        ("comparison",),
+        wide=True,
+    ),
     Figure(
         "training",
         _training,
@@ -167,6 +188,14 @@ FIGURES = (
         "Left, singular values of the weights W: modes above the bulk were learned. Right, the "
         "first of these features against the magnetization of configurations.",
         wide=True,
+    ),
+    Figure(
+        "mixing",
+        _mixing,
+        "Steps that the chains of the negative phase need to forget where they were, as training "
+        "goes (lines), and steps after which chains from two starts agree, for snapshots of the "
+        "weights (marks; hollow, lower bounds). Above k, the steps of an update (dashed), a model "
+        "is out of equilibrium.",
     ),
     Figure(
         "observables",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +15,7 @@ from physgen.observables.shelf import functions_of
 from physgen.targets.configurations import Configurations
 from physgen.workflow.lattice.methods import AUTO, make, usual
 from physgen.workflow.lattice.model_section import ModelSection
-from physgen.workflow.lattice.sampler_section import SamplerSection
+from physgen.workflow.lattice.sampler_section import TEMPERING, SamplerSection
 
 __all__ = [
     "TERMS",
@@ -151,9 +151,12 @@ class ModelChains(Chains):
     Attributes
     ----------
     model : EnergyModel
+    ladder : Followed, optional
+        Replicas along its training, for chains that temper along it.
     """
 
     model: Any
+    ladder: Any = None
 
     @property
     def sampled(self) -> Any:
@@ -164,6 +167,19 @@ class ModelChains(Chains):
     def exactness(self) -> str | None:
         """What the draws are for the target: the energy is not its action."""
         return "approximate"
+
+    def make(self) -> Any:
+        """Return the sampler; of replicas along the training, without them that of each."""
+        if self.section.name != TEMPERING:
+            return super().make()
+        from physgen.samplers import TrajectoryTempering
+        from physgen.samplers.found_start import default_move
+
+        move, ladder = default_move(self.model), self.ladder
+        if ladder is None:  # before it is trained
+            return move
+        own = self.section.settings()
+        return TrajectoryTempering(move, ladder.models, labels=ladder.labels, **own)
 
     def observables(self, named: Any) -> Any:
         """Return what is measured of the target, and what else the chains of an energy record.
@@ -202,7 +218,8 @@ class Learned(Generator):
         ----------
         rng : Stream
         data : Configurations, optional
-            What an energy learns from: the size of its fields and its biases begin there.
+            What an energy learns from: the size of its fields and its biases begin there.  One
+            that corrects an action is made of the target.
 
         Raises
         ------
@@ -214,17 +231,17 @@ class Learned(Generator):
         section, options = self.section, self.section.options()
         self._check(options)
         how = {"decimate": section.decimate, "mixture": section.mixture, "rng": rng}
-        source = self.target if data is None else data
+        source = self.target if data is None or self.section.corrects else data
         try:
             model = models.for_target(source, self.family, **how, **options)
         except InputError as error:
             raise InputError(f"[model] {self.text}: {error}") from None
         return model.to(section.train.device)
 
-    def chains(self, model: Any) -> ModelChains:
+    def chains(self, model: Any, ladder: Any = None) -> ModelChains:
         """Return the chains of the trained model, which is an energy."""
         group, section = f"{self.group}/draws", self.section.chains
-        return ModelChains(self.label, group, self.place, self.text, section, model)
+        return ModelChains(self.label, group, self.place, self.text, section, model, ladder)
 
     def _check(self, options: Mapping[str, Any]) -> None:
         """Refuse arguments that the class of the family does not take from a config."""
@@ -233,7 +250,7 @@ class Learned(Generator):
         if bad := sorted(set(_RESERVED) & set(options)):
             raise InputError(f"[model] {bad[0]} follows from target and family; leave it out")
         row = families.family(self.family)
-        known = [a for a in row.arguments if a not in _RESERVED]
+        known = [a for a in row.options if a not in _RESERVED]
         fits = row.support == self.target.support.kind  # else the family is what is wrong
         for key in options:
             if fits and key not in known:
@@ -241,13 +258,10 @@ class Learned(Generator):
                 raise InputError(f"[model] {key} is not a known key of {self.family!r}; {remedy}")
 
     def objective(self, configurations: Any, rng: Stream) -> Any:
-        """Return the objective of the fit; `configurations` of the target where it needs them."""
+        """Return the objective of a density; `configurations` of the target if it needs them."""
         from physgen.models.families import family
         from physgen.training import ForwardKL, MaximumLikelihood, MixedKL
         from physgen.training.regressions import REGRESSIONS, regression
-
-        if self.section.is_energy:
-            return self._of_energies(configurations)
 
         fraction, goal = self.section.train.validation_fraction, self.section.train.objective
         given = isinstance(self.target, Configurations)
@@ -267,19 +281,6 @@ class Learned(Generator):
         except InputError as error:
             raise InputError(f"[train] {self.text}: {error}") from None
 
-    def _of_energies(self, data: Any) -> Any:
-        """Return the objective of an energy, which knows configurations and no action."""
-        from physgen.models.families import family
-        from physgen.training.energy_objectives import energy_objective
-
-        source = self.target if isinstance(self.target, Configurations) else data
-        name, train = self.section.train.objective, self.section.train
-        name = family(self.family).objective if name == "auto" else name
-        try:
-            return energy_objective(name, source, validation_fraction=train.validation_fraction)
-        except InputError as error:
-            raise InputError(f"[train] {self.text}: {error}") from None
-
     def _reverse(self, rng: Stream) -> Any:
         from physgen.training import ReverseKL
 
@@ -292,16 +293,6 @@ class Learned(Generator):
             draws_per_epoch=train.draws_per_epoch or _DRAWS.get(kind, 6400),
             rng=rng,
         )
-
-    def settings(self) -> Any:
-        """Return the settings of the fit."""
-        from physgen.training import recipe
-
-        train = self.section.train
-        given = {"batch_size": train.batch_size, "learning_rate": train.learning_rate}
-        known: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
-        known |= train.length()
-        return replace(recipe(self.family), checkpoint_every=train.checkpoint_every, **known)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from physgen.core.errors import InputError
 from physgen.core.random import Stream
 from physgen.workflow.devices import check_device
 from physgen.workflow.lattice.config import Config
+from physgen.workflow.lattice.fits import stages_of
 from physgen.workflow.lattice.generators import Chains
 from physgen.workflow.lattice.points import Scan
 
@@ -44,7 +45,8 @@ def check(config: Config) -> None:
             if each.section.is_energy:
                 each.chains(model).bind()
             if config.data is not None or not each.section.needs_configurations:
-                each.objective(None, Stream(config.seed))
+                for stage in stages_of(each):
+                    stage.objective(None, Stream(config.seed))
         for _ in scan.annealed(place):
             check_path(place.target)
 

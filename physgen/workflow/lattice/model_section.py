@@ -1,138 +1,25 @@
-"""The sections of generators that learn: [[model]], [train], [importance].
+"""The sections of generators that learn: [[model]] and [importance].
 
-[train] holds what all models have in common; ``train = {...}`` in a [[model]] is its own.
+How a model is trained is in :mod:`.train_section`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from physgen.core.checks import is_list, is_mapping
-from physgen.core.errors import InputError
+from physgen.core.checks import is_mapping
 from physgen.models.families import FAMILIES as ROWS
 from physgen.models.families import names
-from physgen.training.energy_objectives import ENERGY_OBJECTIVES
 from physgen.training.regressions import REGRESSIONS
-from physgen.workflow.devices import Device
-from physgen.workflow.lattice.sampler_section import ChainsSection
-from physgen.workflow.sections import (
-    Count,
-    Draws,
-    Flag,
-    Fraction,
-    Label,
-    Positive,
-    Section,
-    one_of,
-    rule,
-)
+from physgen.workflow.lattice.sampler_section import TEMPERING, ChainsSection
+from physgen.workflow.lattice.train_section import DIVERGENCES, ENERGY_GOALS, TrainSection
+from physgen.workflow.sections import Flag, Label, Positive, Section, one_of, rule
 
-__all__ = ["ImportanceSection", "ModelSection", "TrainSection", "with_common_training"]
+__all__ = ["ImportanceSection", "ModelSection"]
 
 FAMILIES = ("auto", *names("reals", None), *names("spins", None))
-Gradient = Literal["auto", "path", "reparam", "reinforce"]
-Source = Literal["auto", "action", "configurations"]
-# (on, objective): an objective that looks at the other source alone.
-_IGNORED = (
-    ("action", "forward-kl"),
-    ("configurations", "reverse-kl"),
-    *(("action", name) for name in REGRESSIONS),
-)
-DIVERGENCES = ("reverse-kl", "forward-kl", "mixed-kl", *REGRESSIONS)  # objectives of densities
-_LEARN_FROM_DATA = ("forward-kl", "mixed-kl", *REGRESSIONS)
-ENERGY_GOALS = tuple(ENERGY_OBJECTIVES)
-GOALS = ("auto", *DIVERGENCES, *ENERGY_GOALS)
-
-
-class TrainSection(Section):
-    """The fit of every point; None leaves a setting to the recipe of the family.
-
-    Attributes
-    ----------
-    device
-        Where models are trained and drawn from.
-    on
-        What is learnt from: the action, or configurations of the first [[sampler]].
-    objective
-        What is minimized; auto: a divergence, by what is learnt from, or what suits the energy.
-    budget
-        CPU time of a fit; a minute if neither this nor n_epochs is given.
-    n_epochs
-        Length of a fit in epochs.
-    batch_size
-        Draws or configurations of an update.
-    learning_rate
-        Largest step of Adam.
-    gradient
-        Estimator of the gradient of the reverse divergence.
-    anneal
-        Share of the fit in which the action grows from a fraction to the whole.
-    draws_per_epoch
-        Draws of the model in an epoch.
-    n_validation
-        Draws with fixed random numbers on which weights are chosen.
-    validation_fraction
-        Share of the configurations held out.
-    checkpoint_every
-        Seconds between checkpoints.
-    """
-
-    device: Device = "cpu"
-    on: Annotated[Source, rule("'auto', 'action' or 'configurations'")] = "auto"
-    objective: Annotated[str, one_of(GOALS)] = "auto"
-    budget: Annotated[str | None, rule("a CPU time such as '60s'")] = None
-    n_epochs: Count | None = None
-    batch_size: Count | None = None
-    learning_rate: Positive | None = None
-    gradient: Annotated[Gradient, rule("'auto', 'path', 'reparam' or 'reinforce'")] = "auto"
-    anneal: Fraction | None = None
-    draws_per_epoch: Count | None = None
-    n_validation: Draws = 1024
-    validation_fraction: Annotated[
-        float, rule("a number in (0, 1)", gt=0, lt=1, allow_inf_nan=False)
-    ] = 0.1
-    checkpoint_every: Positive = 20.0
-
-    @field_validator("budget")
-    @classmethod
-    def _is_a_time(cls, budget: str | None) -> str | None:
-        from physgen.training.settings import parse_seconds
-
-        try:
-            _ = budget is None or parse_seconds(budget)
-        except InputError as error:
-            raise ValueError(f"[train] {error}") from None
-        return budget
-
-    @model_validator(mode="after")
-    def _one_length(self) -> TrainSection:
-        if self.budget is not None and self.n_epochs is not None:
-            raise ValueError("[train] takes budget or n_epochs, got both; remove one")
-        return self
-
-    @model_validator(mode="after")
-    def _source_of_the_objective(self) -> TrainSection:
-        """Refuse a source that the objective would not look at."""
-        if (self.on, self.objective) in _IGNORED:
-            raise ValueError(
-                f"[train] objective {self.objective!r} does not learn on {self.on!r}; remove one "
-                "of the two keys"
-            )
-        return self
-
-    @property
-    def needs_configurations(self) -> bool:
-        """Whether the fit learns from configurations of the target."""
-        return self.on == "configurations" or self.objective in _LEARN_FROM_DATA
-
-    def length(self) -> dict[str, Any]:
-        """Return how long to train: a minute of CPU time if nothing is said."""
-        if self.n_epochs is not None:
-            return {"n_epochs": self.n_epochs}
-        return {"n_epochs": None, "budget": self.budget or "60s"}
 
 
 class ModelSection(Section):
@@ -190,6 +77,18 @@ class ModelSection(Section):
             raise ValueError(
                 f"[[model]] mixture is for densities, and {self.family!r} is an energy; remove it"
             )
+        if not energy and (given := self._of_energies_alone()):
+            raise ValueError(
+                f"[train] {given} is for energies, and {self.family!r} is a density; remove "
+                f"{given}"
+            )
+        if energy:
+            self.train.check_options(ROWS[self.family].objective if goal == "auto" else goal)
+        if self.chains.name == TEMPERING and not self.train.trajectory:
+            raise ValueError(
+                f"[[model]] chains {TEMPERING!r} exchange replicas along the training, which is "
+                "not kept; add trajectory = true to train"
+            )
         if not energy and self.chains != ChainsSection.model_validate({}):
             raise ValueError(
                 f"[[model]] chains are for energies, and {self.family!r} is a density, which "
@@ -197,10 +96,21 @@ class ModelSection(Section):
             )
         return self
 
+    def _of_energies_alone(self) -> str:
+        """Return a key of the training that only energies have, if one is given."""
+        train = self.train
+        given = (*train.options(), "trajectory" * train.trajectory, "then" * bool(train.then))
+        return next(filter(None, given), "")
+
     @property
     def is_energy(self) -> bool:
         """Whether the family is an energy: an action with weights, and no density."""
         return self.family in ROWS and ROWS[self.family].kind == "energy"
+
+    @property
+    def corrects(self) -> bool:
+        """Whether the family is an energy on top of the action of the target."""
+        return self.family in ROWS and bool(ROWS[self.family].corrects)
 
     @property
     def needs_configurations(self) -> bool:
@@ -231,19 +141,3 @@ class ImportanceSection(Section):
 
     n_draws: Annotated[int, rule("an integer >= 128", ge=128)] = 100_000
     ess_floor: Positive = 200.0
-
-
-def with_common_training(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a config in which every [[model]] has the whole of its training."""
-    models, common = values.get("model"), values.get("train", {})
-    if not is_list(models) or not is_mapping(common):
-        return values
-    filled: list[dict[str, Any]] = []
-    for model in models:
-        if not is_mapping(model) or not is_mapping(own := model.get("train", {})):
-            return values  # which the rules of these sections refuse
-        base = dict(common)
-        if own.keys() & {"budget", "n_epochs"}:  # one length, and the model's own
-            base = {k: v for k, v in base.items() if k not in ("budget", "n_epochs")}
-        filled.append({**model, "train": {**base, **own}})
-    return {**values, "model": filled}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from physgen.core.checks import is_mapping
+from physgen.core.checks import is_mapping, key_remedy
 from physgen.workflow.lattice.methods import AUTO, checked_settings
 from physgen.workflow.sections import Count, Draws, Label, Section, Text, rule
 
-__all__ = ["ChainsSection", "SamplerSection"]
+__all__ = ["TEMPERING", "ChainsSection", "SamplerSection"]
 
+TEMPERING = "trajectory-tempering"  # chains of an energy along the snapshots of its training
 Warmup = Annotated[
     Literal["auto"] | Annotated[int, Field(ge=0)], rule("'auto' or an integer >= 0 (of draws)")
 ]
@@ -51,6 +53,8 @@ class SamplerSection(Section):
         """Check what the algorithm is told, and fill in its defaults."""
         if is_mapping(values) and cls.model_fields["name"].default == AUTO:
             values = {"name": AUTO, **values}
+            if values["name"] == TEMPERING:  # needs a trajectory, so it is in no registry
+                return _tempering(values, cls.model_fields)
         if not is_mapping(values) or not isinstance(values.get("name"), str):
             return values
         return checked_settings(values, reserved=[name for name in cls.model_fields])
@@ -66,7 +70,22 @@ class ChainsSection(SamplerSection):
     Attributes
     ----------
     name
-        Algorithm; auto: the one that suits the energy.
+        Algorithm; auto: the one that suits the energy; "trajectory-tempering": that one, on
+        replicas along the training, with swap_every.
     """
 
     name: Text = AUTO
+
+
+def _tempering(values: Mapping[str, Any], fields: Iterable[str]) -> dict[str, Any]:
+    """Return the values of chains along a trajectory, with the default of their own setting."""
+    every = values.get("swap_every", 1)
+    if not isinstance(every, int) or isinstance(every, bool) or every < 1:
+        raise ValueError(f"[model] chains swap_every must be a positive integer, got {every!r}")
+    known = [*fields, "swap_every"]
+    if extra := [key for key in values if key not in known]:
+        raise ValueError(
+            f"[model] chains {extra[0]} is not a known key of {TEMPERING!r}; "
+            f"{key_remedy(extra[0], known)}"
+        )
+    return {"label": TEMPERING, **values, "swap_every": every}

@@ -22,6 +22,7 @@ from physgen.workflow.context import Context
 from physgen.workflow.job import Stage
 from physgen.workflow.labels import labelled
 from physgen.workflow.lattice import correlations, couplings, evaluation
+from physgen.workflow.lattice.comparing import COMPARISON, compare
 from physgen.workflow.lattice.features import FEATURES, features
 from physgen.workflow.lattice.generators import Chains, Generator, Place
 from physgen.workflow.lattice.grid import agreement, assemble
@@ -76,7 +77,7 @@ def _sample(context: Context) -> str:
 
 
 def _train(context: Context) -> str:
-    from physgen.workflow.lattice import learning
+    from physgen.workflow.lattice import fits, learning
 
     store, scan = context.store, Scan(context.config)
     points = [point for place in scan.places() for point in scan.learned(place)]
@@ -87,7 +88,7 @@ def _train(context: Context) -> str:
         points,
         lambda p: learning.is_trained(context, p),
         lambda p: learning.train(context, p, _first(scan, p.place)),
-        "/training",
+        lambda p: fits.is_begun(context, p),
     )
     _close(context, "trained", points, seconds, "training")
     told: dict[str, list[str]] = {}
@@ -105,7 +106,7 @@ def _train(context: Context) -> str:
 def _draw(context: Context) -> str:
     from physgen.workflow.lattice import drawing, energies
 
-    scan = Scan(context.config)
+    store, scan = context.store, Scan(context.config)
     points = [point for place in scan.places() for point in scan.learned(place)]
 
     def is_done(point: Any) -> bool:
@@ -114,12 +115,12 @@ def _draw(context: Context) -> str:
 
     def draw(point: Any) -> None:
         if point.section.is_energy:
-            energies.draw(context, point)
+            energies.draw(context, point, _first(scan, point.place))
             return
         log_z = next((evaluation.log_z(context, a) for a in scan.annealed(point.place)), None)
         drawing.draw(context, point, _first(scan, point.place), log_z)
 
-    seconds = _each(context, points, is_done, draw, "/draws")
+    seconds = _each(context, points, is_done, draw, lambda p: store.has(f"{p.group}/draws"))
     _close(context, "drawn", points, seconds, "draws of the models")
     return f"{_counted(points, 'model')}: {evaluation.drawn(context, points)}"
 
@@ -187,11 +188,11 @@ def _each(
     points: Sequence[Generator],
     is_done: Callable[[Any], bool],
     work: Callable[[Any], None],
-    begun_in: str = "",
+    is_begun: Callable[[Any], bool] | None = None,
 ) -> list[float]:
     """Do the work of every point that lacks it; return CPU seconds, NaN for a part of it.
 
-    Work has begun where the group of the point, with `begun_in` behind it, is in the run file.
+    By default work has begun where the group of the point is in the run file.
     """
     seconds: list[float] = []
     for point in points:
@@ -199,10 +200,10 @@ def _each(
         if is_done(point):
             seconds.append(np.nan)
             continue
-        fresh = not context.store.has(f"{point.group}{begun_in}")
+        begun_before = is_begun(point) if is_begun else context.store.has(point.group)
         begun = time.process_time()
         work(point)
-        seconds.append(time.process_time() - begun if fresh else np.nan)
+        seconds.append(np.nan if begun_before else time.process_time() - begun)
     return seconds
 
 
@@ -240,6 +241,13 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage("train", ("trained",), "one model a point", _train, lambda config: bool(config.model)),
     Stage("draw", ("drawn",), "draws of the models", _draw, lambda config: bool(config.model)),
+    Stage(
+        "compare",
+        (COMPARISON,),
+        "likelihoods, and tests of configurations",
+        compare,
+        lambda config: config.compare is not None,
+    ),
     Stage(
         "validate", ("estimates",), "estimates beside exact values", _validate, abandonable=True
     ),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from physgen.analysis.format import format_estimate
+from physgen.workflow.lattice import comparison_summary as compared
 from physgen.workflow.lattice import correlations
 from physgen.workflow.lattice import energies_summary as energies
 from physgen.workflow.lattice import fitted_summary as fitted
@@ -52,6 +53,7 @@ def summarize(tree: xr.DataTree, config: Config) -> Summary:
             main = (table, fitted.table(scan, tree, seconds))
             notes = fitted.NOTES
         main = (*main, *energies.tables(scan, tree, estimates))
+        main = (*main, *compared.tables(scan, tree))
         figures = learned.figures(main)
     else:
         main = (_points(scan, estimates),)
@@ -63,7 +65,11 @@ def summarize(tree: xr.DataTree, config: Config) -> Summary:
         main = (*main, correlations.table(curves))
     # A terminal ends with what matters most.
     tables = (*main, *others) if not scan.config.model else (*others, *main)
-    warned = (*learned.warnings(scan, estimates), *_warnings(scan, estimates, checks))
+    warned = (
+        *learned.warnings(scan, estimates),
+        *_warnings(scan, estimates, checks),
+        *compared.warnings(tree),
+    )
     return Summary(_title(scan), tables, warned, notes, figures)
 
 

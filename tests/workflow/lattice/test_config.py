@@ -64,7 +64,10 @@ BAD = [
     ({"target": {"L": [4], "beta": [-1e999]}}, "[target] beta must be a finite number, a list of"),
     ({"target": {"object": "f"}}, "[target] object belongs beside a file; remove it or the name"),
     ({"target": {"betta": 1}}, "[target] betta is not a known key; did you mean 'beta'?"),
-    ({"target": {"n_chains": 1}}, "[target] n_chains is not a known key; it belongs in [sampler]"),
+    (
+        {"target": {"n_chains": 1}},
+        "[target] n_chains is not a known key; it belongs in [train] or [sampler]",
+    ),
     ({"sampler": {"n_chains": 0}}, "[sampler] n_chains must be a positive integer, got 0"),
     ({"sampler": {"n_draws": 1}}, "[sampler] n_draws must be an integer >= 2, got 1"),
     ({"sampler": {"warmup": "long"}}, "[sampler] warmup must be 'auto' or an integer >= 0"),

@@ -210,7 +210,9 @@ def test_arrays_of_other_files(folder, spins, tmp_path):
     named = table(tmp_path, file=str(tmp_path / "several.npz"), array="spins")
     assert len(config_from_dict(named).data.target(None, {})) == spins.shape[0] * spins.shape[1]
     unnamed = table(tmp_path, file=str(tmp_path / "several.npz"))
-    with pytest.raises(InputError, match=r"of several\.npz, 'spins', 'beta', got"):
+    with pytest.raises(
+        InputError, match=r"several\.npz must hold one set of .* holds beta, spins"
+    ):
         config_from_dict(unnamed).data.target(None, {})
     import xarray as xr
 
@@ -220,6 +222,19 @@ def test_arrays_of_other_files(folder, spins, tmp_path):
     )
     stored = table(tmp_path, file=str(tmp_path / "fields.h5"), array="phi", chains=False)
     np.testing.assert_array_equal(config_from_dict(stored).data.target(None, {}).flat, fields)
+
+
+def test_a_run_is_read_as_a_comparison_of_samples_reads_it(spins, tmp_path):
+    """Packed spins are unpacked, and chains are chains: in a file of draws, and in a run."""
+    from physgen.validation.sample_sets import sample_set
+
+    ds = run(HeatBath(), Ising(L=4, beta=0.35), n_chains=64, n_draws=20, thin=6, seed=5,
+             keep="configurations", quiet=True)  # fmt: skip
+    write_dataset(tmp_path / "drawn.h5", ds)
+    given = table(tmp_path, file=str(tmp_path / "drawn.h5"), chains=None)
+    found = config_from_dict(given).data.target(None, {})
+    np.testing.assert_array_equal(found.x, spins)
+    np.testing.assert_array_equal(sample_set("samples", tmp_path / "drawn.h5").x, spins)
 
 
 def test_a_file_counts_by_what_it_holds(folder, tmp_path, spins):
