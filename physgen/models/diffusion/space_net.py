@@ -37,6 +37,7 @@ class SpaceNet(nn.Module, ABC):
 
     kind: str  # the name in configs
     most_sites: int  # up to which the full trace is affordable
+    modes: torch.Tensor
 
     def __init__(self, filters: Filters) -> None:
         super().__init__()

@@ -58,6 +58,9 @@ class UNet(SpaceNet):
     """
 
     kind, most_sites = "unet", 128
+    site: torch.Tensor
+    own: torch.Tensor
+    share: torch.Tensor
 
     def __init__(
         self, filters: Filters, channels: int, times: int, odd: bool, rng: Stream | int
