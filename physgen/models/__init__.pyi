@@ -16,7 +16,11 @@ from .choice import for_target as for_target
 from .decimated import Decimated as Decimated
 from .decimated import learned as learned
 from .diffusion.conditioned import ConditionedScore as ConditionedScore
+from .diffusion.corrected import annealed_finish as annealed_finish
+from .diffusion.few_steps import FewSteps as FewSteps
+from .diffusion.path_weights import path_importance as path_importance
 from .diffusion.score import ScoreModel as ScoreModel
+from .diffusion.sum_of_scores import SumOfScores as SumOfScores
 from .energy.boltzmann import BoltzmannMachine as BoltzmannMachine
 from .energy.convolutional import ConvolutionalEnergy as ConvolutionalEnergy
 from .energy.hopfield import Hopfield as Hopfield

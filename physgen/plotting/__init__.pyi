@@ -6,12 +6,14 @@ from .comparison import plot_comparison as plot_comparison
 from .correlators import plot_correlators as plot_correlators
 from .couplings import plot_couplings as plot_couplings
 from .ess_curve import plot_ess_curve as plot_ess_curve
+from .evaluations import plot_evaluations as plot_evaluations
 from .features import plot_features as plot_features
 from .free_energy import plot_free_energy as plot_free_energy
 from .log_prob import plot_log_prob as plot_log_prob
 from .marginals import plot_marginals as plot_marginals
 from .mixing import plot_mixing as plot_mixing
 from .scan import plot_scan as plot_scan
+from .score_residual import plot_score_residual as plot_score_residual
 from .side_by_side import plot_side_by_side as plot_side_by_side
 from .style import render as render
 from .training import plot_training as plot_training

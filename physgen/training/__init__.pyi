@@ -4,6 +4,7 @@ from .contrastive import ContrastiveDivergence as ContrastiveDivergence
 from .contrastive import PersistentContrastiveDivergence as PersistentContrastiveDivergence
 from .denoising import DenoisingScoreMatching as DenoisingScoreMatching
 from .denoising_diffusion import DenoisingDiffusion as DenoisingDiffusion
+from .distillation import Distillation as Distillation
 from .energy_discrepancy import EnergyDiscrepancy as EnergyDiscrepancy
 from .family_kl import FamilyKL as FamilyKL
 from .fitting import fit as fit
@@ -15,6 +16,7 @@ from .linear_fit import LinearFit as LinearFit
 from .linear_fit import Relations as Relations
 from .linear_pseudo_likelihood import solve_pseudo_likelihood as solve_pseudo_likelihood
 from .linear_score_matching import solve_score_matching as solve_score_matching
+from .log_variance import LogVariance as LogVariance
 from .moment_matching import MomentMatching as MomentMatching
 from .noise_contrastive import NoiseContrastive as NoiseContrastive
 from .objectives import NegativeLogLikelihood as NegativeLogLikelihood

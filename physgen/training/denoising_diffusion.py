@@ -17,8 +17,12 @@ regress on
 With kappa = 1 no noise z is left at all.  The variance given x, about :math:`c^2 v + (c -
 \gamma)^2 / P` with :math:`v = \langle (\partial S)^2 \rangle - C^{-1}` of the force that is left
 and :math:`P = \gamma \lambda^2` of :math:`x_0`, is least at :math:`\kappa = 1 / (1 + v P)`: the
-force where noise is weak, the noise where it covers a mode.  This is "mixed".  "noise" is kappa =
-0, which needs no action.  All have the same optimum.  The loss of an item is
+force where noise is weak, the noise where it covers a mode.  This is "mixed".  "force" is kappa =
+1, which sees no noise; "noise" is kappa = 0, which needs no action; "explicit" takes the mean of
+"force" given x (:mod:`physgen.training.explicit_score`), in small systems.  All have the same
+optimum.  A ``force_weight`` w adds :math:`w \sum_k (N_k - \hat N_k)^2` at :math:`\lambda = 0`
+to every item: there the score is the force itself (force-regularised matching).  The loss of an
+item is
 
 .. math:: \mathcal L = \int d\lambda \, \lambda \, h \sum_k \gamma_k^2 (N_k - \hat N_k)^2 ,
 
@@ -50,14 +54,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from physgen.core.checks import check_choice
+from physgen.core.checks import check_choice, check_finite
 from physgen.core.errors import InputError
 from physgen.core.learning import Carry, Loss
 from physgen.core.random import Stream
-from physgen.models.diffusion.score import DELTA, ScoreModel
-from physgen.training.noised_data import NoisedData
+from physgen.models.diffusion.sampling import DELTA
+from physgen.models.diffusion.score import ScoreModel
+from physgen.training.explicit_score import REFERENCES, check_small, posterior_mean
+from physgen.training.noised_data import NoisedData, check_scaling
 from physgen.training.output_filters import solve_out
 from physgen.training.problem import device_of
+from physgen.training.thermalised import check_thermalised
 
 __all__ = ["DenoisingDiffusion"]
 
@@ -65,6 +72,8 @@ __all__ = ["DenoisingDiffusion"]
 # more modes; a quarter of them in the beginning.
 SOLVED, LEAST_SOLVED, MOST_SOLVED, BATCH = 2**22, 2**13, 2**16, 256
 WEIGHTINGS = ("likelihood", "balanced", "flow", "edm")
+REGRESSED = ("mixed", "force", "noise", "explicit")
+FORCED = ("mixed", "force", "explicit")
 
 
 class Regression(NamedTuple):
@@ -93,13 +102,21 @@ class DenoisingDiffusion:
     validation_fraction : float
         Share held out, in (0, 1): the end of the chains.
     weighting : {"likelihood", "balanced", "flow", "edm"}
-    regression : {"auto", "mixed", "noise"}
+    regression : {"auto", "mixed", "force", "noise", "explicit"}
         "auto": "mixed" where the target has a force, else "noise".
+    force_weight : float
+        w >= 0, of the force of clean fields; needs a target with a force.
+    thermalised : {"refuse", "warn", "ignore"}
+        What to do about configurations that fail the tests of
+        :mod:`physgen.training.thermalised`.
+    scaling : {"spectrum"}
+        The units of the field; "extremes" of the sample are refused.
 
     Raises
     ------
     InputError
-        If the configurations are spins, or "mixed" is asked for without a force.
+        If the configurations are spins or have not thermalised, or a force is asked for where
+        none is known.
     """
 
     loss_name, label, item, unit = "score_loss", "score matching", "configurations", "nat"
@@ -113,17 +130,28 @@ class DenoisingDiffusion:
         *,
         weighting: str = "balanced",
         regression: str = "auto",
+        force_weight: float = 0.0,
+        thermalised: str = "refuse",
+        scaling: str = "spectrum",
     ) -> None:
         self.data = NoisedData(source, samples, validation_fraction)
         self.weighting = check_choice("weighting", weighting, WEIGHTINGS)
-        check_choice("regression", regression, ("auto", "mixed", "noise"))
-        if regression == "mixed" and not self.data.has_force:
+        check_choice("regression", regression, ("auto", *REGRESSED))
+        check_scaling(scaling)
+        self.force_weight = check_finite("force_weight", force_weight)
+        if self.force_weight < 0:
+            raise InputError(f"force_weight must be a number >= 0, got {force_weight}")
+        asked = f"regression {regression!r}" if regression in FORCED else "force_weight"
+        if not self.data.has_force and (regression in FORCED or self.force_weight):
             raise InputError(
-                "regression 'mixed' needs a target with a force, got none; use 'noise', which "
-                "needs configurations alone"
+                f"{asked} needs a target with a force, got none; use 'noise', which needs "
+                "configurations alone"
             )
+        check_thermalised(source, samples, thermalised)
         known = "mixed" if self.data.has_force else "noise"
         self.regression = known if regression == "auto" else regression
+        if self.regression == "explicit":
+            check_small(math.ceil(self.data.n_sites / 2))  # a model may leave the odd sites out
         held = self.data.samples
         self.n_train, self.n_validation = held.n_train, held.n_validation
         self.n_sites = self.data.n_sites
@@ -206,7 +234,23 @@ class DenoisingDiffusion:
             Places of the noise levels in the range of tau, in [0, 1].
         """
         now = self.regression_at(q, x, force, share, z)
-        return (now.scale * q.network(now.x, now.weights) - now.goal).square().sum(1)
+        found = (now.scale * q.network(now.x, now.weights) - now.goal).square().sum(1)
+        if self.force_weight:
+            clean, goal = self._clean(q, x, force)
+            least = torch.full((len(x),), q.range[0], dtype=q.dtype, device=x.device)
+            off = (q.network(clean, q.weights(least)) - goal).square().sum(1)
+            found = found + self.force_weight * off
+        return found
+
+    @staticmethod
+    def _clean(
+        q: ScoreModel, x: torch.Tensor, force: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return clean fields in modes and the force that is left of them, (B, n) each."""
+        assert force is not None
+        size, c = q.units
+        clean = (x.to(q.dtype) - q.centre) @ q.modes / size
+        return clean, -size * (force.to(q.dtype) @ q.modes) - clean / c
 
     def regression_at(
         self,
@@ -234,6 +278,15 @@ class DenoisingDiffusion:
             scale = root * gamma * (lam2 + DELTA**2).sqrt()
             pull = -size * (force.to(q.dtype) @ q.modes)
             goal = scale * (kappa * (pull + v * gamma * lam * z) - clean / c)
+        elif self.regression in FORCED:
+            scale = root * gamma * (lam2 + DELTA**2).sqrt()
+            goal = self._clean(q, x, force)[1]
+            if self.regression == "explicit":
+                check_small(x.shape[1])
+                known = self.data.references(x.shape[1], REFERENCES)
+                others = self._clean(q, known.x.to(x), known.force)
+                goal = posterior_mean(clean + lam * z, lam2, (clean, goal), others)
+            goal = scale * goal
         else:
             scale = root * gamma * lam
             goal = root * gamma * (z - lam * clean / c)

@@ -27,8 +27,10 @@ from physgen.core.errors import InputError
 from physgen.core.learning import Carry, Loss
 from physgen.core.random import Stream
 from physgen.models.flows.continuous import EquivariantCNF
+from physgen.models.flows.gaussian import SpectralGaussian
 from physgen.training.noised_data import NoisedData
 from physgen.training.problem import device_of
+from physgen.training.thermalised import check_thermalised
 
 __all__ = ["FlowMatching"]
 
@@ -45,18 +47,29 @@ class FlowMatching:
         Configurations of a target, from converged chains; left out with Configurations.
     validation_fraction : float
         Share held out, in (0, 1): the end of the chains.
+    thermalised : {"refuse", "warn", "ignore"}
+        What to do about configurations that fail the tests of
+        :mod:`physgen.training.thermalised`.
 
     Raises
     ------
     InputError
-        If the configurations are spins, or their shape is wrong.
+        If the configurations are spins or have not thermalised, or their shape is wrong.
     """
 
     loss_name, label, item, unit = "velocity_loss", "flow matching", "configurations", "1"
     merits: Mapping[str, Callable[[np.ndarray], float]] = MappingProxyType({})
 
-    def __init__(self, source: Any, samples: Any = None, validation_fraction: float = 0.1) -> None:
+    def __init__(
+        self,
+        source: Any,
+        samples: Any = None,
+        validation_fraction: float = 0.1,
+        *,
+        thermalised: str = "refuse",
+    ) -> None:
         self.data = NoisedData(source, samples, validation_fraction)
+        check_thermalised(source, samples, thermalised)
         held = self.data.samples
         self.n_train, self.n_validation = held.n_train, held.n_validation
         self.n_sites = self.data.n_sites
@@ -137,6 +150,12 @@ class FlowMatching:
                 f"flow matching trains the velocity of an EquivariantCNF, got "
                 f"{type(flow).__name__}; for a ScoreModel take DenoisingDiffusion, and for other "
                 "densities ForwardKL"
+            )
+        if not isinstance(flow.base, SpectralGaussian):
+            raise InputError(
+                f"the straight line of flow matching begins at the base of the flow, a Gaussian "
+                f"with a spectrum, got {type(flow.base).__name__}; its draws would be the wrong "
+                "law at t = 0"
             )
         return flow
 

@@ -22,7 +22,7 @@ from physgen.targets.configurations import Configurations
 from physgen.training.problem import learned_part, problem
 from physgen.training.samples import Samples
 
-__all__ = ["NoisedData", "Part"]
+__all__ = ["NoisedData", "Part", "check_scaling"]
 
 _AT_ONCE = 4096  # configurations whose forces are computed at once
 
@@ -82,6 +82,7 @@ class NoisedData:
         self.n_sites = math.prod(source.event_shape)
         self._parts: dict[tuple[bool, bool], Part] = {}
         self._powers: dict[int, torch.Tensor] = {}
+        self._references: dict[int, Part] = {}
 
     @property
     def has_force(self) -> bool:
@@ -124,12 +125,32 @@ class NoisedData:
         """
         sites = len(modes)
         if sites not in self._powers:
-            parts = [p for p in self._parts.values() if p.x.shape[1] == sites]
-            force = parts[0].force
+            force = self._part_of(sites).force
             assert force is not None
             rows = [(f.double() @ modes.double().cpu()).square().sum(0) for f in force.split(4096)]
             self._powers[sites] = torch.stack(rows).sum(0) / len(force)
         return self._powers[sites]
+
+    def references(self, sites: int, n: int) -> Part:
+        """Return n training items of this many sites, the same ones every time.
+
+        Where p is even, half of them are mirror images.  Some part with so many sites must have
+        been asked for before.
+        """
+        if sites not in self._references:
+            part = self._part_of(sites)
+            count = min(len(part.x), n // 2 if self.even else n)
+            rows = Stream(0).child("references").numpy().permutation(len(part.x))[:count]
+            x, force = (None if t is None else t[torch.from_numpy(rows)] for t in part)
+            assert x is not None
+            if self.even:
+                x, force = (None if t is None else torch.cat([t, -t]) for t in (x, force))
+            assert x is not None
+            self._references[sites] = Part(x, force)
+        return self._references[sites]
+
+    def _part_of(self, sites: int) -> Part:
+        return next(p for p in self._parts.values() if p.x.shape[1] == sites)
 
     def batch(self, model: Any, index: np.ndarray, rng: Stream, device: Any) -> Part:
         """Return the items at these positions; `rng` flips them, where p is even."""
@@ -151,3 +172,16 @@ class NoisedData:
             to_numpy(target.force(part.numpy().astype(np.float64))) for part in x.split(_AT_ONCE)
         ]
         return torch.as_tensor(np.concatenate(rows).astype(np.float32)).flatten(1)
+
+
+def check_scaling(scaling: str) -> None:
+    """Raise InputError unless the units of a field are those of its spectrum.
+
+    The extremes of a sample grow with its size, and are not symmetric.
+    """
+    if scaling != "spectrum":
+        raise InputError(
+            f"a field is measured in units of its spectrum, got scaling {scaling!r}; the extremes "
+            "of a sample grow with its size and break phi -> -phi, and log q would lack n_sites "
+            "log(scale). Leave it out"
+        )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from physgen.core.checks import check_choice
@@ -9,7 +11,17 @@ from physgen.targets.configurations import Configurations
 
 __all__ = ["REGRESSIONS", "regression"]
 
-REGRESSIONS = ("denoising-diffusion", "flow-matching")
+# name -> arguments of DenoisingDiffusion; None: flow matching
+_ROWS: Mapping[str, Mapping[str, Any] | None] = MappingProxyType(
+    {
+        "denoising-diffusion": {},
+        "target-score": {"regression": "force"},
+        "explicit-score": {"regression": "explicit"},
+        "force-regularised": {"regression": "noise", "force_weight": 1.0},
+        "flow-matching": None,
+    }
+)
+REGRESSIONS = tuple(_ROWS)
 
 
 def regression(name: str, target: Any, configurations: Any, validation_fraction: float) -> Any:
@@ -29,12 +41,12 @@ def regression(name: str, target: Any, configurations: Any, validation_fraction:
     InputError
         If the name is unknown, or the configurations do not suit the objective.
     """
-    check_choice("objective", name, REGRESSIONS)
+    how = _ROWS[check_choice("objective", name, REGRESSIONS)]
     samples = None if isinstance(target, Configurations) else configurations
-    if name == "flow-matching":
+    if how is None:
         from physgen.training.flow_matching import FlowMatching
 
         return FlowMatching(target, samples, validation_fraction)
     from physgen.training.denoising_diffusion import DenoisingDiffusion
 
-    return DenoisingDiffusion(target, samples, validation_fraction)
+    return DenoisingDiffusion(target, samples, validation_fraction, **how)

@@ -35,6 +35,7 @@ from .divergences import (
 )
 from .energy_distance import energy_distance as energy_distance
 from .energy_distance import energy_distance_test as energy_distance_test
+from .evaluations import ess_against_evaluations as ess_against_evaluations
 from .f_divergences import exact_f_divergence as exact_f_divergence
 from .f_divergences import f_bound as f_bound
 from .f_divergences import f_bound_of_log_ratios as f_bound_of_log_ratios
@@ -49,6 +50,7 @@ from .mmd import mmd2_test as mmd2_test
 from .neighbours import memorisation as memorisation
 from .neighbours import precision_recall as precision_recall
 from .observable_tests import compare_observables as compare_observables
+from .score_residual import score_residual as score_residual
 from .stein import stein_identities as stein_identities
 from .two_sample import two_sample as two_sample
 from .wasserstein import null_sliced_w2 as null_sliced_w2

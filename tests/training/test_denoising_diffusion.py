@@ -22,6 +22,8 @@ from physgen.core.errors import InputError, InterruptedRunError
 from physgen.models.diffusion.score import ScoreModel
 from physgen.samplers import unpack_configurations
 from physgen.training import DenoisingDiffusion, FitSettings, denoising_diffusion
+from physgen.training.explicit_score import posterior_mean
+from physgen.training.regressions import regression
 
 PHI4 = Phi4.from_unhalved(L=4, m2=-4.0, lam=8.0)
 LOG_Z = 2.405138962  # of phi4_torus, see tests/exact/test_phi4_quadrature.py
@@ -221,3 +223,103 @@ def test_bad_input(samples):
     cnf = EquivariantCNF.for_target(PHI4)
     with pytest.raises(InputError, match="take FlowMatching"):
         DenoisingDiffusion(PHI4, samples).prepare(cnf)
+
+
+def test_the_regression_on_the_force_has_the_optimum_of_the_mixed_one(samples):
+    """Noise-free, explicit and mixed goals agree on average, given every feature; -force not."""
+    whole = model()
+    mixed = DenoisingDiffusion(PHI4, samples, regression="mixed")
+    mixed.prepare(whole)
+    q = whole.even.double()
+    x, force, share, z = drawn(mixed, whole, 3000)
+    for name in ("force", "explicit"):
+        other = DenoisingDiffusion(PHI4, samples, regression=name, thermalised="ignore")
+        other.data.part(whole)
+
+        def pulls(force, other=other):
+            a, b = (o.regression_at(q, x, force, share, z) for o in (mixed, other))
+            gap = a.goal / a.scale - b.goal / b.scale
+            c = (q.network.features(a.x, a.weights) * (b.scale**2 * gap)[:, None]).sum(2).detach()
+            return (c.mean(0) / (c.std(0) / len(c) ** 0.5)).numpy()
+
+        assert np.abs(pulls(force)).max() < 4.5
+        assert np.abs(pulls(-force)).max() > 6
+
+
+def test_the_explicit_goal_is_the_mean_of_the_force_given_the_noised_field():
+    """One number, p = exp(-x^4/4): E[x_0^3 | x] by quadrature; less variance than the force."""
+    generator, n = torch.Generator().manual_seed(1), 1500
+    grid = torch.linspace(-4, 4, 801, dtype=torch.float64)
+    p = torch.exp(-(grid**4) / 4)
+    cdf, u = torch.cumsum(p, 0) / p.sum(), torch.rand(2 * n, 1, generator=generator).double()
+    x = grid[torch.searchsorted(cdf, u).clamp(max=800)]
+    own, rest = x[:n], x[n:]
+    lam2 = torch.full((n, 1), 0.3, dtype=torch.float64)
+    noised = own + lam2.sqrt() * torch.randn(n, 1, generator=generator, dtype=torch.float64)
+    found = posterior_mean(noised, lam2, (own, own**3), (rest, rest**3))
+    w = p * torch.exp(-((noised - grid) ** 2) / (2 * 0.3))
+    exact = (w * grid**3).sum(1, keepdim=True) / w.sum(1, keepdim=True)
+    off, bare = (found - exact).square().mean(), (own**3 - exact).square().mean()
+    assert float(off) < 0.05 * float(bare)
+    # Without noise it is the own value.
+    same = posterior_mean(own, 0 * lam2, (own, own**3), (rest + 10, rest**3))
+    torch.testing.assert_close(same, own**3)
+
+
+def test_a_force_at_the_end_of_the_noise_is_a_penalty_of_its_own(samples):
+    whole = model()
+    plain, forced = (
+        DenoisingDiffusion(PHI4, samples, regression="noise", force_weight=w) for w in (0.0, 2.0)
+    )
+    plain.prepare(whole)
+    q = whole.even.double()
+    parts = drawn(plain, whole, 200)
+    more = forced.errors(q, *parts) - plain.errors(q, *parts)
+    x = parts[0].double()
+    score = q.score(x, 0.0)  # of the clean field, up to the Gaussian part
+    off = ((score - parts[1].double()) @ q.modes * q.units[0]).square().sum(1)
+    torch.testing.assert_close(more, 2 * off, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["target-score", "explicit-score", "force-regularised"])
+def test_every_named_regression_trains(samples, name):
+    q, objective = model(), regression(name, PHI4, samples, 0.1)
+    fit(q, objective, QUICK, rng=2)
+    found = importance(q, PHI4, 2048, 4, samples=samples[-1000:])
+    assert float(found.ess_share) > 0.8
+
+
+@pytest.mark.parametrize("how", [{"regression": "explicit"}, {"force_weight": 0.5}])
+def test_the_gradient_of_these_is_a_mean_over_items_too(samples, how):
+    """T10 for the regressions with a force."""
+    whole = model()
+    objective = DenoisingDiffusion(PHI4, samples, thermalised="ignore", **how)
+    objective.prepare(whole)
+    q = whole.even.double()
+    parts = drawn(objective, whole, 16)
+
+    def gradient(rows):
+        picked = [t[rows] for t in parts]
+        found = torch.autograd.grad(objective.errors(q, *picked).mean(), list(q.parameters()))
+        return torch.cat([g.flatten() for g in found])
+
+    singles = torch.stack([gradient(slice(k, k + 1)) for k in range(16)])
+    together = gradient(slice(0, 16))
+    size = float(together.abs().max())
+    torch.testing.assert_close(singles.mean(0), together, atol=1e-6 * size, rtol=1e-6)
+    assert float(singles.abs().amax(1).min()) > 0
+
+
+def test_bad_input_of_the_regressions(samples):
+    nobody = Configurations(samples)
+    for how in ({"regression": "force"}, {"regression": "explicit"}, {"force_weight": 1.0}):
+        with pytest.raises(InputError, match="needs a target with a force, got none; use 'noise'"):
+            DenoisingDiffusion(nobody, **how)
+    with pytest.raises(InputError, match="force_weight must be a number >= 0, got -1"):
+        DenoisingDiffusion(PHI4, samples, force_weight=-1.0)
+    with pytest.raises(InputError, match="extremes of a sample grow with its size"):
+        DenoisingDiffusion(PHI4, samples, scaling="extremes")
+    big = Phi4.from_hopping(L=16, kappa=0.2, lam=0.02)
+    x = np.random.default_rng(1).standard_normal((40, 16, 16))
+    with pytest.raises(InputError, match=r"at most 64 sites, .* got 128; use 'mixed'"):
+        DenoisingDiffusion(big, x, regression="explicit", thermalised="ignore")

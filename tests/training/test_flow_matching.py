@@ -5,7 +5,17 @@ import pytest
 import torch
 from scipy import stats
 
-from physgen import EquivariantCNF, FreeField, Phi4, Phi4Cluster, Stream, fit, importance, run
+from physgen import (
+    Configurations,
+    EquivariantCNF,
+    FreeField,
+    Phi4,
+    Phi4Cluster,
+    Stream,
+    fit,
+    importance,
+    run,
+)
 from physgen.core.errors import InputError
 from physgen.models.diffusion.score import ScoreModel
 from physgen.samplers import unpack_configurations
@@ -98,3 +108,12 @@ def test_bad_input(samples):
         FlowMatching(PHI4, samples).prepare(ScoreModel.for_target(PHI4))
     with pytest.raises(InputError, match="needs samples of"):
         FlowMatching(PHI4)
+
+
+def test_a_base_that_the_line_does_not_assume_is_refused():
+    """T9."""
+    flow = EquivariantCNF((4, 4), rng=1)
+    flow.base = torch.nn.Identity()
+    objective = FlowMatching(Configurations(np.random.default_rng(1).normal(size=(40, 4, 4))))
+    with pytest.raises(InputError, match="begins at the base of the flow, a Gaussian"):
+        objective.prepare(flow)

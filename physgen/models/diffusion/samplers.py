@@ -31,7 +31,7 @@ from physgen.core.checks import check_choice, check_finite, check_positive, chec
 from physgen.core.errors import InputError
 from physgen.models.diffusion.process import Process
 
-__all__ = ["LEAST", "SAMPLERS", "SPACINGS", "carried", "diffused", "times"]
+__all__ = ["LEAST", "SAMPLERS", "SPACINGS", "carried", "coefficients", "diffused", "times"]
 
 SAMPLERS = ("euler-maruyama", "frozen", "ancestral", "euler", "heun")
 SPACINGS = ("geometric", "uniform", "rho")
@@ -125,7 +125,7 @@ def diffused(
         return carried(process, score, x, grid, order=1 if method == "euler" else 2)[0]
     if generator is None:
         raise InputError(f"method {method!r} draws noise and needs a generator, got None")
-    for t, (keep, pull, noise) in zip(grid[:-1], _noisy(process, grid, method), strict=True):
+    for t, (keep, pull, noise) in zip(grid[:-1], coefficients(process, grid, method), strict=True):
         x = torch.add(x * keep, score(x, float(t)), alpha=pull)
         if noise:
             xi = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
@@ -133,8 +133,8 @@ def diffused(
     return x
 
 
-def _noisy(process: Process, grid: np.ndarray, method: str) -> list[list[float]]:
-    """Return the factors of x, score and noise in every step."""
+def coefficients(process: Process, grid: np.ndarray, method: str) -> list[list[float]]:
+    """Return the factors of x, score and noise in every step of a method with noise."""
     t, s = grid[:-1], grid[1:]
     if method == "euler-maruyama":
         h, g2 = t - s, process.diffusion2(t)

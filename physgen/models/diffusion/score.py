@@ -21,12 +21,12 @@ from y ~ N(0, 1) at :math:`\lambda = 5 \max \sqrt{C_k}` to :math:`x_k = \sqrt{C_
 depends on the clock of the process, a Gaussian field needs no network, and the divergence is in
 closed form.  The model **is** the density of this flow: its weights are exact up to the error of
 the steps, which `importance` measures by doubling them.
+``as_density(tolerance=...)`` chooses the steps by the error of field and log q.
 """
 
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Mapping
 from typing import Any, final
 
@@ -39,27 +39,26 @@ from physgen.core.errors import InputError
 from physgen.core.protocols import REALS
 from physgen.core.random import Stream, as_stream
 from physgen.models.configurations import as_tensor, field_size, normal, normal_log_prob
+from physgen.models.diffusion.clock import Clock
 from physgen.models.diffusion.divergence import random_trace
 from physgen.models.diffusion.field import Field, check_exact
 from physgen.models.diffusion.filters import Filters
 from physgen.models.diffusion.networks import network_of
 from physgen.models.diffusion.process import Process, schedule_of
 from physgen.models.diffusion.processes import process_of
-from physgen.models.diffusion.samplers import LEAST, diffused, times
-from physgen.models.diffusion.spectrum import check_covered, check_schedule, measured, scales_of
+from physgen.models.diffusion.sampling import DELTA, REACH, NoiseSampling
+from physgen.models.diffusion.spectrum import check_schedule, measured, scales_of
 from physgen.models.diffusion.transfer import moved
+from physgen.models.embedded_runge_kutta import solve
 from physgen.models.geometry import Geometry, LatticeModel
 from physgen.models.runge_kutta import NODES, State, step
 from physgen.targets.even import EvenTarget
 
-__all__ = ["ScoreModel"]
-
-DELTA = 0.1  # noise, in units of the field, below which tau is quadratic in it
-REACH = 5.0  # largest noise, in units of the slowest mode
+__all__ = ["DELTA", "REACH", "ScoreModel"]
 
 
 @final
-class ScoreModel(LatticeModel):
+class ScoreModel(Clock, NoiseSampling, LatticeModel):
     """A diffusion model of a real field on a periodic lattice; a Density.
 
     Parameters
@@ -117,6 +116,7 @@ class ScoreModel(LatticeModel):
         filters = Filters(geometry.lattice, bool(halved), bool(point_group))
         super().__init__(geometry, REALS)
         self._filters = filters
+        self.tolerance: float | None = None  # of steps of any length, see as_density
         self.channels = check_positive_int("channels", channels, 2)
         self.times = check_positive_int("times", times, 2)
         self.n_steps = check_positive_int("n_steps", n_steps, 2)
@@ -178,19 +178,14 @@ class ScoreModel(LatticeModel):
             If a mode does not vary, or the process ends before its noise covers the slowest one.
         """
         spectrum, centre = measured(x, self._filters, odd=self.odd)
-        check_covered(self._process, REACH * math.sqrt(spectrum.max()), REACH)
-        self.spectrum.copy_(torch.as_tensor(spectrum))
-        if not keep_units:
-            self.scales.copy_(scales_of(self.spectrum))
+        self.assign_spectrum(spectrum, keep_units)
         self.centre.fill_(centre)
 
-    @torch.no_grad()
     def transferred(self, shape: Any) -> ScoreModel:
         """Return a model on another lattice with the weights of this one: a start, or a model.
 
-        Filters and the inverse spectrum are copied for equal displacements
-        (:mod:`physgen.models.diffusion.transfer`), so on a lattice several times larger than the
-        correlation length the model is as good a site as this one, without training.
+        Equal displacements keep their filters and inverse spectrum
+        (:mod:`physgen.models.diffusion.transfer`).
 
         Parameters
         ----------
@@ -200,8 +195,7 @@ class ScoreModel(LatticeModel):
         Raises
         ------
         InputError
-            If the number of axes differs, this network does not fit the lattice, or the spectrum
-            is not positive there.
+            If the network does not fit the lattice, or the spectrum is not positive there.
         """
         return moved(self, shape)
 
@@ -229,30 +223,44 @@ class ScoreModel(LatticeModel):
         """
         check_schedule(self._process, to_numpy(state))
 
-    def as_density(self, n_steps: int, divergence: str = "exact") -> ScoreModel:
-        """Return the same model with another number of steps.
+    def as_density(
+        self, n_steps: int | None = None, divergence: str = "exact", tolerance: float | None = None
+    ) -> ScoreModel:
+        """Return the same model with another number of steps, or with steps of any length.
 
         Parameters
         ----------
-        n_steps : int
+        n_steps : int, optional
             >= 2: with one step nothing would show its error.
         divergence : {"exact", "full", "coloured"}
             "exact": in closed form, or by what the network has.  "full": n passes.  "coloured":
             probes of a local network.  "hutchinson", a random estimate, is refused.
+        tolerance : float, optional
+            Instead of a number of steps: the largest error of log q that one step makes, in nats
+            (:mod:`physgen.models.embedded_runge_kutta`).
 
         Raises
         ------
         InputError
-            If the number is too small, or the network has no such divergence.
+            If a number is out of range, both or neither are given, or the network has no such
+            divergence.
         """
         check_exact(divergence, self.network)
+        if (n_steps is None) == (tolerance is None):
+            raise InputError(
+                f"a density takes n_steps or a tolerance, got {n_steps} and {tolerance}; give one"
+            )
         new = copy.copy(self)
         new._divergence = divergence
-        new.n_steps = check_positive_int("n_steps", n_steps, 2)
+        if tolerance is None:
+            new.n_steps = check_positive_int("n_steps", n_steps, 2)
+        new.tolerance = None if tolerance is None else check_positive("tolerance", tolerance)
         return new
 
     def refined(self) -> ScoreModel:
-        """Return the same model with twice the steps: draws differ by their error."""
+        """Return the model with twice the steps, or a tenth of the tolerance: draws differ."""
+        if self.tolerance is not None:
+            return self.as_density(None, self._divergence, 0.1 * self.tolerance)
         return self.as_density(2 * self.n_steps, self._divergence)
 
     @torch.no_grad()
@@ -297,99 +305,25 @@ class ScoreModel(LatticeModel):
         steps: int,
         probe: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return (y, log q) at the other end of tau; from noise to data for steps < 0.
-
-        With a probe (B, n) the divergence is estimated.
-        """
+        """Return (y, log q) at the other end of tau, from noise for steps < 0; probe: a guess."""
         first, last = self.range if steps > 0 else self.range[::-1]
+
+        def rate(at_y: torch.Tensor, at: Field) -> tuple[torch.Tensor, torch.Tensor]:
+            if probe is None:
+                dy, divergence = at.both(at_y)
+            else:
+                dy, divergence = random_trace(at.value, at_y, probe)
+            return dy, -divergence
+
+        if self.tolerance is not None:
+            return solve(rate, self.fields_at, y, log_q, (first, last), self.tolerance)[:2]
         h = (last - first) / abs(steps)
         state: State = (y, log_q, None)
         for k in range(abs(steps)):
-            at = self._fields([first + (k + c) * h for c in NODES])
+            at = self.fields_at([first + (k + c) * h for c in NODES])
 
             def rates(s: State, i: int, at: list[Field] = at) -> Any:
-                if probe is None:
-                    dy, divergence = at[i].both(s[0])
-                else:
-                    dy, divergence = random_trace(at[i].value, s[0], probe)
-                return dy, -divergence, None
+                return *rate(s[0], at[i]), None
 
             state = step(rates, state, h)
         return state[0], state[1]
-
-    @property
-    def units(self) -> tuple[float, torch.Tensor]:
-        """Size of the field, and the spectrum in its units."""
-        size = float(self.scales[0])
-        return size, self.spectrum / size**2
-
-    @property
-    def range(self) -> tuple[float, float]:
-        """Tau without noise and with the most, in units of the field."""
-        top = REACH**2 * float(self.scales[1])
-        return math.log(DELTA), 0.5 * math.log(top + DELTA**2)
-
-    def weights(self, tau: torch.Tensor) -> torch.Tensor:
-        """Return the shares (S, times) of the filters at times tau (S,)."""
-        low, high = self.range
-        at = torch.linspace(low, high, self.times, dtype=tau.dtype, device=tau.device)
-        width = (high - low) / (self.times - 1)
-        return torch.softmax(-0.5 * ((tau[:, None] - at) / width) ** 2, 1)
-
-    def _fields(self, tau: list[float]) -> list[Field]:
-        t = torch.tensor(tau, dtype=torch.float64, device=self.device)
-        c, lam2 = self.units[1].double(), (torch.exp(2 * t) - DELTA**2).clamp(min=0)[:, None]
-        D = c + lam2
-        q, r = c / D.sqrt(), (lam2 + DELTA**2) * c / D**1.5
-        parts = (part.to(self.dtype) for part in (self.weights(t), q, r))
-        return self.network.fields(*parts, self._divergence)
-
-    def score(self, x: torch.Tensor, t: float) -> torch.Tensor:
-        """Return the score of the noised field x_t (B, *event_shape), 0 <= t <= T."""
-        size, c = self.units
-        alpha, lam2 = float(self._process.alpha(t)), (float(self._process.ratio(t)) / size) ** 2
-        z = (x.flatten(1) / alpha - self.centre) @ self.modes / size
-        D = c + lam2
-        low, high = self.range
-        tau = min(0.5 * math.log(lam2 + DELTA**2), high)
-        weights = self.weights(torch.tensor([max(tau, low)], dtype=self.dtype, device=x.device))
-        gamma = (c / D)[None].to(self.dtype)
-        (at,) = self.network.fields(weights, gamma, gamma)
-        s = -(z / D + at.value(z)) @ self.modes.t() / (size * alpha)
-        return s.reshape(x.shape)
-
-    @torch.no_grad()
-    def diffuse(
-        self,
-        n: int,
-        rng: Stream | int,
-        method: str = "ancestral",
-        n_steps: int = 100,
-        spacing: str = "geometric",
-    ) -> torch.Tensor:
-        """Return n draws by a sampler of the process: approximate, without a density.
-
-        Draws begin where the noise covers the slowest mode, with the law of that time.
-
-        Parameters
-        ----------
-        n : int
-        rng : Stream or int
-        method : {"euler-maruyama", "frozen", "ancestral", "euler", "heun"}
-            See :mod:`physgen.models.diffusion.samplers`.
-        n_steps : int
-        spacing : {"geometric", "uniform", "rho"}
-        """
-        check_positive_int("n", n)
-        generator = as_stream(rng).torch(self.device)
-        size, widest = self.scales.tolist()
-        start = float(self._process.time_of(REACH * size * math.sqrt(widest)))
-        start = min(start, self._process.end)
-        law = torch.as_tensor(self._process.variance(start, to_numpy(self.spectrum.double())))
-        y, _ = normal(n, (self.geometry.n,), generator, self.dtype)
-        x = (y * law.sqrt().to(y)) @ self.modes.t() + float(
-            self._process.alpha(start)
-        ) * self.centre
-        grid = times(self._process, n_steps, spacing, start=start, least=LEAST * size)
-        x = diffused(self._process, self.score, x, grid, method, generator)
-        return x.reshape(n, *self.event_shape)

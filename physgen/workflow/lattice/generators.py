@@ -276,6 +276,8 @@ class Learned(Generator):
                 return regression(goal, self.target, configurations, fraction)
             if goal == "reverse-kl":
                 return self._reverse(rng)
+            if goal == "log-variance":
+                return self._of_paths(rng)
             forward = ForwardKL(self.target, configurations, fraction)
             return forward if goal == "forward-kl" else MixedKL(self._reverse(rng), forward)
         except InputError as error:
@@ -291,6 +293,17 @@ class Learned(Generator):
             anneal=_ANNEAL.get(kind, 0.0) if train.anneal is None else train.anneal,
             n_validation=train.n_validation,
             draws_per_epoch=train.draws_per_epoch or _DRAWS.get(kind, 6400),
+            rng=rng,
+        )
+
+    def _of_paths(self, rng: Stream) -> Any:
+        from physgen.training import LogVariance
+
+        train = self.section.train
+        return LogVariance(
+            self.target,
+            n_validation=train.n_validation,
+            draws_per_epoch=train.draws_per_epoch or 6400,
             rng=rng,
         )
 

@@ -35,9 +35,11 @@ Source = Literal["auto", "action", "configurations"]
 _IGNORED = (
     ("action", "forward-kl"),
     ("configurations", "reverse-kl"),
+    ("configurations", "log-variance"),
     *(("action", name) for name in REGRESSIONS),
 )
-DIVERGENCES = ("reverse-kl", "forward-kl", "mixed-kl", *REGRESSIONS)  # objectives of densities
+# Objectives of densities.
+DIVERGENCES = ("reverse-kl", "log-variance", "forward-kl", "mixed-kl", *REGRESSIONS)
 _LEARN_FROM_DATA = ("forward-kl", "mixed-kl", *REGRESSIONS)
 ENERGY_GOALS = tuple(ENERGY_OBJECTIVES)
 GOALS = ("auto", *DIVERGENCES, *ENERGY_GOALS)

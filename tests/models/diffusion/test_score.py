@@ -12,7 +12,7 @@ from helpers.statistics import within
 from physgen import FreeField, Ising, Phi4, Stream, as_target, importance, models
 from physgen.core.errors import InputError
 from physgen.core.learning import Refinable, Stepped
-from physgen.models import Decimated
+from physgen.models import Decimated, embedded_runge_kutta
 from physgen.models.diffusion.processes import OU, PROCESSES
 from physgen.models.diffusion.score import ScoreModel
 from physgen.models.diffusion.spectrum import scales_of
@@ -109,6 +109,66 @@ def test_the_error_of_steps_is_of_sixth_order():
     assert model.refined().n_steps == 2 * model.n_steps
 
 
+def test_steps_of_any_length_keep_to_their_tolerance():
+    """Errors of log q fall with the tolerance; draws and scores agree within it (T8)."""
+    model = make("score, even", size=0.35)
+    x = model.sample(32, rng=1)
+    with torch.no_grad():
+        exact = model.as_density(64).log_prob(x)
+        off = [
+            float((model.as_density(tolerance=e).log_prob(x) - exact).abs().max())
+            for e in (1e-2, 1e-4, 1e-6)
+        ]
+        assert off[0] < 0.1
+        assert off[1] < 1e-3
+        assert off[2] < 1e-5
+        assert off[0] > off[1] > off[2]
+        adaptive = model.as_density(tolerance=1e-5)
+        y, log_q = adaptive.sample_and_log_prob(1024, rng=2)
+        shown = (adaptive.refined().log_prob(y) - adaptive.log_prob(y)).abs()
+        assert float((adaptive.log_prob(y) - log_q).abs().max()) < 10 * float(shown.max()) + 1e-9
+        assert float(shown.max()) < 1e-4
+    assert adaptive.refined().tolerance == pytest.approx(1e-6)
+    found = importance(gaussian().as_density(tolerance=1e-4), FREE, 512, 1, forward_check=False)
+    assert float(found.ess_share) > 0.999999
+
+
+def test_log_q_has_a_part_in_the_choice_of_steps(monkeypatch):
+    """A field at rest, whose log q does not rest."""
+    y, zero = torch.ones(1, 1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
+
+    def rates(y, t):
+        return 0 * y, torch.full((1,), np.cos(9 * t), dtype=torch.float64)
+
+    def error():
+        _, log_q, _ = embedded_runge_kutta.solve(rates, list, y, zero, (0.0, 7.0), 1e-6)
+        return abs(float(log_q) - np.sin(63.0) / 9)
+
+    assert error() < 1e-5
+    # Saboteur: the error of the field alone.
+    monkeypatch.setattr(embedded_runge_kutta.torch, "maximum", lambda a, b: a)
+    assert error() > 1e-2
+
+
+def test_the_pair_is_of_fifth_order():
+    """dy/dt = y cos t: y = e^{sin t}, log q = -int cos."""
+    y, zero = torch.ones(1, 1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
+
+    def rates(y, t):
+        return y * np.cos(t), torch.full((1,), -np.cos(t), dtype=torch.float64)
+
+    off, calls = [], []
+    for tolerance in (1e-4, 1e-6, 1e-8, 1e-10):
+        found, log_q, n = embedded_runge_kutta.solve(rates, list, y, zero, (0.0, 7.0), tolerance)
+        off.append(abs(float(found) - np.exp(np.sin(7.0))) + abs(float(log_q) + np.sin(7.0)))
+        calls.append(n)
+    slope = np.log(off[0] / off[-1]) / np.log(calls[-1] / calls[0])
+    assert 4 < slope < 7
+    assert off[-1] < 1e-8
+    backward, _, _ = embedded_runge_kutta.solve(rates, list, found, log_q, (7.0, 0.0), 1e-10)
+    assert float(backward) == pytest.approx(1, abs=1e-7)
+
+
 def test_a_schedule_of_the_same_name_is_refused(monkeypatch):
     """T7: alpha and sigma on a grid are stored with the weights."""
     stored = models.to_dataset(make("score", process="vp").float())
@@ -148,6 +208,14 @@ def test_bad_input():
             model.as_density(n)
         with pytest.raises(InputError, match="n_steps must be an integer >= 2"):
             make("score", n_steps=n)
+    with pytest.raises(InputError, match="n_steps or a tolerance, got None and None"):
+        model.as_density()
+    with pytest.raises(InputError, match=r"n_steps or a tolerance, got 4 and 0.1"):
+        model.as_density(4, tolerance=0.1)
+    with pytest.raises(InputError, match="tolerance must be a positive"):
+        model.as_density(tolerance=0.0)
+    with pytest.raises(InputError, match="larger than what rounding makes of log q"):
+        make("score").float().as_density(tolerance=1e-12).sample(4, 1)
     with pytest.raises(InputError, match="weights need the exact divergence"):
         model.as_density(10, divergence="hutchinson")
     with pytest.raises(InputError, match="n_steps must be a positive integer, got 0"):
