@@ -31,6 +31,7 @@ from .decimated import learned as learned
 from .dequantised import Dequantised as Dequantised
 from .diffusion.composed import Composed as Composed
 from .diffusion.conditional import ConditionalScore as ConditionalScore
+from .diffusion.conditioned import ConditionedScore as ConditionedScore
 from .diffusion.corrected import annealed_finish as annealed_finish
 from .diffusion.few_steps import FewSteps as FewSteps
 from .diffusion.path_weights import path_importance as path_importance

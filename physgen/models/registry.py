@@ -10,6 +10,7 @@ from physgen.core.errors import InputError
 from physgen.core.random import Stream, as_stream
 from physgen.models.adversarial.conditional import ConditionalGenerator
 from physgen.models.dequantised import Dequantised
+from physgen.models.diffusion.conditioned import ConditionedScore
 from physgen.models.energy.normalised import Normalised
 from physgen.models.ensemble import Ensemble
 from physgen.models.families import FAMILIES
@@ -86,7 +87,7 @@ def _ensemble(
     return Ensemble([build(c, stream.at(k)) for k, c in enumerate(members)], weights)
 
 
-# Made of models, so not families of their own; the last needs a coupling to be a density.
+# Made of models, so not families of their own; conditioned ones need a coupling to be a density.
 _COMPOSED: dict[str, Any] = {
     "ensemble": _ensemble,
     "flip-mixture": _flip_mixture,
@@ -94,6 +95,7 @@ _COMPOSED: dict[str, Any] = {
     "dequantised": _dequantised,
     "conditional-generator": ConditionalGenerator,
     "conditioned-vae": _conditioned_vae,
+    "conditioned-score": ConditionedScore,
     "normalised": _normalised,
     "residual-energy": _residual,
 }

@@ -4,6 +4,7 @@ from .adversarial_family import AdversarialFamily as AdversarialFamily
 from .black_box import BlackBoxELBO as BlackBoxELBO
 from .black_box import own_posteriors as own_posteriors
 from .conditional_diffusion import ConditionalDiffusion as ConditionalDiffusion
+from .conditioned_diffusion import fit_conditioned as fit_conditioned
 from .contrastive import ContrastiveDivergence as ContrastiveDivergence
 from .contrastive import PersistentContrastiveDivergence as PersistentContrastiveDivergence
 from .denoising import DenoisingScoreMatching as DenoisingScoreMatching

@@ -166,6 +166,12 @@ class DenoisingDiffusion:
         q.standardise(self.data.part(model).x)
         self._solve(model, q, Stream(0).child("prepare"), 0.25)
 
+    def solve(self, model: Any) -> None:
+        """Adapt the spectrum and the output filters alone: the other layers keep their meaning."""
+        q = self._scored(model)
+        q.standardise(self.data.part(model).x, keep_units=True)
+        self._solve(model, q, Stream(0).child("finish"), 1.0)
+
     def finish(self, model: Any) -> None:
         """Solve for the output filters once more, unless held-out items lose by it."""
         q = self._scored(model)

@@ -20,20 +20,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from physgen.models.diffusion.network import Remainder
-
 __all__ = ["RIDGE", "solve_out"]
 
 RIDGE = 1e-5
 
 
 @torch.no_grad()
-def solve_out(network: Remainder, batches: Iterable[Any], ridge: float = RIDGE) -> None:
+def solve_out(network: Any, batches: Iterable[Any], ridge: float = RIDGE) -> None:
     """Set the filters A of a network to the solution of a regression.
 
     Parameters
     ----------
-    network : Remainder
+    network : Network
+        One with ``stars``, ``features`` and ``assign``.
     batches : iterable of (x, weights, scale, goal)
         As of :class:`~physgen.training.denoising_diffusion.Regression`.
     ridge : float

@@ -10,6 +10,7 @@ GLOW = {"family": "glow-flow", "layers": 2, "hidden": 5, "scale": 0.7}
 ZUKO = {"family": "zuko-flow", "shape": [3], "layers": 2, "hidden": [8], "scale": 1.3}
 SCORE = {"family": "score-model", "channels": 4, "times": 3, "n_steps": 8, "scale": 0.8}
 MIXTURE = {"family": "mixture-net", "n_components": 4, "hidden": 4, "scale": 0.8}
+NO_GROUP = {"point_group": False}
 CASES = {
     "cnf": CNF | {"shape": [4, 4]},
     "cnf, even": CNF | {"shape": [4, 4], "halved": True},
@@ -21,6 +22,11 @@ CASES = {
     "score, even": SCORE | {"shape": [4, 4], "halved": True},
     "score, no point group": SCORE | {"shape": [2, 4], "halved": True, "point_group": False},
     "score, not odd": SCORE | {"shape": [4, 4], "halved": True, "odd": False},
+    "score, local": SCORE | {"shape": [4, 4], "halved": True, "net": "local"},
+    "score, local, not odd": SCORE | {"shape": [2, 4], "net": "local", "odd": False, **NO_GROUP},
+    "score, u-net": SCORE | {"shape": [4, 4], "halved": True, "net": "unet", "channels": 2},
+    "score, u-net, not odd": SCORE
+    | {"shape": [2, 4], "net": "unet", "channels": 2, "odd": False, **NO_GROUP},
     "additive": COUPLING | {"shape": [4, 4], "kind": "additive", "site_bins": 5},
     "affine": COUPLING | {"shape": [4, 4], "point_group": True},
     "spline": COUPLING | {"shape": [4, 2], "kind": "spline"},

@@ -235,7 +235,7 @@ def without_jacobian(model, monkeypatch):
         monkeypatch.setattr(type(model.velocity), "derivatives", derivatives)
     elif family == "score-model":
         monkeypatch.setattr(
-            "physgen.models.diffusion.score.applied",
+            "physgen.models.diffusion.network.applied",
             lambda y, at: (applied(y, at)[0], 0 * y[:, 0]),
         )
     elif family == "zuko-flow":

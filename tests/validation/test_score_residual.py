@@ -21,7 +21,7 @@ PHI4 = Phi4.from_unhalved(L=4, m2=-4.0, lam=8.0)
 def gaussian():
     model = ScoreModel(FREE.event_shape, rng=1).double()
     fields = model.modes.numpy().T.reshape(-1, *FREE.event_shape)
-    model.spectrum.copy_(torch.tensor(-1 / (fields * FREE.force(fields)).sum((1, 2))))
+    model.assign_spectrum(-1 / (fields * FREE.force(fields)).sum((1, 2)))
     return model
 
 

@@ -25,7 +25,6 @@ from physgen.core.protocols import REALS, Support
 from physgen.core.random import Stream, as_stream
 from physgen.models.configurations import normal
 from physgen.models.decimated import Decimated
-from physgen.models.diffusion.network import applied
 from physgen.models.diffusion.score import ScoreModel
 
 __all__ = ["FewSteps"]
@@ -83,10 +82,10 @@ class FewSteps(nn.Module):
         q = self.student
         last, first = q.range
         h = (last - first) / self.n_steps
-        at = q.kernels_at([first + 0.5 * k * h for k in range(2 * self.n_steps)])
+        at = q.fields_at([first + 0.5 * k * h for k in range(2 * self.n_steps)])
         for k in range(self.n_steps):
-            middle = y + 0.5 * h * applied(y, at[2 * k])[0]
-            y = y + h * applied(middle, at[2 * k + 1])[0]
+            middle = y + 0.5 * h * at[2 * k].value(y)
+            y = y + h * at[2 * k + 1].value(middle)
         return y
 
     @torch.no_grad()

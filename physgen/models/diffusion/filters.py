@@ -18,6 +18,7 @@ need no matrices.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -41,6 +42,10 @@ class Place:
         Displacements in each orbit.
     lengths : ndarray of float (n_orbits,)
         Of these displacements; orbits are sorted by them.
+    orbits : ndarray of int (n,)
+        Orbit of the displacement from the origin to every site.
+    displacements : ndarray of int (n, dim)
+        These displacements, every component in (-L/2, L/2].
     signs : ndarray of int (n,)
         Signs of the columns of chi relative to the first one of their star: a momentum and its
         image under k -> k + (pi, pi, ...) are one wave on even sites, and opposite ones on odd.
@@ -50,7 +55,17 @@ class Place:
     characters: np.ndarray
     sizes: np.ndarray
     lengths: np.ndarray
+    orbits: np.ndarray
+    displacements: np.ndarray
     signs: np.ndarray
+
+    def number(self, d: np.ndarray) -> np.ndarray:
+        """Return the orbits of displacements (..., dim) on this lattice, int (...)."""
+        known = {
+            tuple(row): o for row, o in zip(self.displacements.tolist(), self.orbits, strict=True)
+        }
+        flat = d.reshape(-1, d.shape[-1]).tolist()
+        return np.array([known[tuple(row)] for row in flat]).reshape(d.shape[:-1])
 
 
 class Filters:
@@ -66,8 +81,12 @@ class Filters:
 
     Attributes
     ----------
+    lattice, even, point_group
+        The arguments.
     n : int
         Sites.
+    sites : ndarray of int (n,)
+        Their numbers on the lattice.
     modes : ndarray (n, n)
         E, orthogonal.
     places : tuple of Place
@@ -78,16 +97,18 @@ class Filters:
 
     def __init__(self, lattice: Hypercubic, even: bool = False, point_group: bool = True) -> None:
         orbits = PairOrbits(lattice, even, point_group)
-        self.n, self.modes = orbits.n, orbits.modes
+        self.lattice, self.even, self.point_group = lattice, even, point_group
+        self.n, self.sites, self.modes = orbits.n, orbits.sites, orbits.modes
         k, extents = orbits.mode_momenta, np.array(lattice.shape)
         here = lattice.coordinates[orbits.sites]
-        chi = _characters(here, k, extents, point_group)
-        _, star = np.unique(np.round(chi[0], 9), axis=1, return_inverse=True)
+        found = _orbits(here, extents, point_group)
+        chi = _characters(found, k)
+        _, star = np.unique(np.round(chi, 9), axis=1, return_inverse=True)
         self._star = star.ravel()
         self.stars = tuple(
             np.flatnonzero(self._star == number) for number in range(self._star.max() + 1)
         )
-        self.places = (self._place(self.modes, *chi),)
+        self.places = (self._place(self.modes, found, chi),)
         if even:
             there = lattice.coordinates[lattice.odd_sites]
             # A column is a cosine if it does not vanish at the origin, and its norm is known.
@@ -96,25 +117,30 @@ class Filters:
             norm = np.linalg.norm(np.where(cosine, np.cos(phase), np.sin(phase)), axis=0)
             odd = np.where(cosine, np.cos(odd_phase), np.sin(odd_phase)) / norm
             odd[np.abs(odd) < 1e-9] = 0
-            self.places += (self._place(odd, *_characters(there, k, extents, point_group)),)
+            found = _orbits(there, extents, point_group)
+            self.places += (self._place(odd, found, _characters(found, k)),)
 
     def symmetric(self, spectrum: np.ndarray) -> np.ndarray:
         """Return a spectrum (n,) averaged over momenta that the symmetries relate."""
         total = np.bincount(self._star, spectrum)
         return (total / np.bincount(self._star))[self._star]
 
-    def _place(
-        self, modes: np.ndarray, chi: np.ndarray, sizes: np.ndarray, lengths: np.ndarray
-    ) -> Place:
+    def _place(self, modes: np.ndarray, found: _Orbits, chi: np.ndarray) -> Place:
         first = np.array([columns[0] for columns in self.stars])[self._star]
         signs = np.sign((chi * chi[:, first]).sum(0)).astype(np.int64)
-        return Place(modes, chi, sizes, lengths, signs)
+        return Place(modes, chi, found.sizes, found.lengths, found.number, found.d, signs)
 
 
-def _characters(
-    sites: np.ndarray, k: np.ndarray, extents: np.ndarray, point_group: bool
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return characters, sizes and lengths of the orbits of displacements from the origin."""
+class _Orbits(NamedTuple):
+    """Displacements d (n, dim) of sites from the origin, their orbits (n,), sizes and lengths."""
+
+    d: np.ndarray
+    number: np.ndarray
+    sizes: np.ndarray
+    lengths: np.ndarray
+
+
+def _orbits(sites: np.ndarray, extents: np.ndarray, point_group: bool) -> _Orbits:
     d = sites % extents
     d = np.where(2 * d > extents, d - extents, d)
     keys = np.abs(d)
@@ -125,8 +151,12 @@ def _characters(
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     orbit = rank[orbit.ravel()]
-    sizes = np.bincount(orbit)
-    chi = np.zeros((len(unique), len(k)))
-    np.add.at(chi, orbit, np.cos(d @ k.T))
+    return _Orbits(d, orbit, np.bincount(orbit), lengths[order])
+
+
+def _characters(orbits: _Orbits, k: np.ndarray) -> np.ndarray:
+    """Return chi (n_orbits, n)."""
+    chi = np.zeros((len(orbits.sizes), len(k)))
+    np.add.at(chi, orbits.number, np.cos(orbits.d @ k.T))
     chi[np.abs(chi) < 1e-9] = 0
-    return chi / np.sqrt(sizes)[:, None], sizes, lengths[order]
+    return chi / np.sqrt(orbits.sizes)[:, None]

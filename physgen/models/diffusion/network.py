@@ -16,15 +16,19 @@ In time, every filter is a mixture of M filters with Gaussian weights of unit su
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
 
+from physgen.core.errors import InputError
 from physgen.core.random import Stream, as_stream
 from physgen.models.configurations import as_tensor
+from physgen.models.diffusion.divergence import full_trace
+from physgen.models.diffusion.field import Field
 from physgen.models.diffusion.filters import Filters
+from physgen.models.diffusion.transfer import carried_over
 
 __all__ = ["Kernels", "Remainder", "applied"]
 
@@ -62,6 +66,8 @@ class Remainder(nn.Module):
     rng : Stream or int
         Filters W to begin with; the filters A begin at zero.
     """
+
+    passes = 1  # of numbers like those of one field, for a divergence
 
     def __init__(
         self, filters: Filters, channels: int, times: int, odd: bool, rng: Stream | int
@@ -158,6 +164,36 @@ class Remainder(nn.Module):
         biases = [None] * len(weights) if self.bias is None else torch.cat(bias, 1).unbind()
         return [Kernels(i, o, t, b) for (i, o, t), b in zip(rows, biases, strict=True)]
 
+    def fields(
+        self,
+        weights: torch.Tensor,
+        scale_in: torch.Tensor,
+        scale_out: torch.Tensor,
+        divergence: str = "exact",
+    ) -> list[Field]:
+        """Return the fields r N(q y) at S times; arguments as of :meth:`kernels`."""
+        self.check_divergence(divergence)
+        at = self.kernels(weights, scale_in, scale_out)
+        return [_field(kernels, divergence) for kernels in at]
+
+    def check_divergence(self, divergence: str) -> None:
+        """Raise InputError unless the network has this way to its divergence."""
+        if divergence == "coloured":
+            raise InputError(
+                "coloured probes need a local network, got 'filters', where every site depends on "
+                "every other; leave the divergence 'exact', which is in closed form"
+            )
+
+    @torch.no_grad()
+    def carry_over(self, other: Any) -> None:
+        """Take the filters of a network on another lattice."""
+        for p in range(len(self.into)):
+            T = torch.as_tensor(carried_over(other._all, self._all, p))
+            for mine, theirs in ((self.into, other.into), (self.out, other.out)):
+                mine[p].copy_(theirs[p] @ T.t().to(theirs[p]))
+            if self.bias is not None:
+                self.bias[p].copy_(other.bias[p])
+
     def _filter(self, p: int, kept: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         """Return the filters of a place in modes, (B, J, n)."""
         mixed = (weights @ kept.flatten(1)).view(-1, kept.shape[2])
@@ -169,6 +205,16 @@ def applied(y: torch.Tensor, at: Kernels) -> tuple[torch.Tensor, torch.Tensor]:
     u = y @ at.into if at.bias is None else torch.addmm(at.bias, y, at.into)
     h = torch.tanh(u)
     return h @ at.out, at.trace.sum() - (h * h) @ at.trace
+
+
+def _field(at: Kernels, divergence: str) -> Field:
+    def value(y: torch.Tensor) -> torch.Tensor:
+        u = y @ at.into if at.bias is None else torch.addmm(at.bias, y, at.into)
+        return torch.tanh(u) @ at.out
+
+    if divergence == "full":
+        return Field(value, lambda y: full_trace(value, y))
+    return Field(value, lambda y: applied(y, at))
 
 
 def _first_filters(

@@ -13,7 +13,7 @@ from physgen.core.random import Stream, as_stream
 from physgen.models.diffusion.filters import Filters
 from physgen.models.diffusion.process import Process
 from physgen.models.diffusion.samplers import LEAST, diffused, times
-from physgen.models.diffusion.spectrum import check_covered
+from physgen.models.diffusion.spectrum import check_covered, scales_of
 from physgen.models.diffusion.starts import started
 
 __all__ = ["DELTA", "REACH", "NoiseSampling"]
@@ -29,6 +29,7 @@ class NoiseSampling:
     _filters: Filters
     n_steps: int
     spectrum: torch.Tensor
+    scales: torch.Tensor
     device: Any
     units: Any
     range: Any
@@ -45,8 +46,8 @@ class NoiseSampling:
         return min(float(self._process.time_of(noise)), self._process.end)
 
     @torch.no_grad()
-    def assign_spectrum(self, spectrum: np.ndarray) -> None:
-        """Set the variances of all modes, (n,).
+    def assign_spectrum(self, spectrum: np.ndarray, keep_units: bool = False) -> None:
+        """Set the variances of all modes, (n,), and the units of the network unless they stay.
 
         Raises
         ------
@@ -55,6 +56,8 @@ class NoiseSampling:
         """
         check_covered(self._process, REACH * math.sqrt(spectrum.max()), REACH)
         self.spectrum.copy_(torch.as_tensor(spectrum))
+        if not keep_units:
+            self.scales.copy_(scales_of(self.spectrum))
 
     def symmetric(self, spectrum: np.ndarray) -> np.ndarray:
         """Return a spectrum (n,) averaged over modes that the symmetries relate."""

@@ -27,26 +27,29 @@ the steps, which `importance` measures by doubling them.
 from __future__ import annotations
 
 import copy
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, final
 
 import torch
 
 from physgen.core.arrays import to_numpy
-from physgen.core.checks import check_choice, check_positive, check_positive_int
+from physgen.core.checks import check_positive, check_positive_int
 from physgen.core.declared import declared
 from physgen.core.errors import InputError
 from physgen.core.protocols import REALS
-from physgen.core.random import Stream
+from physgen.core.random import Stream, as_stream
 from physgen.models.configurations import as_tensor, field_size, normal, normal_log_prob
+from physgen.models.diffusion.clock import Clock
+from physgen.models.diffusion.divergence import random_trace
+from physgen.models.diffusion.field import Field, check_exact
 from physgen.models.diffusion.filters import Filters
-from physgen.models.diffusion.network import Kernels, Remainder, applied
+from physgen.models.diffusion.networks import network_of
 from physgen.models.diffusion.process import Process, schedule_of
 from physgen.models.diffusion.processes import process_of
 from physgen.models.diffusion.reverse_path import reverse_path
 from physgen.models.diffusion.sampling import DELTA, REACH, NoiseSampling
-from physgen.models.diffusion.spectrum import check_covered, check_schedule, measured
+from physgen.models.diffusion.spectrum import check_schedule, measured, scales_of
+from physgen.models.diffusion.transfer import moved
 from physgen.models.embedded_runge_kutta import solve
 from physgen.models.geometry import Geometry, LatticeModel
 from physgen.models.path import Path
@@ -58,7 +61,7 @@ __all__ = ["DELTA", "REACH", "ScoreModel"]
 
 
 @final
-class ScoreModel(NoiseSampling, LatticeModel):
+class ScoreModel(Clock, NoiseSampling, LatticeModel):
     """A diffusion model of a real field on a periodic lattice; a Density.
 
     Parameters
@@ -81,6 +84,9 @@ class ScoreModel(NoiseSampling, LatticeModel):
     process : str, mapping or Process
         Name of a process, or name and numbers: its clock is that of :meth:`score` and
         :meth:`diffuse`.  The density does not depend on it.
+    net : {"filters", "local", "unet"}
+        Filters of full range with a divergence in closed form; a local network, whose divergence
+        takes coloured probes; a U-Net, whose density is one of small systems.
     rng : Stream or int
 
     Raises
@@ -91,6 +97,7 @@ class ScoreModel(NoiseSampling, LatticeModel):
 
     spectrum: torch.Tensor
     centre: torch.Tensor
+    scales: torch.Tensor
     modes: torch.Tensor
 
     def __init__(
@@ -104,6 +111,7 @@ class ScoreModel(NoiseSampling, LatticeModel):
         odd: bool = True,
         point_group: bool = True,
         process: Process | str | Mapping[str, Any] = "ou",
+        net: str = "filters",
         *,
         rng: Stream | int,
     ) -> None:
@@ -117,10 +125,13 @@ class ScoreModel(NoiseSampling, LatticeModel):
         self.n_steps = check_positive_int("n_steps", n_steps, 2)
         self.scale, self.odd = check_positive("scale", scale), bool(odd)
         self.point_group, self._process = bool(point_group), process_of(process)
-        self.network = Remainder(filters, channels, times, self.odd, rng)
+        self.net, self._divergence = net, "exact"
+        self.network = network_of(net, filters, channels, times, self.odd, rng)
         self.register_buffer("modes", as_tensor(filters.modes), persistent=False)
         self.register_buffer("spectrum", torch.full((geometry.n,), float(scale) ** 2))
         self.register_buffer("centre", torch.zeros(()))
+        # Units of the network: they stay when the weights go to another lattice or coupling.
+        self.register_buffer("scales", scales_of(self.spectrum))
 
     # --- for a target, and for data --------------------------------------------------------
 
@@ -158,7 +169,7 @@ class ScoreModel(NoiseSampling, LatticeModel):
         return reverse_path(self, self._process, n, rng)
 
     @torch.no_grad()
-    def standardise(self, x: Any) -> None:
+    def standardise(self, x: Any, keep_units: bool = False) -> None:
         """Set the spectrum, and the mean where q is not odd, to those of configurations.
 
         Training calls it with its own data before the first step; the weights of the network
@@ -167,6 +178,8 @@ class ScoreModel(NoiseSampling, LatticeModel):
         Parameters
         ----------
         x : array or tensor (n, *event_shape)
+        keep_units : bool
+            Leave the units of the network, because its weights were trained in them.
 
         Raises
         ------
@@ -174,9 +187,31 @@ class ScoreModel(NoiseSampling, LatticeModel):
             If a mode does not vary, or the process ends before its noise covers the slowest one.
         """
         spectrum, centre = measured(x, self._filters, odd=self.odd)
-        check_covered(self._process, REACH * math.sqrt(spectrum.max()), REACH)
-        self.spectrum.copy_(torch.as_tensor(spectrum))
+        self.assign_spectrum(spectrum, keep_units)
         self.centre.fill_(centre)
+
+    def transferred(self, shape: Any) -> ScoreModel:
+        """Return a model on another lattice with the weights of this one: a start, or a model.
+
+        Equal displacements keep their filters and inverse spectrum
+        (:mod:`physgen.models.diffusion.transfer`).
+
+        Parameters
+        ----------
+        shape : sequence of int
+            Extents, of as many axes.
+
+        Raises
+        ------
+        InputError
+            If the network does not fit the lattice, or the spectrum is not positive there.
+        """
+        return moved(self, shape)
+
+    @property
+    def block(self) -> int:
+        """Draws in one block: fewer where a divergence takes many passes."""
+        return max(16, super().block // self.network.passes)
 
     @property
     def process(self) -> Any:
@@ -206,8 +241,9 @@ class ScoreModel(NoiseSampling, LatticeModel):
         ----------
         n_steps : int, optional
             >= 2: with one step nothing would show its error.
-        divergence : {"exact"}
-            "hutchinson", a random estimate, is refused.
+        divergence : {"exact", "full", "coloured"}
+            "exact": in closed form, or by what the network has.  "full": n passes.  "coloured":
+            probes of a local network.  "hutchinson", a random estimate, is refused.
         tolerance : float, optional
             Instead of a number of steps: the largest error of log q that one step makes, in nats
             (:mod:`physgen.models.embedded_runge_kutta`).
@@ -215,21 +251,16 @@ class ScoreModel(NoiseSampling, LatticeModel):
         Raises
         ------
         InputError
-            If a number is out of range, both or neither are given, or the divergence would be
-            random.
+            If a number is out of range, both or neither are given, or the network has no such
+            divergence.
         """
-        if divergence == "hutchinson":
-            raise InputError(
-                "weights need the exact divergence, got 'hutchinson': a random estimate of log q "
-                "with variance v makes weights wrong by e^(v/2) and their share e^-v; this model "
-                "has the divergence in closed form"
-            )
-        check_choice("divergence", divergence, ("exact",))
+        check_exact(divergence, self.network)
         if (n_steps is None) == (tolerance is None):
             raise InputError(
                 f"a density takes n_steps or a tolerance, got {n_steps} and {tolerance}; give one"
             )
         new = copy.copy(self)
+        new._divergence = divergence
         if tolerance is None:
             new.n_steps = check_positive_int("n_steps", n_steps, 2)
         new.tolerance = None if tolerance is None else check_positive("tolerance", tolerance)
@@ -238,14 +269,34 @@ class ScoreModel(NoiseSampling, LatticeModel):
     def refined(self) -> ScoreModel:
         """Return the model with twice the steps, or a tenth of the tolerance: draws differ."""
         if self.tolerance is not None:
-            return self.as_density(tolerance=0.1 * self.tolerance)
-        return self.as_density(2 * self.n_steps)
+            return self.as_density(None, self._divergence, 0.1 * self.tolerance)
+        return self.as_density(2 * self.n_steps, self._divergence)
+
+    @torch.no_grad()
+    def rough_log_prob(self, x: Any, rng: Stream | int) -> torch.Tensor:
+        """Return random estimates of log q (B,), unbiased: for plots of a training alone.
+
+        One probe of random signs a configuration (Hutchinson) replaces the divergence.  Weights
+        made of it would be wrong: see :meth:`as_density`.
+
+        Parameters
+        ----------
+        x : array or tensor (B, *event_shape)
+        rng : Stream or int
+        """
+        x = self._prepared(self._batch(x))
+        shape, generator = (len(x), self.geometry.n), as_stream(rng).torch(self.device)
+        signs = torch.randint(0, 2, shape, generator=generator, device=self.device)
+        return self._scored(x, (2 * signs - 1).to(self.dtype))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return log q (B,) float64, differentiable in weights and x."""
+        return self._scored(x)
+
+    def _scored(self, x: torch.Tensor, probe: torch.Tensor | None = None) -> torch.Tensor:
         y = (x.flatten(1) - self.centre) @ self.modes / self.spectrum.sqrt()
         zero = torch.zeros(len(x), dtype=torch.float64, device=x.device)
-        y, change = self._carried(y, zero, self.n_steps)
+        y, change = self._carried(y, zero, self.n_steps, probe)
         return normal_log_prob(y) - change - 0.5 * self.spectrum.double().log().sum()
 
     def draw(self, n: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
@@ -257,72 +308,31 @@ class ScoreModel(NoiseSampling, LatticeModel):
         return x.reshape(n, *self.event_shape), log_q
 
     def _carried(
-        self, y: torch.Tensor, log_q: torch.Tensor, steps: int
+        self,
+        y: torch.Tensor,
+        log_q: torch.Tensor,
+        steps: int,
+        probe: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return (y, log q) at the other end of tau; from noise to data for steps < 0."""
+        """Return (y, log q) at the other end of tau, from noise for steps < 0; probe: a guess."""
         first, last = self.range if steps > 0 else self.range[::-1]
+
+        def rate(at_y: torch.Tensor, at: Field) -> tuple[torch.Tensor, torch.Tensor]:
+            if probe is None:
+                dy, divergence = at.both(at_y)
+            else:
+                dy, divergence = random_trace(at.value, at_y, probe)
+            return dy, -divergence
+
         if self.tolerance is not None:
-
-            def moved(at_y: torch.Tensor, at: Kernels) -> tuple[torch.Tensor, torch.Tensor]:
-                dy, divergence = applied(at_y, at)
-                return dy, -divergence
-
-            return solve(moved, self.kernels_at, y, log_q, (first, last), self.tolerance)[:2]
+            return solve(rate, self.fields_at, y, log_q, (first, last), self.tolerance)[:2]
         h = (last - first) / abs(steps)
         state: State = (y, log_q, None)
         for k in range(abs(steps)):
-            at = self.kernels_at([first + (k + c) * h for c in NODES])
+            at = self.fields_at([first + (k + c) * h for c in NODES])
 
-            def rates(s: State, i: int, at: list[Kernels] = at) -> Any:
-                dy, divergence = applied(s[0], at[i])
-                return dy, -divergence, None
+            def rates(s: State, i: int, at: list[Field] = at) -> Any:
+                return *rate(s[0], at[i]), None
 
             state = step(rates, state, h)
         return state[0], state[1]
-
-    @property
-    def units(self) -> tuple[float, torch.Tensor]:
-        """Size of the field, sqrt(mean of C), and the spectrum in its units."""
-        size = float(self.spectrum.double().mean().sqrt())
-        return size, self.spectrum / size**2
-
-    @property
-    def range(self) -> tuple[float, float]:
-        """Tau without noise and with the most, in units of the field."""
-        top = REACH**2 * float(self.units[1].max())
-        return math.log(DELTA), 0.5 * math.log(top + DELTA**2)
-
-    def weights(self, tau: torch.Tensor) -> torch.Tensor:
-        """Return the shares (S, times) of the filters at times tau (S,)."""
-        low, high = self.range
-        at = torch.linspace(low, high, self.times, dtype=tau.dtype, device=tau.device)
-        width = (high - low) / (self.times - 1)
-        return torch.softmax(-0.5 * ((tau[:, None] - at) / width) ** 2, 1)
-
-    def kernels_at(self, tau: Sequence[float]) -> list[Kernels]:
-        """Return the kernels of dy/dtau at times tau (:func:`.network.applied`)."""
-        t = torch.tensor(list(tau), dtype=torch.float64, device=self.device)
-        c, lam2 = self.units[1].double(), (torch.exp(2 * t) - DELTA**2).clamp(min=0)[:, None]
-        D = c + lam2
-        q, r = c / D.sqrt(), (lam2 + DELTA**2) * c / D**1.5
-        return self.network.kernels(
-            self.weights(t).to(self.dtype), q.to(self.dtype), r.to(self.dtype)
-        )
-
-    def score(self, x: torch.Tensor, t: float) -> torch.Tensor:
-        """Return the score of the noised field x_t (B, *event_shape), 0 <= t <= T."""
-        found = self.mode_score(x.flatten(1) @ self.modes, t)
-        return (found @ self.modes.t()).reshape(x.shape)
-
-    def mode_score(self, y: torch.Tensor, t: float) -> torch.Tensor:
-        """Return the score in plane waves, (B, n), of a noised field given in them."""
-        size, c = self.units
-        alpha, lam2 = float(self._process.alpha(t)), (float(self._process.ratio(t)) / size) ** 2
-        z = (y.to(self.dtype) / alpha - self.centre * self.modes.sum(0)) / size
-        D = c + lam2
-        low, high = self.range
-        tau = min(0.5 * math.log(lam2 + DELTA**2), high)
-        weights = self.weights(torch.tensor([max(tau, low)], dtype=self.dtype, device=y.device))
-        gamma = (c / D)[None].to(self.dtype)
-        (at,) = self.network.kernels(weights, gamma, gamma)
-        return -(z / D + applied(z, at)[0]) / (size * alpha)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 
 from physgen.core.arrays import to_numpy
 from physgen.core.errors import InputError
 from physgen.models.diffusion.filters import Filters
 from physgen.models.diffusion.process import Process, schedule_of
 
-__all__ = ["check_covered", "check_schedule", "measured"]
+__all__ = ["check_covered", "check_schedule", "measured", "scales_of"]
 
 
 def measured(x: Any, filters: Filters, *, odd: bool) -> tuple[np.ndarray, float]:
@@ -63,3 +64,9 @@ def check_schedule(process: Process, stored: np.ndarray) -> None:
             f"{c:.6g} at t = {u:g}; this one has {a:.6g}, {s:.6g} at t = {t:g}. Give the model "
             "the process that it was trained with"
         )
+
+
+def scales_of(spectrum: torch.Tensor) -> torch.Tensor:
+    """Return the size of the field, and the largest variance of a mode in units of its square."""
+    mean = spectrum.double().mean()
+    return torch.stack([mean.sqrt(), spectrum.double().max() / mean])

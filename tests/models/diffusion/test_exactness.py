@@ -7,7 +7,6 @@ import pytest
 import torch
 from helpers.flows import make
 
-from physgen.models.diffusion.network import applied
 from physgen.models.diffusion.process import Process
 from physgen.models.diffusion.processes import OU, PROCESSES, process_of
 from physgen.models.diffusion.samplers import coefficients, diffused, times
@@ -17,14 +16,14 @@ from physgen.models.diffusion.samplers import coefficients, diffused, times
 def test_the_divergence_is_the_trace_and_hutchinson_is_right_on_average_alone(name):
     """All 2^n probes of signs average to the trace; one probe scatters as its formula says."""
     model = make(name, size=0.35)
-    (at,) = model.kernels_at([0.5 * sum(model.range)])
+    (at,) = model.fields_at([0.5 * sum(model.range)])
     n = model.geometry.n
     y = torch.randn(1, n, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    jacobian = torch.autograd.functional.jacobian(lambda z: applied(z, at)[0][0], y)[:, 0]
-    exact = float(applied(y, at)[1].detach())
+    jacobian = torch.autograd.functional.jacobian(lambda z: at.value(z)[0], y)[:, 0]
+    exact = float(at.both(y)[1].detach())
     assert exact == pytest.approx(float(jacobian.trace()), rel=1e-6)  # modes of float32
-    # Saboteur: the slopes of tanh left out.
-    assert abs(float(at.trace.detach().sum()) - exact) > 1e-4
+    # Saboteur: the slopes of another field.
+    assert abs(float(at.both(0 * y)[1].detach()) - exact) > 1e-4
     probes = torch.tensor(list(itertools.product((-1.0, 1.0), repeat=n)), dtype=torch.float64)
     one = torch.einsum("pi,ij,pj->p", probes, jacobian, probes)
     assert float(one.mean()) == pytest.approx(exact, rel=1e-6)

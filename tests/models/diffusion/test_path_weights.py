@@ -26,7 +26,7 @@ def gaussian(process="ou"):
     """The free field: its spectrum, and a network that is zero."""
     model = ScoreModel(FREE.event_shape, process=process, rng=1).double()
     fields = model.modes.numpy().T.reshape(-1, *FREE.event_shape)
-    model.spectrum.copy_(torch.tensor(-1 / (fields * FREE.force(fields)).sum((1, 2))))
+    model.assign_spectrum(-1 / (fields * FREE.force(fields)).sum((1, 2)))
     return model
 
 

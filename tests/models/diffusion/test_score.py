@@ -15,6 +15,7 @@ from physgen.core.learning import Refinable, Stepped
 from physgen.models import Decimated, embedded_runge_kutta
 from physgen.models.diffusion.processes import OU, PROCESSES
 from physgen.models.diffusion.score import ScoreModel
+from physgen.models.diffusion.spectrum import scales_of
 
 FREE = FreeField(L=4, m2=0.5)
 
@@ -57,6 +58,7 @@ def test_the_flow_ends_at_the_same_field_in_any_clock(process):
     model.spectrum.copy_(
         torch.tensor(model._filters.symmetric(np.linspace(0.3, 2.5, model.geometry.n)))
     )
+    model.scales.copy_(scales_of(model.spectrum))
     x, _ = model.draw(5, Stream(3).torch())
     off = []
     for n in (50, 100):

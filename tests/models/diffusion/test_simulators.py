@@ -68,7 +68,7 @@ def free(m2):
     model = ScoreModel((4, 4), rng=1).double()
     field = FreeField(L=4, m2=m2)
     waves = model.modes.numpy().T.reshape(-1, 4, 4)
-    model.spectrum.copy_(torch.tensor(-1 / (waves * field.force(waves)).sum((1, 2))))
+    model.assign_spectrum(-1 / (waves * field.force(waves)).sum((1, 2)))
     return model
 
 
