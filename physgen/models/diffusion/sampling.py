@@ -12,9 +12,11 @@ from physgen.core.checks import check_positive_int
 from physgen.core.random import Stream, as_stream
 from physgen.models.diffusion.filters import Filters
 from physgen.models.diffusion.process import Process
+from physgen.models.diffusion.reverse_path import reverse_path
 from physgen.models.diffusion.samplers import LEAST, diffused, times
 from physgen.models.diffusion.spectrum import check_covered, scales_of
 from physgen.models.diffusion.starts import started
+from physgen.models.path import Path
 
 __all__ = ["DELTA", "REACH", "NoiseSampling"]
 
@@ -73,6 +75,10 @@ class NoiseSampling:
         """Return modes of size 1 without noise, (B, n), of normal deviates y: the flow itself."""
         zero = torch.zeros(len(y), dtype=torch.float64, device=y.device)
         return self._carried(y, zero, -self.n_steps)[0]
+
+    def path(self, n: int, rng: Stream | int) -> Path:
+        """Return n fields on their way from noise, at nine times."""
+        return reverse_path(self, self._process, n, rng)
 
     @torch.no_grad()
     def diffuse(

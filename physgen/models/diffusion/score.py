@@ -46,13 +46,11 @@ from physgen.models.diffusion.filters import Filters
 from physgen.models.diffusion.networks import network_of
 from physgen.models.diffusion.process import Process, schedule_of
 from physgen.models.diffusion.processes import process_of
-from physgen.models.diffusion.reverse_path import reverse_path
 from physgen.models.diffusion.sampling import DELTA, REACH, NoiseSampling
 from physgen.models.diffusion.spectrum import check_schedule, measured, scales_of
 from physgen.models.diffusion.transfer import moved
 from physgen.models.embedded_runge_kutta import solve
 from physgen.models.geometry import Geometry, LatticeModel
-from physgen.models.path import Path
 from physgen.models.runge_kutta import NODES, State, step
 from physgen.targets.angles import check_real_field
 from physgen.targets.even import EvenTarget
@@ -159,15 +157,6 @@ class ScoreModel(Clock, NoiseSampling, LatticeModel):
         point_group = "point_group" in symmetries
         return known | {"scale": field_size(target, rng), "point_group": point_group}
 
-    @property
-    def block(self) -> int:
-        """Draws in one block: as many as sites at least, or kernels cost more than they carry."""
-        return max(super().block, self.geometry.n)
-
-    def path(self, n: int, rng: Stream | int) -> Path:
-        """Return n fields on their way from noise, at nine times."""
-        return reverse_path(self, self._process, n, rng)
-
     @torch.no_grad()
     def standardise(self, x: Any, keep_units: bool = False) -> None:
         """Set the spectrum, and the mean where q is not odd, to those of configurations.
@@ -210,8 +199,8 @@ class ScoreModel(Clock, NoiseSampling, LatticeModel):
 
     @property
     def block(self) -> int:
-        """Draws in one block: fewer where a divergence takes many passes."""
-        return max(16, super().block // self.network.passes)
+        """Draws in one block: as many as sites, for kernels cost; fewer for many passes."""
+        return max(16, max(super().block, self.geometry.n) // self.network.passes)
 
     @property
     def process(self) -> Any:

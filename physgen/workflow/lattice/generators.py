@@ -15,6 +15,7 @@ from physgen.observables.shelf import functions_of
 from physgen.targets.configurations import Configurations
 from physgen.workflow.lattice.methods import AUTO, make, usual
 from physgen.workflow.lattice.model_section import ModelSection
+from physgen.workflow.lattice.objectives import objective_of
 from physgen.workflow.lattice.sampler_section import TEMPERING, SamplerSection
 
 __all__ = [
@@ -31,7 +32,6 @@ __all__ = [
 # Arguments of a family's class that follow from the target, or are decided by other keys.
 _RESERVED = ("rng", "shape", "boundary", "halved", "net", "begin_from", "components")
 TERMS = "terms"  # O_a of every draw, from which errors of couplings become errors of observables
-_ANNEAL, _DRAWS = {"spins": 0.3}, {"spins": 25_600}  # of the reverse divergence, where not given
 
 
 @dataclass(frozen=True)
@@ -259,76 +259,10 @@ class Learned(Generator):
 
     def objective(self, configurations: Any, rng: Stream) -> Any:
         """Return the objective; `configurations` of the target where it needs them."""
-        from physgen.models.families import family
-        from physgen.training import ForwardKL, MaximumLikelihood, MixedKL
-        from physgen.training.evidence_objectives import EVIDENCE, evidence
-        from physgen.training.regressions import REGRESSIONS, regression
-
-        if self.section.is_adversarial:
-            return self._against_a_critic(configurations)
-        fraction, goal = self.section.train.validation_fraction, self.section.train.objective
-        given = isinstance(self.target, Configurations)
-        if goal == "auto" and self.section.regresses and self.section.train.on != "action":
-            goal = family(self.family).objective
-        if goal == "auto" and given and self.section.is_joint:
-            goal = EVIDENCE[0]
-        if given and goal not in (*REGRESSIONS, *EVIDENCE):
-            return MaximumLikelihood(self.target, fraction)
-        if goal == "auto":
-            by_data = self.section.is_estimated or self.section.train.needs_configurations
-            goal = "forward-kl" if by_data else "reverse-kl"
         try:
-            if goal in REGRESSIONS:
-                return regression(goal, self.target, configurations, fraction)
-            if goal in EVIDENCE:
-                return evidence(goal, self.target, configurations, fraction)
-            if goal == "reverse-kl":
-                return self._reverse(rng)
-            if goal == "log-variance":
-                return self._of_paths(rng)
-            forward = ForwardKL(self.target, configurations, fraction)
-            return forward if goal == "forward-kl" else MixedKL(self._reverse(rng), forward)
+            return objective_of(self.section, self.family, self.target, configurations, rng)
         except InputError as error:
             raise InputError(f"[train] {self.text}: {error}") from None
-
-    def _against_a_critic(self, data: Any) -> Any:
-        """Return the objective of a generator, which knows configurations and no action."""
-        from physgen.models.families import family
-        from physgen.training.adversarial_objectives import adversarial_objective
-
-        train = self.section.train
-        source = data if isinstance(data, Configurations) else (self.target, data)
-        source = self.target if isinstance(self.target, Configurations) else source
-        name = family(self.family).objective if train.objective == "auto" else train.objective
-        how = {"validation_fraction": train.validation_fraction, "terms": train.terms}
-        try:
-            return adversarial_objective(name, source, **how)
-        except InputError as error:
-            raise InputError(f"[train] {self.text}: {error}") from None
-
-    def _reverse(self, rng: Stream) -> Any:
-        from physgen.training import ReverseKL
-
-        train, kind = self.section.train, self.target.support.kind
-        return ReverseKL(
-            self.target,
-            None if train.gradient == "auto" else train.gradient,
-            anneal=_ANNEAL.get(kind, 0.0) if train.anneal is None else train.anneal,
-            n_validation=train.n_validation,
-            draws_per_epoch=train.draws_per_epoch or _DRAWS.get(kind, 6400),
-            rng=rng,
-        )
-
-    def _of_paths(self, rng: Stream) -> Any:
-        from physgen.training import LogVariance
-
-        train = self.section.train
-        return LogVariance(
-            self.target,
-            n_validation=train.n_validation,
-            draws_per_epoch=train.draws_per_epoch or 6400,
-            rng=rng,
-        )
 
 
 @dataclass(frozen=True)
