@@ -22,6 +22,7 @@ import numpy as np
 from physgen.analysis import weights
 from physgen.analysis.errors import mean_estimate
 from physgen.analysis.format import pull
+from physgen.core.errors import InputError
 from physgen.samplers.estimates import estimates
 from physgen.validation.divergences import Estimate
 from physgen.validation.sample_sets import SampleSet
@@ -122,8 +123,12 @@ def assess(
     weighed = "log_weight" in drawn.draws
     names = [str(name) for name in reference["quantity"].values]
     tables = {"raw": estimates(_unweighted(drawn.draws))}
+    refused = ""
     if weighed:
-        tables["corrected"] = estimates(_settled(drawn.draws))
+        try:
+            tables["corrected"] = estimates(_settled(drawn.draws))
+        except InputError as error:  # too few draws count
+            refused = f"corrected numbers: left out; {error}"
     for ours, its in (("reference", "value"), ("reference_error", "error")):
         data[ours] = ("quantity", np.array(reference[its].values, dtype=float))
     for word in ("raw", "corrected"):
@@ -136,7 +141,7 @@ def assess(
         {
             "kind": drawn.kind,
             "likelihood": LIKELIHOODS[drawn.kind],
-            "notes": "\n".join(notes),
+            "notes": "\n".join(filter(None, [refused, *notes])),
             "warnings": str(drawn.draws.attrs.get("warnings", "")),
         },
     )
@@ -213,8 +218,6 @@ def _tested(
     rng: Stream | int,
 ) -> tuple[dict[str, Any], list[str]]:
     """Return statistics and p-values of the tests, and why any of them could not be made."""
-    from physgen.core.errors import InputError
-
     names = ("statistic", "null", "null_error", "p_value")
     rows = {name: np.full(len(tests), np.nan) for name in names}
     notes: list[str] = []

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physgen.analysis import weights
+from physgen.analysis.reweighting import MIN_ESS
 from physgen.core.declared import declared, site_shape
 from physgen.samplers import estimates
 from physgen.samplers.coupling_errors import with_coupling_errors
@@ -50,6 +51,8 @@ def read(context: Context, point: Generator) -> xr.Dataset:
         return context.store.read(point.group)
     draws = context.store.read(f"{point.group}/draws")
     told = [*warnings(draws), *learning.said(context, point)]
+    if "log_z" in draws and not draws.attrs.get("refused") and not _are_enough(draws):
+        told.append(f"fewer than {MIN_ESS:g} effective draws: observables are left out")
     return draws.assign_attrs(warnings="\n".join(told))
 
 
@@ -149,11 +152,16 @@ def _of_weights(draws: xr.Dataset, target: Any) -> dict[str, float]:
     if draws.attrs.get("refused"):
         return merits
     V = math.prod(site_shape(target))
-    row = _row(_shown(draws)) | merits
+    row = (_row(_shown(draws)) if _are_enough(draws) else {}) | merits
     row |= {name: float(draws[name]) for name in ("log_z", "log_z_error")}
     row["entropy_per_site"] = float(draws["entropy"]) / V
     row["entropy_per_site_error"] = float(draws["entropy_error"]) / V
     return with_absolute(target, row) | {"ess": merits["ess_share"] * draws.attrs["n"]}
+
+
+def _are_enough(draws: xr.Dataset) -> bool:
+    """Whether so many weighted draws count that means of observables have an error."""
+    return bool(draws.attrs["n"] * float(draws["ess_reverse"]) >= MIN_ESS)
 
 
 def _of_draws(draws: xr.Dataset) -> dict[str, float]:
