@@ -124,3 +124,22 @@ def test_a_comparison_of_nothing_is_refused(change, said):
         table = {k: v for k, v in table.items() if k not in ("importance", "smc")}
     with pytest.raises(InputError, match=said):
         config_from_dict(table)
+
+
+def test_too_few_weighted_draws_leave_observables_out(tmp_path):
+    """A poor model keeps its log Z and its comparison; what cannot have an error is left out."""
+    table = {
+        "seed": 1, "target": {"name": "phi4-2d", "L": 4, "convention": "unhalved", "m2": -4.0,
+                              "lam": 8.0},
+        "sampler": {"name": "phi4-cluster", "n_chains": 64, "n_draws": 10, "label": "mcmc"},
+        "model": {"family": "gaussian"}, "importance": {"n_draws": 256, "ess_floor": 1.0},
+        "smc": {"n_particles": 0}, "compare": {"tests": ["observables"], "n_draws": 256},
+    }  # fmt: skip
+    tree = open_run(run(config_from_dict(table), tmp_path / "run", until="validate"))
+    grid, found = tree["estimates"].to_dataset(), tree["comparison"].to_dataset()
+    at = grid.sel(generator="gaussian")
+    assert np.isfinite(at.log_z).all()
+    assert np.isnan(at.phi2).all()
+    assert "observables are left out" in grid.attrs["warnings"]
+    assert "corrected numbers: left out" in str(found.notes.values[0])
+    assert np.isfinite(found.raw).any()
