@@ -51,7 +51,8 @@ from physgen.training import DenoisingDiffusion
 SOURCES = [
     "analysis/weights.py", "core/random.py", "lattice/orbits.py", "lattice/partition.py",
     "models/base.py", "models/configurations.py", "models/decimated.py", "models/geometry.py",
-    "models/runge_kutta.py", "models/diffusion", "samplers/importance_sampling.py",
+    "models/choice.py", "models/runge_kutta.py", "models/embedded_runge_kutta.py",
+    "models/diffusion", "models/flows", "samplers/importance_sampling.py",
     "samplers/weighing.py", "targets/even.py", "targets/given.py", "targets/phi4.py",
     "targets/phi4_decimation.py", "training/conditional_diffusion.py",
     "training/denoising_diffusion.py", "training/fitting.py", "training/loop.py",
@@ -168,7 +169,8 @@ def transfer(kappa: float, steps: int = 6, n: int = 4096) -> Row:
         small, spent = small_lattices(kappa, seed)
         moved = for_target(target, begin_from=small)
         model = Decimated(moved.even.as_density(steps), target)
-        found.append(importance(model, target, n, seed, samples=held_out))
+        # A miss is a figure, too: weights are judged however few count.
+        found.append(importance(model, target, n, seed, samples=held_out, ess_floor=1.0))
         seconds.append(spent)
     detail = {
         "reverse": ", ".join(f"{float(d.ess_reverse):.4f}" for d in found),
