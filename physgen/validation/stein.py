@@ -177,6 +177,12 @@ def _chains(x: Any, target: Any) -> np.ndarray:
         )
     if not np.isfinite(array).all():
         raise InputError("samples must be finite numbers, got NaN or infinity")
+    if (array == array[0, 0]).all():
+        n = array.shape[0] * array.shape[1]
+        raise InputError(
+            f"samples must vary, got {n} copies of one configuration; a model that always gives "
+            "the same has collapsed"
+        )
     return array
 
 
