@@ -67,8 +67,8 @@ class BornMixed:
         if not isinstance(state, DensityMatrix):
             what = f"an array {np.shape(state)}" if np.ndim(state) else type(state).__name__
             raise InputError(
-                f"BornMixed takes a DensityMatrix, got {what}; DensityMatrix makes one of a matrix "
-                "(2**L, 2**L), and DensityMatrix.pure of 2**L amplitudes or of an MPS"
+                f"BornMixed takes a DensityMatrix, got {what}; DensityMatrix(rho) makes one of a "
+                "matrix (2**L, 2**L), and DensityMatrix.pure of 2**L amplitudes or of an MPS"
             )
         self.state = state
         self.povm = named_povm(povm) if isinstance(povm, str) else povm

@@ -23,7 +23,7 @@ from physgen.analysis import weights
 from physgen.analysis.errors import mean_estimate
 from physgen.analysis.format import pull
 from physgen.samplers.estimates import estimates
-from physgen.validation.divergences import Estimate
+from physgen.validation.divergences import Estimate, impossible_divergence
 from physgen.validation.sample_sets import SampleSet
 from physgen.validation.two_sample import two_sample
 from physgen.validation.weight_divergences import (
@@ -130,6 +130,9 @@ def assess(
         data |= _beside(word, tables.get(word), reference, names)
     found, notes = _tested(drawn.configurations, baseline, target, tests, n_max, rng)
     data |= found
+    said = str(drawn.draws.attrs.get("warnings", ""))
+    forward = Estimate(*(float(data[f"kl_forward{end}"][1]) for end in ("", "_error")))
+    impossible = impossible_divergence("D(target||model)", forward)
     return xr.Dataset(
         data,
         {"quantity": names, "test": list(tests)},
@@ -137,7 +140,7 @@ def assess(
             "kind": drawn.kind,
             "likelihood": LIKELIHOODS[drawn.kind],
             "notes": "\n".join(notes),
-            "warnings": str(drawn.draws.attrs.get("warnings", "")),
+            "warnings": "\n".join(filter(None, (said, impossible))),
         },
     )
 

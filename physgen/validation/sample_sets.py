@@ -206,6 +206,11 @@ def _support(x: np.ndarray) -> Support:
 
 
 def _check_support(name: str, x: np.ndarray, support: Support) -> None:
+    if support == REALS and (np.abs(x) == 1).all():
+        raise InputError(
+            f"{name} must be real fields, got nothing but -1 and +1: they are spins, of another "
+            "target"
+        )
     if support == SPINS and not (np.abs(x) == 1).all():
         raise InputError(
             f"{name} must be spins -1 and +1, got {x.min():g} to {x.max():g}; for bits 0 and 1 "
