@@ -146,6 +146,9 @@ from .samplers import (
     importance as importance,
 )
 from .samplers import (
+    inpaint as inpaint,
+)
+from .samplers import (
     run as run,
 )
 from .samplers import (
@@ -188,6 +191,9 @@ from .training import (
 )
 from .training import (
     recipe as recipe,
+)
+from .validation import (
+    compare as compare,
 )
 from .validation import (
     fidelity_witness as fidelity_witness,

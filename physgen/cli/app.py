@@ -217,6 +217,29 @@ def compare(
 
 
 @app.command(rich_help_panel=LOOK)
+def merge(
+    runs: Runs,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="A new HDF5 file (.h5 or .nc).")
+    ],
+    group: Annotated[
+        str | None,
+        typer.Option("--group", metavar="NAME", help="The group: estimates, comparison, ..."),
+    ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow", metavar="KEY", help="A setting that may differ without being a dimension."
+        ),
+    ] = None,
+) -> None:
+    """Lay the numbers of many runs on one grid: a dimension for each setting that differs."""
+    from physgen.cli.look import merge as merge_runs
+
+    merge_runs(runs, out, group, allow or [])
+
+
+@app.command(rich_help_panel=LOOK)
 def cite(
     run_dir: Annotated[Path, typer.Argument(metavar="DIR", help="A run.")],
 ) -> None:

@@ -18,7 +18,7 @@ from physgen.workflow.tables import summarize
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["cite", "compare", "plot", "print_result", "report"]
+__all__ = ["cite", "compare", "merge", "plot", "print_result", "report"]
 
 
 def report(runs: Sequence[Path]) -> None:
@@ -134,3 +134,16 @@ def _write_latex(path: Path, trees: Mapping[str, xr.DataTree]) -> None:
     with replacing(path) as file:
         file.write("\n".join(tables).encode())
     print(path)
+
+
+def merge(runs: Sequence[Path], out: Path, group: str | None, allow: Sequence[str]) -> None:
+    """Write one group of many runs as one Dataset."""
+    from physgen.results import write_dataset
+    from physgen.results.merge import merge_runs
+
+    if out.exists():
+        raise StoreError(f"{out} is there already; choose another file")
+    found = merge_runs(runs, group, allow=allow)
+    write_dataset(out, found)
+    grid = ", ".join(f"{name} = {size}" for name, size in found.sizes.items())
+    print(f"{out}: {len(runs)} runs, {grid}")

@@ -13,6 +13,8 @@ from .hmc import HMC as HMC
 from .importance_sampling import importance as importance
 from .importance_sampling import log_weights as log_weights
 from .independence import Independence as Independence
+from .inpainting import conditioned as conditioned
+from .inpainting import inpaint as inpaint
 from .jarzynski import stochastic_flow as stochastic_flow
 from .log_z_of import log_z_of as log_z_of
 from .loop.checkpoint import chain_statistics as chain_statistics

@@ -10,13 +10,14 @@ from .bounds import (
 )
 from .classifier import C2ST as C2ST
 from .classifier import c2st as c2st
-from .compare import (
+from .comparison import compare as compare
+from .density_comparison import (
     enumerate_outcomes as enumerate_outcomes,
 )
-from .compare import (
+from .density_comparison import (
     exact_divergences as exact_divergences,
 )
-from .compare import (
+from .density_comparison import (
     validate as validate,
 )
 from .density_ratio import log_ratios as log_ratios

@@ -95,7 +95,7 @@ def test_saboteur_formulas_are_rejected(pair):
 
 
 def test_blocks_of_samples_are_independent(pair, monkeypatch):
-    monkeypatch.setattr("physgen.validation.compare.BLOCK", 100)
+    monkeypatch.setattr("physgen.validation.density_comparison.BLOCK", 100)
     found = validate(*pair, 400, rng=1)
     log_p = found.log_prob_target.values.reshape(4, 100)
     assert not np.array_equal(log_p[0], log_p[1])

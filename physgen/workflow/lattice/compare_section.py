@@ -28,8 +28,8 @@ class CompareSection(Section):
         The most that a test of quadratic cost uses.
     """
 
-    tests: Annotated[list[Annotated[str, one_of(TESTS)]], rule("a list of tests")] = Field(
-        default_factory=lambda: ["observables", "mmd", "sliced-w2", "c2st", "stein"]
-    )
+    tests: Annotated[
+        list[Annotated[str, one_of(TESTS)]], rule(f"a list of {', '.join(map(repr, TESTS))}")
+    ] = Field(default_factory=lambda: ["observables", "mmd", "sliced-w2", "c2st", "stein"])
     n_draws: Annotated[int, rule("an integer >= 256", ge=256)] = 4096
     n_max: Annotated[int, rule("an integer >= 100", ge=100)] = 2000

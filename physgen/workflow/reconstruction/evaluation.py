@@ -15,7 +15,7 @@ from physgen.quantum import MPS, TFIM, Hamiltonian, MeasurementData, estimate_ob
 from physgen.quantum.estimators import observables_dataset
 from physgen.quantum.operators import add_operators, unseen
 from physgen.quantum.tfim import central_pairs
-from physgen.validation.compare import MAX_STRINGS, exact_divergences, validate
+from physgen.validation.density_comparison import MAX_STRINGS, exact_divergences, validate
 from physgen.workflow.reconstruction.context import ReconstructionContext
 
 if TYPE_CHECKING:

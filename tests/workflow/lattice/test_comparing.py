@@ -42,7 +42,7 @@ def test_every_generator_is_on_the_grid(found):
     assert list(found.kind.values) == ["samples", "density", "energy"]
     assert found.attrs["baseline"] == "baseline"
     assert found.attrs["support"] == "spins"
-    assert float(found.n_sites) == 16
+    assert found.n_sites.item() == 16
     trained = found.sel(generator=["coloured-net", "local-spin-action"])
     assert (trained.train_s > 0).all()
     assert (trained.draw_ms > 0).all()
@@ -111,9 +111,9 @@ def test_latex_cells():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"sampler": []}, r"\[compare\] needs configurations"),
+        ({"sampler": [], "model": TABLE["model"][0]}, r"\[compare\] needs configurations"),
         ({"model": [], "sampler": TABLE["sampler"][0]}, "or a second"),
-        ({"compare": {"tests": ["magic"]}}, "one of 'observables'"),
+        ({"compare": {"tests": ["magic"]}}, "must be a list of 'observables', 'ks'"),
         ({"compare": {"n_draws": 5}}, "an integer >= 256"),
         ({"compare": {"draws": 500}}, "did you mean"),
     ],
