@@ -25,7 +25,7 @@ def check_density(model: Any, objective: str, *, joint: bool = True) -> None:
     if hasattr(model, "log_prob") or (joint and isinstance(model, JointDensity)):
         return
     kinds = (
-        (JointDensity, "is one of pairs (x, z): take ELBO, IWAE or ReverseKL"),
+        (JointDensity, "is one of pairs (x, z): take ELBO, IWAE, DequantisedBound or ReverseKL"),
         (Simulator, "only draws: take Adversarial, or the objective of its family"),
     )
     other = "has none that is normalised: take the objective of its family"
