@@ -172,13 +172,18 @@ def says_nothing(*series: np.ndarray) -> bool:
 
 
 def _gamma_error(x: np.ndarray, tau: TauInt) -> float:
-    """Return sqrt(2 tau Gamma(0) / n): 0 for a constant series, NaN for a very short one."""
+    """Return sqrt(2 tau Gamma(0) / n): 0 for a constant series, NaN for a very short one.
+
+    An estimate of tau that is not positive is noise of a short series, or alternation: no mean has
+    a variance below 0, so draws then count as independent.
+    """
     if says_nothing(x) or x.shape[1] < 2:
         return math.nan
     if math.isnan(tau.value):
         return 0.0
+    time = tau.value if tau.value > 0 else 0.5
     # The variance about the mean of the data misses the variance of this mean.
-    return math.sqrt(2 * tau.value * float(x.var()) / x.size * (1 + 2 * tau.value / x.size))
+    return math.sqrt(2 * time * float(x.var()) / x.size * (1 + 2 * time / x.size))
 
 
 def chi2_p_value(chi2: float, n: int) -> float:

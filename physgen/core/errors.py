@@ -30,7 +30,16 @@ class InputError(PhysgenError, ValueError):
 
 
 class NoDensityError(InputError, AttributeError):
-    """A density is asked of a model that only draws; to ``hasattr`` it has none."""
+    """A density is asked of a model that has none of configurations; ``hasattr`` is False."""
+
+    @classmethod
+    def of_pairs(cls, name: str, model: object) -> NoDensityError:
+        """Return why a density of pairs (x, z) has no `name`, and what it has instead."""
+        return cls(
+            f"{name} needs a density of x, and {type(model).__name__} is one of pairs (x, z): "
+            "take log_prob_bound, or validation.latent_likelihood, for bounds of log q(x), and "
+            "joint_log_prob for the density of pairs"
+        )
 
 
 class UnboundedTargetError(InputError):

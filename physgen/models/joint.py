@@ -23,7 +23,7 @@ import torch
 
 from physgen.core.arrays import like
 from physgen.core.checks import check_positive_int
-from physgen.core.errors import InputError
+from physgen.core.errors import InputError, NoDensityError
 from physgen.core.protocols import SPINS, Support
 from physgen.core.random import Stream, as_stream
 from physgen.models.base import Model
@@ -81,10 +81,7 @@ class JointModel(Model):
     def __getattr__(self, name: str) -> Any:
         """Refuse what only a density has, and say why."""
         if name in ("log_prob", "sample_and_log_prob"):
-            raise AttributeError(
-                f"{name} needs a density of x, and {type(self).__name__} is one of pairs (x, z): "
-                "take validation.latent_likelihood for bounds of log q(x), or joint_log_prob"
-            )
+            raise NoDensityError.of_pairs(name, self)
         return super().__getattr__(name)
 
     # --- densities of tensors, differentiable -----------------------------------------------

@@ -30,6 +30,7 @@ import numpy as np
 
 from physgen.core.arrays import like
 from physgen.core.checks import check_positive_int
+from physgen.core.errors import InputError
 from physgen.core.protocols import Support
 from physgen.core.protocols import outcomes as outcome_support
 from physgen.core.random import Stream, as_stream
@@ -62,6 +63,11 @@ class Born:
     povm : POVM, SitePOVM or str
         The measurement, or its name.
 
+    Raises
+    ------
+    InputError
+        If the state is no MPS.
+
     Notes
     -----
     Samples are drawn in float32 (conditional probabilities good to about 1e-6) and depend only on
@@ -74,6 +80,12 @@ class Born:
     """
 
     def __init__(self, state: MPS, povm: POVM | SitePOVM | str) -> None:
+        if not isinstance(state, MPS):
+            what = f"an array {np.shape(state)}" if np.ndim(state) else type(state).__name__
+            raise InputError(
+                f"Born takes an MPS, got {what}; MPS.from_dense makes one of 2**L amplitudes, and "
+                "BornMixed takes the DensityMatrix of a mixed state"
+            )
         self.state = state
         self.povm = simplest(named_povm(povm) if isinstance(povm, str) else povm, state.L)
         self._sites = self.povm.sites if isinstance(self.povm, SitePOVM) else (self.povm,)

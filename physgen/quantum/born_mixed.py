@@ -18,6 +18,7 @@ import numpy as np
 
 from physgen.core.arrays import like
 from physgen.core.checks import check_positive_int
+from physgen.core.errors import InputError
 from physgen.core.protocols import Support
 from physgen.core.protocols import outcomes as outcome_support
 from physgen.core.random import Stream, as_stream
@@ -48,6 +49,11 @@ class BornMixed:
     povm : POVM, SitePOVM or str
         The measurement, or its name.
 
+    Raises
+    ------
+    InputError
+        If the state is no density matrix.
+
     Notes
     -----
     Exact, in float64.  At L = 10 a draw takes about 16 microseconds (K = 4) or 50 (K = 6), and 0.1
@@ -58,6 +64,12 @@ class BornMixed:
     """
 
     def __init__(self, state: DensityMatrix, povm: POVM | SitePOVM | str) -> None:
+        if not isinstance(state, DensityMatrix):
+            what = f"an array {np.shape(state)}" if np.ndim(state) else type(state).__name__
+            raise InputError(
+                f"BornMixed takes a DensityMatrix, got {what}; DensityMatrix(rho) makes one of a "
+                "matrix (2**L, 2**L), and DensityMatrix.pure of 2**L amplitudes or of an MPS"
+            )
         self.state = state
         self.povm = named_povm(povm) if isinstance(povm, str) else povm
         self._components = to_pauli(state.rho)

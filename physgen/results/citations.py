@@ -37,6 +37,7 @@ METHODS: Mapping[str, tuple[str, ...]] = {
     ),
     "elbo": ("Kingma2014", "Rezende2014"),
     "iwae": ("Burda2016", "Tucker2019"),
+    "black-box-elbo": ("Ranganath2014",),
     "smc": ("DelMoral2006", "Neal2001"),
     "annealed-importance": ("Neal2001", "Grosse2015"),
     "thermodynamic-integration": ("Bennett1976",),

@@ -35,7 +35,7 @@ from physgen.core.random import Stream
 from physgen.targets.checked import checked_target
 from physgen.training.estimating import estimate, is_estimable
 from physgen.training.pairs import forward_weights, is_joint
-from physgen.training.problem import device_of, learned_part, problem
+from physgen.training.problem import check_density, device_of, learned_part, problem
 from physgen.training.reverse_kl import ReverseKL
 from physgen.training.samples import Samples
 
@@ -89,8 +89,9 @@ class ForwardKL:
         return self._samples.epoch_order(stream)
 
     def begin(self, model: Any, rng: Stream) -> Carry:
-        """Return nothing: a step remembers nothing of the last one."""
-        del model, rng
+        """Return nothing, as a step remembers nothing of the last; refuse what has no density."""
+        del rng
+        check_density(model, "ForwardKL")
         return {}
 
     def loss(self, model: Any, index: np.ndarray, rng: Stream, carry: Carry) -> Loss:
@@ -181,8 +182,9 @@ class MixedKL:
         return self.forward.epoch_order(stream)
 
     def begin(self, model: Any, rng: Stream) -> Carry:
-        """Return nothing: a step remembers nothing of the last one."""
-        del model, rng
+        """Return nothing, as a step remembers nothing of the last; refuse what has no density."""
+        del rng
+        check_density(model, "MixedKL")
         return {}
 
     def loss(self, model: Any, index: np.ndarray, rng: Stream, carry: Carry) -> Loss:

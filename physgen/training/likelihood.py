@@ -24,7 +24,7 @@ from physgen.core.protocols import Collapsed
 from physgen.core.random import Stream
 from physgen.targets.configurations import Configurations
 from physgen.training.estimating import estimate, is_estimable
-from physgen.training.problem import device_of
+from physgen.training.problem import check_density, device_of
 from physgen.training.samples import Samples
 
 __all__ = ["MaximumLikelihood"]
@@ -76,6 +76,7 @@ class MaximumLikelihood:
                 "a model that draws a part of its variables from a known action cannot be fitted "
                 "to configurations of an unknown one; make it with for_target(configurations)"
             )
+        check_density(model, "MaximumLikelihood", joint=False)
         return {}
 
     def loss(self, model: Any, index: np.ndarray, rng: Stream, carry: Carry) -> Loss:

@@ -5,10 +5,32 @@ from __future__ import annotations
 from typing import Any
 
 from physgen.core.errors import InputError
-from physgen.core.protocols import Collapsed
+from physgen.core.protocols import Collapsed, JointDensity, Simulator
 from physgen.models.decimated import reduced
 
-__all__ = ["device_of", "learned_part", "problem"]
+__all__ = ["check_density", "device_of", "learned_part", "problem"]
+
+
+def check_density(model: Any, objective: str, *, joint: bool = True) -> None:
+    """Raise InputError unless a model has the density that an objective takes the logarithm of.
+
+    Parameters
+    ----------
+    model : object
+    objective : str
+        Its name, for the message.
+    joint : bool
+        Whether a density of pairs (x, z) will do.
+    """
+    if hasattr(model, "log_prob") or (joint and isinstance(model, JointDensity)):
+        return
+    kinds = (
+        (JointDensity, "is one of pairs (x, z): take ELBO, IWAE, DequantisedBound or ReverseKL"),
+        (Simulator, "only draws: take Adversarial, or the objective of its family"),
+    )
+    other = "has none that is normalised: take the objective of its family"
+    why = next((text for kind, text in kinds if isinstance(model, kind)), other)
+    raise InputError(f"{objective} needs a density, and {type(model).__name__} {why}")
 
 
 def problem(model: Any, target: Any, stage: Any = None) -> tuple[Any, Any]:

@@ -44,7 +44,7 @@ from physgen.core.protocols import Differentiable
 from physgen.core.random import Stream, as_stream
 from physgen.targets.checked import checked_target
 from physgen.training.pairs import is_joint, reverse_loss, reverse_weights
-from physgen.training.problem import device_of, problem
+from physgen.training.problem import check_density, device_of, problem
 
 __all__ = ["ReverseKL"]
 
@@ -146,8 +146,9 @@ class ReverseKL:
         return np.arange(self.n_train)
 
     def begin(self, model: Any, rng: Stream) -> Carry:
-        """Return nothing: a step remembers nothing of the last one."""
-        del model, rng
+        """Return nothing, as a step remembers nothing of the last; refuse what has no density."""
+        del rng
+        check_density(model, "ReverseKL")
         return {}
 
     def loss(self, model: Any, index: np.ndarray, rng: Stream, carry: Carry) -> Loss:

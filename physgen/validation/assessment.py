@@ -24,7 +24,7 @@ from physgen.analysis.errors import mean_estimate
 from physgen.analysis.format import pull
 from physgen.core.errors import InputError
 from physgen.samplers.estimates import estimates
-from physgen.validation.divergences import Estimate
+from physgen.validation.divergences import Estimate, impossible_divergence
 from physgen.validation.sample_sets import SampleSet
 from physgen.validation.two_sample import two_sample
 from physgen.validation.weight_divergences import (
@@ -135,14 +135,19 @@ def assess(
         data |= _beside(word, tables.get(word), reference, names)
     found, notes = _tested(drawn.configurations, baseline, target, tests, n_max, rng)
     data |= found
+    said = str(drawn.draws.attrs.get("warnings", ""))
+    forward = Estimate(*(float(data[f"kl_forward{end}"][1]) for end in ("", "_error")))
+    impossible = impossible_divergence("D(target||model)", forward)
     return xr.Dataset(
         data,
         {"quantity": names, "test": list(tests)},
         {
             "kind": drawn.kind,
             "likelihood": LIKELIHOODS[drawn.kind],
-            "notes": "\n".join(filter(None, [refused, *notes])),
-            "warnings": str(drawn.draws.attrs.get("warnings", "")),
+            "notes": "
+".join(filter(None, [refused, *notes])),
+            "warnings": "
+".join(filter(None, (said, impossible))),
         },
     )
 

@@ -6,6 +6,7 @@ small systems and for testing the estimators themselves.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,12 @@ from physgen.core.checks import check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.protocols import Density
 from physgen.core.random import Stream, as_stream
-from physgen.validation.divergences import classical_fidelity, covered_mass, relative_entropy
+from physgen.validation.divergences import (
+    classical_fidelity,
+    covered_mass,
+    impossible_divergence,
+    relative_entropy,
+)
 
 __all__ = ["enumerate_outcomes", "exact_divergences", "validate"]
 
@@ -54,7 +60,8 @@ def validate(
         the target, and of the target on the support of the model (below 1: modes are missed), with
         ``_error``; ``entropy`` of the target in nats, with ``_error``; ``n_validation``;
         ``log_prob_target`` and ``log_prob_model`` of up to 2000 samples of the target (dimension
-        ``sample``).
+        ``sample``).  A divergence more than four errors below 0 is warned of, and in the attr
+        ``warnings``.
 
     Raises
     ------
@@ -82,6 +89,12 @@ def validate(
     fidelities = [classical_fidelity(*from_target), classical_fidelity(*from_model)]
     covered = [covered_mass(*from_target), covered_mass(*from_model)]
     forward, reverse = relative_entropy(*from_target), relative_entropy(*from_model)
+    said = [
+        impossible_divergence("D(target||model)", forward),
+        impossible_divergence("D(model||target)", reverse),
+    ]
+    for text in filter(None, said):
+        warnings.warn(text, stacklevel=2)
     log_p = pairs["target"][0]
     shown = slice(0, min(n, SHOWN_SAMPLES))
     nats = {"units": "nat"}
@@ -106,6 +119,7 @@ def validate(
             "exactness": "asymptotic",
             "exactness_for": "the distance of model and target",
             "errors": "standard error of independent samples",
+            "warnings": "\n".join(filter(None, said)),
         },
     )
 

@@ -43,7 +43,16 @@ import numpy as np
 
 from physgen.core.errors import InputError
 
-__all__ = ["Estimate", "classical_fidelity", "covered_mass", "relative_entropy"]
+__all__ = [
+    "Estimate",
+    "classical_fidelity",
+    "covered_mass",
+    "impossible_divergence",
+    "relative_entropy",
+]
+
+_ALARM = 4.0  # errors below zero
+_ROUNDING = 1e-4  # nat, of log q in single precision
 
 
 class Estimate(NamedTuple):
@@ -88,6 +97,19 @@ def relative_entropy(log_p: np.ndarray, log_q: np.ndarray) -> Estimate:
     if np.any(np.isneginf(difference)):
         return Estimate(np.inf, np.nan)
     return _mean(-difference)
+
+
+def impossible_divergence(name: str, found: Estimate) -> str:
+    """Return what is wrong where an estimate of a divergence is far below 0, else "".
+
+    No density likes samples of p better than p itself does, on average.
+    """
+    if not found.value < -_ALARM * found.error - _ROUNDING:
+        return ""
+    return (
+        f"{name} = {found.value:.3g}({found.error:.1g}), and no divergence is negative: the "
+        "log-likelihood of the model is not normalised, or the samples are not of this target"
+    )
 
 
 def _log_ratio(log_p: np.ndarray, log_q: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ from physgen.core.protocols import REALS, SPINS, Support, outcomes
 from physgen.targets.configurations import Configurations
 from physgen.validation.sample_files import array_of, read_samples
 
-__all__ = ["SampleSet", "are_identical", "check_comparable", "sample_set"]
+__all__ = ["SampleSet", "are_identical", "check_comparable", "n_shared", "sample_set"]
 
 LEAST = 20  # samples
 MOST_COPIES = 0.01  # of real fields, of draws that repeat another one that is no neighbour
@@ -147,6 +147,11 @@ def are_identical(samples: SampleSet, reference: SampleSet) -> bool:
     return bool(np.array_equal(np.sort(_keys(samples)), np.sort(_keys(reference))))
 
 
+def n_shared(samples: SampleSet, reference: SampleSet) -> int:
+    """Return how many of the samples are in the reference as well."""
+    return int(np.isin(_keys(samples), _keys(reference)).sum())
+
+
 def _keys(samples: SampleSet) -> np.ndarray:
     """Return a number for each configuration, the same for equal ones and hardly for others.
 
@@ -157,8 +162,18 @@ def _keys(samples: SampleSet) -> np.ndarray:
     found = np.empty(len(flat), np.uint64)
     for i in range(0, len(flat), 4096):
         rows = flat[i : i + 4096].astype(np.float64) + 0.0  # -0 becomes 0
-        found[i : i + 4096] = (rows.view(np.uint64) * factors).sum(axis=1)
+        found[i : i + 4096] = (_mixed(rows.view(np.uint64)) * factors).sum(axis=1)
     return found
+
+
+def _mixed(bits: np.ndarray) -> np.ndarray:
+    """Return words with bits of every place in every place, one to one (SplitMix64).
+
+    Spins and other small integers differ in their highest bits alone, which no product moves down.
+    """
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return bits ^ (bits >> np.uint64(31))
 
 
 def _array(
@@ -191,6 +206,11 @@ def _support(x: np.ndarray) -> Support:
 
 
 def _check_support(name: str, x: np.ndarray, support: Support) -> None:
+    if support == REALS and (np.abs(x) == 1).all():
+        raise InputError(
+            f"{name} must be real fields, got nothing but -1 and +1: they are spins, of another "
+            "target"
+        )
     if support == SPINS and not (np.abs(x) == 1).all():
         raise InputError(
             f"{name} must be spins -1 and +1, got {x.min():g} to {x.max():g}; for bits 0 and 1 "

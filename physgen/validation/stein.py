@@ -86,7 +86,7 @@ def stein_identities(x: Any, target: Any, *, n_shells: int = 4) -> xr.Dataset:
     ------
     InputError
         If the target has no force, the support is not real, a force is not finite, or there are
-        fewer than 20 samples.
+        fewer than 20 samples, or copies of one.
     """
     import xarray as xr
 
@@ -94,7 +94,13 @@ def stein_identities(x: Any, target: Any, *, n_shells: int = 4) -> xr.Dataset:
     series = _chains(x, target)
     n_chains, n_draws = series.shape[:2]
     flat = series.reshape(-1, *target.event_shape)
-    values = _identities(flat, force_of(target, flat), target, n_shells)
+    F = force_of(target, flat)
+    if (flat == flat[0]).all():
+        raise InputError(
+            f"samples must vary, got {len(flat)} copies of one configuration; a model that always "
+            "gives the same has collapsed"
+        )
+    values = _identities(flat, F, target, n_shells)
     rows = {name: v.reshape(n_chains, n_draws) for name, v in values.items()}
     estimates = [mean_estimate(v) for v in rows.values()]
     value, error = (np.array([e[i] for e in estimates]) for i in (0, 1))

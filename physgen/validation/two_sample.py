@@ -39,6 +39,7 @@ from physgen.validation.sample_sets import (
     SampleSet,
     are_identical,
     check_comparable,
+    n_shared,
     sample_set,
 )
 from physgen.validation.suite import TESTS, Outcome, Pair, outcome_of
@@ -113,6 +114,12 @@ def two_sample(
     notes: list[str] = []
     if theirs is not None and are_identical(ours, theirs):
         return _identical(ours, theirs, target, observables, wanted)
+    shared = n_shared(ours, theirs) if theirs is not None and ours.support.kind == "reals" else 0
+    if shared:
+        notes.append(
+            f"{shared} of {len(ours)} samples are in the reference as well: every test takes both "
+            "for independent, and sees too little"
+        )
     pair = Pair(ours, theirs, target, observables, n_permutations, n_max, stream)
     found: dict[str, Outcome] = {}
     for name in dict.fromkeys(wanted):

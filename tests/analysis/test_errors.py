@@ -169,6 +169,16 @@ def test_too_little_to_know_an_error():
     assert mean_estimate(np.full((3, 22), 2.0)).error == 0.0
 
 
+def test_a_time_that_is_not_positive_is_no_time():
+    """Of alternating draws, and by chance of few: then they count as independent."""
+    two = np.tile([1.0, -1.0], 50)
+    assert mean_estimate(two, method="gamma").error == pytest.approx(0.1, rel=0.02)
+    g = np.random.default_rng(1)
+    for _ in range(200):
+        x = g.choice([-1.0, 1.0], 30)
+        assert mean_estimate(x).error > 0 or np.ptp(x) == 0
+
+
 def test_bad_input():
     with pytest.raises(InputError, match="method must be one of"):
         mean_estimate([1.0, 2.0], method="bootstrap")

@@ -51,12 +51,20 @@ def test_generator_and_slope(name):
 def test_conjugate_is_the_supremum_and_ends_where_it_diverges(name):
     g = generator(name)
     top = g.upper if math.isfinite(g.upper) else 3.0
-    for t in top - np.array([0.01, 0.1, 0.4, 1.0, 2.5]):
+    # Down to where the supremum is at u = 0: below t = f'(0) it is -f(0), of pearson and tv.
+    for t in top - np.array([0.01, 0.1, 0.4, 1.0, 2.5, 4.9, 5.1, 7.0]):
         # At u -> 0 the supremum is -f(0), which is finite or not.
         found = supremum(TEXTBOOK[name], t)
         assert g.conjugate(np.array(t)) == pytest.approx(found, rel=1e-5, abs=1e-7), t
     if math.isfinite(g.upper):
         assert supremum(TEXTBOOK[name], g.upper + 0.05) > 1e2  # grows without bound with u
+    else:
+        assert supremum(TEXTBOOK[name], 30.0) < math.inf
+    # Saboteurs: another generator's conjugate, and the parabola of pearson on the whole line.
+    others = [other for other in GENERATORS if other != name]
+    t = np.array(-0.3)
+    assert all(abs(generator(o).conjugate(t) - supremum(TEXTBOOK[name], -0.3)) > 1e-3
+               for o in others)  # fmt: skip
     # Fenchel-Young: equality at the slope.
     v = np.log(U[U != 1])
     t = g.slope(v)

@@ -11,6 +11,7 @@ from helpers.flows import stirred
 from physgen import Configurations, Ising, Phi4, draws_of, fit, importance, models
 from physgen.core.errors import InputError
 from physgen.core.protocols import Density, JointDensity, Target
+from physgen.core.random import Stream
 from physgen.models import Dequantised
 from physgen.training import DequantisedBound, FitSettings, MaximumLikelihood
 
@@ -89,11 +90,17 @@ def test_it_is_refused_where_a_likelihood_is_needed():
     with pytest.raises(InputError, match=r"no log_prob: P\(s\) is an integral"):
         model.log_prob(SPINS)
     lattice = models.build({"family": "mixture-net", "shape": [3, 3]}, rng=1)
-    with pytest.raises(InputError, match="must have log_prob, sample and"):
-        importance(Dequantised(lattice), Ising(L=3, beta=0.3), 1000, 1)
+    # Weights are those of (s, y), of which there is a density.
+    found = importance(Dequantised(lattice), Ising(L=3, beta=0.1), 1000, 1, ess_floor=1.0,
+                       forward_check=False)  # fmt: skip
+    states = np.array(list(itertools.product((-1, 1), repeat=9))).reshape(-1, 3, 3)
+    exact = np.logaddexp.reduce(-Ising(L=3, beta=0.1).action(states))
+    assert abs(float(found.log_z) - exact) < 5 * float(found.log_z_error)
     data = Configurations(np.repeat(SPINS, 20, axis=0))
     with pytest.raises(InputError, match=r"bound.*no likelihood|no log_prob"):
         MaximumLikelihood(data).evaluate(model)
+    with pytest.raises(InputError, match=r"needs a density, .* DequantisedBound"):
+        MaximumLikelihood(data).begin(model, Stream(0))
     with pytest.raises(InputError, match="Dequantised density, got MeanField"):
         fit(models.build({"family": "mean-field", "shape": [2]}, rng=1), DequantisedBound(data))
     with pytest.raises(InputError, match="of spins"):

@@ -218,6 +218,27 @@ def test_bad_input():
         Born(ground_state(TFIM(4)), "sic")
 
 
+def test_a_matrix_is_not_taken_for_amplitudes():
+    """Of four qubits: 16 amplitudes, or a matrix of 16 x 16 numbers."""
+    rho, psi = np.eye(16) / 16, np.full(16, 0.25)
+    mixed = DensityMatrix(rho)
+    for wrong, says in (
+        (lambda: MPS.from_dense(rho), r"length 2\*\*L, .* got \(16, 16\)"),
+        (lambda: DensityMatrix(psi), r"shape \(2\*\*L, 2\*\*L\), .* got \(16,\)"),
+        (lambda: DensityMatrix.pure(rho), r"state vector must .* shape \(16, 16\)"),
+        (lambda: Born(rho, "pauli-4"), r"takes an MPS, got an array \(16, 16\)"),
+        (lambda: Born(mixed, "pauli-4"), "takes an MPS, got DensityMatrix; .* BornMixed"),
+        (lambda: BornMixed(rho, "pauli-4"), r"takes a DensityMatrix, got an array \(16, 16\)"),
+        (lambda: BornMixed(psi, "pauli-4"), r"takes a DensityMatrix, got an array \(16,\)"),
+        (lambda: mixed.fidelity_squared(psi[:8]), r"\(16,\) or .* \(16, 16\), got shape \(8,\)"),
+    ):
+        with pytest.raises(InputError, match=says):
+            wrong()
+    # Either is a state for a fidelity, and they are not confused.
+    assert mixed.fidelity_squared(rho) == pytest.approx(1)
+    assert mixed.fidelity_squared(psi) == pytest.approx(1 / 16)
+
+
 @pytest.mark.statistical
 def test_one_povm_a_site_is_in_the_distribution_and_in_its_draws():
     """Ranks one, two and one: the vector form where all are of rank one, else matrices."""

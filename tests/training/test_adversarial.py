@@ -17,7 +17,7 @@ from physgen.core.protocols import REALS
 from physgen.core.random import Stream
 from physgen.models.base import Generator
 from physgen.targets.configurations import Configurations
-from physgen.training import Adversarial, AdversarialFamily, FitSettings, fit
+from physgen.training import ELBO, Adversarial, AdversarialFamily, FitSettings, fit
 from physgen.training.collapse import collapsed
 from physgen.training.critic_state import CriticState, decay
 from physgen.training.divergence_names import DIVERGENCES
@@ -321,6 +321,21 @@ def test_a_flow_as_generator_keeps_its_density():
     after = flow.log_prob(data[1][:3])
     assert np.isfinite(after).all()
     assert np.abs(after - before).max() > 1e-6
+
+
+@calm
+def test_a_decoder_is_a_generator_and_keeps_its_bound():
+    """A critic moves the decoder, ELBO moves the encoder as well; both are of one model."""
+    data = phi4_data()
+    model = models.VAE.for_target(Configurations(data[1], boundary="periodic"), channels=2, rng=1)
+    encoder, decoder = ([p.clone() for p in part.parameters()]
+                        for part in (model.encoder, model.decoder))  # fmt: skip
+    once = replace(QUICK, n_epochs=1)
+    fit(model, Adversarial(data), once, rng=1)
+    assert all(torch.equal(p, q) for p, q in zip(model.encoder.parameters(), encoder))
+    assert any(not torch.equal(p, q) for p, q in zip(model.decoder.parameters(), decoder))
+    fit(model, ELBO(Configurations(data[1], boundary="periodic")), once, rng=1)
+    assert any(not torch.equal(p, q) for p, q in zip(model.encoder.parameters(), encoder))
 
 
 @pytest.mark.slow

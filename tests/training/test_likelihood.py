@@ -12,9 +12,11 @@ from physgen import (
     ForwardKL,
     FreeField,
     MaximumLikelihood,
+    ReverseKL,
     Stream,
     fit,
     for_target,
+    models,
 )
 from physgen.core.errors import InputError
 
@@ -97,3 +99,20 @@ def test_what_it_cannot_learn_is_refused():
     decimated = for_target(Phi4.from_unhalved(L=4, m2=1.0, lam=1.0), "coupling-flow", layers=2)
     with pytest.raises(InputError, match="draws a part of its variables from a known action"):
         MaximumLikelihood(data_of(30, 1)).begin(decimated, Stream(0))
+
+
+def test_a_likelihood_is_refused_to_what_has_none():
+    """Of a generator, an energy and pairs, whose `forward` would be taken for log q."""
+    target, x = FreeField(4, m2=1.0), FreeField(4, m2=1.0).sample(40, 1)
+    data = Configurations(x, boundary="periodic")
+    gan = models.LatticeGenerator.for_target(data, kind="reals", rng=1)
+    energy = models.LocalActionEnergy.for_target(data)
+    pairs = models.VAE.for_target(data, channels=2, rng=1)
+    both = ForwardKL(target, x), ReverseKL(target), MaximumLikelihood(data)
+    for objective in both:
+        for model, says in ((gan, "only draws: take Adversarial"), (energy, "none that is norm")):
+            with pytest.raises(InputError, match=f"needs a density, and .* {says}"):
+                objective.begin(model, Stream(0))
+    with pytest.raises(InputError, match=r"is one of pairs .* take ELBO"):
+        MaximumLikelihood(data).begin(pairs, Stream(0))
+    assert [each.begin(pairs, Stream(0)) for each in both[:2]] == [{}, {}]

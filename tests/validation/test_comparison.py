@@ -103,6 +103,27 @@ def test_each_flaw_is_seen_by_what_can_see_it(found):
     assert abs(float(lost.raw_pull.sel(quantity="abs_magnetization"))) < 4
 
 
+def test_a_likelihood_above_the_entropy_is_an_alarm(found):
+    class TooGood:
+        """As the target, and 0.2 nat likelier than it can be where the data lie."""
+
+        event_shape, support = P.event_shape, P.support
+        sample = staticmethod(P.sample)
+        data = {x.tobytes() for x in BASE}
+
+        def log_prob(self, x):
+            better = [0.2 * (each.tobytes() in self.data) for each in np.asarray(x)]
+            return P.log_prob(x) + better
+
+        def sample_and_log_prob(self, n, rng):
+            x = P.sample(n, rng)
+            return x, self.log_prob(x)
+
+    ds = compare({"a": TooGood()}, P, BASE, n=1024, tests=["observables"])
+    assert "no divergence is negative" in str(ds.warnings.values[0])
+    assert "no divergence" not in str(one(found, "wide").warnings.values)
+
+
 def test_a_test_that_cannot_be_made_says_why():
     ising = Ising(L=3, beta=0.3)
     spins = np.where(np.random.default_rng(2).random((300, 3, 3)) < 0.5, -1, 1).astype(np.int8)

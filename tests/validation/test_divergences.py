@@ -107,6 +107,26 @@ def test_identical_densities(pair):
     assert abs(float(found.kl_forward)) < 1e-12
 
 
+def test_a_likelihood_above_the_entropy_is_an_alarm(pair, recwarn):
+    """A log-likelihood that is 0.3 nat too good, as of a sum that is not 1."""
+    model, target = pair
+
+    class TooGood:
+        event_shape, support = target.event_shape, target.support
+        sample = staticmethod(target.sample)
+
+        @staticmethod
+        def log_prob(x):
+            return target.log_prob(x) + 0.3
+
+    with pytest.warns(UserWarning, match=r"D\(target\|\|model\) = -0\.3.* no divergence is neg"):
+        found = validate(TooGood, target, 400, rng=1)
+    assert "not normalised" in found.attrs["warnings"]
+    for honest in (model, target):
+        assert validate(honest, target, 400, rng=1).attrs["warnings"] == ""
+    assert not [w for w in recwarn if "no divergence" in str(w.message)]
+
+
 class Table:
     """A density of one site with given probabilities."""
 

@@ -189,6 +189,8 @@ def test_bad_input(free):
         stein_identities(x[:, :5], free)
     with pytest.raises(InputError, match="at least 20 samples"):
         stein_identities(x[:19], free)
+    with pytest.raises(InputError, match="30 copies of one configuration"):
+        stein_identities(np.zeros((30, 6, 6)), free)
     with pytest.raises(InputError, match="finite"):
         stein_identities(np.full((30, 6, 6), np.inf), free)
     with pytest.raises(InputError, match="one shape"):

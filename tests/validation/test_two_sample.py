@@ -145,6 +145,26 @@ def test_identical_samples_are_said_to_be_so(tmp_path):
     assert two_sample(x, fields(100, 2), rng=1).attrs["verdict"] != "identical samples"
 
 
+def test_spins_are_the_same_set_only_if_they_are():
+    """Small integers differ in a few high bits: sums of products of them must not collide."""
+    g = np.random.default_rng(1)
+    x, y = (g.choice([-1, 1], (40, 4, 4)).astype(np.int8) for _ in range(2))
+    flat = x.reshape(40, -1)
+    x[:, 0, 0] = flat[:, 1:].prod(axis=1)  # every product is +1: an even number of -1
+    y[:, 0, 0] = y.reshape(40, -1)[:, 1:].prod(axis=1)
+    found = two_sample(x, y, tests=("observables",), rng=1)
+    assert found.attrs["verdict"] != "identical samples"
+    assert two_sample(x, x[::-1], rng=1).attrs["verdict"] == "identical samples"
+
+
+def test_samples_that_are_in_the_reference_are_counted():
+    x, y = fields(60, 1), fields(60, 2)
+    mixed = np.concatenate([y[:20], x[20:]])
+    found = two_sample(x, mixed, tests=("observables",), rng=1)
+    assert "40 of 60 samples are in the reference as well" in found.attrs["notes"]
+    assert "as well" not in two_sample(x, y, tests=("observables",), rng=1).attrs["notes"]
+
+
 def test_samples_come_from_anywhere(tmp_path):
     target = Ising(L=4, beta=0.3)
     ds = run(HeatBath(), target, n_chains=8, n_draws=50, thin=3, seed=1, keep="configurations",
@@ -204,6 +224,9 @@ def test_samples_that_do_not_fit_a_target():
     bits = np.random.default_rng(1).integers(0, 2, (50, 4, 4))
     with pytest.raises(InputError, match=r"give 2 \* x - 1"):
         two_sample(bits, target=Ising(L=4, beta=0.3), rng=1)
+    signs = np.random.default_rng(1).choice([-1, 1], (50, 4, 4))
+    with pytest.raises(InputError, match="nothing but -1 and \\+1: they are spins"):
+        two_sample(signs, fields(50, 2), target=FREE, rng=1)
     with pytest.raises(InputError, match="did you mean 'mmd'"):
         two_sample(fields(50, 1), fields(50, 2), tests=("mmmd",), rng=1)
     with pytest.raises(InputError, match="50 points for 5 folds"):

@@ -9,7 +9,15 @@ from scipy import optimize, stats
 
 from physgen.core.errors import InputError, PhysgenError
 from physgen.core.random import Stream
-from physgen.validation import null_sliced_w2, sliced_w2, sliced_w2_test, wasserstein2
+from physgen.validation import (
+    energy_distance,
+    mmd2,
+    null_sliced_w2,
+    sliced_w2,
+    sliced_w2_test,
+    two_sample,
+    wasserstein2,
+)
 from physgen.validation.wasserstein import _directions
 
 
@@ -120,6 +128,35 @@ def test_the_distance_of_equal_distributions_is_large_in_many_dimensions():
     assert low < 0.3
     null = null_sliced_w2(np.concatenate([x, y]), rng=1)
     assert null == pytest.approx(sliced_w2(x, y, rng=3), rel=0.2)
+
+
+def test_distances_are_least_at_the_right_width_and_an_entropic_one_is_not():
+    """N(0, 1) against N(0, s^2), each by its quantiles: a biased distance prefers a smaller s."""
+    widths = np.array([0.8, 0.9, 0.97, 0.98, 1.0, 1.02, 1.03, 1.1])
+    z = stats.norm.ppf((np.arange(400) + 0.5) / 400)[:, None]
+    for distance in (
+        wasserstein2,
+        lambda a, b: sliced_w2(a, b, n_projections=3, rng=1),
+        energy_distance,
+        lambda a, b: mmd2(a, b, 2.0).sum(),
+    ):
+        assert distance(z, z) <= 1e-6
+        best = widths[np.argmin([distance(z, s * z) for s in widths])]
+        assert best == pytest.approx(1, abs=0.02)
+
+    def entropic(s):
+        """The least of <cost> + KL(plan || product), from its dual, without debiasing."""
+        K = np.exp(-((z[::8] - s * z[::8].T) ** 2))
+        v = np.ones((50, 1))
+        for _ in range(200):
+            u = 1 / (K @ v / 50)
+            v = 1 / (K.T @ u / 50)
+        return np.log(u).mean() + np.log(v).mean()
+
+    assert widths[np.argmin([entropic(s) for s in widths])] < 0.95
+    for name in ("sinkhorn", "sinkhorn-divergence"):
+        with pytest.raises(InputError, match="tests must be one of"):
+            two_sample(z, z + 1, tests=(name,), rng=1)
 
 
 def test_a_difference_is_found_and_the_null_is_quoted():

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from physgen.core.arrays import to_numpy
-from physgen.core.errors import InputError
+from physgen.core.errors import InputError, NoDensityError
 from physgen.core.protocols import Fingerprinted, Support
 from physgen.core.random import Stream, as_stream
 from physgen.samplers.plain import first_configurations
@@ -59,6 +59,12 @@ class DecimatedJoint(nn.Module):
             if not np.allclose(target.action(x), self.target.action(x), rtol=1e-10, atol=1e-10):
                 return None
         return self.even, self._even_target
+
+    def __getattr__(self, name: str) -> Any:
+        """Refuse what only a density of x has, and say why."""
+        if name in ("log_prob", "sample_and_log_prob"):
+            raise NoDensityError.of_pairs(name, self)
+        return super().__getattr__(name)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> DecimatedJoint:
         # Training copies a model to average or try out weights; a target never changes.

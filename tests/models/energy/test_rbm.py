@@ -470,6 +470,27 @@ def test_large_weights_stay_finite():
         model.moved(x, 1, Stream(1))
 
 
+def test_ratios_of_amplitudes_are_differences_of_actions():
+    """Of psi = p^(1/2): on 512 sites e^{-S} overflows, and a ratio of two amplitudes does not."""
+    model = make("spins", "spin", n=512, n_hidden=4, size=20.0)
+    x = model.hot(1, 4)
+    flipped = x.copy()
+    flipped[:, 0] *= -1
+    ratio = (model.action(x) - model.action(flipped)) / 2
+    assert np.isfinite(np.exp(ratio)).all()
+    with np.errstate(over="ignore", invalid="ignore"):
+        naive = np.exp(-model.action(flipped)) / np.exp(-model.action(x))
+    assert not np.isfinite(naive).any()
+    small = make("spins", "spin", n=10, n_hidden=4, size=0.5)
+    x = states((-1, 1), 10)[::37]
+    flipped = x.copy()
+    flipped[:, 3] *= -1
+    W, a, b = (t.astype(np.longdouble) for t in numbers(small))
+    p, q = (np.exp(s @ a) * np.prod(2 * np.cosh(b + s @ W), axis=1) for s in (x, flipped))
+    ratio = (small.action(x) - small.action(flipped)) / 2
+    np.testing.assert_allclose(np.exp(ratio), np.sqrt(q / p).astype(float), rtol=1e-12)
+
+
 def test_features_are_singular_values_and_do_not_see_the_gauge():
     model = make("outcomes", "spin")
     before = model.features
