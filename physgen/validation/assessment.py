@@ -144,10 +144,8 @@ def assess(
         {
             "kind": drawn.kind,
             "likelihood": LIKELIHOODS[drawn.kind],
-            "notes": "
-".join(filter(None, [refused, *notes])),
-            "warnings": "
-".join(filter(None, (said, impossible))),
+            "notes": "\n".join(filter(None, [refused, *notes])),
+            "warnings": "\n".join(filter(None, (said, impossible))),
         },
     )
 
