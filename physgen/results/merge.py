@@ -65,7 +65,9 @@ def merge_runs(
                 f"{name} must have come as far as {group or ' or '.join(_GROUPS)}; finish it with "
                 "`physgen resume`"
             )
-        found[name] = tree[held[0]].to_dataset(inherit=False)
+        node = tree[held[0]]
+        assert isinstance(node, xr.DataTree)  # a group, not a variable
+        found[name] = node.to_dataset(inherit=False)
     configs = {name: flattened(json.loads(tree.attrs["config"])) for name, tree in trees.items()}
     names = _differing(configs, set(allow), set(next(iter(found.values())).dims))
     places = {

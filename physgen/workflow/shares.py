@@ -165,7 +165,9 @@ def gather(out: Path, *, reporter: Reporter | None = None) -> JobConfig:
         if open_run(place, groups=()).attrs["config_hash"] != first["config_hash"]:
             raise StoreError(f"{place} is of another config than {places[0]}; run it again")
     config = config_of_run(first)
-    with RunStore.open(out, config.canonical(), provenance=dict(first)) as store:
+    with RunStore.open(
+        out, config.canonical(), provenance={str(k): v for k, v in first.items()}
+    ) as store:
         records: dict[str, list[xr.Dataset]] = {name: [] for name in _RECORDS}
         for number, place in enumerate(places):
             if reporter is not None:

@@ -260,7 +260,7 @@ def _looks(n_steps: int) -> tuple[int, ...]:
 
 
 def _labelled(
-    weighing: Weighing,
+    weighing: Any,
     paths: Paths,
     x: np.ndarray,
     log_w: np.ndarray,

@@ -52,7 +52,8 @@ def _fit(context: Context, stage: Stage, source: Chains | None) -> None:
         context.store.cite(*([goal] if goal in METHODS else []))
 
     def prepared() -> tuple[Any, str, Any]:
-        density, x = point.section.is_weighed, None
+        density = point.section.is_weighed
+        x: Any = None
         if point.section.needs_configurations and source is not None:
             x = (
                 chains.configurations(context, source.group)

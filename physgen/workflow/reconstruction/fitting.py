@@ -115,7 +115,7 @@ def _fit_model(context: ReconstructionContext, section: ModelSection, group: str
         _tell_likelihood(context, likelihood, group)
 
 
-def _shown(section: ModelSection, floors: Mapping[str, float]) -> dict[str, float | None]:
+def _shown(section: ModelSection, floors: Mapping[str, float]) -> dict[str, Any]:
     """Return the floors that the loss of a model is shown beside; a contrast has none."""
     if section.is_energy:
         return {}
