@@ -87,7 +87,7 @@ def _points(
     below = np.zeros_like(has) if bound is None else bound
     for which, marker in ((has & ~below, "o"), (has & below, "<")):
         ax.plot(values[which], at[which], marker, ms=6, color=COLOR["model"])
-    for row, known in zip(rows, np.isfinite(values).any(axis=1).tolist()):
-        if not known:
+    for row, found in zip(rows, values):
+        if not np.isfinite(found).any():
             ax.annotate("unknown", (0.5, row), xycoords=("axes fraction", "data"), ha="center",
                         va="center", fontsize=8.5, color="#4A4F57")  # fmt: skip
