@@ -56,7 +56,10 @@ def fit_settings(config: Config, section: ModelSection) -> FitSettings:
 
     from physgen.training import recipe
 
-    return replace(recipe(section.family), **config.train.settings())
+    given = config.train.settings()
+    if given.get("budget") is not None:
+        given = {"n_epochs": None, **given}  # goes before the length of the recipe
+    return replace(recipe(section.family), **given)
 
 
 def likelihood_for(

@@ -67,3 +67,14 @@ def test_what_the_fit_says_against_itself_is_shown(tree):
 def test_symmetries_cannot_be_imposed():
     with pytest.raises(InputError, match="symmetries cannot be imposed on 'categorical-rbm'"):
         config_from_dict(table(model=MACHINE | {"symmetries": ["reflection"]}))
+
+
+def test_a_budget_goes_before_the_length_of_the_recipe():
+    """The recipe of a machine counts epochs; a config may give a time instead."""
+    from physgen.workflow.reconstruction.models import fit_settings
+
+    config = config_from_dict(table(train={"budget": "20s"}))
+    settings = fit_settings(config, config.model[0])
+    assert (settings.budget, settings.n_epochs) == ("20s", None)
+    config = config_from_dict(table(train={"batch_size": 50}))
+    assert fit_settings(config, config.model[0]).n_epochs == 200
