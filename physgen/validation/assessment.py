@@ -167,7 +167,7 @@ def _scalars(drawn: Drawn) -> dict[str, Any]:
     found: dict[str, Estimate] = {}
     merits = dict.fromkeys(_MERITS, math.nan)
     if drawn.likelihood is not None:
-        found["log_likelihood"] = Estimate(*mean_estimate(drawn.likelihood)[:2])
+        found["log_likelihood"] = _mean(drawn.likelihood)
     if "log_weight" in drawn.draws:
         log_w = drawn.draws["log_weight"].transpose("chain", "draw").values
         found["fidelity"] = fidelity_of_weights(log_w)
@@ -183,6 +183,14 @@ def _scalars(drawn: Drawn) -> dict[str, Any]:
     data: dict[str, Any] = {name: ((), e.value, _attrs(name)) for name, e in numbers.items()}
     data |= {f"{name}_error": ((), e.error, _attrs(name)) for name, e in numbers.items()}
     return data | {name: ((), value, _attrs(name)) for name, value in merits.items()}
+
+
+def _mean(log_q: np.ndarray) -> Estimate:
+    """Return the mean over the configurations whose log q is known, with its error."""
+    if np.isfinite(log_q).all():
+        return Estimate(*mean_estimate(log_q)[:2])
+    # Far apart in their chains, and so taken for independent.
+    return Estimate(*mean_estimate(log_q[np.isfinite(log_q)][:, None])[:2])
 
 
 def _attrs(name: str) -> dict[str, str]:

@@ -37,9 +37,11 @@ def test_the_default_uses_what_a_target_declares():
 def test_every_family_is_made_for_a_target_and_scores_what_it_draws(target):
     rows = models.families.FAMILIES
     names = models.families.names(target.support.kind)
-    for family in (name for name in names if rows[name].kind == "density"):
+    few = {"kernel-density"}  # which refuses sixteen numbers
+    for family in (n for n in names if rows[n].kind == "density" and n not in few):
         model = for_target(target, family, rng=1)
-        assert isinstance(model, Decimated), family
+        # What is estimated from whole configurations is a density of all sites.
+        assert isinstance(model, Decimated) == (rows[family].objective != "likelihood"), family
         assert model.config["family"] == family
         x, log_q = model.sample_and_log_prob(5, 1)
         np.testing.assert_allclose(model.log_prob(x.numpy()), log_q, atol=1e-3)

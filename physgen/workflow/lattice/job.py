@@ -21,6 +21,7 @@ GROUPS = {
     "models/along": "log Z and mixing times of an energy along its training",
     "models/draws": "draws of a model; where an action is known, with weights and log Z",
     "models/raw": "observables of the draws of a joint model without weights: approximate",
+    "models/path": "draws of a model on their way from noise, at a few times",
     "models/log_z": "log Z of a learned energy, with bounds from both sides",
     "models/features": "singular values of the weights, and the first feature of configurations",
     "couplings": "learned couplings with errors, beside those of the target",

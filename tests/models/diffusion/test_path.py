@@ -29,7 +29,7 @@ def test_a_path_of_a_score_model_ends_at_its_draws():
 def test_fields_under_noise_have_the_variance_that_the_path_says():
     """Without a network the field is Gaussian: the law of every time is known."""
     model = ScoreModel((4, 4), rng=1).double()
-    model.spectrum.copy_(torch.tensor(model._filters.symmetric(np.linspace(0.5, 3, 16))))
+    model.assign_spectrum(model.symmetric(np.linspace(0.5, 3, 16)))
     found = model.path(4000, 3)
     mean = float(model.spectrum.mean())
     for x, s, r in zip(found.fields, found.signal, found.noise, strict=True):
