@@ -12,7 +12,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from physgen.plotting.style import COLOR, MARKERS, OUTCOME_COLORS, figure, note
+from physgen.plotting.style import COLOR, MARKERS, OUTCOME_COLORS, figure
 
 __all__ = ["plot_comparison"]
 
@@ -46,6 +46,7 @@ def plot_comparison(found: xr.Dataset) -> Figure:
             _points(right, _flat(accuracy), rows)
             right.axvline(0.5, color=COLOR["exact"], lw=0.8)
             right.set(xlabel="accuracy of a classifier", xlim=(0.45, 1.02), title="draws")
+        fig.legend(*left.get_legend_handles_labels(), loc="outside lower left", ncols=_MOST)
         left.set_yticks(rows, labels)
         left.set_ylim(-0.6, len(labels) - 0.4)
     return fig
@@ -73,9 +74,8 @@ def _deviations(ax: Axes, found: xr.Dataset, rows: np.ndarray, names: list[str])
                         ms=5, mfc=face, color=color, elinewidth=1, label=label)  # fmt: skip
     ax.axvline(0, color=COLOR["exact"], lw=0.8)
     ax.set_xscale("symlog", linthresh=_LINEAR)
-    ax.set(xlabel="relative deviation from the baseline", title="observables")
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=3)
-    note(ax, "open: raw, filled: corrected", y=0.98)
+    ax.set(xlabel="relative deviation from the baseline")
+    ax.set_title("observables: raw (open), corrected (filled)")
 
 
 def _points(
