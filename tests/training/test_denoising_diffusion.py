@@ -218,7 +218,7 @@ def test_bad_input(samples):
     with pytest.raises(InputError, match=r"at least 20 configurations \(n, 4, 4\)"):
         DenoisingDiffusion(PHI4, samples[:, :2])
     spins = np.ones((30, 4, 4), np.int8)
-    with pytest.raises(InputError, match="family 'coloured-net'"):
+    with pytest.raises(InputError, match="'coloured-net'"):
         DenoisingDiffusion(Ising(L=4, beta=0.3), spins)
     cnf = EquivariantCNF.for_target(PHI4)
     with pytest.raises(InputError, match="take FlowMatching"):
