@@ -11,7 +11,11 @@ from __future__ import annotations
 import importlib.util
 import math
 import os
+import subprocess
 import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 
@@ -313,7 +317,28 @@ def ar_phi4_ess():
     return Row(ours, "ESS", "MAF (zuko)", maf, ours / maf, detail)
 
 
+def comparison_minutes():
+    """Wall minutes of the three comparisons at toy size, two at a time, as on two cores."""
+    folder = ROOT / "workflows/family_comparison"
+
+    def compared(config, out):
+        command = [sys.executable, "-m", "physgen", "run", str(folder / config), "--out", out]
+        begun = time.monotonic()
+        subprocess.run([*command, "--quiet", "--set", "train.budget=3s"], check=True,
+                       capture_output=True)  # fmt: skip
+        return time.monotonic() - begun
+
+    with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(2) as pool:
+        begun = time.monotonic()
+        configs = ("config.toml", "ising.toml", "tfim.toml")
+        spent = list(pool.map(lambda c: compared(c, f"{place}/{c}"), configs))
+        minutes = (time.monotonic() - begun) / 60
+    each = dict(zip(("phi^4", "Ising", "TFIM"), (f"{s / 60:.1f}" for s in spent)))
+    return Row(minutes, "min", detail={**each, "training": "3 s of each model"})
+
+
 FIGURES = [
+    Figure("comparison_minutes", "Comparison of 25 families at toy size, three systems, 2 cores, wall", 10, comparison_minutes, at_most=True, slow=True),
     Figure("mmd_gemms", "Unbiased MMD^2, 10^4 + 10^4 x 1024, 5 widths, in products of that size", 2.5, mmd_gemms, at_most=True),
     Figure("sliced_ratio", "Sliced W_2, 1,000 projections, 10^4 + 10^4 x 1024, over the peer", 10, sliced_ratio),
     Figure("power_z", "z of abs m, unthermalised phi^4 16x16, n = 1000, worst of 4 sets", 6, power_z),
