@@ -1,9 +1,6 @@
 r"""One generator for a range of a coupling: its weights are polynomials of the coupling.
 
-.. math:: \theta(c) = \sum_{m=0}^{M} T_m(u) \, \theta_m , \qquad
-          u = \frac{2c - c_- - c_+}{c_+ - c_-} \in [-1, 1]
-
-with Chebyshev polynomials T_m, as for flows (:mod:`~physgen.models.flows.conditioned`).  An odd
+Chebyshev polynomials (:mod:`physgen.models.polynomial_family`), as for flows.  An odd
 generator is odd at every coupling, and :meth:`ConditionalGenerator.at` returns a generator like
 any other.
 """
@@ -13,22 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, final
 
-import numpy as np
 import torch
 from torch import nn
 from torch.func import functional_call
 
-from physgen.core.checks import check_finite, check_positive_int
-from physgen.core.errors import InputError
 from physgen.core.protocols import Support
 from physgen.core.random import Stream
 from physgen.models.adversarial.generator import LatticeGenerator
+from physgen.models.polynomial_family import PolynomialFamily
 
 __all__ = ["BoundGenerator", "ConditionalGenerator"]
 
 
 @final
-class ConditionalGenerator(nn.Module):
+class ConditionalGenerator(PolynomialFamily):
     """A family of generators over an interval of one coupling; a Conditional.
 
     Parameters
@@ -49,6 +44,8 @@ class ConditionalGenerator(nn.Module):
         If the interval is empty or a number out of range.
     """
 
+    plural = "generators"
+
     def __init__(
         self,
         generator: Mapping[str, Any],
@@ -59,18 +56,9 @@ class ConditionalGenerator(nn.Module):
         *,
         rng: Stream | int,
     ) -> None:
-        super().__init__()
-        if not check_finite("low", low) < check_finite("high", high):
-            raise InputError(f"low must be below high, got {coupling} in [{low}, {high}]")
         given = {name: value for name, value in generator.items() if name != "family"}
         pattern = LatticeGenerator(**given, rng=rng)
-        self.coupling, self.low, self.high = str(coupling), float(low), float(high)
-        self.degree = check_positive_int("degree", degree)
-        self.names = [name for name, _ in pattern.named_parameters()]
-        self.coefficients = nn.ParameterList()
-        for p in pattern.parameters():
-            rest = torch.zeros(degree, *p.shape)
-            self.coefficients.append(nn.Parameter(torch.cat([p.detach()[None], rest])))
+        super().__init__(pattern, coupling, low, high, degree)
         self._calls = [_Calls(pattern)]  # in a list, so that its weights are not parameters
 
     @property
@@ -91,28 +79,6 @@ class ConditionalGenerator(nn.Module):
         """Real numbers or spins."""
         return self._calls[0].generator.support
 
-    def place(self, value: float) -> float:
-        """Return u in [-1, 1] of a value of the coupling.
-
-        Raises
-        ------
-        InputError
-            If the value lies outside the interval, where polynomials cannot be trusted.
-        """
-        if not self.low <= check_finite(self.coupling, value) <= self.high:
-            raise InputError(
-                f"{self.coupling} must lie in [{self.low:g}, {self.high:g}], the range of this "
-                f"family of generators, got {value:g}; train one for a wider range"
-            )
-        return (2 * value - self.low - self.high) / (self.high - self.low)
-
-    def weights(self, value: float) -> dict[str, torch.Tensor]:
-        """Return the weights of the generator at a value of the coupling, differentiable."""
-        u = np.clip(self.place(value), -1, 1)
-        T = np.cos(np.arange(self.degree + 1) * np.arccos(u))
-        pairs = zip(self.names, self.coefficients, strict=True)
-        return {name: torch.tensordot(c.new_tensor(T), c, 1) for name, c in pairs}
-
     def bound(self, value: float) -> BoundGenerator:
         """Return the generator at this value as training needs it, differentiable."""
         return BoundGenerator(self._calls[0], self.weights(value))
@@ -126,11 +92,7 @@ class ConditionalGenerator(nn.Module):
         InputError
             If another coupling is named, or the value lies outside the interval.
         """
-        if set(couplings) != {self.coupling}:
-            raise InputError(
-                f"this family of generators is one in {self.coupling}, got {', '.join(couplings)}"
-            )
-        pattern, weights = self._calls[0].generator, self.weights(couplings[self.coupling])
+        pattern, weights = self._calls[0].generator, self.weights(self.value_of(couplings))
         found = LatticeGenerator(pattern.kind, **pattern.arguments, rng=0)
         found.load_state_dict(weights)
         return found.to(next(iter(weights.values())))

@@ -1,9 +1,6 @@
 r"""One flow for a range of a coupling: its weights are polynomials of the coupling.
 
-.. math:: \theta(c) = \sum_{m=0}^{M} T_m(u) \, \theta_m , \qquad
-          u = \frac{2c - c_- - c_+}{c_+ - c_-} \in [-1, 1]
-
-with Chebyshev polynomials T_m, for every weight of a flow
+Chebyshev polynomials (:mod:`physgen.models.polynomial_family`), for every weight of a flow
 (:mod:`physgen.models.flows.continuous`): kernels, spectrum and frequencies change smoothly with
 the coupling, as the theory does.
 :meth:`ConditionedFlow.at` returns a flow like any other.  (Gerdes et al., SciPost Phys. 15, 238
@@ -15,22 +12,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, final
 
-import numpy as np
 import torch
 from torch import nn
 from torch.func import functional_call
 
-from physgen.core.checks import check_finite, check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.random import Stream, as_stream
 from physgen.models.decimated import Decimated, learned, reduced
 from physgen.models.flows.continuous import EquivariantCNF
+from physgen.models.polynomial_family import PolynomialFamily
 
 __all__ = ["BoundFlow", "ConditionedFlow"]
 
 
 @final
-class ConditionedFlow(nn.Module):
+class ConditionedFlow(PolynomialFamily):
     """A family of equivariant flows over an interval of one coupling; a Conditional.
 
     Parameters
@@ -51,6 +47,8 @@ class ConditionedFlow(nn.Module):
         If the interval is empty or a number out of range.
     """
 
+    plural = "flows"
+
     def __init__(
         self,
         flow: Mapping[str, Any],
@@ -61,18 +59,9 @@ class ConditionedFlow(nn.Module):
         *,
         rng: Stream | int,
     ) -> None:
-        super().__init__()
-        if not check_finite("low", low) < check_finite("high", high):
-            raise InputError(f"low must be below high, got {coupling} in [{low}, {high}]")
         one = {name: value for name, value in flow.items() if name != "family"}
         pattern = EquivariantCNF(**one, rng=rng)
-        self.coupling, self.low, self.high = str(coupling), float(low), float(high)
-        self.degree = check_positive_int("degree", degree)
-        self.names = [name for name, _ in pattern.named_parameters()]
-        self.coefficients = nn.ParameterList()
-        for p in pattern.parameters():
-            rest = torch.zeros(degree, *p.shape)
-            self.coefficients.append(nn.Parameter(torch.cat([p.detach()[None], rest])))
+        super().__init__(pattern, coupling, low, high, degree)
         self._calls = [_Calls(pattern)]  # in a list, so that its weights are not parameters
         self._target_at: Callable[[float], Any] | None = None
 
@@ -156,30 +145,6 @@ class ConditionedFlow(nn.Module):
         """Set the number of steps that is stored with weights."""
         self._calls[0].flow.set_extra_state(state)
 
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Ends of the range of the coupling."""
-        return self.low, self.high
-
-    def weights(self, value: float) -> dict[str, torch.Tensor]:
-        """Return the weights of the flow at a value of the coupling, differentiable.
-
-        Raises
-        ------
-        InputError
-            If the value lies outside the interval, where polynomials cannot be trusted.
-        """
-        low, high = self.interval
-        if not low <= check_finite(self.coupling, value) <= high:
-            raise InputError(
-                f"{self.coupling} must lie in [{low:g}, {high:g}], the range of this family of "
-                f"flows, got {value:g}; train one for a wider range"
-            )
-        u = (2 * value - low - high) / (high - low)
-        T = np.cos(np.arange(self.degree + 1) * np.arccos(np.clip(u, -1, 1)))
-        pairs = zip(self.names, self.coefficients, strict=True)
-        return {name: torch.tensordot(c.new_tensor(T), c, 1) for name, c in pairs}
-
     def bound(self, value: float) -> BoundFlow:
         """Return the flow at this value as training needs it: differentiable in all weights."""
         return BoundFlow(self._calls[0], self.weights(value))
@@ -198,11 +163,7 @@ class ConditionedFlow(nn.Module):
         InputError
             If another coupling is named, or the value lies outside the interval.
         """
-        if set(couplings) != {self.coupling}:
-            raise InputError(
-                f"this family of flows is one in {self.coupling}, got {', '.join(couplings)}"
-            )
-        value = couplings[self.coupling]
+        value = self.value_of(couplings)
         weights = self.weights(value)
         flow = EquivariantCNF(**self._calls[0].flow.arguments, rng=0)
         flow.load_state_dict(weights, strict=False)

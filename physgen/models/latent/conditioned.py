@@ -1,10 +1,7 @@
 r"""One variational autoencoder for a range of a coupling: its weights are polynomials of it.
 
-.. math:: \theta(c) = \sum_{m=0}^{M} T_m(u) \, \theta_m , \qquad
-          u = \frac{2c - c_- - c_+}{c_+ - c_-} \in [-1, 1]
-
-with Chebyshev polynomials, for every weight of encoder, decoder and prior, as in
-:mod:`physgen.models.flows.conditioned`: q(x, z | c) for configurations that are labelled by c.
+Chebyshev polynomials (:mod:`physgen.models.polynomial_family`), for every weight of encoder,
+decoder and prior: q(x, z | c) for configurations that are labelled by c.
 :meth:`ConditionedVAE.at` returns a :class:`~physgen.models.VAE` like any other, also at couplings
 that no configuration was given for.  It describes all sites.
 """
@@ -14,21 +11,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, final
 
-import numpy as np
 import torch
 from torch import nn
 from torch.func import functional_call
 
-from physgen.core.checks import check_finite, check_positive_int
-from physgen.core.errors import InputError
 from physgen.core.random import Stream
 from physgen.models.latent.vae import VAE
+from physgen.models.polynomial_family import PolynomialFamily
 
 __all__ = ["ConditionedVAE"]
 
 
 @final
-class ConditionedVAE(nn.Module):
+class ConditionedVAE(PolynomialFamily):
     """A family of VAEs over an interval of one coupling; a Conditional.
 
     Parameters
@@ -59,17 +54,8 @@ class ConditionedVAE(nn.Module):
         *,
         rng: Stream | int = 0,
     ) -> None:
-        super().__init__()
-        if not check_finite("low", low) < check_finite("high", high):
-            raise InputError(f"low must be below high, got {coupling} in [{low}, {high}]")
-        self.coupling, self.low, self.high = str(coupling), float(low), float(high)
-        self.degree = check_positive_int("degree", degree)
         pattern = VAE(**{k: v for k, v in vae.items() if k != "family"}, rng=rng)
-        self.names = [name for name, _ in pattern.named_parameters()]
-        self.coefficients = nn.ParameterList()
-        for p in pattern.parameters():
-            rest = torch.zeros(degree, *p.shape)
-            self.coefficients.append(nn.Parameter(torch.cat([p.detach()[None], rest])))
+        super().__init__(pattern, coupling, low, high, degree)
         self._calls = [_Calls(pattern)]  # in a list, so that its weights are not parameters
 
     @property
@@ -85,25 +71,6 @@ class ConditionedVAE(nn.Module):
         """Shape of one configuration."""
         return self._calls[0].vae.event_shape
 
-    def weights(self, value: float) -> dict[str, torch.Tensor]:
-        """Return the weights of the VAE at a value of the coupling, differentiable.
-
-        Raises
-        ------
-        InputError
-            If the value lies outside the interval, where polynomials cannot be trusted.
-        """
-        low, high = self.low, self.high
-        if not low <= check_finite(self.coupling, value) <= high:
-            raise InputError(
-                f"{self.coupling} must lie in [{low:g}, {high:g}], the range of this family of "
-                f"models, got {value:g}; train one for a wider range"
-            )
-        u = (2 * value - low - high) / (high - low)
-        T = np.cos(np.arange(self.degree + 1) * np.arccos(np.clip(u, -1, 1)))
-        pairs = zip(self.names, self.coefficients, strict=True)
-        return {name: torch.tensordot(c.new_tensor(T), c, 1) for name, c in pairs}
-
     def using(self, value: float, use: Callable[[VAE], Any]) -> Any:
         """Return use(the VAE at this value), differentiable in all weights of the family."""
         weights = {f"vae.{name}": w for name, w in self.weights(value).items()}
@@ -118,13 +85,9 @@ class ConditionedVAE(nn.Module):
         InputError
             If another coupling is named, or the value lies outside the interval.
         """
-        if set(couplings) != {self.coupling}:
-            raise InputError(
-                f"this family of models is one in {self.coupling}, got {', '.join(couplings)}"
-            )
         pattern = self._calls[0].vae
         vae = VAE(**{"visible": pattern.visible, **pattern.arguments}, rng=0)
-        vae.load_state_dict(self.weights(couplings[self.coupling]), strict=False)
+        vae.load_state_dict(self.weights(self.value_of(couplings)), strict=False)
         return vae.to(self.coefficients[0].dtype)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ConditionedVAE:
