@@ -110,12 +110,17 @@ def run_share(
 
 def _one_division(out: Path, share: Share) -> None:
     """Refuse a scan that has been begun in another number of shares."""
-    for other in (out / SHARES).glob("*-of-*"):
+    for other in _found(out):
         if not other.name.endswith(f"-of-{share.n}"):
             raise InputError(
                 f"{out} holds share {other.name}, and this one is of {share.n}; finish those, or "
                 f"remove {out / SHARES}"
             )
+
+
+def _found(out: Path) -> list[Path]:
+    """Return the directories of all shares that have been begun; logs lie beside them."""
+    return sorted(place for place in (out / SHARES).glob("*-of-*") if place.is_dir())
 
 
 def _is_done(place: Path) -> bool:
@@ -148,7 +153,7 @@ def gather(out: Path, *, reporter: Reporter | None = None) -> JobConfig:
     from physgen.results import RunStore, open_run
     from physgen.workflow.loading import config_of_run
 
-    places = sorted((out / SHARES).glob("*-of-*"))
+    places = _found(out)
     if not places:
         raise InputError(f"{out} must hold shares ({SHARES}/0-of-4, ...), got none")
     n = int(places[0].name.rpartition("-")[2])
