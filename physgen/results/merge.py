@@ -54,6 +54,8 @@ def merge_runs(
         If there is no run, a run lacks the group, two runs are at one place of the grid, or they
         differ in more than numbers and texts.
     """
+    import xarray as xr
+
     if not runs:
         raise InputError("merge needs runs, got none")
     trees = {str(run): open_run(run, [group] if group else _GROUPS) for run in runs}
