@@ -35,9 +35,11 @@ def work(
         if points is not None or jobs > 1:
             from physgen.cli.sharing import work_in_shares
 
-            if not work_in_shares(checked, config, out, overrides, points, jobs, reporter):
+            given = (checked, config, out, overrides, force, points, jobs, reporter)
+            if not work_in_shares(until, *given):
                 return
-        run(checked, out, until=until, force=force, reporter=reporter)
+        else:
+            run(checked, out, until=until, force=force, reporter=reporter)
     _print_result(out)
 
 

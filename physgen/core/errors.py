@@ -8,6 +8,7 @@ as one line and exits with status 2; anything else is a bug in physgen and keeps
 from __future__ import annotations
 
 __all__ = [
+    "BusyError",
     "ChainTooShortError",
     "InputError",
     "InterruptedRunError",
@@ -52,6 +53,10 @@ class StoreError(PhysgenError, OSError):
     def __str__(self) -> str:
         # OSError would render a lone message argument as usual, but an errno pair as "[Errno n]".
         return str(self.args[-1]) if self.args else ""
+
+
+class BusyError(StoreError):
+    """Another process is at work in a run directory."""
 
 
 class TrainingDivergedError(PhysgenError):

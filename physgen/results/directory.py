@@ -13,7 +13,7 @@ import h5py
 from physgen.core.errors import StoreError
 from physgen.results.atomic import flush_directory, store_errors
 from physgen.results.layers import RUN_FILE, Layers, is_run
-from physgen.results.lock import LOCK_FILE
+from physgen.results.lock import LOCK_FILE, OWNER_FILE
 from physgen.results.provenance import flattened
 from physgen.results.segments import DIRECTORY, segment_paths
 
@@ -36,7 +36,7 @@ def check_not_foreign(path: Path, force: bool) -> None:
         raise StoreError(f"{path} is a file; a run needs a directory")
     if force or not path.exists() or is_run(path):
         return
-    own = {LOCK_FILE, DIRECTORY, RUN_FILE + ".tmp", SHARES}
+    own = {LOCK_FILE, OWNER_FILE, DIRECTORY, RUN_FILE + ".tmp", SHARES}
     foreign = sorted(name for name in os.listdir(path) if name not in own)
     if foreign:
         raise StoreError(

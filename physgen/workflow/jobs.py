@@ -35,18 +35,23 @@ def run_jobs(command: Sequence[str], out: Path, n: int, reporter: Reporter) -> N
     """
     (out / SHARES).mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
+    jobs: list[subprocess.Popen[bytes]] = []
     with catch_signals() as stop:
-        jobs = [_started(command, out, Share(i, n)) for i in range(n)]
-        told = False
-        while running := sum(job.poll() is None for job in jobs):
-            if stop() and not told:
-                told = True
-                for job in jobs:
-                    if job.poll() is None:
+        try:
+            jobs += [_started(command, out, Share(i, n)) for i in range(n)]
+            told = False
+            while running := [job for job in jobs if job.poll() is None]:
+                if stop() and not told:
+                    told = True
+                    for job in running:
                         job.send_signal(stop.number)
-            reporter.update("jobs", f"{n - running} of {n} shares done, "
-                                    f"{time.monotonic() - begun:.0f} s")  # fmt: skip
-            time.sleep(_LOOK)
+                done, seconds = n - len(running), time.monotonic() - begun
+                reporter.update("jobs", f"{done} of {n} shares done, {seconds:.0f} s")
+                time.sleep(_LOOK)
+        finally:  # a second signal does not leave them behind
+            for job in jobs:
+                if job.poll() is None:
+                    job.terminate()
         if stop():
             raise InterruptedRunError(
                 f"stopped by {stop.signal}; the same command continues all {n} shares", stop.number
@@ -64,7 +69,7 @@ def _started(command: Sequence[str], out: Path, share: Share) -> subprocess.Pope
         # Processes that compile into one cache at once may spoil it (cli.node_local_cache).
         base = Path(tempfile.gettempdir()) / f"physgen-numba-{os.getuid()}"
         environment.setdefault("NUMBA_CACHE_DIR", str(base / f"share-{share.i}"))
-    with _log(out, share).open("wb") as log:
+    with _log(out, share).open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "physgen", *command, "--points", f"{share.i}/{share.n}"],
             stdout=log, stderr=subprocess.STDOUT, env=environment, start_new_session=True,

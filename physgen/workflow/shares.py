@@ -26,7 +26,7 @@ from physgen.workflow.sections import JobConfig
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["SHARES", "Share", "all_done", "gather", "run_share", "shared"]
+__all__ = ["SHARES", "Share", "all_done", "gather", "last_stage", "run_share", "shared"]
 
 DONE = "share"  # the group that says that a share is finished
 _RECORDS = ("scan", "trained", "drawn")
@@ -87,24 +87,35 @@ def shared(config: JobConfig, share: Share) -> JobConfig:
     return config.cut_down(share.takes)
 
 
+def last_stage(config: JobConfig) -> str:
+    """Return the last of the stages that work place by place."""
+    names = [stage.name for stage in job_of(config).stages_of(config)]
+    return [name for name in names if name in ("sample", "train", "draw")][-1]
+
+
 def run_share(
-    config: JobConfig, out: Path, share: Share, *, reporter: Reporter | None = None
+    config: JobConfig,
+    out: Path,
+    share: Share,
+    *,
+    force: bool = False,
+    reporter: Reporter | None = None,
 ) -> Path:
-    """Do the stages of a share that work place by place; return its directory."""
+    """Do the stages of a share that work place by place; return its directory.
+
+    With `force`, a share of another config is replaced.
+    """
     import xarray as xr
 
     from physgen.results import RunStore
 
     cut, place = shared(config, share), out / SHARES / share.name
-    stages = [stage.name for stage in job_of(config).stages_of(config)]
-    last = [name for name in stages if name in ("sample", "train", "draw")][-1]
     _one_division(out, share)
     place.parent.mkdir(parents=True, exist_ok=True)
-    if _is_done(place):
-        return place
-    run(cut, place, until=last, reporter=reporter)
-    with RunStore.resume(place) as store:
-        store.commit({DONE: xr.Dataset(attrs={"i": share.i, "n": share.n})})
+    run(cut, place, until=last_stage(config), force=force, reporter=reporter)
+    if not _is_done(place):
+        with RunStore.resume(place) as store:
+            store.commit({DONE: xr.Dataset(attrs={"i": share.i, "n": share.n})})
     return place
 
 
@@ -120,7 +131,8 @@ def _one_division(out: Path, share: Share) -> None:
 
 def _found(out: Path) -> list[Path]:
     """Return the directories of all shares that have been begun; logs lie beside them."""
-    return sorted(place for place in (out / SHARES).glob("*-of-*") if place.is_dir())
+    every = (out / SHARES).glob("*-of-*")
+    return sorted(p for p in every if p.is_dir() and re.fullmatch(r"\d+-of-\d+", p.name))
 
 
 def _is_done(place: Path) -> bool:
@@ -135,8 +147,11 @@ def all_done(out: Path, n: int) -> bool:
     return all(_is_done(out / SHARES / Share(i, n).name) for i in range(n))
 
 
-def gather(out: Path, *, reporter: Reporter | None = None) -> JobConfig:
+def gather(out: Path, *, force: bool = False, reporter: Reporter | None = None) -> JobConfig:
     """Bring the groups of all shares into the run of `out`, which `run` then finishes.
+
+    What an earlier call has brought is not brought again.  With `force`, a run of another config
+    in `out` is replaced.
 
     Returns
     -------
@@ -170,9 +185,10 @@ def gather(out: Path, *, reporter: Reporter | None = None) -> JobConfig:
         if open_run(place, groups=()).attrs["config_hash"] != first["config_hash"]:
             raise StoreError(f"{place} is of another config than {places[0]}; run it again")
     config = config_of_run(first)
-    with RunStore.open(
-        out, config.canonical(), provenance={str(k): v for k, v in first.items()}
-    ) as store:
+    provenance = {str(k): v for k, v in first.items()}
+    with RunStore.open(out, config.canonical(), provenance=provenance, force=force) as store:
+        if any(store.has(name) for name in _RECORDS):  # they are brought last
+            return config
         records: dict[str, list[xr.Dataset]] = {name: [] for name in _RECORDS}
         for number, place in enumerate(places):
             if reporter is not None:

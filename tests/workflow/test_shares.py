@@ -12,6 +12,7 @@ import tomli_w
 from physgen.cli import main
 from physgen.core.errors import InputError, StoreError
 from physgen.results import open_run
+from physgen.results.lock import Lock
 from physgen.workflow.loading import config_from_dict
 from physgen.workflow.run import run
 from physgen.workflow.shares import Share, all_done, gather, run_share
@@ -121,3 +122,42 @@ def test_jobs_are_the_serial_run_and_stop_together(config, serial, tmp_path, cap
     for name in ("estimates", "agreement"):
         assert ours[name].to_dataset().identical(serial_groups[name].to_dataset())
     assert "0-of-2.log" in {each.name for each in (out / "points").iterdir()}
+
+
+QUICK = {"seed": 4, "target": {"name": "ising-2d", "L": 3, "beta": [0.3, 0.4]},
+         "sampler": {"name": "swendsen-wang", "n_chains": 64, "n_draws": 4}}  # fmt: skip
+
+
+@pytest.fixture
+def quick(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text(tomli_w.dumps(QUICK))
+    return str(path)
+
+
+def test_only_run_gathers_and_the_last_share_does_it(quick, tmp_path, capsys):
+    out = tmp_path / "run"
+    point = ["--out", str(out), "--quiet", "--points"]
+    for share in ("0/2", "1/2"):
+        assert main(["sample", quick, *point, share]) == 0
+    assert "physgen gather" in capsys.readouterr().out
+    assert not (out / "run.h5").exists()
+    held = Lock(out)  # two shares that end together: the other one is at it
+    assert main(["run", quick, *point, "1/2"]) == 0
+    held.release()
+    assert "another one gathers" in capsys.readouterr().out
+    assert main(["run", quick, *point, "1/2"]) == 0
+    assert open_run(out).attrs["complete"] == 1
+    assert main(["gather", str(out), "--quiet"]) == 0  # again: nothing is brought twice
+    assert open_run(out)["scan"].sizes["point"] == 2
+
+
+def test_force_replaces_a_share_of_another_config(quick, tmp_path, capsys):
+    out = tmp_path / "run"
+    point = ["--out", str(out), "--quiet", "--points", "0/2"]
+    assert main(["sample", quick, *point]) == 0
+    other = ["sample", quick, *point, "--set", "seed=5"]
+    assert main(other) == 2
+    assert "--force to replace that run" in capsys.readouterr().err
+    assert main([*other, "--force"]) == 0
+    assert open_run(out / "points" / "0-of-2").attrs["seed"] == 5
