@@ -230,15 +230,12 @@ def _tested(
 ) -> tuple[dict[str, Any], list[str]]:
     """Return statistics and p-values of the tests, and why any of them could not be made."""
     names = ("statistic", "null", "null_error", "p_value")
-    rows = {name: np.full(len(tests), np.nan) for name in names}
-    notes: list[str] = []
-    for k, test in enumerate(tests):
-        try:
-            made = two_sample(ours, theirs, target=target, tests=[test], n_max=n_max, rng=rng)
-        except InputError as error:
-            notes.append(f"{test}: left out; {error}")
-            continue
-        for name in names:
-            rows[name][k] = float(made[name][0])
-        notes += filter(None, str(made.attrs["notes"]).split("\n"))
-    return {name: ("test", values) for name, values in rows.items()}, list(dict.fromkeys(notes))
+    try:
+        made = two_sample(
+            ours, theirs, target=target, tests=tests, n_max=n_max, rng=rng, strict=False
+        )
+    except InputError as error:  # none of them can be made
+        return {name: ("test", np.full(len(tests), np.nan)) for name in names}, [str(error)]
+    made = made[list(names)].reindex(test=list(tests))
+    notes = list(filter(None, str(made.attrs["notes"]).split("\n")))
+    return {name: ("test", made[name].values) for name in names}, notes

@@ -180,9 +180,14 @@ def configurations_of(model: Any, n: int, rng: Stream) -> np.ndarray:
 
 
 def likelihood_of(
-    model: Any, x: np.ndarray, target: Any = None, *, log_z: float | None = None, rng: Stream
+    model: Any,
+    baseline: SampleSet,
+    target: Any = None,
+    *,
+    log_z: float | None = None,
+    rng: Stream,
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Return log q (n,) of configurations, or its bound, and their log weights (n,).
+    """Return log q of configurations, or its bound, and their log weights, each (chain, draw).
 
     Each is None where the model does not know it.  A bound is dear: it is NaN for all but about
     2,000 of the configurations.
@@ -190,30 +195,29 @@ def likelihood_of(
     Parameters
     ----------
     model : generator
-    x : array (n, *event_shape)
+    baseline : SampleSet
     target : Target, optional
     log_z : float, optional
         Of an energy.
     rng : Stream
         For the latent variables of a bound.
     """
-    kind = kind_of(model)
-    if kind == "density" and target is not None:
+    x, kind = baseline.flat, kind_of(model)
+    log_q = log_w = None
+    if kind == "density" and target is None:
+        log_q = _in_parts(model.log_prob, x)
+    elif kind == "density":
         log_w = log_weights(model, target, x)
-        return -to_numpy(target.action(x)) - log_w, log_w
-    if kind == "density":
-        return _in_parts(model.log_prob, x), None
-    if kind == "energy":
+        log_q = -to_numpy(target.action(x)) - log_w
+    elif kind == "energy":
         log_w = None if target is None else log_weights_of(model, target)(x)
         log_q = None if log_z is None else -_in_parts(model.action, x) - log_z
-        return log_q, log_w
-    if kind == "joint" and hasattr(model, "log_prob_bound"):
+    elif kind == "joint" and hasattr(model, "log_prob_bound"):
         log_w = None if target is None else log_weights(model, target, x)
-        bound = np.full(len(x), np.nan)
-        some = slice(None, None, -(-len(x) // _BOUNDED))
-        bound[some] = to_numpy(model.log_prob_bound(x[some], _PARTICLES, rng))
-        return bound, log_w
-    return None, None
+        log_q, some = np.full(len(x), np.nan), slice(None, None, -(-len(x) // _BOUNDED))
+        log_q[some] = to_numpy(model.log_prob_bound(x[some], _PARTICLES, rng))
+    shape = baseline.x.shape[:2]
+    return tuple(None if a is None else a.reshape(shape) for a in (log_q, log_w))
 
 
 def _in_parts(function: Any, x: np.ndarray) -> np.ndarray:
@@ -244,17 +248,26 @@ def _drawn(
     configurations = configurations_of(generator, n, rng.child("draw"))
     ms = 1e3 * (time.process_time() - begun) / (len(configurations) * configurations.shape[1])
     samples = sample_set(name, configurations, target=target, event_shape=base.event_shape)
-    draws = _series(samples, target)
-    if target is not None and kind != "simulator":
-        draws = draws_of(generator, target, n, rng.child("weights"), ess_floor=1.0, quiet=True)
-    flat, log_q, log_w = base.flat, None, None
-    if kind != "simulator":
-        log_z = _log_z(generator) if kind == "energy" else None
-        log_q, log_w = likelihood_of(generator, flat, target, log_z=log_z, rng=rng.child("bound"))
-    shape = base.x.shape[:2]
-    log_q, log_w = (None if a is None else a.reshape(shape) for a in (log_q, log_w))
+    draws = _weighed(generator, samples, target, n, rng.child("weights"))
+    log_z = _log_z(generator) if kind == "energy" else None
+    log_q, log_w = likelihood_of(generator, base, target, log_z=log_z, rng=rng.child("bound"))
     size = sum(p.numel() for p in getattr(generator, "parameters", list)())
     return Drawn(kind, draws, samples, log_q, log_w), ms, size
+
+
+def _weighed(generator: Any, samples: SampleSet, target: Any, n: int, rng: Stream) -> xr.Dataset:
+    """Return series of observables, with log weights where the generator can be weighed."""
+    kind, raw = kind_of(generator), _series(samples, target)
+    if target is None or kind == "simulator":
+        return raw
+    if kind == "energy":  # chains of their own would cost as much again
+        log_w = log_weights_of(generator, target)(samples.flat).reshape(samples.x.shape[:2])
+        weighed = raw.assign(log_weight=(("chain", "draw"), log_w, {"units": "nat"}))
+        return weighed.assign_attrs(weights="importance")
+    try:
+        return draws_of(generator, target, n, rng, ess_floor=1.0, quiet=True)
+    except InputError as error:  # no weight counts, or the density contradicts itself
+        return raw.assign_attrs(warnings=f"weights are refused: {error}")
 
 
 def _log_z(model: Any) -> float | None:

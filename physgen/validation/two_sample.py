@@ -64,6 +64,7 @@ def two_sample(
     n_max: int = 2000,
     group: str | None = None,
     reference_group: str | None = None,
+    strict: bool | None = None,
 ) -> xr.Dataset:
     """Compare samples with a reference, and with a target where one is given.
 
@@ -90,6 +91,8 @@ def two_sample(
         Samples of each set that tests of quadratic cost use, evenly spaced; observables use all.
     group, reference_group : str, optional
         In files with several groups or arrays, the one to read.
+    strict : bool, optional
+        Whether a test that cannot be made raises; by default those that were named do.
 
     Returns
     -------
@@ -129,7 +132,7 @@ def two_sample(
                 raise InputError(missing)
             found[name] = outcome_of(name, pair)
         except InputError as error:
-            if tests is not None:
+            if tests is not None if strict is None else strict:
                 raise
             notes.append(f"{name}: left out; {error}")
     if not found:

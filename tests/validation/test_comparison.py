@@ -7,6 +7,7 @@ import torch
 from physgen import FreeField, Ising
 from physgen.core.errors import InputError
 from physgen.validation.comparison import compare, kind_of, likelihood_of
+from physgen.validation.sample_sets import sample_set
 
 P = FreeField(L=4, m2=0.5)
 BASE = P.sample(4096, 1)
@@ -133,9 +134,9 @@ def test_a_test_that_cannot_be_made_says_why():
 
 
 def test_likelihood_without_an_action_is_log_prob():
-    log_q, log_w = likelihood_of(P, BASE[:50], rng=None)
+    log_q, log_w = likelihood_of(P, sample_set("samples", BASE[:50]), rng=None)
     assert log_w is None
-    np.testing.assert_allclose(log_q, P.log_prob(BASE[:50]))
+    np.testing.assert_allclose(log_q[0], P.log_prob(BASE[:50]))
 
 
 @pytest.mark.parametrize(
@@ -158,3 +159,23 @@ def test_what_cannot_be_compared_is_refused(how, said):
 
 def test_kinds_of_samples():
     assert {kind_of(each) for each in ("a.npy", BASE, torch.zeros(3))} == {"samples"}
+
+
+def test_a_density_that_contradicts_itself_keeps_its_raw_numbers():
+    """One bad generator does not end the comparison of all; what is wrong is told."""
+
+    class Broken:
+        event_shape, support = P.event_shape, P.support
+        log_prob, sample = staticmethod(P.log_prob), staticmethod(P.sample)
+
+        def sample_and_log_prob(self, n, rng):
+            x, log_q = P.sample_and_log_prob(n, rng)
+            return x, log_q + np.linspace(-1, 1, n)
+
+    ds = compare({"broken": Broken(), "same": P}, P, BASE, n=256, tests=["observables"])
+    broken = one(ds, "broken")
+    assert "weights are refused" in str(broken.warnings.values)
+    assert np.isfinite(broken.raw).all()
+    assert np.isnan(broken.corrected).all()
+    assert np.isnan(float(broken.fidelity))
+    assert float(one(ds, "same").fidelity) == pytest.approx(1, abs=1e-12)

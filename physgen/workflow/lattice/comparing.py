@@ -38,41 +38,47 @@ def compare(context: Context) -> str:
     tests = context.config.compare.tests
     names = [test.removesuffix("-features").removesuffix("-raw") for test in tests]
     store.cite(*(name for name in names if name in METHODS))
-    pairs = list(_pairs(scan))
-    for number, (point, first) in enumerate(pairs):
-        context.check_stop()
-        context.reporter.update("compare", f"{point.text}: {number} of {len(pairs)} done")
-        if not store.has(_group(point)):
-            found = context.abandoning(partial(_one, context, point, first))
+    done, points = 0, list(_points(scan))
+    for first, others in points:
+        missing = [point for point in others if not store.has(_group(point))]
+        beside = context.abandoning(partial(_baseline, context, first)) if missing else None
+        for point in missing:
+            context.reporter.update("compare", f"{point.text}: {done} done")
+            found = context.abandoning(partial(_one, context, point, beside))
             store.commit({_group(point): labelled(found, "asymptotic", "the target")})
-    table = _table(context, scan, [point for point, _ in pairs])
+            done += 1
+    table = _table(context, scan, [point for _, others in points for point in others])
     store.commit({COMPARISON: labelled(table, "asymptotic", "the target")})
     return _verdict(table)
 
 
-def _pairs(scan: Scan) -> Iterator[tuple[Generator, Generator]]:
-    """Yield each generator that has configurations, and the one that it is compared with."""
+def _points(scan: Scan) -> Iterator[tuple[Generator, list[Generator]]]:
+    """Yield the first generator of every place, and the others that have configurations."""
     for place in scan.places():
-        every = [g for g in scan.generators(place) if not isinstance(g, Annealed)]
-        yield from ((other, every[0]) for other in every[1:])
+        first, *others = (g for g in scan.generators(place) if not isinstance(g, Annealed))
+        yield first, others
 
 
 def _group(point: Generator) -> str:
     return "/".join([COMPARED, point.label, *point.place.path])
 
 
-def _one(context: Context, point: Generator, first: Generator) -> xr.Dataset:
-    """Return the comparison of one generator with the first."""
+def _baseline(context: Context, first: Generator) -> tuple[Any, xr.Dataset]:
+    """Return the configurations that others are compared with, and their estimates."""
     from physgen.samplers import estimates
+
+    return _stored(context, first), estimates(evaluation.read(context, first))
+
+
+def _one(context: Context, point: Generator, beside: Any) -> xr.Dataset:
+    """Return the comparison of one generator with a baseline."""
     from physgen.validation.assessment import assess
 
-    section, target = context.config.compare, _action_of(point.place)
-    base = _stored(context, first)
+    section, (base, reference) = context.config.compare, beside
     drawn, size = _drawn(context, point, base)
-    reference = estimates(evaluation.read(context, first))
     found = assess(
-        drawn, base, reference, target=target, tests=section.tests, n_max=section.n_max,
-        rng=context.stream("compare").child(point.stream, "tests"),
+        drawn, base, reference, target=_action_of(point.place), tests=section.tests,
+        n_max=section.n_max, rng=context.stream("compare").child(point.stream, "tests"),
     )  # fmt: skip
     return found.assign(n_parameters=((), float(size), {"units": "1"}))
 
@@ -110,11 +116,9 @@ def _drawn(context: Context, point: Generator, base: Any) -> tuple[Any, int]:
     else:
         x = configurations_of(model, context.config.compare.n_draws, rng.child("draw"))
         samples = SampleSet(x, point.target.support, base.lattice)
-    shape = base.x.shape[:2]
     log_q, log_w = likelihood_of(
-        model, base.flat, target, log_z=_log_z(context, point), rng=rng.child("bound")
+        model, base, target, log_z=_log_z(context, point), rng=rng.child("bound")
     )
-    log_q, log_w = (None if a is None else a.reshape(shape) for a in (log_q, log_w))
     size = sum(p.numel() for p in model.parameters())
     return Drawn(kind, draws, samples, log_q, log_w), size
 

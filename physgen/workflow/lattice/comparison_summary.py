@@ -24,8 +24,8 @@ _SHOWN = ("energy_per_site", "action_per_site", "abs_magnetization", "phi2", "ch
 _NOTES = (
     "{baseline} is the baseline. log q is the mean over its configurations, exact of a density; "
     "that of an energy holds up to the error of its log Z, and one behind >= is a lower bound. D "
-    "is the Kullback-Leibler divergence of target and model, in nats a configuration; F_c their "
-    "fidelity.",
+    "is the Kullback-Leibler divergence of target and model, in nats a configuration (of a joint "
+    "model that of pairs, which is larger); F_c their fidelity.",
     "Tests compare configurations without weights. c2st is the accuracy of a classifier on held-"
     "out data, 0.5 where it cannot tell; p is the probability of such a value by chance, and a "
     "large one says only that this test saw nothing.",
