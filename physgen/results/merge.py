@@ -12,8 +12,6 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from physgen.core.errors import InputError
 from physgen.results.provenance import flattened
 from physgen.results.reader import open_run
@@ -77,7 +75,7 @@ def merge_runs(
         for run, config in configs.items()
     }
     return _filled(found, places).assign_attrs(
-        runs="\n".join(str(Path(run)) for run in runs), exactness="see each run"
+        runs="\n".join(str(Path(run)) for run in runs), exactness="as in each of the runs"
     )
 
 
@@ -116,53 +114,37 @@ def _filled(
     """Return the grid of all runs."""
     import xarray as xr
 
-    outer = {head: _sorted({place[head] for place in places.values()})
-             for head in next(iter(places.values()))}  # fmt: skip
-    inner: dict[str, list[Any]] = {}
-    for ds in found.values():
-        for dim in ds.dims:
-            values = ds[dim].values.tolist() if dim in ds.coords else list(range(ds.sizes[dim]))
-            known = inner.setdefault(str(dim), [])
-            known += [value for value in values if value not in known]
-    inner = {dim: _sorted(set(v)) if _is_numbers(v) else v for dim, v in inner.items()}
-    sizes = {dim: len(values) for dim, values in (outer | inner).items()}
-    arrays: dict[str, Any] = {}
-    taken: dict[tuple[Any, ...], str] = {}
+    _check_apart(found, places)
+    numbers = {
+        run: ds[[name for name, v in ds.data_vars.items() if v.dtype.kind in "fiub"]]
+        for run, ds in found.items()
+    }
+    lacking = {head for place in places.values() for head, v in place.items() if v is None}
+    laid = [
+        ds.expand_dims({k: [_named(v) if k in lacking else v] for k, v in places[run].items()})
+        for run, ds in numbers.items()
+    ]
+    inner = dict.fromkeys(str(dim) for ds in found.values() for dim in ds.dims)
+    grid = xr.merge(laid, join="outer", compat="no_conflicts", combine_attrs="override")
+    return grid.transpose(*next(iter(places.values())), *inner)
+
+
+def _check_apart(found: Mapping[str, xr.Dataset], places: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse two runs at one place whose groups have a point in common."""
+    there: dict[tuple[Any, ...], list[str]] = {}
     for run, ds in found.items():
-        at = tuple(outer[head].index(places[run][head]) for head in outer)
-        spot = (*at, *(tuple(ds[d].values.tolist()) for d in ("L",) if d in ds.coords))
-        where = {dim: [inner[str(dim)].index(v) for v in
-                       (ds[dim].values.tolist() if dim in ds.coords else range(ds.sizes[dim]))]
-                 for dim in ds.dims}  # fmt: skip
-        for name, variable in ds.data_vars.items():
-            if variable.dtype.kind not in "fiub":
-                continue
-            dims = (*outer, *map(str, variable.dims))
-            if name not in arrays:
-                empty = np.full([sizes[d] for d in dims], np.nan)
-                arrays[str(name)] = (dims, empty, variable.attrs)
-            index = np.ix_(*[[i] for i in at], *[where[d] for d in variable.dims])
-            target = arrays[str(name)][1]
-            values = variable.values.astype(float).reshape(target[index].shape)
-            if np.isfinite(target[index][np.isfinite(values)]).any():
+        place = tuple(places[run].values())
+        for other in there.setdefault(place, []):
+            beside = found[other]
+            dims = [dim for dim in ds.dims if dim in ds.coords and dim in beside.coords]
+            if all({*ds[d].values.tolist()} & {*beside[d].values.tolist()} for d in dims):
                 raise InputError(
-                    f"{run} and {taken.get(spot, 'another run')} are at one place of the grid; "
-                    "give each a seed of its own, or leave one out"
+                    f"{run} and {other} are at one place of the grid; give each a seed of its "
+                    "own, or leave one out"
                 )
-            target[index] = np.where(np.isfinite(values), values, target[index])
-        taken[spot] = run
-    coords = {d: v for d, v in (outer | inner).items() if d in outer or _has_coord(found, d)}
-    return xr.Dataset(arrays, coords)
+        there[place].append(run)
 
 
-def _has_coord(found: Mapping[str, xr.Dataset], dim: str) -> bool:
-    return any(dim in ds.coords for ds in found.values())
-
-
-def _is_numbers(values: list[Any]) -> bool:
-    return all(isinstance(v, int | float) for v in values)
-
-
-def _sorted(values: set[Any]) -> list[Any]:
-    """Return values ascending; numbers before texts, nothing last."""
-    return sorted(values, key=lambda v: (v is None, isinstance(v, str), v if v is not None else 0))
+def _named(value: Any) -> str:
+    """Return a setting that not all runs have as a text."""
+    return "none" if value is None else str(value)
