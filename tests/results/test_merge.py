@@ -50,7 +50,7 @@ def test_two_runs_at_one_place_are_refused(tmp_path):
 
 def test_a_setting_that_only_some_runs_have_is_a_text(tmp_path):
     ds = merge_runs([a_run(tmp_path / "a"), a_run(tmp_path / "b", thin=3, shift=1.0)])
-    assert sorted(ds.thin.values.tolist()) == ["3", "none"]
+    assert sorted(ds["thin"].values.tolist()) == ["3", "none"]
     at = ds.energy.sel(L=8, beta=0.3, generator="mcmc")
     assert float(at.sel(thin="3") - at.sel(thin="none")) == pytest.approx(1.0)
 
