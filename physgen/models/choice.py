@@ -10,9 +10,10 @@ from physgen.core.errors import InputError
 from physgen.core.random import Stream
 from physgen.lattice.hypercubic import Hypercubic
 from physgen.models.configurations import ConfigurationModel
-from physgen.models.decimated import Decimated, learned, reduced
+from physgen.models.decimated import Decimated, learned
 from physgen.models.families import FAMILIES, names
 from physgen.models.flip_mixture import FlipMixture
+from physgen.models.odd_completed import reduced
 from physgen.targets.checked import checked_source, whole_source
 
 __all__ = ["default_family", "for_target"]

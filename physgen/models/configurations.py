@@ -22,7 +22,8 @@ from physgen.core.protocols import REALS, SPINS, Support
 from physgen.core.random import Stream, as_stream
 from physgen.lattice.hypercubic import Hypercubic
 from physgen.models.base import DensityModel
-from physgen.models.decimated import Decimated, reduced
+from physgen.models.decimated import Decimated
+from physgen.models.odd_completed import reduced
 from physgen.samplers.plain import first_configurations
 from physgen.targets.checked import whole_source
 from physgen.targets.even import EvenTarget

@@ -11,32 +11,17 @@ with the weights of the even sites alone, :math:`-S - \log q = -S_{\rm even} - \
 
 from __future__ import annotations
 
-import copy
 from typing import Any, final
 
-import numpy as np
 import torch
 from array_api_compat import array_namespace
-from torch import nn
 
-from physgen.core.declared import declared
-from physgen.core.errors import InputError
 from physgen.core.learning import Refinable
-from physgen.core.protocols import Decimable, Fingerprinted, Support
 from physgen.core.random import Stream, as_stream
-from physgen.models.latent.decimated import DecimatedJoint
+from physgen.models.odd_completed import OddCompleted
 from physgen.models.path import Path
-from physgen.samplers.plain import first_configurations
-from physgen.targets.even import EvenTarget
 
-__all__ = ["Decimated", "learned", "reduced"]
-
-
-def reduced(target: Any) -> EvenTarget | None:
-    """Return the target with odd sites integrated out; None if this is not possible."""
-    lattice = declared(target).lattice
-    able = isinstance(target, Decimable) and lattice is not None and lattice.is_bipartite
-    return EvenTarget(target) if able else None
+__all__ = ["Decimated", "learned"]
 
 
 def learned(model: Any) -> Any:
@@ -44,11 +29,11 @@ def learned(model: Any) -> Any:
 
     This is the model of the even sites of a :class:`Decimated` or joint model, else all of it.
     """
-    return model.even if isinstance(model, Decimated | DecimatedJoint) else model
+    return model.even if isinstance(model, OddCompleted) else model
 
 
 @final
-class Decimated(nn.Module):
+class Decimated(OddCompleted):
     """A density of all sites from a density of the even sites.
 
     Parameters
@@ -58,51 +43,6 @@ class Decimated(nn.Module):
     target : Target
         One that can integrate out its odd sublattice.
     """
-
-    def __init__(self, even: Any, target: Any, even_target: EvenTarget | None = None) -> None:
-        super().__init__()
-        even_target = even_target or reduced(target)
-        if even_target is None:
-            raise InputError(
-                f"a decimated model needs a target that integrates its odd sublattice, got "
-                f"{target!r}"
-            )
-        if tuple(even.event_shape) != even_target.event_shape:
-            raise InputError(
-                f"the even sites of the target have shape {even_target.event_shape}, got a "
-                f"density of shape {tuple(even.event_shape)}"
-            )
-        self.even, self.target, self._even_target = even, target, even_target
-
-    def collapsed_for(self, target: Any) -> tuple[Any, EvenTarget] | None:
-        """Return the density of the even sites and their target: training needs no more.
-
-        Return None if `target` has another action than the one whose odd sites this model draws.
-        """
-        if target is not self.target:
-            x = first_configurations(self.target, Stream(0), 16, "hot")
-            if not np.allclose(target.action(x), self.target.action(x), rtol=1e-10, atol=1e-10):
-                return None
-        return self.even, self._even_target
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Decimated:
-        # Training copies a model to average or try out weights; a target never changes.
-        return Decimated(copy.deepcopy(self.even, memo), self.target, self._even_target)
-
-    @property
-    def event_shape(self) -> tuple[int, ...]:
-        """Shape of a configuration of the target."""
-        return tuple(self.target.event_shape)
-
-    @property
-    def support(self) -> Support:
-        """Support of the target."""
-        return self.target.support
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """Config of the density of even sites, the only learned part."""
-        return self.even.config
 
     def log_prob(self, x: Any) -> Any:
         """Return log q (...) float64 of configurations (..., *event_shape)."""
@@ -122,21 +62,6 @@ class Decimated(nn.Module):
         """Return the same model with twice the steps, or None if nothing in it takes steps."""
         finer = self.even.refined() if isinstance(self.even, Refinable) else None
         return None if finer is None else Decimated(finer, self.target, self._even_target)
-
-    @property
-    def fingerprint(self) -> str:
-        """Digest of the weights, and of the target if it has one."""
-        parts = [p.fingerprint for p in (self.even, self.target) if isinstance(p, Fingerprinted)]
-        return "-".join(parts)
-
-    def rest(self, x: Any) -> Any:
-        """Return the even sites of configurations."""
-        return self.target.lattice.split(x)[0]
-
-    def complete(self, x_even: Any, rng: Stream | int) -> Any:
-        """Return configurations with the given even sites and odd ones drawn exactly."""
-        x_odd = self.target.draw_odd(x_even, rng)
-        return self.target.lattice.merge(x_even, x_odd)
 
     def path(self, n: int, rng: Stream | int) -> Path:
         """Return n fields on their way from noise; odd sites are drawn in the end.

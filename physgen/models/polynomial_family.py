@@ -8,16 +8,19 @@ with Chebyshev polynomials T_m, for every weight of a pattern model.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
+from torch.func import functional_call
 
 from physgen.core.checks import check_finite, check_positive_int
 from physgen.core.errors import InputError
+from physgen.core.protocols import Support
 
-__all__ = ["PolynomialFamily"]
+__all__ = ["Bound", "PolynomialFamily"]
 
 
 class PolynomialFamily(nn.Module):
@@ -55,6 +58,21 @@ class PolynomialFamily(nn.Module):
         for p in pattern.parameters():
             rest = torch.zeros(degree, *p.shape)
             self.coefficients.append(nn.Parameter(torch.cat([p.detach()[None], rest])))
+        self._calls = [_Calls(pattern)]  # in a list, so that its weights are not parameters
+
+    @property
+    def pattern(self) -> Any:
+        """The model whose weights are replaced."""
+        return self._calls[0].pattern
+
+    def using(self, value: float, use: Callable[[Any], Any]) -> Any:
+        """Return use(the model at this value), differentiable in all weights of the family."""
+        return self.using_weights(self.weights(value), use)
+
+    def using_weights(self, weights: Mapping[str, torch.Tensor], use: Callable[[Any], Any]) -> Any:
+        """Return use(the pattern with these weights), differentiable in them."""
+        named = {f"pattern.{name}": w for name, w in weights.items()}
+        return functional_call(self._calls[0], named, (use,))
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -103,3 +121,40 @@ class PolynomialFamily(nn.Module):
                 f"{', '.join(couplings)}"
             )
         return couplings[self.coupling]
+
+
+class _Calls(nn.Module):
+    """A model, to be used with other weights than its own."""
+
+    def __init__(self, pattern: nn.Module) -> None:
+        super().__init__()
+        self.pattern = pattern
+
+    def forward(self, use: Callable[[Any], Any]) -> Any:
+        """Return what `use` makes of the model."""
+        return use(self.pattern)
+
+
+class Bound:
+    """A member of a family, with weights through which gradients flow to what they came from."""
+
+    def __init__(self, family: PolynomialFamily, value: float) -> None:
+        self._family, self._weights = family, family.weights(value)
+
+    def parameters(self, recurse: bool = True) -> Iterator[torch.Tensor]:
+        """Yield the weights in use."""
+        del recurse
+        yield from self._weights.values()
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Shape of one configuration."""
+        return self._family.pattern.event_shape
+
+    @property
+    def support(self) -> Support:
+        """Support of the configurations."""
+        return self._family.pattern.support
+
+    def _with(self, use: Callable[[Any], Any]) -> Any:
+        return self._family.using_weights(self._weights, use)

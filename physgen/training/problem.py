@@ -6,7 +6,7 @@ from typing import Any
 
 from physgen.core.errors import InputError
 from physgen.core.protocols import Collapsed, JointDensity, Simulator
-from physgen.models.decimated import reduced
+from physgen.models.odd_completed import reduced
 
 __all__ = ["check_density", "device_of", "learned_part", "problem"]
 

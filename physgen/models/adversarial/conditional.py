@@ -7,17 +7,15 @@ any other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, final
 
 import torch
-from torch import nn
-from torch.func import functional_call
 
 from physgen.core.protocols import Support
 from physgen.core.random import Stream
 from physgen.models.adversarial.generator import LatticeGenerator
-from physgen.models.polynomial_family import PolynomialFamily
+from physgen.models.polynomial_family import Bound, PolynomialFamily
 
 __all__ = ["BoundGenerator", "ConditionalGenerator"]
 
@@ -59,12 +57,11 @@ class ConditionalGenerator(PolynomialFamily):
         given = {name: value for name, value in generator.items() if name != "family"}
         pattern = LatticeGenerator(**given, rng=rng)
         super().__init__(pattern, coupling, low, high, degree)
-        self._calls = [_Calls(pattern)]  # in a list, so that its weights are not parameters
 
     @property
     def config(self) -> dict[str, Any]:
         """Arguments of ``models.build``."""
-        pattern = self._calls[0].generator
+        pattern = self.pattern
         own = {"generator": {"kind": pattern.kind, **pattern.arguments}}
         numbers = {name: getattr(self, name) for name in ("coupling", "low", "high", "degree")}
         return {"family": "conditional-generator", **own, **numbers}
@@ -72,16 +69,16 @@ class ConditionalGenerator(PolynomialFamily):
     @property
     def event_shape(self) -> tuple[int, ...]:
         """Shape of one configuration."""
-        return self._calls[0].generator.event_shape
+        return self.pattern.event_shape
 
     @property
     def support(self) -> Support:
         """Real numbers or spins."""
-        return self._calls[0].generator.support
+        return self.pattern.support
 
     def bound(self, value: float) -> BoundGenerator:
         """Return the generator at this value as training needs it, differentiable."""
-        return BoundGenerator(self._calls[0], self.weights(value))
+        return BoundGenerator(self, value)
 
     @torch.no_grad()
     def at(self, **couplings: float) -> LatticeGenerator:
@@ -92,45 +89,19 @@ class ConditionalGenerator(PolynomialFamily):
         InputError
             If another coupling is named, or the value lies outside the interval.
         """
-        pattern, weights = self._calls[0].generator, self.weights(self.value_of(couplings))
+        pattern, weights = self.pattern, self.weights(self.value_of(couplings))
         found = LatticeGenerator(pattern.kind, **pattern.arguments, rng=0)
         found.load_state_dict(weights)
         return found.to(next(iter(weights.values())))
 
 
-class _Calls(nn.Module):
-    """A generator, to be used with other weights than its own."""
-
-    def __init__(self, generator: LatticeGenerator) -> None:
-        super().__init__()
-        self.generator = generator
-
-    def forward(self, use: Callable[[LatticeGenerator], Any]) -> Any:
-        """Return what `use` makes of the generator."""
-        return use(self.generator)
-
-
-class BoundGenerator:
+class BoundGenerator(Bound):
     """A generator with given weights; gradients flow through these to what they came from."""
 
-    def __init__(self, calls: _Calls, weights: Mapping[str, torch.Tensor]) -> None:
-        self._calls, self._weights = calls, {f"generator.{k}": w for k, w in weights.items()}
-        self.estimator = calls.generator.estimator
-
     @property
-    def event_shape(self) -> tuple[int, ...]:
-        """Shape of one configuration."""
-        return self._calls.generator.event_shape
-
-    @property
-    def support(self) -> Support:
-        """Real numbers or spins."""
-        return self._calls.generator.support
-
-    def parameters(self, recurse: bool = True) -> Iterator[torch.Tensor]:
-        """Yield the weights in use."""
-        del recurse
-        yield from self._weights.values()
+    def estimator(self) -> str | None:
+        """Of gradients of spins."""
+        return self._family.pattern.estimator
 
     def draw(self, n: int, generator: torch.Generator) -> torch.Tensor:
         """Return n draws; see :class:`~physgen.models.LatticeGenerator`."""
@@ -143,6 +114,3 @@ class BoundGenerator:
     def sample(self, n: int, rng: Stream | int) -> torch.Tensor:
         """Return n draws without gradients."""
         return self._with(lambda model: model.sample(n, rng))
-
-    def _with(self, use: Callable[[LatticeGenerator], Any]) -> Any:
-        return functional_call(self._calls, self._weights, (use,))

@@ -26,8 +26,9 @@ from physgen.core.arrays import to_numpy
 from physgen.core.checks import check_finite
 from physgen.core.errors import InputError
 from physgen.core.random import Stream, as_stream
-from physgen.models.decimated import Decimated, learned, reduced
+from physgen.models.decimated import Decimated, learned
 from physgen.models.diffusion.score import ScoreModel
+from physgen.models.odd_completed import reduced
 
 __all__ = ["ConditionedScore"]
 

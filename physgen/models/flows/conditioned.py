@@ -9,18 +9,17 @@ the coupling, as the theory does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, final
 
 import torch
-from torch import nn
-from torch.func import functional_call
 
 from physgen.core.errors import InputError
 from physgen.core.random import Stream, as_stream
-from physgen.models.decimated import Decimated, learned, reduced
+from physgen.models.decimated import Decimated, learned
 from physgen.models.flows.continuous import EquivariantCNF
-from physgen.models.polynomial_family import PolynomialFamily
+from physgen.models.odd_completed import reduced
+from physgen.models.polynomial_family import Bound, PolynomialFamily
 
 __all__ = ["BoundFlow", "ConditionedFlow"]
 
@@ -62,7 +61,6 @@ class ConditionedFlow(PolynomialFamily):
         one = {name: value for name, value in flow.items() if name != "family"}
         pattern = EquivariantCNF(**one, rng=rng)
         super().__init__(pattern, coupling, low, high, degree)
-        self._calls = [_Calls(pattern)]  # in a list, so that its weights are not parameters
         self._target_at: Callable[[float], Any] | None = None
 
     @classmethod
@@ -109,7 +107,7 @@ class ConditionedFlow(PolynomialFamily):
     def arguments(self) -> dict[str, Any]:
         """Arguments of the constructor (JSON types)."""
         return {
-            "flow": self._calls[0].flow.config,
+            "flow": self.pattern.config,
             "coupling": self.coupling,
             "low": self.low,
             "high": self.high,
@@ -124,11 +122,11 @@ class ConditionedFlow(PolynomialFamily):
     @property
     def steps(self) -> int:
         """Runge-Kutta steps in training, at every coupling."""
-        return self._calls[0].flow.steps
+        return self.pattern.steps
 
     @steps.setter
     def steps(self, steps: int) -> None:
-        self._calls[0].flow.steps = steps
+        self.pattern.steps = steps
 
     @torch.no_grad()
     def steps_needed(self, rng: Stream | int) -> int:
@@ -139,15 +137,15 @@ class ConditionedFlow(PolynomialFamily):
 
     def get_extra_state(self) -> torch.Tensor:
         """Return the number of steps: checkpoints and stored models carry it with the weights."""
-        return self._calls[0].flow.get_extra_state()
+        return self.pattern.get_extra_state()
 
     def set_extra_state(self, state: torch.Tensor) -> None:
         """Set the number of steps that is stored with weights."""
-        self._calls[0].flow.set_extra_state(state)
+        self.pattern.set_extra_state(state)
 
     def bound(self, value: float) -> BoundFlow:
         """Return the flow at this value as training needs it: differentiable in all weights."""
-        return BoundFlow(self._calls[0], self.weights(value))
+        return BoundFlow(self, value)
 
     @torch.no_grad()
     def at(self, **couplings: float) -> Any:
@@ -165,7 +163,7 @@ class ConditionedFlow(PolynomialFamily):
         """
         value = self.value_of(couplings)
         weights = self.weights(value)
-        flow = EquivariantCNF(**self._calls[0].flow.arguments, rng=0)
+        flow = EquivariantCNF(**self.pattern.arguments, rng=0)
         flow.load_state_dict(weights, strict=False)
         flow = flow.to(next(iter(weights.values())).dtype)
         if self._target_at is None or not flow.halved:
@@ -189,7 +187,7 @@ class ConditionedFlow(PolynomialFamily):
         if self._target_at is None:
             raise InputError("this family knows no targets; say with_targets(target_at) first")
         target = self._target_at(value)
-        return reduced(target) if self._calls[0].flow.halved else target
+        return reduced(target) if self.pattern.halved else target
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ConditionedFlow:
         # Training copies a model to average or try out weights.
@@ -199,23 +197,8 @@ class ConditionedFlow(PolynomialFamily):
         return new
 
 
-class _Calls(nn.Module):
-    """A flow, to be used with other weights than its own."""
-
-    def __init__(self, flow: EquivariantCNF) -> None:
-        super().__init__()
-        self.flow = flow
-
-    def forward(self, use: Callable[[EquivariantCNF], Any]) -> Any:
-        """Return what `use` makes of the flow."""
-        return use(self.flow)
-
-
-class BoundFlow:
+class BoundFlow(Bound):
     """A flow with given weights; gradients flow through these to what they came from; Scored."""
-
-    def __init__(self, calls: _Calls, weights: Mapping[str, torch.Tensor]) -> None:
-        self._calls, self._weights = calls, {f"flow.{k}": w for k, w in weights.items()}
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return log q (B,)."""
@@ -236,21 +219,3 @@ class BoundFlow:
     def steps_needed(self, rng: Stream | int) -> int:
         """Return how many steps training needs with these weights."""
         return self._with(lambda flow: flow.steps_needed(rng))
-
-    def parameters(self, recurse: bool = True) -> Iterator[torch.Tensor]:
-        """Yield the weights in use."""
-        del recurse
-        yield from self._weights.values()
-
-    @property
-    def event_shape(self) -> tuple[int, ...]:
-        """Shape of a field."""
-        return self._calls.flow.event_shape
-
-    @property
-    def support(self) -> Any:
-        """Real numbers."""
-        return self._calls.flow.support
-
-    def _with(self, use: Callable[[EquivariantCNF], Any]) -> Any:
-        return functional_call(self._calls, self._weights, (use,))

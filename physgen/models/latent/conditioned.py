@@ -8,12 +8,10 @@ that no configuration was given for.  It describes all sites.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, final
 
 import torch
-from torch import nn
-from torch.func import functional_call
 
 from physgen.core.random import Stream
 from physgen.models.latent.vae import VAE
@@ -56,25 +54,19 @@ class ConditionedVAE(PolynomialFamily):
     ) -> None:
         pattern = VAE(**{k: v for k, v in vae.items() if k != "family"}, rng=rng)
         super().__init__(pattern, coupling, low, high, degree)
-        self._calls = [_Calls(pattern)]  # in a list, so that its weights are not parameters
 
     @property
     def config(self) -> dict[str, Any]:
         """Arguments of ``models.build``."""
         return {
-            "family": "conditioned-vae", "vae": self._calls[0].vae.config,
+            "family": "conditioned-vae", "vae": self.pattern.config,
             "coupling": self.coupling, "low": self.low, "high": self.high, "degree": self.degree,
         }  # fmt: skip
 
     @property
     def event_shape(self) -> tuple[int, ...]:
         """Shape of one configuration."""
-        return self._calls[0].vae.event_shape
-
-    def using(self, value: float, use: Callable[[VAE], Any]) -> Any:
-        """Return use(the VAE at this value), differentiable in all weights of the family."""
-        weights = {f"vae.{name}": w for name, w in self.weights(value).items()}
-        return functional_call(self._calls[0], weights, (use,))
+        return self.pattern.event_shape
 
     @torch.no_grad()
     def at(self, **couplings: float) -> VAE:
@@ -85,7 +77,7 @@ class ConditionedVAE(PolynomialFamily):
         InputError
             If another coupling is named, or the value lies outside the interval.
         """
-        pattern = self._calls[0].vae
+        pattern = self.pattern
         vae = VAE(**{"visible": pattern.visible, **pattern.arguments}, rng=0)
         vae.load_state_dict(self.weights(self.value_of(couplings)), strict=False)
         return vae.to(self.coefficients[0].dtype)
@@ -93,19 +85,7 @@ class ConditionedVAE(PolynomialFamily):
     def __deepcopy__(self, memo: dict[int, Any]) -> ConditionedVAE:
         # Training copies a model to average or try out weights.
         arguments = {k: v for k, v in self.config.items() if k != "family"}
-        arguments["vae"] = {"visible": self._calls[0].vae.visible, **arguments["vae"]}
+        arguments["vae"] = {"visible": self.pattern.visible, **arguments["vae"]}
         new = ConditionedVAE(**arguments, rng=0)
         new.to(self.coefficients[0].dtype).load_state_dict(self.state_dict())
         return new
-
-
-class _Calls(nn.Module):
-    """A VAE, to be used with other weights than its own."""
-
-    def __init__(self, vae: VAE) -> None:
-        super().__init__()
-        self.vae = vae
-
-    def forward(self, use: Callable[[VAE], Any]) -> Any:
-        """Return what `use` makes of the VAE."""
-        return use(self.vae)

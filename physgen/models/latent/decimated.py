@@ -8,25 +8,21 @@ so a pair has the weight of its even sites alone, :math:`e^{-S_{\rm even}} r / q
 
 from __future__ import annotations
 
-import copy
 from typing import Any, final
 
 import numpy as np
 import torch
-from torch import nn
 
 from physgen.core.arrays import to_numpy
-from physgen.core.errors import InputError, NoDensityError
-from physgen.core.protocols import Fingerprinted, Support
+from physgen.core.errors import NoDensityError
 from physgen.core.random import Stream, as_stream
-from physgen.samplers.plain import first_configurations
-from physgen.targets.even import EvenTarget
+from physgen.models.odd_completed import OddCompleted
 
 __all__ = ["DecimatedJoint"]
 
 
 @final
-class DecimatedJoint(nn.Module):
+class DecimatedJoint(OddCompleted):
     """A joint density of all sites and latents from one of the even sites; a JointDensity.
 
     Parameters
@@ -39,70 +35,16 @@ class DecimatedJoint(nn.Module):
         Its even sites.
     """
 
-    def __init__(self, even: Any, target: Any, even_target: EvenTarget | None = None) -> None:
-        super().__init__()
-        even_target = even_target or EvenTarget(target)
-        if tuple(even.event_shape) != even_target.event_shape:
-            raise InputError(
-                f"the even sites of the target have shape {even_target.event_shape}, got a model "
-                f"of shape {tuple(even.event_shape)}"
-            )
-        self.even, self.target, self._even_target = even, target, even_target
-
-    def collapsed_for(self, target: Any) -> tuple[Any, EvenTarget] | None:
-        """Return the model of the even sites and their target.
-
-        Return None if `target` has another action than the one whose odd sites this model draws.
-        """
-        if target is not self.target:
-            x = first_configurations(self.target, Stream(0), 16, "hot")
-            if not np.allclose(target.action(x), self.target.action(x), rtol=1e-10, atol=1e-10):
-                return None
-        return self.even, self._even_target
-
     def __getattr__(self, name: str) -> Any:
         """Refuse what only a density of x has, and say why."""
         if name in ("log_prob", "sample_and_log_prob"):
             raise NoDensityError.of_pairs(name, self)
         return super().__getattr__(name)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> DecimatedJoint:
-        # Training copies a model to average or try out weights; a target never changes.
-        return DecimatedJoint(copy.deepcopy(self.even, memo), self.target, self._even_target)
-
-    @property
-    def event_shape(self) -> tuple[int, ...]:
-        """Shape of a configuration of the target."""
-        return tuple(self.target.event_shape)
-
-    @property
-    def support(self) -> Support:
-        """Support of the target."""
-        return self.target.support
-
     @property
     def n_latent(self) -> int:
         """Number of latents."""
         return self.even.n_latent
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """Config of the model of even sites, the only learned part."""
-        return self.even.config
-
-    @property
-    def fingerprint(self) -> str:
-        """Digest of model and target."""
-        parts = [p.fingerprint for p in (self.even, self.target) if isinstance(p, Fingerprinted)]
-        return "-".join(parts)
-
-    def rest(self, x: Any) -> Any:
-        """Return the even sites of configurations."""
-        return self.target.lattice.split(x)[0]
-
-    def complete(self, x_even: Any, rng: Stream | int) -> Any:
-        """Return configurations with the given even sites and odd ones drawn exactly."""
-        return self.target.lattice.merge(x_even, self.target.draw_odd(x_even, rng))
 
     def sample(self, n: int, rng: Stream | int) -> tuple[Any, torch.Tensor]:
         """Return n draws of x (n, *event_shape) and of z (n, n_latent)."""

@@ -35,7 +35,6 @@ from torch.nn.functional import log_softmax, one_hot
 from physgen.core.checks import check_choice, check_positive, check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.random import Stream, as_stream
-from physgen.models.decimated import reduced
 from physgen.models.geometry import Geometry
 from physgen.models.joint import JointModel
 from physgen.models.latent.arguments import support_of, vae_arguments
@@ -44,6 +43,7 @@ from physgen.models.latent.flow_law import FlowLaw, LatentFlow
 from physgen.models.latent.latent_laws import Bits, Cholesky, LatentLaw, Normal, standard_normal
 from physgen.models.latent.networks import NETS, Convolution, Dense, Heads, Sizes, displacements
 from physgen.models.latent.site_laws import Gauss, Outcomes, Pairs, SiteLaw, Spins, first_constants
+from physgen.models.odd_completed import reduced
 from physgen.targets.checked import whole_source
 from physgen.targets.even import EvenTarget
 
