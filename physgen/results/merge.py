@@ -125,7 +125,9 @@ def _filled(
         for run, ds in numbers.items()
     ]
     inner = dict.fromkeys(str(dim) for ds in found.values() for dim in ds.dims)
-    grid = xr.merge(laid, join="outer", compat="no_conflicts", combine_attrs="override")
+    grid = xr.merge(  # pyright: ignore[reportUnknownMemberType]
+        laid, join="outer", compat="no_conflicts", combine_attrs="override"
+    )
     return grid.transpose(*next(iter(places.values())), *inner)
 
 

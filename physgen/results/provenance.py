@@ -140,6 +140,11 @@ class Stopwatch:
         self._cpu = float(attrs.get("cpu_seconds", 0.0)) - time.process_time()
         self._wall = float(attrs.get("wall_seconds", 0.0)) - time.monotonic()
 
+    def add(self, attrs: Mapping[Any, Any]) -> None:
+        """Add what another run has taken."""
+        self._cpu += float(attrs.get("cpu_seconds", 0.0))
+        self._wall += float(attrs.get("wall_seconds", 0.0))
+
     def read(self) -> dict[str, float]:
         """Return the root attributes ``cpu_seconds`` and ``wall_seconds``."""
         return {

@@ -188,6 +188,10 @@ class RunStore(contextlib.AbstractContextManager["RunStore"]):
             )
         return self._live().read(group_name(group))
 
+    def add_time(self, attrs: Mapping[Any, Any]) -> None:
+        """Count what another run has taken as taken by this one; the next commit stores it."""
+        self._stopwatch.add(attrs)
+
     def cite(self, *methods: str) -> None:
         """Record methods, or keys of works, that the run uses; the next commit stores them."""
         known = {*json.loads(self._attrs.get("citations", "[]")), *check_methods(methods)}

@@ -217,7 +217,11 @@ def likelihood_of(
         log_q, some = np.full(len(x), np.nan), slice(None, None, -(-len(x) // _BOUNDED))
         log_q[some] = to_numpy(model.log_prob_bound(x[some], _PARTICLES, rng))
     shape = baseline.x.shape[:2]
-    return tuple(None if a is None else a.reshape(shape) for a in (log_q, log_w))
+    return _shaped(log_q, shape), _shaped(log_w, shape)
+
+
+def _shaped(values: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray | None:
+    return None if values is None else values.reshape(shape)
 
 
 def _in_parts(function: Any, x: np.ndarray) -> np.ndarray:

@@ -194,6 +194,8 @@ def gather(out: Path, *, force: bool = False, reporter: Reporter | None = None) 
             if reporter is not None:
                 reporter.update("gather", f"{number} of {n} shares")
             _bring(store, place, records)
+        for place in places:  # once, although a kill may have brought groups before
+            store.add_time(open_run(place, groups=()).attrs)
         serial = job_of(config).points
         assert serial is not None  # or there would be no shares
         order = {group: k for k, group in enumerate(serial(config))}

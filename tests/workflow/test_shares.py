@@ -150,6 +150,8 @@ def test_only_run_gathers_and_the_last_share_does_it(quick, tmp_path, capsys):
     assert open_run(out).attrs["complete"] == 1
     assert main(["gather", str(out), "--quiet"]) == 0  # again: nothing is brought twice
     assert open_run(out)["scan"].sizes["point"] == 2
+    parts = [open_run(out / "points" / name, groups=()).attrs for name in ("0-of-2", "1-of-2")]
+    assert open_run(out).attrs["cpu_seconds"] > sum(part["cpu_seconds"] for part in parts)
 
 
 def test_force_replaces_a_share_of_another_config(quick, tmp_path, capsys):
