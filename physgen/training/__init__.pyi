@@ -31,6 +31,8 @@ from .objectives import NegativeLogLikelihood as NegativeLogLikelihood
 from .over_couplings import OverCouplings as OverCouplings
 from .progress import Progress as Progress
 from .pseudo_likelihood import PseudoLikelihood as PseudoLikelihood
+from .ranks import Ranks as Ranks
+from .ranks import connect as connect
 from .recipes import recipe as recipe
 from .reconstruction import Reconstruction as Reconstruction
 from .result import FitResult as FitResult

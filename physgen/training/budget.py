@@ -84,7 +84,7 @@ def affordable_steps(
     step: Callable[[], None],
     validate: Callable[[], object],
     between: int,
-    should_stop: Callable[[], bool],
+    should_stop: Callable[[], int],
 ) -> tuple[int, float, float]:
     """Return about how many steps take `seconds` of CPU time, at least 1.
 

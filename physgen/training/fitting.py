@@ -24,6 +24,7 @@ from physgen.training.budget import too_few_steps
 from physgen.training.default_settings import default_settings
 from physgen.training.loop import Loop
 from physgen.training.progress import Progress, Reporter
+from physgen.training.ranks import ALONE, Ranks
 from physgen.training.result import FitResult, remarks_of
 from physgen.training.settings import FitSettings, Schedule
 from physgen.training.solving import solved
@@ -42,9 +43,10 @@ def fit(
     entropy_floor: float | None = None,
     resume_from: xr.Dataset | None = None,
     on_checkpoint: Callable[[xr.Dataset, xr.Dataset], None] | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    should_stop: Callable[[], int] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     on_average: Callable[[int, Any], None] | None = None,
+    ranks: Ranks = ALONE,
 ) -> FitResult:
     """Train `model` on `objective` and return it with the weights that validation keeps.
 
@@ -71,14 +73,18 @@ def fit(
     on_checkpoint : callable(state, history), optional
         Called every ``settings.checkpoint_every`` seconds, at the end, and whenever a budget
         changes the number of steps: a resumed fit repeats what was decided.
-    should_stop : callable() -> bool, optional
-        Asked before each step; True checkpoints and raises InterruptedRunError.  Steps that
-        only time a budget leave nothing to checkpoint.
+    should_stop : callable() -> bool or int, optional
+        Asked before each step; True, or the number of a signal, checkpoints and raises
+        InterruptedRunError.  Steps that only time a budget leave nothing to checkpoint.
     on_progress : callable(Progress), optional
         Called about five times a second.
     on_average : callable(step, model), optional
         Called at powers of two and at every validation, with the averaged weights in a model that
         it must not change, e.g. a :class:`~physgen.training.trajectory.Trajectory`.
+    ranks : Ranks, optional
+        The processes that share this fit, from :func:`~physgen.training.connect`; each calls `fit`
+        with the same arguments, and ``settings.shards`` is at least their number.  A stop asked of
+        one stops all; checkpoints and progress are those of process 0.
 
     Returns
     -------
@@ -96,6 +102,8 @@ def fit(
         held-out items, or there are no `settings` and the model's family has no recipe.
     """
     should_stop = should_stop or (lambda: False)
+    if not ranks.is_first:
+        on_checkpoint = on_progress = None
     if isinstance(objective, Solvable) and objective.solves(model):
         hooks = (on_checkpoint, should_stop, on_progress, entropy_floor)
         return solved(model, objective, as_stream(rng), resume_from, *hooks)
@@ -104,7 +112,7 @@ def fit(
         settings = replace(settings, n_epochs=None, budget=budget)
     if resume_from is None and isinstance(objective, Preparing):
         objective.prepare(model)
-    loop = Loop(model, objective, settings, as_stream(rng), schedule)
+    loop = Loop(model, objective, settings, as_stream(rng), schedule, ranks)
     loop.on_average = on_average
     if loop.settings.patience is not None and objective.n_validation == 0:
         raise InputError(
@@ -115,6 +123,8 @@ def fit(
         loop.state.restore(resume_from)
     else:
         loop.begin(should_stop)
+    _check_carry(loop)
+    loop.check_weights()
     loop.start_clock()
     reporter = Reporter(loop, entropy_floor, on_progress)
     saved_at = time.monotonic()
@@ -126,10 +136,11 @@ def fit(
             on_checkpoint(loop.state.to_dataset(), loop.state.history_dataset())
 
     while not loop.finished:
-        if should_stop():
+        if asked := ranks.most(int(should_stop())):
             checkpoint()
             raise InterruptedRunError(
-                f"training stopped by request at step {loop.state.step} of {loop.state.n_steps}"
+                f"training stopped by request at step {loop.state.step} of {loop.state.n_steps}",
+                *([asked] if asked > 1 else []),
             )
         if time.monotonic() - saved_at > loop.settings.checkpoint_every:
             checkpoint()
@@ -153,7 +164,7 @@ def fit(
         model.trained_by = dict(remarks.settings)
     short = too_few_steps(None if schedule else loop.settings.budget, loop.state.n_steps)
     said = "\n".join(filter(None, (short, remarks.warnings)))
-    if said and on_checkpoint is None:
+    if said and on_checkpoint is None and ranks.is_first:
         warnings.warn(said, stacklevel=2)  # a run keeps it with the history instead
     return FitResult(
         model=model,
@@ -163,3 +174,14 @@ def fit(
         cpu_seconds=loop.clock.seconds,
         warnings=said,
     )
+
+
+def _check_carry(loop: Loop) -> None:
+    """Refuse shards where an objective carries something that belongs to the whole batch."""
+    if loop.settings.shards > 1 and loop.state.carry:
+        carried = ", ".join(sorted(loop.state.carry))
+        raise InputError(
+            f"shards must be 1 for {type(loop.objective).__name__}, which carries {carried} from "
+            f"step to step (chains, a critic), got {loop.settings.shards}; leave shards out, and "
+            "spread points or seeds over processes instead (--jobs, --points)"
+        )

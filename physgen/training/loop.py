@@ -28,8 +28,10 @@ from physgen.core.errors import TrainingDivergedError
 from physgen.core.learning import Annealed, Monitored, Objective
 from physgen.core.random import Stream
 from physgen.training.budget import Clock, affordable_steps
+from physgen.training.ranks import ALONE, Ranks
 from physgen.training.settings import FitSettings, Schedule, parse_seconds
-from physgen.training.state import FitState
+from physgen.training.shards import Step, check_shards, sharded_step
+from physgen.training.state import FitState, digest
 from physgen.training.stepped import resolve
 
 __all__ = ["Loop"]
@@ -42,7 +44,7 @@ class Loop:
 
     Parameters
     ----------
-    model, objective, settings, rng, schedule
+    model, objective, settings, rng, schedule, ranks
         As of :func:`~physgen.training.fit`.
     """
 
@@ -53,8 +55,10 @@ class Loop:
         settings: FitSettings,
         rng: Stream,
         schedule: Schedule | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
-        self.schedule = schedule
+        check_shards(settings.shards, ranks.world, settings.batch_size, objective)
+        self.schedule, self.ranks = schedule, ranks
         self.objective, self.settings, self.rng = objective, settings, rng
         self.steps_per_epoch = math.ceil(objective.n_train / settings.batch_size)
         n_steps = settings.epochs(objective.n_train) * self.steps_per_epoch
@@ -87,16 +91,22 @@ class Loop:
         """Number of epochs that are planned."""
         return math.ceil(self.state.n_steps / self.steps_per_epoch)
 
-    def begin(self, should_stop: Callable[[], bool]) -> None:
+    def begin(self, should_stop: Callable[[], int]) -> None:
         """Take the first carry, and turn a time budget into a number of steps."""
         s = self.state
         s.begin(self.objective.begin(s.model, self.rng.child("begin")))
         if not self.in_time:
             return
-        trial = copy.copy(self)
+        n_steps = self.ranks.first(lambda: self._affordable(should_stop))
+        s.n_steps, s.cpu_seconds, s.last_seconds = n_steps
+
+    def _affordable(self, should_stop: Callable[[], int]) -> tuple[int, float, float]:
+        """Time steps on a copy, which leaves no trace: a number of them, and what it took."""
+        s, trial = self.state, copy.copy(self)
+        trial.ranks = self.ranks.apart()
         trial.state = FitState(copy.deepcopy(s.model), self.settings, 10**9, self.objective)
-        trial.state.begin(s.carry)  # a copy: timing leaves no trace
-        s.n_steps, s.cpu_seconds, s.last_seconds = affordable_steps(
+        trial.state.begin(s.carry)
+        return affordable_steps(
             parse_seconds(str(self.settings.budget)),
             lambda: trial.advance(validate=False),
             lambda: self.objective.evaluate(trial.state.average),
@@ -122,7 +132,8 @@ class Loop:
             for step, n_steps in self.schedule.plan:
                 s.n_steps = int(n_steps) if step <= s.step else s.n_steps
             return
-        s.planned(self.clock.steps(s.step, s.n_steps))
+        if self.in_time:  # clocks differ between processes
+            s.planned(self.ranks.first(lambda: self.clock.steps(s.step, s.n_steps)))
 
     def advance(self, validate: bool = True) -> None:
         """Take one optimiser step, and validate at the end of an epoch."""
@@ -134,24 +145,17 @@ class Loop:
         objective = self.objective
         if isinstance(objective, Annealed):
             objective = objective.at(s.step / s.n_steps)
-        try:
-            loss = objective.loss(s.model, index, self.rng.child("loss").at(s.step), s.carry)
-        except TrainingDivergedError:  # its chains froze
-            s.fall_back()
-            raise
-        value = float(loss.value.detach())
-        if not math.isfinite(value):
-            self._diverged(value)
-        loss.value.backward()
+        done = self._gradient(objective, index, self.rng.child("loss").at(s.step))
+        if not math.isfinite(done.value):
+            self._diverged(done.value)
         clip = math.inf if settings.clip_norm is None else settings.clip_norm
         norm = torch.nn.utils.clip_grad_norm_(s.model.parameters(), clip)
         if not math.isfinite(float(norm)):
             self._diverged(float(norm), what="gradient")
         s.optimizer.step()
         s.update_average(settings.ema_decay)
-        s.carry = {name: tensor.detach() for name, tensor in loss.carry.items()}
         s.step += 1
-        s.count(value, loss.metrics, len(index))
+        s.count(done.value, done.metrics, len(index))
         if not validate:
             return
         self._plan()
@@ -164,6 +168,23 @@ class Loop:
         if due:
             self._validate()
 
+    def _gradient(self, objective: Any, index: np.ndarray, rng: Stream) -> Step:
+        """Set the gradient of a batch, and return its loss."""
+        s = self.state
+        if self.settings.shards > 1:
+            return sharded_step(s.model, objective, index, rng, self.settings.shards, self.ranks)
+        try:
+            loss = objective.loss(s.model, index, rng, s.carry)
+        except TrainingDivergedError:  # its chains froze
+            s.fall_back()
+            raise
+        value = float(loss.value.detach())
+        if not math.isfinite(value):
+            self._diverged(value)
+        loss.value.backward()
+        s.carry = {name: tensor.detach() for name, tensor in loss.carry.items()}
+        return Step(value, dict(loss.metrics))
+
     def _batch_index(self) -> np.ndarray:
         epoch, place = divmod(self.state.step, self.steps_per_epoch)
         if self._order[0] != epoch:
@@ -174,7 +195,8 @@ class Loop:
 
     def _validate(self) -> None:
         s = self.state
-        losses = self.objective.evaluate(s.average)
+        losses = self.ranks.first(lambda: self.objective.evaluate(s.average))
+        self.check_weights()
         if not np.isfinite(losses).all():
             self._diverged(math.nan, what="validation loss")
         if not s.is_finite:
@@ -194,6 +216,12 @@ class Loop:
         last = self.schedule is not None or isinstance(self.objective, Monitored)
         if last or not significantly:
             s.keep()
+
+    def check_weights(self) -> None:
+        """Refuse processes whose weights have parted: their machines compute other bits."""
+        if self.ranks.world > 1:
+            what, found = f"the weights at step {self.state.step}", digest(self.state.model)
+            self.ranks.check_equal(what, found, "start all on machines of one kind")
 
     def _diverged(self, value: float, what: str = "loss") -> None:
         s = self.state

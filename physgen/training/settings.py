@@ -39,6 +39,9 @@ class FitSettings:
         copies, to a number of steps that is stored and reused on resume.
     batch_size : int
         Items per optimiser step: strings, configurations or draws.
+    shards : int
+        Parts that a batch is cut into, each with random numbers of its own: as many processes can
+        share the fit, with the same result on any number of them (:mod:`~physgen.training.ranks`).
     learning_rate : float
         Peak step size of Adam.
     schedule : {"cosine", "constant"}
@@ -64,6 +67,7 @@ class FitSettings:
     min_steps: int = 0
     budget: str | None = None
     batch_size: int = 50
+    shards: int = 1
     learning_rate: float = 1e-2
     schedule: str = "cosine"
     warmup_fraction: float = 0.02
@@ -84,6 +88,7 @@ class FitSettings:
             if self.n_epochs is not None:
                 raise InputError("give n_epochs or budget, not both")
         check_positive_int("batch_size", self.batch_size)
+        check_positive_int("shards", self.shards)
         check_positive("learning_rate", self.learning_rate)
         check_choice("schedule", self.schedule, SCHEDULES)
         for name in ("warmup_fraction", "beta2", "ema_decay"):

@@ -26,7 +26,7 @@ def solved(
     rng: Stream,
     resume_from: xr.Dataset | None,
     on_checkpoint: Callable[[xr.Dataset, xr.Dataset], None] | None,
-    should_stop: Callable[[], bool],
+    should_stop: Callable[[], int],
     on_progress: Callable[[Progress], None] | None,
     entropy_floor: float | None,
 ) -> FitResult:

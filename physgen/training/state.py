@@ -8,6 +8,7 @@ from step to step (persistent chains, a critic), and a few counters.
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -25,12 +26,20 @@ from physgen.training.problem import device_of
 from physgen.training.result import held_out_name
 from physgen.training.settings import FitSettings
 
-__all__ = ["FitState", "copied"]
+__all__ = ["FitState", "copied", "digest"]
 
 
 def copied(carry: Carry) -> dict[str, torch.Tensor]:
     """Return a carry with memory of its own and without gradients."""
     return {name: tensor.detach().clone() for name, tensor in carry.items()}
+
+
+def digest(model: torch.nn.Module) -> str:
+    """Return a hash of the bits of all weights."""
+    found = hashlib.blake2b(digest_size=8)
+    for tensor in model.state_dict().values():
+        found.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()
 
 
 class FitState:

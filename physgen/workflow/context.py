@@ -13,6 +13,7 @@ from physgen.workflow.reporting import Reporter
 
 if TYPE_CHECKING:
     from physgen.results import RunStore
+    from physgen.training import Ranks
 
 __all__ = ["Context"]
 
@@ -23,13 +24,15 @@ T = TypeVar("T")
 class Context:
     """One run, as its stages see it.
 
-    ``stop()`` is true once a signal has asked the run to end.
+    ``stop()`` is true once a signal has asked the run to end; ``ranks`` are the processes that
+    fit together, if there are several.
     """
 
     config: Any  # of the class that the job names
     store: RunStore
     reporter: Reporter
     stop: StopRequest
+    ranks: Ranks | None = None
 
     def check_stop(self) -> None:
         """Raise :class:`InterruptedRunError` if the run has been asked to end."""

@@ -55,9 +55,17 @@ def fit(
     from physgen import training
 
     train = context.abandoning(lambda: training.fit)  # to load torch's optimizers takes a second
+    if context.ranks is not None:
+        how["ranks"] = context.ranks
+
+    def asked() -> int:
+        return context.stop.number if context.stop() else 0
+
     try:
-        return train(model, objective, settings, should_stop=context.stop, **how)
-    except InterruptedRunError:
+        return train(model, objective, settings, should_stop=asked, **how)
+    except InterruptedRunError as error:
+        if not context.stop():  # another process was asked
+            context.stop.note(error.number)
         context.check_stop()
         raise
     except TrainingDivergedError as error:

@@ -28,9 +28,14 @@ class Abandoned(BaseException):
 
 
 class StopRequest:
-    """Whether a signal has asked the run to stop; call it to find out."""
+    """Whether a signal has asked the run to stop; call it to find out.
 
-    def __init__(self) -> None:
+    A `patient` one ignores repeats: what starts several processes sends a signal of its own to
+    those that have one already.
+    """
+
+    def __init__(self, patient: bool = False) -> None:
+        self.patient = patient
         self.signal: str | None = None
         self.number = signal.SIGTERM.value
         self._at_once = False
@@ -41,11 +46,17 @@ class StopRequest:
 
     def receive(self, number: int, _frame: FrameType | None) -> None:
         """Take a signal, as its handler."""
-        if self.signal is not None:  # asked twice: the user does not want to wait
-            raise KeyboardInterrupt
-        self.signal, self.number = signal.Signals(number).name, number
+        if self.signal is not None:
+            if self.patient:
+                return
+            raise KeyboardInterrupt  # asked twice: the user does not want to wait
+        self.note(number)
         if self._at_once:
             raise Abandoned
+
+    def note(self, number: int) -> None:
+        """Stop as if this signal had come: another process has received it."""
+        self.signal, self.number = signal.Signals(number).name, number
 
     def abandoning(self, work: Callable[[], T]) -> T:
         """Return ``work()``, which a signal ends wherever it is.
@@ -77,12 +88,12 @@ class StopRequest:
 
 
 @contextmanager
-def catch_signals() -> Generator[StopRequest]:
-    """Take the first signal as a request, the second as KeyboardInterrupt.
+def catch_signals(patient: bool = False) -> Generator[StopRequest]:
+    """Take the first signal as a request, the second, unless `patient`, as KeyboardInterrupt.
 
     Outside the main thread Python allows no handlers; nothing is then ever requested.
     """
-    request = StopRequest()
+    request = StopRequest(patient)
     if threading.current_thread() is not threading.main_thread():
         yield request
         return

@@ -178,6 +178,11 @@ class JobConfig(Section):
         """What the run computes on."""
         return "cpu"
 
+    @property
+    def least_shards(self) -> int:
+        """How many processes can share any of its fits; 1 if it fits nothing."""
+        return 1
+
     def canonical(self) -> dict[str, Any]:
         """Return the JSON-able form with every default filled in; it identifies the run.
 

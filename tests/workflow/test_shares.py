@@ -8,6 +8,7 @@ import time
 
 import pytest
 import tomli_w
+from helpers.same import assert_same
 
 from physgen.cli import main
 from physgen.core.errors import InputError, StoreError
@@ -26,8 +27,6 @@ TABLE = {
     "importance": {"n_draws": 256},
     "smc": {"n_particles": 8, "n_islands": 8},
 }  # fmt: skip
-CLOCKS = ("cpu_seconds",)
-ATTRS = ("created", "cpu_seconds", "wall_seconds", "last_segment")  # the last: how often was saved
 
 
 @pytest.fixture(scope="module")
@@ -38,18 +37,6 @@ def config():
 @pytest.fixture(scope="module")
 def serial(config, tmp_path_factory):
     return run(config, tmp_path_factory.mktemp("serial") / "run", until="validate")
-
-
-def assert_same(a, b):
-    """Equal but for clocks: every variable of every group, byte for byte."""
-    a, b = open_run(a), open_run(b)
-    assert a.groups == b.groups
-    for group in a.groups:
-        ours, theirs = (tree[group].to_dataset(inherit=False) for tree in (a, b))
-        for ds in (ours, theirs):
-            ds.attrs = {k: v for k, v in ds.attrs.items() if k not in ATTRS}
-        clocks = [name for name in CLOCKS if name in ours]
-        assert ours.drop_vars(clocks).identical(theirs.drop_vars(clocks)), group
 
 
 def test_shares_deal_out_all_places_once():

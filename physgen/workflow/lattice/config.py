@@ -237,6 +237,11 @@ class Config(JobConfig):
         devices = {str(sampler.settings().get("device", "cpu")) for sampler in self.sampler}
         return ", ".join(sorted(devices | {model.train.device for model in self.model}))
 
+    @property
+    def least_shards(self) -> int:
+        """How many processes can share each of its fits."""
+        return min((model.train.shards for model in self.model), default=1)
+
     def canonical(self) -> dict[str, Any]:
         """Return the JSON-able form that identifies the run, without what was not given."""
         table = super().canonical()

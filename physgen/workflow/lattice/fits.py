@@ -113,8 +113,9 @@ class Stage:
         given = {"batch_size": section.batch_size, "learning_rate": section.learning_rate}
         known: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
         known |= section.length()
-        every = self.point.section.train.checkpoint_every
-        return replace(own, checkpoint_every=every, **known)
+        train = self.point.section.train
+        known |= {"checkpoint_every": train.checkpoint_every, "shards": train.shards}
+        return replace(own, **known)
 
 
 def _has_soft_terms(model: object) -> bool:

@@ -247,7 +247,14 @@ STAGES: tuple[Stage, ...] = (
         _sample,
         lambda config: bool(config.sampler or config.n_particles or config.data),
     ),
-    Stage("train", ("trained",), "one model a point", _train, lambda config: bool(config.model)),
+    Stage(
+        "train",
+        ("trained",),
+        "one model a point",
+        _train,
+        lambda config: bool(config.model),
+        fits=True,
+    ),
     Stage("draw", ("drawn",), "draws of the models", _draw, lambda config: bool(config.model)),
     Stage(
         "compare",

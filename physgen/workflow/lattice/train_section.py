@@ -20,7 +20,16 @@ from physgen.training.energy_objectives import ENERGY_OBJECTIVES, ENERGY_OPTIONS
 from physgen.training.evidence_objectives import EVIDENCE
 from physgen.training.regressions import REGRESSIONS
 from physgen.workflow.devices import Device
-from physgen.workflow.sections import Count, Draws, Flag, Fraction, Positive, Section, one_of, rule
+from physgen.workflow.sections import (
+    Count,
+    Draws,
+    Flag,
+    Fraction,
+    Positive,
+    Section,
+    one_of,
+    rule,
+)
 
 __all__ = [
     "ADVERSARIAL",
@@ -162,6 +171,9 @@ class TrainSection(FitSection):
         Length of a fit in epochs.
     batch_size
         Draws or configurations of an update.
+    shards
+        Parts of a batch with random numbers of their own: as many processes (torchrun, srun) can
+        share a fit, to the same weights on any number of them.
     learning_rate
         Largest step of Adam.
     k
@@ -193,6 +205,7 @@ class TrainSection(FitSection):
     """
 
     device: Device = "cpu"
+    shards: Count = 1
     on: Annotated[Source, rule("'auto', 'action' or 'configurations'")] = "auto"
     objective: Annotated[str, one_of(GOALS)] = "auto"
     gradient: Annotated[Gradient, rule("'auto', 'path', 'reparam' or 'reinforce'")] = "auto"
@@ -240,6 +253,8 @@ class TrainSection(FitSection):
         left out, so that runs which began without them go on.
         """
         given = {k: v for k, v in table.items() if k != "checkpoint_every"}
+        if self.shards == 1:
+            del given["shards"]
         for key in (*OPTIONS, "terms", "trajectory", "then"):
             if not given[key]:
                 del given[key]

@@ -113,12 +113,19 @@ class Config(JobConfig):
         """What the network is trained on."""
         return self.train.device
 
+    @property
+    def least_shards(self) -> int:
+        """How many processes can share its fits."""
+        return self.train.shards
+
     def canonical(self) -> dict[str, Any]:
         """Return the JSON-able form that identifies the run; outcomes of a file have no state."""
         table = super().canonical()
         del table["data"]["holds"]  # as every run of this kind
         if self.train.selection_fraction is None:
             del table["train"]["selection_fraction"]  # so that older runs keep their identity
+        if self.train.shards == 1:
+            del table["train"]["shards"]
         if self.data.file is not None:
             del table["state"]
         if not table["observables"]:  # as runs without any always were

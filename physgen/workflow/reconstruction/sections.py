@@ -217,6 +217,9 @@ class TrainSection(Section):
         CPU time instead of passes.
     batch_size
         Shots of an update.
+    shards
+        Parts of a batch with random numbers of their own: as many processes (torchrun, srun) can
+        share a fit, to the same weights on any number of them.
     learning_rate
         Largest step of Adam.
     schedule
@@ -246,6 +249,7 @@ class TrainSection(Section):
     min_steps: Annotated[int, rule("an integer >= 0", ge=0)] | None = None
     budget: Annotated[str, rule("a CPU time such as '60s', '5min' or '1h'")] | None = None
     batch_size: Count | None = None
+    shards: Count = 1
     learning_rate: Positive | None = None
     schedule: Annotated[Literal["cosine", "constant"], rule("'cosine' or 'constant'")] | None = (
         None
