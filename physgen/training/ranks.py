@@ -313,6 +313,8 @@ def _note(rank: int, error: BaseException) -> dict[str, Any]:
 
 def _difference(a: Any, b: Any) -> tuple[Any, Any]:
     """Return the first place where two nested tables differ."""
+    if isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
+        a, b = ({str(k): each for k, each in enumerate(values)} for values in (a, b))
     if isinstance(a, dict) and isinstance(b, dict):
         for key in sorted({*a, *b}):
             if a.get(key) != b.get(key):

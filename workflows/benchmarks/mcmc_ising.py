@@ -41,12 +41,13 @@ def _majorities(typingctx, buffer):
         base = simd.pointer(context, builder, signature.args[0], args[0])
         index = [types.intp(8 * i) for i in range(12)]
         index = [context.get_constant(types.intp, int(i)) for i in index]
-        v = [simd.load(builder, base, i) for i in index]
-        for _ in range(16):
-            for i in range(12):
-                v[i] = v[i].majority(v[(i + 1) % 12], v[(i + 2) % 12])
-        for i, value in zip(index, v, strict=True):
-            simd.store(builder, base, i, value)
+        for part in simd.parts():
+            v = [simd.load(builder, base, i, part) for i in index]
+            for _ in range(16):
+                for i in range(12):
+                    v[i] = v[i].majority(v[(i + 1) % 12], v[(i + 2) % 12])
+            for i, value in zip(index, v, strict=True):
+                simd.store(builder, base, i, part, value)
         return context.get_dummy_value()
 
     return types.void(buffer), codegen

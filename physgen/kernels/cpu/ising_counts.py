@@ -36,28 +36,33 @@ def _tally(typingctx, planes, x, first, second, signs, at):
             i: simd.pointer(context, builder, signature.args[i], args[i])
             for i in (0, 1, 2, *given)
         }
+        for part in simd.parts():
+            add(builder, args, arrays, part)
+        return context.get_dummy_value()
+
+    def add(builder, args, arrays, part):
         bits = []
         for k in range(BATCH):
             at_k = builder.add(args[5], args[5].type(k))
-            bit = simd.load(builder, arrays[1], builder.load(builder.gep(arrays[2], [at_k])))
+            row = builder.load(builder.gep(arrays[2], [at_k]))
+            bit = simd.load(builder, arrays[1], row, part)
             if 3 in given:
                 other = builder.load(builder.gep(arrays[3], [at_k]))
-                bit = bit ^ simd.load(builder, arrays[1], other)
+                bit = bit ^ simd.load(builder, arrays[1], other, part)
             if 4 in given:
-                bit = bit ^ simd.broadcast_load(builder, arrays[4], at_k)
+                bit = bit ^ simd.broadcast_load(builder, arrays[4], at_k, part)
             bits.append(bit)
         digits, carry = counted(bits), None
         for p in range(PLANES):
             index = args[5].type(simd.LANES * p)
-            plane = simd.load(builder, arrays[0], index)
+            plane = simd.load(builder, arrays[0], index, part)
             if p == 0:
                 new, carry = plane ^ digits[0], plane & digits[0]
             elif p < len(digits):
                 new, carry = plane ^ digits[p] ^ carry, majority(plane, digits[p], carry)
             else:
                 new, carry = plane ^ carry, plane & carry
-            simd.store(builder, arrays[0], index, new)
-        return context.get_dummy_value()
+            simd.store(builder, arrays[0], index, part, new)
 
     arguments = (planes, x, first, second, signs, types.intp)
     return types.void(*arguments), codegen
@@ -69,12 +74,14 @@ def _add_plane(typingctx, total, at, word, p):
 
     def codegen(context, builder, signature, args):
         base = simd.pointer(context, builder, signature.args[0], args[0])
-        bits, power = (simd.splat(builder, args[i]) for i in (2, 3))
         for b in range(0, 64, simd.LANES):
             index = builder.add(args[1], args[1].type(b))
-            digit = bits.shifted_right(simd.Vector(builder, simd.lane_numbers()) + b) & 1
-            old = simd.load(builder, base, index)
-            simd.store(builder, base, index, old + digit.shifted_left(power))
+            for part in simd.parts():
+                bits, power = (simd.splat(builder, args[i], part.width) for i in (2, 3))
+                shift = simd.Vector(builder, simd.lane_numbers(part)) + b
+                digit = bits.shifted_right(shift) & 1
+                old = simd.load(builder, base, index, part)
+                simd.store(builder, base, index, part, old + digit.shifted_left(power))
         return context.get_dummy_value()
 
     return types.void(total, types.intp, types.uint64, types.intp), codegen

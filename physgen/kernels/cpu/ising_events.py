@@ -60,15 +60,15 @@ def scatter(words, lane, n_points, kept, kinds, n_rows, events, n_classes):
     events : uint64 array (64 * n_classes * 8,)
         Masks [site, class, lane], or-ed into.
     """
-    one, eight = np.uint64(1), np.uint64(8)
-    for i in range(n_points):
-        word = words[eight * (np.uint64(i) + one) + lane]
+    eight = np.uint64(8)
+    alike = np.uint64(kept.size) == n_classes  # one kind of site: nothing to look up
+    for at in range(eight + lane, eight * (n_points + np.uint64(1)) + lane, eight):
+        word = words[at]
         row = word & _LOW
         if row < n_rows:
-            bit = one << ((word >> _SIX) & _LOW)
-            first = np.uint64(kinds[row]) * n_classes
-            at = eight * row * n_classes + lane
+            shift, level = (word >> _SIX) & _LOW, word >> _TWELVE
+            first = np.uint64(0) if alike else np.uint64(kinds[row]) * n_classes
+            place = eight * row * n_classes + lane
             for c in range(n_classes):
                 c = np.uint64(c)
-                keep = np.uint64(word >> _TWELVE < kept[first + c])
-                events[at + eight * c] |= bit * keep
+                events[place + eight * c] |= np.uint64(level < kept[first + c]) << shift

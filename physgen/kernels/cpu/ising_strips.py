@@ -37,9 +37,10 @@ def _add_unequal(typingctx, total, s, a, b):
     def codegen(context, builder, signature, args):
         totals, x = (simd.pointer(context, builder, signature.args[i], args[i]) for i in (0, 1))
         zero = args[2].type(0)
-        different = simd.load(builder, x, args[2]) ^ simd.load(builder, x, args[3])
-        old = simd.load(builder, totals, zero)
-        simd.store(builder, totals, zero, old + different.popcount())
+        for part in simd.parts():
+            a, b = (simd.load(builder, x, args[i], part) for i in (2, 3))
+            old = simd.load(builder, totals, zero, part)
+            simd.store(builder, totals, zero, part, old + (a ^ b).popcount())
         return context.get_dummy_value()
 
     return types.void(total, s, types.intp, types.intp), codegen

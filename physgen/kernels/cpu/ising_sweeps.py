@@ -99,13 +99,11 @@ def sweeps(z: int, symmetric: int, rule: int, fast: int) -> Any:
                     i = start + row
                     for e in range(edges[i], edges[i + 1]):
                         rotate(s, moves[e])
-                    if fast:
-                        xoshiro.draw8(state, 0, words, 0)
-                    else:
+                    if not fast:
                         philox.draw8(words, 0, schedule, np.uint64(i), sweep, group, np.uint64(0))
                     update(
-                        s, i, rows, signs, words, masks, kinds[i], events, row, flips,
-                        z, symmetric, rule,
+                        s, i, rows, signs, state if fast else words, masks, kinds[i], events, row,
+                        flips, z, symmetric, rule, fast,
                     )  # fmt: skip
                 if rule > 0:
                     flips[8 * n_rows :] = np.uint64(0)

@@ -130,15 +130,19 @@ def draw8(typingctx, buffer, start, schedule, c0, c1, group, c3):
     def codegen(context, builder, signature, args):
         out, table = (simd.pointer(context, builder, signature.args[i], args[i]) for i in (0, 2))
         start = args[1]
+        # A chain of multiplications waits for itself: the halves of a row fill each other's gaps.
+        part = simd.WHOLE
         # The keys stay in memory, as memory operands of the instructions.
-        keys = [simd.broadcast_load(builder, table, start.type(i)) for i in range(2 * N_ROUNDS)]
+        keys = [
+            simd.broadcast_load(builder, table, start.type(i), part) for i in range(2 * N_ROUNDS)
+        ]
         c = [simd.Vector(builder, i) for i in args[3:]]
-        c[2] = simd.Vector(builder, simd.lane_numbers()) + c[2]
+        c[2] = simd.Vector(builder, simd.lane_numbers(part)) + c[2]
         for j in range(4):
             pair = joined(rounds([*c[:3], c[3] + j], _pairs(keys)))
             for i, word in enumerate(pair):
                 at = builder.add(start, start.type(16 * j + 8 * i))
-                simd.store(builder, out, at, word)
+                simd.store(builder, out, at, part, word)
         return context.get_dummy_value()
 
     u = types.uint64

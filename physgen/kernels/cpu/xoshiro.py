@@ -47,11 +47,13 @@ def draw8(typingctx, state, at, buffer, start):
         base = simd.pointer(context, builder, signature.args[0], args[0])
         out = simd.pointer(context, builder, signature.args[2], args[2])
         where = [builder.add(args[1], args[1].type(8 * i)) for i in range(4)]
-        s = [simd.load(builder, base, i) for i in where]
-        for k in range(8):
-            simd.store(builder, out, builder.add(args[3], args[3].type(8 * k)), advance(s))
-        for i, word in zip(where, s, strict=True):
-            simd.store(builder, base, i, word)
+        for part in simd.parts():
+            s = [simd.load(builder, base, i, part) for i in where]
+            for k in range(8):
+                at = builder.add(args[3], args[3].type(8 * k))
+                simd.store(builder, out, at, part, advance(s))
+            for i, word in zip(where, s, strict=True):
+                simd.store(builder, base, i, part, word)
         return context.get_dummy_value()
 
     return types.void(state, types.intp, buffer, types.intp), codegen
