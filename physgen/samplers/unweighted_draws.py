@@ -113,11 +113,15 @@ class UnweightedDraws:
             check_fit(shape, source)
         return cls(model, source, shape, GROUPS * math.ceil(n / GROUPS), rng, found)
 
-    def blocks(self, done: int = 0) -> Iterator[xr.Dataset]:
-        """Yield the draws after the first `done`, which end a block: dim ``sample``."""
+    def blocks(self, done: int = 0, share: tuple[int, int] = (0, 1)) -> Iterator[xr.Dataset]:
+        """Yield the draws after the first `done`, which end a block: dim ``sample``.
+
+        A `share` (i, n) takes every n-th block from the i-th on: block k has the same draws in
+        any share.
+        """
         import xarray as xr
 
-        for k in range(done // BLOCK, math.ceil(self.n / BLOCK)):
+        for k in range(done // BLOCK + share[0], math.ceil(self.n / BLOCK), share[1]):
             size = min(BLOCK, self.n - k * BLOCK)
             x = to_numpy(self.model.sample(size, self.rng.child("draw").at(k)))
             values = values_on(self.observables, x, self.source)

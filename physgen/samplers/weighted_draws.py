@@ -98,12 +98,16 @@ class WeightedDraws:
         trip = weighing.round_trip(rng.child("round trip"))
         return cls(weighing, n, rng, shift, fine, trip, observables)
 
-    def blocks(self, done: int = 0) -> Iterator[xr.Dataset]:
-        """Yield the draws after the first `done`, which end a block: dim ``sample``."""
+    def blocks(self, done: int = 0, share: tuple[int, int] = (0, 1)) -> Iterator[xr.Dataset]:
+        """Yield the draws after the first `done`, which end a block: dim ``sample``.
+
+        A `share` (i, n) takes every n-th block from the i-th on: block k has the same draws in
+        any share.
+        """
         import xarray as xr
 
         target, size = self.weighing.target, self.weighing.block
-        for k in range(done // size, math.ceil(self.n / size)):
+        for k in range(done // size + share[0], math.ceil(self.n / size), share[1]):
             x, log_w = self.weighing.draw_block(k, min(size, self.n - k * size), self.rng)
             # Whole configurations: |m| or E^2 would change if integrated sites were averaged
             # first.

@@ -58,6 +58,10 @@ class Context:
             self.check_stop()
             raise
 
+    def first(self, decide: Callable[[], T]) -> T:
+        """Return what the first of the processes decides, where clocks may differ."""
+        return decide() if self.ranks is None else self.ranks.first(decide)
+
     def stream(self, stage: str) -> Stream:
         """Return the random stream that belongs to `stage`."""
         return Stream(self.config.seed).child(stage)

@@ -34,8 +34,8 @@ class Stage:
 
     ``run(context)`` returns one line that says what came out; ``wanted(config)`` is false where a
     config leaves the stage nothing to do.  A stage that commits nothing before its end is
-    `abandonable`: a signal ends it at once.  One that `fits` models is done by all processes of a
-    run together, and any other by the first (:mod:`physgen.workflow.together`).
+    `abandonable`: a signal ends it at once.  What several processes of a run do
+    ``together(config)`` is not done by the first alone (:mod:`physgen.workflow.together`).
     """
 
     name: str
@@ -44,7 +44,7 @@ class Stage:
     run: Callable[[Any], str]
     wanted: Callable[[Any], bool] = lambda config: True
     abandonable: bool = False
-    fits: bool = False
+    together: Callable[[Any], bool] = lambda config: False
 
     def do(self, context: Context) -> str:
         """Run the stage, and return that line; say so where kernels have to be compiled."""

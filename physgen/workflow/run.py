@@ -24,7 +24,7 @@ from physgen.workflow.kinds import job_of
 from physgen.workflow.loading import attrs_of, check_layout, config_of_run
 from physgen.workflow.reporting import Reporter
 from physgen.workflow.sections import JobConfig
-from physgen.workflow.together import fitted_together, follow
+from physgen.workflow.together import done_together, follow
 
 if TYPE_CHECKING:
     from physgen.training import Ranks
@@ -162,7 +162,7 @@ def _compute(context: Context, job: Job, stages: tuple[Stage, ...], finished: bo
                     continue
                 reporter.start(stage.name, stage.doing)
                 begun = time.monotonic()
-                text = fitted_together(context, job, stage) if stage.fits else stage.do(context)
+                text = done_together(context, job, stage)
                 reporter.finish(stage.name, text, time.monotonic() - begun)
                 context.check_stop()
             if finished and not store.complete:

@@ -1,7 +1,7 @@
-"""A run by several processes: all of them fit, process 0 does everything else.
+"""A run by several processes: all of them fit and draw, process 0 does everything else.
 
-Process 0 has the run directory, as any run has.  The stages that fit models
-(:attr:`~physgen.workflow.job.Stage.fits`) are the same code on all processes, which ask process 0
+Process 0 has the run directory, as any run has.  The stages that fit models, or draw from them
+(:class:`~physgen.workflow.job.Stage`), are the same code on all processes, which ask process 0
 what the run file holds, so that they take the same path; what they commit is committed once.  In
 all other stages the others wait.  No process but 0 reads or writes the directory.
 """
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from physgen.training import Ranks
 
-__all__ = ["SharedStore", "follow", "fitted_together", "processes"]
+__all__ = ["SharedStore", "follow", "done_together", "processes"]
 
 
 @contextmanager
@@ -80,10 +80,10 @@ class SharedStore:
             self._store.cite(*methods)
 
 
-def fitted_together(context: Context, job: Job, stage: Stage) -> str:
-    """Do a stage that fits, on process 0, with all others."""
+def done_together(context: Context, job: Job, stage: Stage) -> str:
+    """Do a stage on process 0, with all others if they share its work."""
     ranks = context.ranks
-    if ranks is None:
+    if ranks is None or not stage.together(context.config):
         return stage.do(context)
     ranks.call(stage.name)
     store: Any = SharedStore(ranks, context.store.path, context.store)

@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+SCALAR = "a chain of products"  # the twin, which has to be found scalar
 TRIPLE, CPU = "aarch64-unknown-linux-gnu", "neoverse-n1"
 # What is counted as work of a loop; loads, stores, moves and addresses are not.
 ARITHMETIC = re.compile(
@@ -59,6 +60,12 @@ def counts_of(assembly):
     return vector, scalar
 
 
+def is_vectorised(counts):
+    """Whether vectors do most of the work."""
+    vector, scalar = counts
+    return vector > 4 * scalar
+
+
 def cross_compiled(text):
     """Return the assembly of LLVM code, optimised for aarch64."""
     from llvmlite import binding
@@ -79,9 +86,9 @@ def cross_compiled(text):
 
 def kernels():
     """Compile the hot kernels; yield their names and dispatchers."""
-    import physgen as pg
-    from numba import types
+    from numba import njit, types
 
+    import physgen as pg
     from physgen.core.random import Stream
     from physgen.kernels.cpu import (
         action_rows,
@@ -116,14 +123,24 @@ def kernels():
         ("normal deviates, float64", normals._pairs64, (types.uint64[::1],) * 2
          + (types.float64[::1],) * 2),
         ("Philox words", normals._words32, (types.uint64,) * 7 + (u,) * 4),
-        ("machine of two values", rbm._two_values, None),
+        ("machine of two values", rbm._two_values, (types.float32[:, ::1], f,
+         types.uint32[:, ::1], types.float32, types.float32)),
         ("LSTM cell", recurrent._lstm_cell, (f,) * 5),
         ("gates", recurrent._sigmoid_of_sum, (f,) * 3),
         ("neighbours of phi^4", phi4_local._sum4, (f,) * 2 + (types.uint64,) * 5),
     ):  # fmt: skip
-        if arguments is not None:
-            kernel.compile(arguments)
-            yield name, kernel
+        kernel.compile(arguments)
+        yield name, kernel
+
+    @njit
+    def in_order(x):  # each step needs the one before
+        total = x[0]
+        for value in x:
+            total = total * x[0] + value
+        return total
+
+    in_order.compile((f,))
+    yield SCALAR, in_order
 
 
 def measured():

@@ -18,7 +18,7 @@ LATTICE = {
     "model": {"family": "coloured-net", "hidden": 4},
     "train": {"n_epochs": 2, "draws_per_epoch": 128, "batch_size": 64, "n_validation": 64,
               "shards": 2},
-    "importance": {"n_draws": 256},
+    "importance": {"n_draws": 2560},  # three blocks
     "smc": {"n_particles": 0},
 }  # fmt: skip
 RECONSTRUCTION = {
@@ -30,7 +30,7 @@ RECONSTRUCTION = {
     "errors": {"refits": 2, "n_samples": 100},
     "sample": {"n_samples": 100},
 }
-KINDS = {"lattice": (LATTICE, "train"), "reconstruction": (RECONSTRUCTION, "validate")}
+KINDS = {"lattice": (LATTICE, "draw"), "reconstruction": (RECONSTRUCTION, "validate")}
 
 
 def written(table, path):

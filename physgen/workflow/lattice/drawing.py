@@ -1,7 +1,8 @@
 """The draws of one trained model: drawn in blocks, each of which a kill cannot take.
 
 Blocks are gathered for ``[sample] checkpoint_every`` seconds, or until a signal comes, and then
-appended to the group of the point; the block in progress is abandoned.  When all are there the
+appended to the group of the point; the block in progress is abandoned.  Of several processes each
+draws a block at a time; block k has the same draws wherever it is drawn.  When all are there the
 group is replaced by the whole: where an action is known, draws with their weights, log Z, the
 quality of the weights, and what speaks against them.  Weights that are too poor to be used are
 kept without their numbers, and say so.  Of a joint model the numbers of its draws without weights
@@ -11,6 +12,7 @@ are kept beside: those are approximate.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,7 +61,7 @@ def draw(
     work = context.abandoning(lambda: _prepared(context, point))
     exactness = "asymptotic" if _weighs(point) else "approximate"
     parts: list[xr.Dataset] = []
-    last = time.monotonic()
+    last, every = time.monotonic(), context.config.sample.checkpoint_every
 
     def commit() -> None:
         nonlocal parts, last
@@ -70,7 +72,7 @@ def draw(
         parts, last = [], time.monotonic()
 
     done = store.read(group).sizes["sample"] if store.has(group) else 0
-    blocks = work.blocks(done)
+    blocks = _rounds(context, work, done)
 
     def whole() -> dict[str, xr.Dataset]:
         kept = [store.read(group)] if store.has(group) else []
@@ -89,11 +91,11 @@ def draw(
         return {"draws": weighed, **found}
 
     try:
-        while (block := context.abandoning(lambda: next(blocks, None))) is not None:
-            parts.append(block)
-            done += block.sizes["sample"]
+        while drawn := context.abandoning(lambda: next(blocks, [])):
+            parts += drawn
+            done += sum(block.sizes["sample"] for block in drawn)
             context.reporter.update("draw", f"{point.text}: {done / work.n:.0%}")
-            if time.monotonic() - last > context.config.sample.checkpoint_every:
+            if context.first(lambda: time.monotonic() - last > every):
                 commit()
         found = context.abandoning(whole)
     except InterruptedRunError:
@@ -101,6 +103,17 @@ def draw(
         raise
     draws = labelled(found.pop("draws"), exactness, "the target").assign_attrs(complete=1)
     store.commit({group: draws, **{f"{point.group}/{name}": ds for name, ds in found.items()}})
+
+
+def _rounds(context: Context, work: Any, done: int) -> Iterator[list[xr.Dataset]]:
+    """Yield the blocks that are still to be drawn, one of each process at a time, in order."""
+    ranks = context.ranks
+    if ranks is None:
+        yield from ([block] for block in work.blocks(done))
+        return
+    mine = work.blocks(done, (ranks.rank, ranks.world))
+    while drawn := [block for block in ranks.all(next(mine, None)) if block is not None]:
+        yield drawn
 
 
 def _weighs(point: Learned) -> bool:

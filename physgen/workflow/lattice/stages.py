@@ -253,9 +253,17 @@ STAGES: tuple[Stage, ...] = (
         "one model a point",
         _train,
         lambda config: bool(config.model),
-        fits=True,
+        together=lambda config: True,
     ),
-    Stage("draw", ("drawn",), "draws of the models", _draw, lambda config: bool(config.model)),
+    Stage(
+        "draw",
+        ("drawn",),
+        "draws of the models",
+        _draw,
+        lambda config: bool(config.model),
+        # Blocks of draws are shared out; the chains of an energy are not.
+        together=lambda config: not any(model.is_energy for model in config.model),
+    ),
     Stage(
         "compare",
         (COMPARISON,),

@@ -182,9 +182,9 @@ def _tomography(context: ReconstructionContext) -> str:
 
 STAGES: tuple[Stage, ...] = (
     Stage("generate", ("data",), "measurement outcomes", _generate, abandonable=True),
-    Stage("train", ("model",), "maximum likelihood", _train, fits=True),
+    Stage("train", ("model",), "maximum likelihood", _train, together=lambda config: True),
     Stage("sample", ("samples",), "draws from the model", _sample, abandonable=True),
-    Stage("refit", ("errors",), "refits to resampled shots", _refit, fits=True),
+    Stage("refit", ("errors",), "refits to resampled shots", _refit, together=lambda config: True),
     Stage(
         "tomography",
         ("tomography",),
