@@ -14,7 +14,7 @@ from physgen import models
 from physgen.training import FitSettings, NegativeLogLikelihood, ReverseKL
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 120  # after which the processes hang
+SECONDS = 400  # after which the processes hang: starting one takes a minute on a busy machine
 
 
 class Ended(NamedTuple):
