@@ -63,6 +63,16 @@ def test_fields_learn_from_the_action_without_any_data(tmp_path):
     assert abs(float(grid["log_z"]) - 2.40514) < 4 * float(grid["log_z_error"])
 
 
+def test_the_zero_mode_of_a_flow_follows_the_magnetization(tmp_path):
+    train = {"budget": "2s", "batch_size": 128, "draws_per_epoch": 1280, "n_validation": 256}
+    model = {"family": "coupling-flow", "layers": 2, "hidden": 4, "train": train}
+    tree = open_run(run(config_from_dict(table(PHI4, model, sampler=SAMPLER)), tmp_path / "a"))
+    found = tree["models/coupling-flow/L4/m2-4/features"].to_dataset()
+    assert float(found["correlation"]) > 0.8
+    assert found["feature"].attrs["long_name"] == "zero mode of z"
+    assert found.sizes["mode"] == 8  # of the even sites
+
+
 def test_a_bound_is_told_how_by_the_config(tmp_path):
     how = {"objective": "elbo", "beta": 4.0, "warm_up": 0.5, "free_bits": 0.1, "k": 2}
     train = how | {"n_epochs": 1, "batch_size": 128}
