@@ -36,6 +36,25 @@ def test_each_shard_is_worked_on_once():
         assert sorted(taken) == list(range(5))
 
 
+def test_a_process_has_a_gpu_of_its_own(monkeypatch):
+    chosen = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    Ranks(5, 8, 1).use_device("cuda")
+    Ranks(0, 1, 3).use_device("cuda")  # alone: the device that is current
+    Ranks(2, 8, 2).use_device("cpu")
+    assert chosen == [1]
+    with pytest.raises(InputError, match="GPU of its own, got process 2 of a node with 2"):
+        Ranks(2, 8, 2).use_device("cuda, cpu")
+
+
+def test_sums_are_those_of_the_shards_in_order():
+    rows = {k: torch.tensor([10.0**k, 1.0, -0.0], dtype=torch.float64) for k in (16, 0, 2)}
+    total = Ranks().total({0: rows[16], 1: rows[0], 2: -rows[16]}, 3)
+    assert total.tolist() == [0.0, 1.0, 0.0]  # the 1 is lost in 1e16, as in this order it must be
+    assert not torch.signbit(total[2])  # -0 + 0, which a matrix of zeros would make
+
+
 def test_a_batch_must_fill_its_shards():
     _, objective, _ = problems()["nll"]  # 304 strings
     check_shards(4, 4, 38, objective)

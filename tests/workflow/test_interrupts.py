@@ -126,3 +126,17 @@ def test_a_stage_that_commits_nothing_before_its_end_is_ended_at_once(abandonabl
         else:
             assert stage.do(context) == "what came out"
     assert done == ([] if abandonable else ["more"])
+
+
+def test_a_patient_request_ignores_repeats():
+    with catch_signals(patient=True) as stop:
+        signal.raise_signal(signal.SIGUSR1)
+        signal.raise_signal(signal.SIGTERM)  # else KeyboardInterrupt
+    assert (stop.signal, stop.number) == ("SIGUSR1", signal.SIGUSR1)
+
+
+def test_a_signal_to_another_process_counts_as_ones_own():
+    with catch_signals() as stop:
+        stop.note(signal.SIGTERM.value)
+        assert stop()
+        assert stop.signal == "SIGTERM"

@@ -69,13 +69,12 @@ def parts() -> list[Part]:
 @cache
 def register_lanes() -> int:
     """Return how many uint64 a vector register holds."""
-    # NUMBA_CPU_NAME may name another CPU; one vector is then right on all, if not the fastest.
-    if config.CPU_NAME or config.CPU_FEATURES:  # pyright: ignore[reportAttributeAccessIssue]
+    given = config.CPU_FEATURES  # pyright: ignore[reportAttributeAccessIssue]
+    features = given if given is not None else binding.get_host_cpu_features().flatten()
+    there = set(features.split(","))
+    if "+avx512f" in there:
         return LANES
-    features = binding.get_host_cpu_features()
-    if features.get("avx512f"):
-        return LANES
-    return 4 if features.get("avx2") else 2
+    return 4 if "+avx2" in there else 2
 
 
 class Vector:
