@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from itertools import zip_longest
 
 import numpy as np
 import pytest
@@ -324,6 +323,6 @@ def test_blocks_go_on_after_those_that_are_kept():
     xr.testing.assert_identical(one, two)
     whole = importance(model, target, 12_800, 3, keep="draws", ess_floor=1.0, forward_check=False)
     xr.testing.assert_identical(one, whole)
-    shares = zip_longest(*(work.blocks(done, (i, 2)) for i in range(2)))
+    shares = itertools.zip_longest(*(work.blocks(done, (i, 2)) for i in range(2)))
     dealt = [block for both in shares for block in both if block is not None]
     xr.testing.assert_identical(xr.concat(dealt, "sample"), xr.concat(parts[2:], "sample"))
