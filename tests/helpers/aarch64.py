@@ -88,8 +88,6 @@ def kernels():
     """Compile the hot kernels; yield their names and dispatchers."""
     from numba import njit, types
 
-    import physgen as pg
-    from physgen.core.random import Stream
     from physgen.kernels.cpu import (
         action_rows,
         ising_sweeps,
@@ -99,35 +97,42 @@ def kernels():
         rbm,
         recurrent,
     )
-    from physgen.samplers import HMC, ULA, HeatBath, Metropolis
 
-    f, u = types.float32[::1], types.uint32[::1]
-
-    def moved(sampler, target):
-        chains = sampler.bind(target)
-        chains.step(Stream(1), chains.init(Stream(1), 64), 1)
-
-    ising = pg.Ising(L=4, beta=0.4)
-    moved(HeatBath(), ising)
-    yield "Ising heat bath, Philox", ising_sweeps.sweeps(-4, 1, 0, 0)
-    moved(Metropolis(rng="fast", ties="accept"), ising)
-    yield "Ising Metropolis, fast", ising_sweeps.sweeps(-4, 1, 2, 1)
-    phi4 = pg.targets.Phi4.from_halved(L=4, m2=1.0, lam=0.1)
-    moved(HMC(n_leapfrog=2, step_size=0.1, dtype="float32"), phi4)
-    yield "leapfrog", leapfrog_waves.kick_drifts
-    yield "energies", action_rows.sum_energies
-    moved(ULA(step_size=0.01), phi4)
-    yield "Langevin", action_rows.langevin_drift
+    f32, f64, i64, u32, u64 = types.float32, types.float64, types.int64, types.uint32, types.uint64
+    f, d, n, u, w = f32[::1], f64[::1], i64[::1], u32[::1], u64[::1]
+    table, words, moves = u32[:, ::1], u64[:, ::1], i64[:, ::1]
+    spins = (
+        words,
+        words,
+        moves,
+        words,
+        n,
+        u64[:, :, ::1],
+        words,
+        w,
+        n,
+        moves,
+        w,
+        *(i64,) * 3,
+        moves,
+    )
+    couplings, cut = types.UniTuple(f32, 7), types.Tuple((n, words, w, i64))
+    local = (table, f, i64, couplings, f32)
     for name, kernel, arguments in (
+        ("Ising heat bath, Philox", ising_sweeps.sweeps(-4, 1, 0, 0), spins),
+        ("Ising Metropolis, fast", ising_sweeps.sweeps(-4, 1, 2, 1), spins),
+        ("leapfrog", leapfrog_waves.kick_drifts,
+         (f, i64, types.boolean, table, cut, f, i64, couplings, f32, f32)),
+        ("energies", action_rows.sum_energies, (f, f, *local, d, d)),
+        ("Langevin", action_rows.langevin_drift,
+         (f, f, f, table, words, f, i64, couplings, f32, f32)),
         ("normal deviates", normals._pairs32, (u, u, f, f)),
-        ("normal deviates, float64", normals._pairs64, (types.uint64[::1],) * 2
-         + (types.float64[::1],) * 2),
-        ("Philox words", normals._words32, (types.uint64,) * 7 + (u,) * 4),
-        ("machine of two values", rbm._two_values, (types.float32[:, ::1], f,
-         types.uint32[:, ::1], types.float32, types.float32)),
+        ("normal deviates, float64", normals._pairs64, (w, w, d, d)),
+        ("Philox words", normals._words32, (*(u64,) * 7, u, u, u, u)),
+        ("units of two values", rbm._two_values, (f32[:, ::1], f, table, f32, f32)),
         ("LSTM cell", recurrent._lstm_cell, (f,) * 5),
         ("gates", recurrent._sigmoid_of_sum, (f,) * 3),
-        ("neighbours of phi^4", phi4_local._sum4, (f,) * 2 + (types.uint64,) * 5),
+        ("neighbours of phi^4", phi4_local._sum4, (f, f, *(u64,) * 5)),
     ):  # fmt: skip
         kernel.compile(arguments)
         yield name, kernel
