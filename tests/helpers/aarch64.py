@@ -47,23 +47,23 @@ def loops_of(assembly):
 
 
 def counts_of(assembly):
-    """Return vector and scalar arithmetic of all innermost loops that have vectors or floats.
+    """Return vector arithmetic of all innermost loops, and scalar arithmetic of those without.
 
-    A loop that the vectoriser has doubled has a scalar rest, which runs at most a few times.
+    A loop on vectors is followed by a scalar rest, which runs at most a few times.
     """
     vector = scalar = 0
     for loop in loops_of(assembly):
         work = [(n, o) for n, o in loop if ARITHMETIC.match(n)]
         wide = sum(bool(re.search(r"\bv\d+\.", o)) for _, o in work)
-        narrow = sum(bool(re.match(r"[sd]\d+", o)) for _, o in work)
+        narrow = sum(bool(re.match(r"[sdwx]\d+", o)) for _, o in work)
         vector, scalar = vector + wide, scalar + (narrow if wide == 0 else 0)
     return vector, scalar
 
 
 def is_vectorised(counts):
-    """Whether vectors do most of the work."""
+    """Whether loops work on vectors: the scalar rest of such a loop is no longer than the loop."""
     vector, scalar = counts
-    return vector > 4 * scalar
+    return vector > scalar
 
 
 def cross_compiled(text):

@@ -91,7 +91,7 @@ def draw(
         return {"draws": weighed, **found}
 
     try:
-        while drawn := context.abandoning(lambda: next(blocks, [])):
+        while drawn := context.abandoning(lambda: next(blocks, None)):
             parts += drawn
             done += sum(block.sizes["sample"] for block in drawn)
             context.reporter.update("draw", f"{point.text}: {done / work.n:.0%}")
