@@ -23,19 +23,20 @@ def work(
     talk: Talk,
     points: str | None = None,
     jobs: int = 1,
+    toy: bool = False,
 ) -> None:
     """Run the stages up to `until`, then print what the run directory holds.
 
     With `points` = "i/n", one share of a scan; the last one to finish gathers all.  With `jobs`,
-    all shares, in as many processes.
+    all shares, in as many processes.  With `toy`, the config in miniature.
     """
     _collect_as_usual()
-    checked = load_config(config, overrides)
+    checked = load_config(config, overrides, toy=toy)
     with reporting(talk) as reporter:
         if points is not None or jobs > 1:
             from physgen.cli.sharing import work_in_shares
 
-            given = (checked, config, out, overrides, force, points, jobs, reporter)
+            given = (checked, config, out, overrides, force, points, jobs, reporter, toy)
             if not work_in_shares(until, *given):
                 return
         else:
