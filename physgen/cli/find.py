@@ -125,7 +125,10 @@ def copy_workflow(name: str, destination: Path | None) -> None:
     """Copy a shipped workflow, and say how to run it."""
     target = shipped.copy_workflow(name, destination)
     print(target)
-    print(f"next: physgen run {target / 'config.toml'} --out {target / 'run'}")
+    if (target / "config.toml").exists():
+        print(f"next: physgen run {target / 'config.toml'} --out {target / 'run'}")
+    else:
+        print(f"next: read {target / 'README.md'}")
 
 
 def _usable_cores() -> int | None:

@@ -21,6 +21,7 @@ COMMANDS += [
     "workflows",
     "import-data",
     "validate-samples",
+    "warm",
 ]
 HEAVY = ("torch", "numba", "xarray", "matplotlib", "h5py", "tenpy", "pydantic", "numpy")
 
@@ -159,12 +160,21 @@ def test_a_workflow_is_copied_once(tmp_path, capsys):
         "config.toml",
         "counts.json",
         "lab.toml",
+        "profiles",
+        "settings.yaml",
         "shots.txt",
     ]
     assert "physgen run" in capsys.readouterr().out
     (target / "config.toml").write_text("mine")
     assert main(["workflows", "copy", "state_reconstruction", str(target)]) == 2
     assert (target / "config.toml").read_text() == "mine"
+
+
+def test_job_scripts_are_copied(tmp_path, capsys):
+    assert main(["workflows", "copy", "slurm", str(tmp_path / "slurm")]) == 0
+    names = {p.name for p in (tmp_path / "slurm").iterdir()}
+    assert names == {"README.md", "array.sbatch", "gather.sbatch", "train.sbatch"}
+    assert "next: read" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("blocked", ["file", "file/x"])
