@@ -6,7 +6,7 @@ export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help install demo test test-slow test-all lint bench bench-train clean clean-kernels
+.PHONY: help install demo test test-slow test-slurm test-all lint bench bench-train clean clean-kernels
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,10 +28,18 @@ test: install  ## the fast suite, at most 6 minutes on 2 cores
 	$(PYTEST)
 
 test-slow: install  ## the rest of it: the tests marked slow
-	$(PYTEST) -m slow
+	$(PYTEST) -m "slow and not slurm"
 
-test-all: install  ## every test
-	$(PYTEST) -m "slow or not slow"
+# SLURM comes from apt where it can: by root, on Debian or Ubuntu.  Elsewhere the tests say why not.
+test-slurm: install  ## jobs on a one-node SLURM, 3 minutes; root
+	@command -v slurmctld >/dev/null || [ -x /usr/sbin/slurmctld ] || \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -y -qq --no-install-recommends slurm-wlm munge >/dev/null; } || \
+	  echo "SLURM is not there and apt could not bring it: its tests are skipped"
+	$(BIN)/python -m pytest -q -rs tests/slurm -m slurm
+
+test-all: install  ## every test, those on a SLURM aside
+	$(PYTEST) -m "not slurm"
 
 lint: install  ## formatting, style, types, and the one-way arrows between rooms
 	$(BIN)/ruff format --check .

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["SHARES", "Share", "all_done", "gather", "last_stage", "run_share", "shared"]
 
 DONE = "share"  # the group that says that a share is finished
+_NAMED = 3  # points of a missing share that are named
 _RECORDS = ("scan", "trained", "drawn")
 
 
@@ -174,7 +175,7 @@ def gather(out: Path, *, force: bool = False, reporter: Reporter | None = None) 
     n = int(places[0].name.rpartition("-")[2])
     missing = [i for i in range(n) if not _is_done(out / SHARES / Share(i, n).name)]
     if missing:
-        listed = ", ".join(f"{i}/{n}" for i in missing)
+        listed = "; ".join(f"{i}/{n}{_points_of(places[0], Share(i, n))}" for i in missing)
         raise InputError(
             f"all {n} shares of {out} must be finished, and these are not: {listed}; run them "
             "with --points"
@@ -201,6 +202,21 @@ def gather(out: Path, *, force: bool = False, reporter: Reporter | None = None) 
         order = {group: k for k, group in enumerate(serial(config))}
         store.commit({name: _joined(parts, order) for name, parts in records.items() if parts})
     return config
+
+
+def _points_of(known: Path, share: Share) -> str:
+    """Return the points of a share in brackets, as far as another share of the run tells."""
+    from physgen.results import open_run
+    from physgen.results.layers import is_run
+    from physgen.workflow.loading import config_of_run
+
+    if not is_run(known):
+        return ""
+    cut = shared(config_of_run(open_run(known, groups=()).attrs), share)
+    points = job_of(cut).points
+    groups = list(points(cut)) if points is not None else []
+    more = f", and {len(groups) - _NAMED} more" if len(groups) > _NAMED else ""
+    return f" ({', '.join(groups[:_NAMED])}{more})"
 
 
 def _bring(store: Any, place: Path, records: dict[str, list[xr.Dataset]]) -> None:

@@ -17,7 +17,7 @@ __all__ = ["shortened"]
 _CHAINS = {"n_draws": 4, "warmup": 4, "thin": 1}
 _LATTICE = {
     "smc": {"n_particles": 8, "n_islands": 8},
-    "importance": {"n_draws": 256, "ess_floor": 1.0},
+    "importance": {"n_draws": 512, "ess_floor": 100.0},
     "compare": {"n_draws": 256, "n_max": 100},
 }
 _FIT = {"n_epochs": 1, "draws_per_epoch": 128, "n_validation": 64}

@@ -43,6 +43,7 @@ AREAS = {
     "validation": "comparing samples",
     "house": "the house itself",
     "face": "what people see",
+    "hpc": "clusters",
 }
 
 
