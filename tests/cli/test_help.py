@@ -212,6 +212,21 @@ def test_info_names_versions_and_devices(capsys):
     out = capsys.readouterr().out
     assert "torch" in out
     assert "devices" in out
+    starts = [line.split("  ")[0] for line in out.splitlines()]
+    assert all(line in starts for line in ("GPU driver", "torch.cuda", "numba-cuda"))
+
+
+def test_info_asks_the_driver_for_its_version(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main(["info"]) == 0
+    assert "no nvidia-smi on this node" in capsys.readouterr().out
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\necho 580.65.06\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    assert main(["info"]) == 0
+    assert "GPU driver           580.65.06" in capsys.readouterr().out
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\nexit 9\n")
+    assert main(["info"]) == 0
+    assert "nvidia-smi does not answer" in capsys.readouterr().out
 
 
 def test_info_where_the_system_does_not_tell_the_usable_cores(capsys, monkeypatch):
