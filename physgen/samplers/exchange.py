@@ -58,11 +58,11 @@ def regroup(bound: Any, state: State, source: np.ndarray | None) -> State:
         gathered = _gathered if _is_bits(state) else _gathered_int8
         return State(gathered(state.x, source), state.aux)
     if interleaved(bound):
-        n_chains = int(state.aux["n_chains"])
-        source = np.arange(n_chains) if source is None else source
-        x = np.empty_like(state.x)
-        gather_lanes(state.x, source, x)
-        return bound.fields.state(x, n_chains)
+        x = state.x
+        if source is not None:
+            x = np.empty_like(state.x)
+            gather_lanes(state.x, source, x)
+        return bound.fields.state(x, int(state.aux["n_chains"]))
     x = bound.configurations(state)
     return _restarted(bound, x if source is None else x[source])
 

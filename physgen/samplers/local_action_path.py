@@ -21,6 +21,7 @@ from physgen.core.arrays import to_numpy
 from physgen.core.chains import State
 from physgen.core.protocols import Target
 from physgen.core.random import Stream
+from physgen.samplers.fields.local_action import LocalActionFields
 from physgen.targets.local_action import LocalAction
 from physgen.targets.local_terms import LocalTerms
 from physgen.targets.polynomial_site import PolynomialSite
@@ -76,9 +77,15 @@ class LocalActionPath:
         return member
 
     def slope(self, bound: Any, state: State) -> np.ndarray:
-        """Return the terms between sites."""
+        """Return the terms between sites, in compiled loops where the chains run in some."""
+        if isinstance(getattr(bound, "fields", None), LocalActionFields):
+            return self._fields.between(state)
         x = bound.configurations(state)
         return np.asarray(to_numpy(self._terms.weighted_value(x, self._between.values())))
+
+    @cached_property
+    def _fields(self) -> LocalActionFields:
+        return LocalActionFields(self.target)
 
     @cached_property
     def _between(self) -> dict[str, float]:

@@ -44,7 +44,7 @@ from physgen.validation.suite import TESTS as KNOWN_TESTS
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["compare", "configurations_of", "kind_of", "likelihood_of"]
+__all__ = ["compare", "configurations_of", "kind_of", "likelihood_of", "series_of"]
 
 _CHAINS = 64
 _AT_ONCE = 2**12
@@ -115,7 +115,7 @@ def compare(
     stream = as_stream(rng).child("compare")
     aim = None if target is None else checked_target(target)
     base = sample_set("baseline", baseline, target=aim)
-    reference = estimates(_series(base, aim))
+    reference = estimates(series_of(base, aim))
     rows: list[xr.Dataset] = []
     for name, generator in generators.items():
         drawn, ms, size = _drawn(name, generator, aim, base, n, stream.child(name))
@@ -229,8 +229,15 @@ def _in_parts(function: Any, x: np.ndarray) -> np.ndarray:
     return np.concatenate(parts).astype(np.float64)
 
 
-def _series(samples: SampleSet, target: Any) -> xr.Dataset:
-    """Return observables of configurations, as `run` returns them."""
+def series_of(samples: SampleSet, target: Any) -> xr.Dataset:
+    """Return observables of configurations, as `run` returns them.
+
+    Parameters
+    ----------
+    samples : SampleSet
+    target : Target or None
+        Its observables; features of configurations if it has none.
+    """
     known = {} if target is None else declared(target).observables
     if known:
         series = values_on(known, samples.flat, target)
@@ -247,7 +254,7 @@ def _drawn(
     kind = kind_of(generator)
     if kind == "samples":
         samples = sample_set(name, generator, target=target, event_shape=base.event_shape)
-        return Drawn(kind, _series(samples, target), samples), float("nan"), 0
+        return Drawn(kind, series_of(samples, target), samples), float("nan"), 0
     begun = time.process_time()
     configurations = configurations_of(generator, n, rng.child("draw"))
     ms = 1e3 * (time.process_time() - begun) / (len(configurations) * configurations.shape[1])
@@ -261,7 +268,7 @@ def _drawn(
 
 def _weighed(generator: Any, samples: SampleSet, target: Any, n: int, rng: Stream) -> xr.Dataset:
     """Return series of observables, with log weights where the generator can be weighed."""
-    kind, raw = kind_of(generator), _series(samples, target)
+    kind, raw = kind_of(generator), series_of(samples, target)
     if target is None or kind == "simulator":
         return raw
     if kind == "energy":  # chains of their own would cost as much again

@@ -45,6 +45,18 @@ def test_a_stiff_flow_asks_for_more_steps_and_takes_them_along():
     assert models.from_dataset(models.to_dataset(stiff.float())).steps == 24
 
 
+MAPS = ("equivariant-cnf", "coupling-flow", "glow-flow")
+
+
+@pytest.mark.parametrize("name", [name for name, c in CASES.items() if c["family"] in MAPS])
+def test_latents_are_the_numbers_that_a_draw_came_from(name):
+    model = make(name)
+    with torch.no_grad():
+        x, _ = model.draw(5, generator())
+        z, _, _ = model.base.draw(5, generator())
+    np.testing.assert_allclose(model.latents(x), z.numpy(), atol=2e-4)
+
+
 @every_flow
 def test_the_score_is_the_gradient_of_log_q(name):
     model = make(name, steps=12)

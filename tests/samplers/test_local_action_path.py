@@ -11,7 +11,9 @@ from physgen.core.errors import UnboundedTargetError
 from physgen.core.random import Stream
 from physgen.exact.kaufman import log_z
 from physgen.models import LocalActionEnergy
+from physgen.samplers import HMC
 from physgen.samplers.annealed_importance import log_z_sandwich
+from physgen.samplers.fields.local_action import LocalActionFields
 from physgen.samplers.local_action_path import LocalActionPath
 from physgen.samplers.sequential import smc
 from physgen.samplers.smc_paths import usual_path
@@ -113,6 +115,23 @@ def test_members_run_compiled():
     path = usual_path(CASES["an Ising model"][0])
     assert isinstance(path.at(0.5), Ising)
     assert usual_path(FIELD).at(0.5).couplings["phi4"] == 8.0
+
+
+@pytest.mark.parametrize("L", [(4, 4), (3, 5), (4,)])
+@pytest.mark.parametrize("fraction", [0.0, 0.4, 1.0])
+def test_the_slope_in_loops_is_that_of_the_terms(L, fraction):
+    """Also where the chains fill no block, and at the start, whose members have no neighbours."""
+    more = {"diagonal": 0.4} if len(L) == 2 else {}
+    target = LocalAction(L, nearest=-0.7, phi2=0.3, phi4=0.5, field=0.2, **more)
+    path = LocalActionPath(target)
+    bound = HMC().bind(path.at(fraction))
+    assert isinstance(bound.fields, LocalActionFields)
+    x = path.sample(Stream(3), 37)
+    found = path.slope(bound, bound.init(Stream(1), 37, x))
+    names = ["nearest", *more]
+    exact = target.terms.weighted_value(x, [target.couplings.get(n, 0.0) if n in names else 0.0
+                                            for n in target.terms.names])  # fmt: skip
+    np.testing.assert_allclose(found, exact, rtol=0, atol=3e-5)
 
 
 @pytest.mark.statistical

@@ -231,9 +231,20 @@ class EquivariantCNF(LatticeModel):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return log q (B,) float64, differentiable in weights and x."""
+        z, change = self._unmapped(x)
+        return self.base.log_prob(z) - change
+
+    @torch.no_grad()
+    def latents(self, x: Any) -> np.ndarray:
+        """Return the z of r that the flow maps to fields x (n, *event_shape), (n, n_sites)."""
+        batches = self._prepared(self._batch(x)).split(self.block)
+        return torch.cat([self._unmapped(part)[0] for part in batches]).double().cpu().numpy()
+
+    def _unmapped(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return z (B, n) of fields x, and the change of log q on the way to x (B,)."""
         zero = torch.zeros(len(x), dtype=torch.float64, device=x.device)
         z, change, _ = self._carried(x.flatten(1), zero, None, -self.fine_steps)
-        return self.base.log_prob(z) - change
+        return z, change
 
     def draw(self, n: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Return n fields and their log q, both differentiable in the weights."""

@@ -104,6 +104,12 @@ class DiscreteFlow(LatticeModel):
         x, log_det = self.mapped(z)
         return x, log_r - log_det
 
+    @torch.no_grad()
+    def latents(self, x: Any) -> np.ndarray:
+        """Return the z of r that the flow maps to fields x (n, *event_shape), (n, n_sites)."""
+        batches = self._prepared(self._batch(x)).flatten(1).split(self.block)
+        return torch.cat([self.unmapped(part)[0] for part in batches]).double().cpu().numpy()
+
     def mapped(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return T(C(z)) (B, *event_shape) of z (B, n), and log |det dx/dz| (B,) float64."""
         phi, log_det = self._through(z.t().contiguous(), False)

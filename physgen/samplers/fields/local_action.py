@@ -18,8 +18,9 @@ from typing import Any, final
 
 import numpy as np
 
+from physgen.core.chains import State
 from physgen.kernels.cpu.field_layout import groups
-from physgen.samplers.fields.blocked import BlockedFields, Loops
+from physgen.samplers.fields.blocked import BlockedFields, Loops, in_parts, per_chain
 from physgen.samplers.fields.local_loops import LOCAL
 
 __all__ = ["LocalActionFields"]
@@ -59,3 +60,13 @@ class LocalActionFields(BlockedFields):
     def n_sites(self) -> int:
         """Number of sites V."""
         return len(self.target.kernel[1][0])
+
+    def between(self, state: State) -> np.ndarray:
+        """Return the terms between sites, those of g_n and g_d, of every chain (n_chains,)."""
+        found = np.empty((state.x.shape[0], state.x.shape[2]))
+        table, weights, alone = self.arrays
+        loops, none = self.loops, np.zeros_like(alone)
+        in_parts(
+            lambda part: loops.actions(part, state.x, table, weights, none, found), state.x, 1
+        )
+        return per_chain(state, found)

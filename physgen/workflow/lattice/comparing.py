@@ -40,6 +40,7 @@ def compare(context: Context) -> str:
     store.cite(*(name for name in names if name in METHODS))
     done, points = 0, list(_points(scan))
     for first, others in points:
+        others[:] = [point for point in others if not _is_refused(context, point)]
         missing = [point for point in others if not store.has(_group(point))]
         beside = context.abandoning(partial(_baseline, context, first)) if missing else None
         for point in missing:
@@ -47,7 +48,10 @@ def compare(context: Context) -> str:
             found = context.abandoning(partial(_one, context, point, beside))
             store.commit({_group(point): labelled(found, "asymptotic", "the target")})
             done += 1
-    table = _table(context, scan, [point for _, others in points for point in others])
+    compared = [point for _, others in points for point in others]
+    if not compared:
+        return "nothing to compare: no energy could be sampled"
+    table = _table(context, scan, compared)
     store.commit({COMPARISON: labelled(table, "asymptotic", "the target")})
     return _verdict(table)
 
@@ -57,6 +61,12 @@ def _points(scan: Scan) -> Iterator[tuple[Generator, list[Generator]]]:
     for place in scan.places():
         first, *others = (g for g in scan.generators(place) if not isinstance(g, Annealed))
         yield first, others
+
+
+def _is_refused(context: Context, point: Generator) -> bool:
+    """Whether a point has no configurations: an energy that no chain could sample."""
+    energy = isinstance(point, Learned) and point.section.is_energy
+    return energy and bool(evaluation.read(context, point).attrs.get("refused"))
 
 
 def _group(point: Generator) -> str:
@@ -103,7 +113,7 @@ def _stored(context: Context, point: Generator) -> Any:
 def _drawn(context: Context, point: Generator, base: Any) -> tuple[Any, int]:
     """Return what is known of a generator, and the number of its parameters."""
     from physgen.validation.assessment import Drawn
-    from physgen.validation.comparison import configurations_of, kind_of, likelihood_of
+    from physgen.validation.comparison import configurations_of, kind_of, likelihood_of, series_of
     from physgen.validation.sample_sets import SampleSet
 
     draws = evaluation.read(context, point)
@@ -116,6 +126,8 @@ def _drawn(context: Context, point: Generator, base: Any) -> tuple[Any, int]:
     else:
         x = configurations_of(model, context.config.compare.n_draws, rng.child("draw"))
         samples = SampleSet(x, point.target.support, base.lattice)
+    if draws.attrs.get("refused"):  # no number of its weights; the draws themselves have some
+        draws = series_of(samples, target).assign_attrs(warnings=draws.attrs["warnings"])
     log_q, log_w = likelihood_of(
         model, base, target, log_z=_log_z(context, point), rng=rng.child("bound")
     )

@@ -2,6 +2,8 @@ r"""What hidden units and latents look at, beside the order parameter.
 
 Of a machine with weights W these are its singular values, and :math:`v \cdot u_1`; of a joint
 model with an encoder the principal components of the means of z given x, and the first of them.
+A flow maps x to the z of a Gaussian, whose components mean nothing one by one: its feature is the
+zero mode :math:`\sum_i z_i / \sqrt{n}`, the one combination that translations leave alone.
 """
 
 from __future__ import annotations
@@ -28,15 +30,15 @@ SHOWN = 1000  # configurations
 def features(context: Context, point: Learned, source: Chains | None) -> xr.Dataset | None:
     """Return singular values, and the first feature of configurations beside their mean.
 
-    None for a model without hidden units, or of outcomes, whose mean means nothing.
+    None for a model without hidden or latent variables, or of outcomes, whose mean means nothing.
     """
     import xarray as xr
 
     from physgen import models
 
     model: Any = models.from_dataset(context.store.read(f"{point.group}/model"))
-    joint = hasattr(model, "latents")
-    if not (hasattr(model, "projected") or joint) or model.support.K is not None:
+    latent = hasattr(model, "latents")
+    if not (hasattr(model, "projected") or latent) or model.support.K is not None:
         return None
     if isinstance(point.target, Configurations):
         x = point.target.flat
@@ -46,9 +48,12 @@ def features(context: Context, point: Learned, source: Chains | None) -> xr.Data
         return None
     x = x[np.linspace(0, len(x) - 1, min(SHOWN, len(x))).astype(int)]
     mean = x.reshape(len(x), -1).mean(axis=1)
-    if joint:
-        sizes, first = _components(model, point.target, x)
+    if latent:
+        z = _latents(model, point.target, x)
+        sizes, first = _components(z)
         words = ("spread of the component", "first component of z given x")
+        if point.section.kind == "density":
+            first, words = z.sum(axis=1) / np.sqrt(z.shape[1]), (words[0], "zero mode of z")
     else:
         sizes, first = model.features, np.asarray(model.projected(x))[:, 0]
         words = ("singular value of W", "v . u_1")
@@ -64,14 +69,15 @@ def features(context: Context, point: Learned, source: Chains | None) -> xr.Data
     return labelled(found, "approximate", "the model")
 
 
-def _components(model: Any, target: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the spreads of the components of latents, and the first component of each x.
-
-    A model of the even sites sees those of x.
-    """
+def _latents(model: Any, target: Any, x: np.ndarray) -> np.ndarray:
+    """Return the latents of configurations; a model of the even sites sees those of x."""
     if tuple(model.event_shape) != x.shape[1:]:
         x = np.asarray(target.lattice.split(x)[0])
-    z = model.latents(x)
+    return model.latents(x)
+
+
+def _components(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the spreads of the components of latents, and the first component of each."""
     z = z - z.mean(axis=0)
     u, w, _ = np.linalg.svd(z, full_matrices=False)
     return w / np.sqrt(len(z)), u[:, 0] * w[0]

@@ -206,7 +206,8 @@ FIGURES = (
         _features,
         "Left, singular values of the weights W, or spreads of the components of latents: modes "
         "above the bulk were learned. Right, the "
-        "first of these features against the magnetization of configurations.",
+        "first of these features against the magnetization of configurations; of a flow, the "
+        "zero mode of the latents.",
         wide=True,
     ),
     Figure(

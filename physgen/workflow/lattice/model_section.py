@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, model_validator
 from physgen.core.checks import is_mapping
 from physgen.models.families import FAMILIES as ROWS
 from physgen.models.families import names
-from physgen.training.evidence_objectives import EVIDENCE
+from physgen.training.evidence_objectives import EVIDENCE, EVIDENCE_OPTIONS
 from physgen.training.regressions import REGRESSIONS
 from physgen.workflow.lattice.sampler_section import TEMPERING, ChainsSection
 from physgen.workflow.lattice.train_section import ADVERSARIAL, GOALS_OF, TrainSection
@@ -106,8 +106,8 @@ class ModelSection(Section):
             raise ValueError(
                 f"[train] {given} is for energies, and {self.family!r} is {what}; remove {given}"
             )
-        if energy:
-            self.train.check_options(ROWS[self.family].objective if goal == "auto" else goal)
+        usual = ROWS[self.family].objective if self.family in ROWS else goal
+        self.train.check_options(usual if goal == "auto" else goal)
         if self.chains.name == TEMPERING and not self.train.trajectory:
             raise ValueError(
                 f"[[model]] chains {TEMPERING!r} exchange replicas along the training, which is "
@@ -123,7 +123,8 @@ class ModelSection(Section):
     def _of_energies_alone(self) -> str:
         """Return a key of the training that only energies have, if one is given."""
         train = self.train
-        given = (*train.options(), "trajectory" * train.trajectory, "then" * bool(train.then))
+        alone = (key for key in train.options() if key not in EVIDENCE_OPTIONS[EVIDENCE[0]])
+        given = (*alone, "trajectory" * train.trajectory, "then" * bool(train.then))
         return next(filter(None, given), "")
 
     @property

@@ -48,7 +48,7 @@ def objective_of(
     if goal in REGRESSIONS:
         return regression(goal, target, configurations, fraction)
     if goal in EVIDENCE:
-        return evidence(goal, target, configurations, fraction)
+        return evidence(goal, target, configurations, fraction, **section.train.options())
     if goal == "reverse-kl":
         return _reverse(section, target, rng)
     if goal == "log-variance":

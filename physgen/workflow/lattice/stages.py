@@ -165,11 +165,10 @@ def _validate(context: Context) -> str:
         store.cite("kaufman", "onsager", "yang")
     for place in scan.places():
         for point in scan.learned(place):
-            if point.section.is_energy or point.section.is_joint:
-                name, seen = FEATURES, features(context, point, _first(scan, place))
-            else:
-                name, seen = PATH, path(context, point)
-            groups |= {} if seen is None else {f"{point.group}/{name}": seen}
+            seen = {FEATURES: features(context, point, _first(scan, place))}
+            if not (point.section.is_energy or point.section.is_joint):
+                seen[PATH] = path(context, point)
+            groups |= {f"{point.group}/{k}": ds for k, ds in seen.items() if ds is not None}
     learned = couplings.assemble(context, scan)
     if learned is not None:
         groups["couplings"] = labelled(

@@ -17,7 +17,7 @@ from physgen.core.errors import InputError
 from physgen.training.divergence_names import DIVERGENCES as ADVERSARIAL
 from physgen.training.divergence_names import TERMS
 from physgen.training.energy_objectives import ENERGY_OBJECTIVES, ENERGY_OPTIONS
-from physgen.training.evidence_objectives import EVIDENCE
+from physgen.training.evidence_objectives import EVIDENCE, EVIDENCE_OPTIONS
 from physgen.training.regressions import REGRESSIONS
 from physgen.workflow.devices import Device
 from physgen.workflow.sections import Count, Draws, Flag, Fraction, Positive, Section, one_of, rule
@@ -59,7 +59,9 @@ GOALS_OF: Mapping[str, tuple[str, ...]] = {
     "simulator": tuple(ADVERSARIAL),
 }
 GOALS = ("auto", *DIVERGENCES, *EVIDENCE, *ENERGY_GOALS, *ADVERSARIAL)
-OPTIONS = tuple(dict.fromkeys(key for keys in ENERGY_OPTIONS.values() for key in keys))
+# Keys that an objective itself is told; others do not look at them.
+OPTIONS_OF: Mapping[str, tuple[str, ...]] = {**ENERGY_OPTIONS, **EVIDENCE_OPTIONS}
+OPTIONS = tuple(dict.fromkeys(key for keys in OPTIONS_OF.values() for key in keys))
 MOST = 1_000_000  # steps of a chain in an update
 REFINES = 0.01  # share of the rate of a family's recipe at which a later stage begins
 
@@ -98,16 +100,16 @@ class FitSection(Section):
             return {"n_epochs": self.n_epochs}
         return {"n_epochs": None, "budget": self.budget or "60s"}
 
-    def options(self) -> dict[str, int]:
+    def options(self) -> dict[str, Any]:
         """Return what the objective itself is told."""
-        found = {key: getattr(self, key) for key in OPTIONS}
+        found = {key: getattr(self, key, None) for key in OPTIONS}
         return {key: value for key, value in found.items() if value is not None}
 
     def check_options(self, goal: str) -> None:
         """Raise ValueError for a key that this objective would not look at."""
         for key in self.options():
-            if key not in ENERGY_OPTIONS.get(goal, ()):
-                takers = [name for name, keys in ENERGY_OPTIONS.items() if key in keys]
+            if key not in OPTIONS_OF.get(goal, ()):
+                takers = [name for name, keys in OPTIONS_OF.items() if key in keys]
                 raise ValueError(
                     f"[train] {key} is of objective {' or '.join(map(repr, takers))}, got "
                     f"{goal!r}; remove {key}"
@@ -166,11 +168,17 @@ class TrainSection(FitSection):
         Largest step of Adam.
     k
         Steps of every chain of the negative phase in an update: contrastive divergence, moment
-        matching.
+        matching.  Draws of z for each x: the evidence bounds.
     n_chains
         Chains of the negative phase.
     rounds
         Newton steps of moment matching.
+    beta
+        Factor of the divergence in "elbo"; other than 1, the loss bounds no likelihood.
+    warm_up
+        Share of an "elbo" fit over which this factor grows from 0.
+    free_bits
+        Nats of each latent variable that "elbo" does not charge.
     gradient
         Estimator of the gradient of the reverse divergence.
     anneal
@@ -195,6 +203,13 @@ class TrainSection(FitSection):
     device: Device = "cpu"
     on: Annotated[Source, rule("'auto', 'action' or 'configurations'")] = "auto"
     objective: Annotated[str, one_of(GOALS)] = "auto"
+    beta: Positive | None = None
+    warm_up: Annotated[
+        float | None, rule("a number in [0, 1)", ge=0, lt=1, allow_inf_nan=False)
+    ] = None
+    free_bits: Annotated[
+        float | None, rule("a number of nats >= 0", ge=0, allow_inf_nan=False)
+    ] = None
     gradient: Annotated[Gradient, rule("'auto', 'path', 'reparam' or 'reinforce'")] = "auto"
     anneal: Fraction | None = None
     draws_per_epoch: Count | None = None

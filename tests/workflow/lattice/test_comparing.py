@@ -143,3 +143,43 @@ def test_too_few_weighted_draws_leave_observables_out(tmp_path):
     assert "observables are left out" in grid.attrs["warnings"]
     assert "corrected numbers: left out" in str(found.notes.values[0])
     assert np.isfinite(found.raw).any()
+
+
+def test_weights_that_are_refused_leave_the_draws(tmp_path):
+    """The raw numbers, the likelihood and the tests stay; nothing is corrected."""
+    table = {
+        "seed": 1, "target": {"name": "phi4-2d", "L": 4, "convention": "unhalved", "m2": -4.0,
+                              "lam": 8.0},
+        "sampler": {"name": "phi4-cluster", "n_chains": 64, "n_draws": 10, "label": "mcmc"},
+        "model": {"family": "gaussian"}, "importance": {"n_draws": 256, "ess_floor": 200},
+        "smc": {"n_particles": 0}, "compare": {"tests": ["observables"], "n_draws": 256},
+    }  # fmt: skip
+    tree = open_run(run(config_from_dict(table), tmp_path / "run", until="validate"))
+    assert tree["models/gaussian/L4/m2-4/draws"].attrs["refused"]
+    found = tree["comparison"].to_dataset().squeeze()
+    assert np.isfinite(found.raw.sel(quantity=["phi2", "abs_magnetization"])).all()
+    assert np.isfinite([found.log_likelihood, found.p_value.item()]).all()
+    assert np.isnan(found.corrected).all()
+    assert np.isnan([found.log_z, found.fidelity, found.kl_forward]).all()
+    assert "refused" in tree["estimates"].attrs["warnings"]
+
+
+@pytest.mark.slow
+def test_an_energy_that_cannot_be_sampled_is_left_out(tmp_path):
+    """With a phi^6 below zero e^{-S} has no norm: the other energy is compared."""
+    terms = ["nearest", "phi2", "phi4", "phi6"]
+    table = {
+        "seed": 8, "target": {"name": "phi4-2d", "L": 4, "convention": "hopping",
+                                 "kappa": 0.2, "lam": 0.02},
+        "sampler": {"name": "phi4-cluster", "n_chains": 64, "n_draws": 10, "label": "mcmc"},
+        "model": [{"family": "local-action"},
+                  {"family": "local-action", "label": "wild", "terms": terms}],
+        "smc": {"n_particles": 0}, "compare": {"tests": ["observables"], "n_draws": 256},
+    }  # fmt: skip
+    both = run(config_from_dict(table), tmp_path / "both", until="validate")
+    tree = open_run(both)
+    assert "wild" in tree["estimates"].attrs["warnings"]
+    assert list(tree["comparison"].to_dataset().generator.values) == ["local-action"]
+    alone = table | {"model": table["model"][1:]}
+    tree = open_run(run(config_from_dict(alone), tmp_path / "alone"))
+    assert "comparison" not in tree

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 
 from physgen.core.errors import InputError
+from physgen.core.random import Stream
+from physgen.lattice import Hypercubic
 from physgen.results import open_run
+from physgen.targets import Ising
+from physgen.workflow.lattice.objectives import objective_of
 from physgen.workflow.loading import config_from_dict
 from physgen.workflow.report import write_report
 from physgen.workflow.run import run
@@ -59,6 +63,33 @@ def test_fields_learn_from_the_action_without_any_data(tmp_path):
     assert abs(float(grid["log_z"]) - 2.40514) < 4 * float(grid["log_z_error"])
 
 
+def test_the_zero_mode_of_a_flow_follows_the_magnetization(tmp_path):
+    train = {"budget": "2s", "batch_size": 128, "draws_per_epoch": 1280, "n_validation": 256}
+    model = {"family": "coupling-flow", "layers": 2, "hidden": 4, "train": train}
+    tree = open_run(run(config_from_dict(table(PHI4, model, sampler=SAMPLER)), tmp_path / "a"))
+    found = tree["models/coupling-flow/L4/m2-4/features"].to_dataset()
+    assert float(found["correlation"]) > 0.8
+    assert found["feature"].attrs["long_name"] == "zero mode of z"
+    assert found.sizes["mode"] == 8  # of the even sites
+
+
+def test_a_bound_is_told_how_by_the_config(tmp_path):
+    how = {"objective": "elbo", "beta": 4.0, "warm_up": 0.5, "free_bits": 0.1, "k": 2}
+    train = how | {"n_epochs": 1, "batch_size": 128}
+    model = {"family": "spin-vae", "prior": "plain", "posterior": "diagonal", "channels": 2}
+    config = config_from_dict(table(ISING, model | {"train": train}, sampler=SAMPLER))
+    x = np.ones((64, 4, 4), np.int8)
+    objective = objective_of(
+        config.model[0], "spin-vae", Ising(Hypercubic((4, 4)), 0.3), x, Stream(1)
+    )
+    found = (objective.beta, objective.warm_up, objective.free_bits, objective.k)
+    assert found == (4.0, 0.5, 0.1, 2)
+    tree = open_run(run(config, tmp_path / "a"))  # and its loss is not called a likelihood
+    history = tree["models/spin-vae/L4/beta0.3/training"].to_dataset()
+    assert "validation_beta_loss" in history
+    assert not any("nll" in name for name in history)
+
+
 @pytest.mark.slow
 def test_configurations_of_an_unknown_action_have_a_bound(tmp_path):
     data = {
@@ -95,6 +126,22 @@ def test_configurations_of_an_unknown_action_have_a_bound(tmp_path):
             "does not learn on 'action'",
         ),
         ({"family": "coloured-net", "train": {"objective": "elbo"}}, {}, "must be one of 'auto'"),
+        (
+            {"family": "spin-vae", "train": {"objective": "iwae", "beta": 2.0}},
+            {"sampler": SAMPLER},
+            "beta is of objective 'elbo', got 'iwae'",
+        ),
+        (
+            {"family": "spin-vae", "train": {"warm_up": 0.5}},
+            {"sampler": SAMPLER},
+            "warm_up is of objective 'elbo', got 'reverse-kl'",
+        ),
+        ({"family": "coloured-net", "train": {"k": 3}}, {}, "k is of objective 'contrastive"),
+        (
+            {"family": "spin-vae", "train": {"objective": "elbo", "free_bits": -1}},
+            {"sampler": SAMPLER},
+            "free_bits must be a number of nats >= 0, got -1",
+        ),
     ],
 )
 def test_what_a_joint_model_cannot_do_is_refused(model, more, said):

@@ -225,7 +225,7 @@ def test_what_no_training_is_is_refused(train, says):
     assert str(error.value).startswith(says)
 
 
-@pytest.mark.parametrize("key", [{"then": PCD}, {"trajectory": True}, {"k": 3}])
+@pytest.mark.parametrize("key", [{"then": PCD}, {"trajectory": True}, {"rounds": 3}])
 def test_a_density_has_one_fit_and_no_chains(key):
     with pytest.raises(InputError, match="is for energies, and 'coloured-net' is a density"):
         config_from_dict(table(ISING, {"family": "coloured-net", "train": key}))
