@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["SHARES", "Share", "all_done", "gather", "last_stage", "run_share", "shared"]
 
 DONE = "share"  # the group that says that a share is finished
+_TOGETHER = 2**25  # bytes of a commit, about
 _NAMED = 3  # points of a missing share that are named
 _RECORDS = ("scan", "trained", "drawn")
 
@@ -191,10 +192,13 @@ def gather(out: Path, *, force: bool = False, reporter: Reporter | None = None) 
         if any(store.has(name) for name in _RECORDS):  # they are brought last
             return config
         records: dict[str, list[xr.Dataset]] = {name: [] for name in _RECORDS}
+        waiting: dict[str, xr.Dataset] = {}
         for number, place in enumerate(places):
             if reporter is not None:
                 reporter.update("gather", f"{number} of {n} shares")
-            _bring(store, place, records)
+            _bring(store, place, records, waiting)
+        if waiting:
+            store.commit(waiting)
         for place in places:  # once, although a kill may have brought groups before
             store.add_time(open_run(place, groups=()).attrs)
         serial = job_of(config).points
@@ -219,8 +223,13 @@ def _points_of(known: Path, share: Share) -> str:
     return f" ({', '.join(groups[:_NAMED])}{more})"
 
 
-def _bring(store: Any, place: Path, records: dict[str, list[xr.Dataset]]) -> None:
-    """Commit the groups of one share, and keep its records."""
+def _bring(
+    store: Any, place: Path, records: dict[str, list[xr.Dataset]], waiting: dict[str, xr.Dataset]
+) -> None:
+    """Bring the groups of one share, and keep its records.
+
+    Groups wait until they are worth a commit: each is a file that is merged later.
+    """
     from physgen.results import RunStore
 
     with RunStore.resume(place) as share:
@@ -230,7 +239,10 @@ def _bring(store: Any, place: Path, records: dict[str, list[xr.Dataset]]) -> Non
             if name in _RECORDS:
                 records[name].append(share.read(group))
             elif name != DONE and not store.has(group):
-                store.commit({group: share.read(group)})
+                waiting[group] = share.read(group).load()
+                if sum(ds.nbytes for ds in waiting.values()) > _TOGETHER:
+                    store.commit(waiting)
+                    waiting.clear()
 
 
 def _joined(parts: list[xr.Dataset], order: Mapping[str, int]) -> xr.Dataset:

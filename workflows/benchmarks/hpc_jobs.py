@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -187,6 +188,7 @@ def campaign_lost() -> Row:
         return _campaign(cluster, home / "work")
     finally:
         cluster.stop()
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def _campaign(cluster, work: Path) -> Row:
