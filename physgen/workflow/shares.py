@@ -239,7 +239,7 @@ def _bring(
             if name in _RECORDS:
                 records[name].append(share.read(group))
             elif name != DONE and not store.has(group):
-                waiting[group] = share.read(group).load()
+                waiting[group] = share.read(group).load()  # pyright: ignore[reportUnknownMemberType]
                 if sum(ds.nbytes for ds in waiting.values()) > _TOGETHER:
                     store.commit(waiting)
                     waiting.clear()
