@@ -6,7 +6,7 @@ export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help install demo test test-slow test-all lint bench bench-train clean clean-kernels
+.PHONY: help install demo test test-slow test-slurm test-all lint bench bench-train clean clean-kernels
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,11 +27,19 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal -q
 test: install  ## the fast suite, at most 6 minutes on 2 cores
 	$(PYTEST)
 
-test-slow: install  ## the rest of it: the tests marked slow
-	$(PYTEST) -m slow
+test-slow: install .venv/.workflow  ## the rest of it: the tests marked slow
+	$(PYTEST) -m "slow and not slurm"
 
-test-all: install  ## every test
-	$(PYTEST) -m "slow or not slow"
+# SLURM comes from apt where it can: by root, on Debian or Ubuntu.  Elsewhere the tests say why not.
+test-slurm: install .venv/.workflow  ## jobs on a one-node SLURM, 3 minutes; root
+	@command -v slurmctld >/dev/null || [ -x /usr/sbin/slurmctld ] || \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -y -qq --no-install-recommends slurm-wlm munge >/dev/null; } || \
+	  echo "SLURM is not there and apt could not bring it: its tests are skipped"
+	$(BIN)/python -m pytest -q -rs tests/slurm -m slurm
+
+test-all: install .venv/.workflow  ## every test, those on a SLURM aside
+	$(PYTEST) -m "not slurm"
 
 lint: install  ## formatting, style, types, and the one-way arrows between rooms
 	$(BIN)/ruff format --check .
@@ -68,6 +76,10 @@ bench-train: install .venv/.bench  ## the slow figures (tens of minutes), kept u
 
 .venv/.bench: .venv/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
+	@touch $@
+
+.venv/.workflow: .venv/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,workflow]'
 	@touch $@
 
 clean-kernels:  ## forget compiled kernels (after editing a function that others inline)

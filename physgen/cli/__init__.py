@@ -15,11 +15,10 @@ import errno
 import gc
 import os
 import sys
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NoReturn
 
-__all__ = ["command", "main", "node_local_cache"]
+__all__ = ["command", "main"]
 
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
@@ -51,12 +50,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     threads = os.environ.setdefault("OMP_NUM_THREADS", "1")
     for variable in ("MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ.setdefault(variable, threads)
-    if cache := node_local_cache(os.environ):
-        os.environ["NUMBA_CACHE_DIR"] = cache
     from physgen.cli.app import app
+    from physgen.cli.kernels import kernel_cache
     from physgen.core.errors import InterruptedRunError, PhysgenError
 
     try:
+        if cache := kernel_cache(os.environ):
+            os.environ["NUMBA_CACHE_DIR"] = cache
         arguments = list(sys.argv[1:] if argv is None else argv)
         status = app(args=arguments, prog_name="physgen", standalone_mode=False)
         sys.stdout.flush()
@@ -87,22 +87,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         hint = f" (see `{context.command_path} --help`)" if context is not None else ""
         return _fail(f"{message().rstrip('.')}{hint}")
     return status if isinstance(status, int) else 0
-
-
-def node_local_cache(environment: Mapping[str, str]) -> str:
-    """Return where a job of a cluster keeps compiled kernels; empty outside of jobs.
-
-    Numba reads the index of its cache without a lock.  Two processes that compile at once into one
-    directory may then leave a kernel under the name of another, which returns wrong numbers ever
-    after (numba issue 4807).  So a job has a directory of its own node and task, and a node of
-    another processor is never handed code that it cannot run.
-    """
-    job = environment.get("SLURM_JOB_ID")
-    if not job or environment.get("NUMBA_CACHE_DIR"):
-        return ""
-    scratch = environment.get("SLURM_TMPDIR") or tempfile.gettempdir()
-    task = environment.get("SLURM_PROCID", "0")
-    return os.path.join(scratch, f"physgen-numba-{os.getuid()}", f"{job}-{task}")
 
 
 def _fail(message: str) -> int:

@@ -20,6 +20,7 @@ from physgen.cli.options import (
     Quiet,
     Runs,
     Set,
+    Toy,
     Verbose,
 )
 from physgen.cli.validate_samples import validate_samples
@@ -70,12 +71,13 @@ def _command_of(last: str) -> Callable[..., None]:
         log_file: LogFile = None,
         points: Points = None,
         jobs: Jobs = 1,
+        toy: Toy = False,
     ) -> None:
         from physgen.cli.listening import Talk
         from physgen.cli.work import work
 
         talk = Talk(quiet, verbose, log_file)
-        work(last, config, out, set_ or [], force, talk, points, jobs)
+        work(last, config, out, set_ or [], force, talk, points, jobs, toy)
 
     return command
 
@@ -171,6 +173,30 @@ def gather(
     from physgen.cli.work import gather as gather_shares
 
     gather_shares(run_dir, Talk(quiet, verbose, log_file))
+
+
+@app.command(rich_help_panel=DO)
+def warm(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="Shipped workflows; all if none is named."),
+    ] = None,
+    directory: Annotated[
+        Path | None,
+        typer.Option(
+            "--dir", metavar="DIR", help="Where to; jobs with PHYSGEN_KERNELS=DIR take them there."
+        ),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Compile the kernels of the shipped workflows once: for an image, or on a login node.
+
+    Kernels go where this process would keep them anyway, or into DIR.  They serve the same
+    installation of physgen on processors of the same kind; others compile anew.
+    """
+    from physgen.cli.warming import warm as warm_kernels
+
+    warm_kernels(names or [], directory, quiet)
 
 
 @app.command(rich_help_panel=LOOK)

@@ -125,7 +125,10 @@ def copy_workflow(name: str, destination: Path | None) -> None:
     """Copy a shipped workflow, and say how to run it."""
     target = shipped.copy_workflow(name, destination)
     print(target)
-    print(f"next: physgen run {target / 'config.toml'} --out {target / 'run'}")
+    if (target / "config.toml").exists():
+        print(f"next: physgen run {target / 'config.toml'} --out {target / 'run'}")
+    else:
+        print(f"next: read {target / 'README.md'}")
 
 
 def _usable_cores() -> int | None:
@@ -156,5 +159,48 @@ def info() -> None:
     lines["chain threads"] = "NUMBA_NUM_THREADS, or as BLAS; the numbers do not depend on it"
     gpus = [torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())]
     lines["devices"] = ", ".join(["cpu", *gpus])
+    lines |= _gpu_lines()
     for key, value in lines.items():
         print(f"{key:<20} {value}")
+
+
+def _gpu_lines() -> dict[str, str]:
+    """Return the three things that have to fit for work on a GPU, each of which may be missing."""
+    import torch
+
+    return {
+        "GPU driver": _driver(),
+        "torch.cuda": f"CUDA {built}, {_found(torch.cuda.is_available())}"
+        if (built := torch.version.cuda)
+        else "this torch is built for CPUs only",
+        "numba-cuda": _numba_cuda(),
+    }
+
+
+def _driver() -> str:
+    """Return the version of the driver, which is what the node has, and the CUDA it can run."""
+    import shutil
+    import subprocess
+
+    if shutil.which("nvidia-smi") is None:
+        return "no nvidia-smi on this node"
+    query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"nvidia-smi does not answer ({error})"
+    return ", ".join(dict.fromkeys(done.stdout.split())) or "nvidia-smi names none"
+
+
+def _numba_cuda() -> str:
+    try:
+        version = importlib.metadata.version("numba-cuda")
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed; pip install 'physgen[cuda]'"
+    from numba import cuda
+
+    return f"{version}, {_found(cuda.is_available())}"
+
+
+def _found(there: bool) -> str:
+    return "finds a device" if there else "finds no device"

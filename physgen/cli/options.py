@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 __all__ = ["ConfigPath", "Force", "Jobs", "LogFile", "Out", "Points", "Quiet", "Runs", "Set",
-           "Verbose"]  # fmt: skip
+           "Toy", "Verbose"]  # fmt: skip
 
 ConfigPath = Annotated[
     Path,
@@ -61,6 +61,14 @@ Points = Annotated[
 Jobs = Annotated[
     int,
     typer.Option("--jobs", "-j", metavar="N", min=1, help="Work on a scan in N processes."),
+]
+Toy = Annotated[
+    bool,
+    typer.Option(
+        "--toy",
+        help="The same in miniature, to try it: tiny lattice, two values of a scan, few draws. "
+        "--set changes what is left.",
+    ),
 ]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Say nothing while working; errors and tables stay.")

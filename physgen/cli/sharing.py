@@ -28,6 +28,7 @@ def work_in_shares(
     points: str | None,
     jobs: int,
     reporter: Reporter,
+    toy: bool = False,
 ) -> bool:
     """Work on a share, or on all of them; return whether the run in `out` has come to `until`.
 
@@ -50,7 +51,7 @@ def work_in_shares(
     shared(config, Share(0, jobs))  # refuses before a process is started
     if jobs > (cores := len(os.sched_getaffinity(0))):
         print(f"physgen: {jobs} jobs share {cores} cores", file=sys.stderr)
-    given = [part for text in overrides for part in ("--set", text)]
+    given = [part for text in overrides for part in ("--set", text)] + ["--toy"] * toy
     command = [last_stage(config), str(path), "--out", str(out), *given, "--verbose"]
     run_jobs([*command, *(["--force"] if force else [])], out, jobs, reporter)
     _finish(until, out, force, reporter)

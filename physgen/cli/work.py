@@ -29,15 +29,16 @@ def work(
     talk: Talk,
     points: str | None = None,
     jobs: int = 1,
+    toy: bool = False,
 ) -> None:
     """Run the stages up to `until`, then print what the run directory holds.
 
     With `points` = "i/n", one share of a scan; the last one to finish gathers all.  With `jobs`,
-    all shares, in as many processes.
+    all shares, in as many processes.  With `toy`, the config in miniature.
     """
     _collect_as_usual()
     with processes() as ranks, reporting(_told(talk, ranks)) as reporter:
-        checked = load_config(config, overrides)
+        checked = load_config(config, overrides, toy=toy)
         if ranks is not None and (points is not None or jobs > 1):
             raise InputError(
                 "--points and --jobs spread a scan, and the processes of torchrun or srun, here "
@@ -46,7 +47,7 @@ def work(
         if points is not None or jobs > 1:
             from physgen.cli.sharing import work_in_shares
 
-            given = (checked, config, out, overrides, force, points, jobs, reporter)
+            given = (checked, config, out, overrides, force, points, jobs, reporter, toy)
             if not work_in_shares(until, *given):
                 return
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Literal
 
 from physgen.core.errors import InputError
@@ -9,7 +10,10 @@ from physgen.workflow.sections import rule
 
 __all__ = ["Device", "check_device"]
 
-Device = Annotated[Literal["cpu", "cuda"], rule("'cpu' or 'cuda'")]
+Device = Annotated[
+    Literal["cpu", "cuda"],
+    rule("'cpu' or 'cuda' (CUDA_VISIBLE_DEVICES=3 makes it the fourth device)"),
+]
 
 
 def check_device(device: str) -> None:
@@ -19,7 +23,9 @@ def check_device(device: str) -> None:
     import torch
 
     if not torch.cuda.is_available():
+        chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+        among = "" if chosen is None else f" among CUDA_VISIBLE_DEVICES={chosen!r}"
         raise InputError(
             f"[train] device must be 'cpu' on this machine, got {device!r}; torch "
-            f"{torch.__version__} finds no CUDA device here"
+            f"{torch.__version__} finds no CUDA device here{among} (`physgen info` says why)"
         )

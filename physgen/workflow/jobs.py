@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -64,15 +62,10 @@ def run_jobs(command: Sequence[str], out: Path, n: int, reporter: Reporter) -> N
 
 
 def _started(command: Sequence[str], out: Path, share: Share) -> subprocess.Popen[bytes]:
-    environment = dict(os.environ)
-    if share.i:
-        # Processes that compile into one cache at once may spoil it (cli.node_local_cache).
-        base = Path(tempfile.gettempdir()) / f"physgen-numba-{os.getuid()}"
-        environment.setdefault("NUMBA_CACHE_DIR", str(base / f"share-{share.i}"))
     with _log(out, share).open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "physgen", *command, "--points", f"{share.i}/{share.n}"],
-            stdout=log, stderr=subprocess.STDOUT, env=environment, start_new_session=True,
+            stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
 
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["SHARES", "Share", "all_done", "gather", "last_stage", "run_share", "shared"]
 
 DONE = "share"  # the group that says that a share is finished
+_TOGETHER = 2**25  # bytes of a commit, about
+_NAMED = 3  # points of a missing share that are named
 _RECORDS = ("scan", "trained", "drawn")
 
 
@@ -174,7 +176,7 @@ def gather(out: Path, *, force: bool = False, reporter: Reporter | None = None) 
     n = int(places[0].name.rpartition("-")[2])
     missing = [i for i in range(n) if not _is_done(out / SHARES / Share(i, n).name)]
     if missing:
-        listed = ", ".join(f"{i}/{n}" for i in missing)
+        listed = "; ".join(f"{i}/{n}{_points_of(places[0], Share(i, n))}" for i in missing)
         raise InputError(
             f"all {n} shares of {out} must be finished, and these are not: {listed}; run them "
             "with --points"
@@ -190,10 +192,13 @@ def gather(out: Path, *, force: bool = False, reporter: Reporter | None = None) 
         if any(store.has(name) for name in _RECORDS):  # they are brought last
             return config
         records: dict[str, list[xr.Dataset]] = {name: [] for name in _RECORDS}
+        waiting: dict[str, xr.Dataset] = {}
         for number, place in enumerate(places):
             if reporter is not None:
                 reporter.update("gather", f"{number} of {n} shares")
-            _bring(store, place, records)
+            _bring(store, place, records, waiting)
+        if waiting:
+            store.commit(waiting)
         for place in places:  # once, although a kill may have brought groups before
             store.add_time(open_run(place, groups=()).attrs)
         serial = job_of(config).points
@@ -203,8 +208,28 @@ def gather(out: Path, *, force: bool = False, reporter: Reporter | None = None) 
     return config
 
 
-def _bring(store: Any, place: Path, records: dict[str, list[xr.Dataset]]) -> None:
-    """Commit the groups of one share, and keep its records."""
+def _points_of(known: Path, share: Share) -> str:
+    """Return the points of a share in brackets, as far as another share of the run tells."""
+    from physgen.results import open_run
+    from physgen.results.layers import is_run
+    from physgen.workflow.loading import config_of_run
+
+    if not is_run(known):
+        return ""
+    cut = shared(config_of_run(open_run(known, groups=()).attrs), share)
+    points = job_of(cut).points
+    groups = list(points(cut)) if points is not None else []
+    more = f", and {len(groups) - _NAMED} more" if len(groups) > _NAMED else ""
+    return f" ({', '.join(groups[:_NAMED])}{more})"
+
+
+def _bring(
+    store: Any, place: Path, records: dict[str, list[xr.Dataset]], waiting: dict[str, xr.Dataset]
+) -> None:
+    """Bring the groups of one share, and keep its records.
+
+    Groups wait until they are worth a commit: each is a file that is merged later.
+    """
     from physgen.results import RunStore
 
     with RunStore.resume(place) as share:
@@ -214,7 +239,10 @@ def _bring(store: Any, place: Path, records: dict[str, list[xr.Dataset]]) -> Non
             if name in _RECORDS:
                 records[name].append(share.read(group))
             elif name != DONE and not store.has(group):
-                store.commit({group: share.read(group)})
+                waiting[group] = share.read(group).load()  # pyright: ignore[reportUnknownMemberType]
+                if sum(ds.nbytes for ds in waiting.values()) > _TOGETHER:
+                    store.commit(waiting)
+                    waiting.clear()
 
 
 def _joined(parts: list[xr.Dataset], order: Mapping[str, int]) -> xr.Dataset:

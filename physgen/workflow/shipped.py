@@ -1,6 +1,8 @@
 """The workflows that come with physgen: folders with a config, a README and a Snakefile.
 
-They live in ``workflows/`` of a checkout and in ``physgen/_workflows`` of an installed wheel.
+A copy also gets ``profiles/``, with which Snakemake runs it on a cluster.  One folder has scripts
+of SLURM jobs instead.  They live in ``workflows/`` of a checkout and in ``physgen/_workflows`` of
+an installed wheel.
 """
 
 from __future__ import annotations
@@ -16,6 +18,10 @@ from physgen.results.atomic import store_errors
 __all__ = ["copy_workflow", "find_workflow", "list_workflows", "title_of"]
 
 
+_MARKS = ("config.toml", "*.sbatch")  # what makes a folder a workflow
+_PROFILES = "profiles"
+
+
 def _root() -> Path:
     package = Path(physgen.__file__).parent
     installed = package / "_workflows"
@@ -27,7 +33,8 @@ def list_workflows() -> list[str]:
     root = _root()
     if not root.is_dir():
         return []
-    return sorted(folder.name for folder in root.iterdir() if (folder / "config.toml").is_file())
+    shown = (path.parent.name for name in _MARKS for path in root.glob(f"*/{name}"))
+    return sorted(set(shown))
 
 
 def find_workflow(name: str) -> Path:
@@ -53,4 +60,6 @@ def copy_workflow(name: str, destination: str | Path | None = None) -> Path:
                 f"destination must not exist, got {str(target)!r}; name another folder"
             )
         shutil.copytree(source, target)
+        if (target / "Snakefile").exists():
+            shutil.copytree(_root() / _PROFILES, target / _PROFILES)
     return target

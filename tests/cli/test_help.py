@@ -21,6 +21,7 @@ COMMANDS += [
     "workflows",
     "import-data",
     "validate-samples",
+    "warm",
 ]
 HEAVY = ("torch", "numba", "xarray", "matplotlib", "h5py", "tenpy", "pydantic", "numpy")
 
@@ -159,12 +160,21 @@ def test_a_workflow_is_copied_once(tmp_path, capsys):
         "config.toml",
         "counts.json",
         "lab.toml",
+        "profiles",
+        "settings.yaml",
         "shots.txt",
     ]
     assert "physgen run" in capsys.readouterr().out
     (target / "config.toml").write_text("mine")
     assert main(["workflows", "copy", "state_reconstruction", str(target)]) == 2
     assert (target / "config.toml").read_text() == "mine"
+
+
+def test_job_scripts_are_copied(tmp_path, capsys):
+    assert main(["workflows", "copy", "slurm", str(tmp_path / "slurm")]) == 0
+    names = {p.name for p in (tmp_path / "slurm").iterdir()}
+    assert names == {"README.md", "array.sbatch", "gather.sbatch", "train.sbatch"}
+    assert "next: read" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("blocked", ["file", "file/x"])
@@ -202,6 +212,21 @@ def test_info_names_versions_and_devices(capsys):
     out = capsys.readouterr().out
     assert "torch" in out
     assert "devices" in out
+    starts = [line.split("  ")[0] for line in out.splitlines()]
+    assert all(line in starts for line in ("GPU driver", "torch.cuda", "numba-cuda"))
+
+
+def test_info_asks_the_driver_for_its_version(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main(["info"]) == 0
+    assert "no nvidia-smi on this node" in capsys.readouterr().out
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\necho 580.65.06\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    assert main(["info"]) == 0
+    assert "GPU driver           580.65.06" in capsys.readouterr().out
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\nexit 9\n")
+    assert main(["info"]) == 0
+    assert "nvidia-smi does not answer" in capsys.readouterr().out
 
 
 def test_info_where_the_system_does_not_tell_the_usable_cores(capsys, monkeypatch):

@@ -255,7 +255,7 @@ def test_mistakes_are_one_line_before_anything_is_made(config, capfd, monkeypatc
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     cases = {
         ("train.device=cuda",): "[train] device must be 'cpu' on this machine, got 'cuda'",
-        ("train.device=gpu",): "[train] device must be 'cpu' or 'cuda', got 'gpu'",
+        ("train.device=gpu",): "[train] device must be 'cpu' or 'cuda' (CUDA_VISIBLE_DEVICES",
         ("model.family=coloured-net",): "family of a target of reals must be one of",
         (
             "model.featurs=3",

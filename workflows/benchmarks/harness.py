@@ -34,7 +34,7 @@ AREAS = {
     "energy": "energy-based models",
     "diffusion": "diffusion models",
     "adversarial": "generators without a density",
-    "hpc": "batches on a cluster",
+    "hpc": "clusters",
     "gpu": "kernels on a GPU",
     "gpu_models": "models on a GPU",
     "strangers": "what strangers meet: measurement files",

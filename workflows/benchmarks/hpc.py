@@ -1,27 +1,30 @@
-"""Benchmarks of batches on a cluster: one fit on several processes, kernels of other processors.
+"""Clusters in numbers: arrays, jobs, deaths, campaigns, caches, one fit on several processes.
 
 python workflows/benchmarks/hpc.py --fast | --train | --only KEY ... [--json FILE]
+
+Rows that need a SLURM start one of one node (root; ``make test-slurm`` installs it).  Times of two
+processes mean something on two idle cores only; the load beside them is printed with them.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import os
+import sys
+from pathlib import Path
 
 # One thread a process: what is shared here is processes.
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[variable] = "1"
 
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))  # the cluster of the tests
+
+import hpc_jobs
 import hpc_ranks
 from harness import main
 
-FIGURES = list(hpc_ranks.FIGURES)
-if importlib.util.find_spec("hpc_jobs") is not None:
-    import hpc_jobs
-
-    FIGURES = [*hpc_jobs.FIGURES, *FIGURES]
-PACKAGES = ["physgen", "numpy", "numba", "llvmlite", "torch"]
-SOURCES = ["core", "kernels/cpu", "training", "workflow", "samplers", "results"]
+FIGURES = [*hpc_jobs.FIGURES, *hpc_ranks.FIGURES]
+PACKAGES = ["physgen", "numpy", "numba", "llvmlite", "torch", "h5py"]
+SOURCES = ["core", "kernels", "training", "workflow", "samplers", "results", "cli"]
 
 if __name__ == "__main__":
     main("hpc", FIGURES, PACKAGES, SOURCES)

@@ -1,0 +1,84 @@
+"""Every shipped Snakefile runs, in miniature, and a second call finds nothing to do."""
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from physgen.results import open_run
+from physgen.workflow.shipped import copy_workflow, find_workflow, list_workflows
+
+NAMES = [n for n in list_workflows() if (find_workflow(n) / "Snakefile").exists()]
+here = pytest.mark.skipif(
+    find_spec("snakemake") is None, reason="needs Snakemake: pip install 'physgen[workflow]'"
+)
+
+
+def snakemake(folder, *arguments):
+    bins = Path(sys.executable).parent
+    environment = os.environ | {
+        "PATH": f"{bins}:{os.environ['PATH']}",
+        "XDG_CACHE_HOME": str(folder),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", *arguments], cwd=folder, env=environment,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
+@here
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_a_shipped_snakefile_runs_in_miniature(name, tmp_path):
+    folder = copy_workflow(name, tmp_path / name)
+    given = ["--cores", "1", "--retries", "0", "--config", "toy=true"]
+    status, told = snakemake(folder, *given)
+    logs = list((folder / "logs").rglob("*.log"))
+    assert status == 0, told + "".join(log.read_text()[-2000:] for log in logs)
+    compared = [path.stat().st_size for path in folder.glob("compare.*")]
+    assert compared
+    assert min(compared) > 0
+    runs = sorted((folder / "toy").iterdir())
+    assert len(logs) == len(runs) >= 1
+    assert all(open_run(run, groups=()).attrs["complete"] for run in runs)
+    status, told = snakemake(folder, *given)
+    assert (status, "Nothing to be done" in told) == (0, True), told
+
+
+@here
+@pytest.mark.slow
+def test_settings_choose_what_runs_and_what_a_job_asks_for(tmp_path):
+    folder = copy_workflow("ising_criticality", tmp_path / "mine")
+    status, told = snakemake(
+        folder, "--cores", "1", "--dry-run", "--config", "sizes=[8,12]", "seeds=[5,6,7]",
+        "gres=gpu:1", "runtime=7", "mem_mb=123",
+    )  # fmt: skip
+    assert status == 0, told
+    assert told.count("rule scan:") == 6
+    assert "runs/L12_seed7/report.html" in told
+    assert all(asked in told for asked in ("gres=gpu:1", "runtime=7", "mem_mb=123"))
+
+
+@here
+@pytest.mark.slow
+def test_the_local_profile_is_taken(tmp_path):
+    folder = copy_workflow("ising_criticality", tmp_path / "mine")
+    status, told = snakemake(
+        folder, "--profile", "profiles/local", "--dry-run", "--config", "toy=true"
+    )
+    assert status == 0, told
+
+
+def test_every_snakefile_says_what_its_jobs_need():
+    for name in NAMES:
+        text = (find_workflow(name) / "Snakefile").read_text()
+        settings = (find_workflow(name) / "settings.yaml").read_text()
+        for said in ('configfile: "settings.yaml"', "log:", "retries:", "runtime=", "mem_mb=",
+                     "localrules:", "**GPU"):  # fmt: skip
+            assert said in text, (name, said)
+        for key in ("seeds:", "toy: false", "runtime:", "mem_mb:", "gres:", "options:"):
+            assert key in settings, (name, key)
