@@ -291,5 +291,6 @@ FIGURES = [
            campaign_lost, slow=True, at_most=True),
     Figure("cold_cache_wrong", "Processes with wrong numbers, 20 rounds of 8 on a cold cache", 0,
            cold_cache_wrong, slow=True, at_most=True),
-    Figure("merge_1000_s", "`merge` of 1,000 small runs", 20, merge_1000_s, at_most=True),
+    Figure("merge_1000_s", "`merge` of 1,000 small runs", 20, merge_1000_s, slow=True,
+           at_most=True),
 ]  # fmt: skip

@@ -23,6 +23,15 @@ TABLE = {
     "smc": {"n_particles": 0},
     "compare": {"tests": ["observables", "stein"], "n_draws": 512},
 }  # fmt: skip
+# A Gaussian knows nothing of the two wells: few of its draws count.
+POOR = {
+    "seed": 1,
+    "target": {"name": "phi4-2d", "L": 4, "convention": "unhalved", "m2": -4.0, "lam": 8.0},
+    "sampler": {"name": "phi4-cluster", "n_chains": 64, "n_draws": 10, "label": "mcmc"},
+    "model": {"family": "gaussian"},
+    "smc": {"n_particles": 0},
+    "compare": {"tests": ["observables"], "n_draws": 256},
+}
 
 
 @pytest.fixture(scope="module")
@@ -128,13 +137,7 @@ def test_a_comparison_of_nothing_is_refused(change, said):
 
 def test_too_few_weighted_draws_leave_observables_out(tmp_path):
     """A poor model keeps its log Z and its comparison; what cannot have an error is left out."""
-    table = {
-        "seed": 1, "target": {"name": "phi4-2d", "L": 4, "convention": "unhalved", "m2": -4.0,
-                              "lam": 8.0},
-        "sampler": {"name": "phi4-cluster", "n_chains": 64, "n_draws": 10, "label": "mcmc"},
-        "model": {"family": "gaussian"}, "importance": {"n_draws": 256, "ess_floor": 1.0},
-        "smc": {"n_particles": 0}, "compare": {"tests": ["observables"], "n_draws": 256},
-    }  # fmt: skip
+    table = POOR | {"importance": {"n_draws": 256, "ess_floor": 1.0}}
     tree = open_run(run(config_from_dict(table), tmp_path / "run", until="validate"))
     grid, found = tree["estimates"].to_dataset(), tree["comparison"].to_dataset()
     at = grid.sel(generator="gaussian")
@@ -147,13 +150,7 @@ def test_too_few_weighted_draws_leave_observables_out(tmp_path):
 
 def test_weights_that_are_refused_leave_the_draws(tmp_path):
     """The raw numbers, the likelihood and the tests stay; nothing is corrected."""
-    table = {
-        "seed": 1, "target": {"name": "phi4-2d", "L": 4, "convention": "unhalved", "m2": -4.0,
-                              "lam": 8.0},
-        "sampler": {"name": "phi4-cluster", "n_chains": 64, "n_draws": 10, "label": "mcmc"},
-        "model": {"family": "gaussian"}, "importance": {"n_draws": 256, "ess_floor": 200},
-        "smc": {"n_particles": 0}, "compare": {"tests": ["observables"], "n_draws": 256},
-    }  # fmt: skip
+    table = POOR | {"importance": {"n_draws": 256, "ess_floor": 200}}
     tree = open_run(run(config_from_dict(table), tmp_path / "run", until="validate"))
     assert tree["models/gaussian/L4/m2-4/draws"].attrs["refused"]
     found = tree["comparison"].to_dataset().squeeze()
