@@ -24,6 +24,7 @@ from physgen.cli.options import (
     Verbose,
 )
 from physgen.cli.validate_samples import validate_samples
+from physgen.cli.warming import warm
 
 app = typer.Typer(
     name="physgen",
@@ -142,6 +143,7 @@ STAGES = {
 for _name, (_last, _help) in STAGES.items():
     app.command(_name, help=dedent(_help), rich_help_panel=DO)(_command_of(_last))
 app.command("import-data", rich_help_panel=DO)(import_data)
+app.command(rich_help_panel=DO)(warm)
 app.command("validate-samples", rich_help_panel=LOOK)(validate_samples)
 
 
@@ -173,30 +175,6 @@ def gather(
     from physgen.cli.work import gather as gather_shares
 
     gather_shares(run_dir, Talk(quiet, verbose, log_file))
-
-
-@app.command(rich_help_panel=DO)
-def warm(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[NAME]...", help="Shipped workflows; all if none is named."),
-    ] = None,
-    directory: Annotated[
-        Path | None,
-        typer.Option(
-            "--dir", metavar="DIR", help="Where to; jobs with PHYSGEN_KERNELS=DIR take them there."
-        ),
-    ] = None,
-    quiet: Quiet = False,
-) -> None:
-    """Compile the kernels of the shipped workflows once: for an image, or on a login node.
-
-    Kernels go where this process would keep them anyway, or into DIR.  They serve the same
-    installation of physgen on processors of the same kind; others compile anew.
-    """
-    from physgen.cli.warming import warm as warm_kernels
-
-    warm_kernels(names or [], directory, quiet)
 
 
 @app.command(rich_help_panel=LOOK)

@@ -37,7 +37,7 @@ def features(context: Context, point: Learned, source: Chains | None) -> xr.Data
     from physgen import models
 
     model: Any = models.from_dataset(context.store.read(f"{point.group}/model"))
-    latent = hasattr(model, "latents")
+    latent = callable(getattr(model, "latents", None))
     if not (hasattr(model, "projected") or latent) or model.support.K is not None:
         return None
     if isinstance(point.target, Configurations):

@@ -180,9 +180,10 @@ def test_training_keys_are_the_settings_of_the_fit_and_leave_them_to_the_recipe(
     names = ("validation_fraction", "selection_fraction", "device", "stream")
     assert [ours.pop(k) for k in names] == [0.05, None, "cpu", False]
     assert set(ours) == {f.name for f in dataclasses.fields(FitSettings)}
+    assert ours.pop("shards") == 1  # of the result: no recipe chooses it
     assert set(ours.values()) == {None}
-    assert TrainSection().settings() == {}
-    assert TrainSection(batch_size=7).settings() == {"batch_size": 7}
+    assert TrainSection().settings() == {"shards": 1}
+    assert TrainSection(batch_size=7).settings() == {"batch_size": 7, "shards": 1}
 
 
 def test_model_keys_are_the_arguments_of_the_families():
