@@ -69,7 +69,9 @@ def test_two_processes_make_the_run_of_one(kind, tmp_path):
 
 @pytest.mark.slow
 def test_a_signal_to_one_process_stops_both_and_one_goes_on(tmp_path):
-    long = RECONSTRUCTION | {"train": RECONSTRUCTION["train"] | {"n_epochs": 30}}
+    long = RECONSTRUCTION | {
+        "train": RECONSTRUCTION["train"] | {"n_epochs": 200}
+    }  # it has not ended when the signal comes
     config = written(long, tmp_path / "config.toml")
     log = tmp_path / "log"
 
