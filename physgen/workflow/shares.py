@@ -192,13 +192,12 @@ def gather(out: Path, *, force: bool = False, reporter: Reporter | None = None) 
         if any(store.has(name) for name in _RECORDS):  # they are brought last
             return config
         records: dict[str, list[xr.Dataset]] = {name: [] for name in _RECORDS}
-        waiting: dict[str, xr.Dataset] = {}
+        heap = _Heap(store)
         for number, place in enumerate(places):
             if reporter is not None:
                 reporter.update("gather", f"{number} of {n} shares")
-            _bring(store, place, records, waiting)
-        if waiting:
-            store.commit(waiting)
+            _bring(store, place, records, heap)
+        heap.commit()
         for place in places:  # once, although a kill may have brought groups before
             store.add_time(open_run(place, groups=()).attrs)
         serial = job_of(config).points
@@ -223,13 +222,28 @@ def _points_of(known: Path, share: Share) -> str:
     return f" ({', '.join(groups[:_NAMED])}{more})"
 
 
-def _bring(
-    store: Any, place: Path, records: dict[str, list[xr.Dataset]], waiting: dict[str, xr.Dataset]
-) -> None:
-    """Bring the groups of one share, and keep its records.
+class _Heap:
+    """Groups that wait until they are worth a commit: each commit is a file to merge later."""
 
-    Groups wait until they are worth a commit: each is a file that is merged later.
-    """
+    def __init__(self, store: Any) -> None:
+        self._store, self._groups, self._bytes = store, dict[str, Any](), 0
+
+    def add(self, group: str, ds: Any) -> None:
+        """Keep a group, and commit all if they are many bytes by now."""
+        self._groups[group] = ds
+        self._bytes += ds.nbytes
+        if self._bytes > _TOGETHER:
+            self.commit()
+
+    def commit(self) -> None:
+        """Commit what waits."""
+        if self._groups:
+            self._store.commit(self._groups)
+        self._groups, self._bytes = {}, 0
+
+
+def _bring(store: Any, place: Path, records: dict[str, list[xr.Dataset]], heap: _Heap) -> None:
+    """Bring the groups of one share, and keep its records."""
     from physgen.results import RunStore
 
     with RunStore.resume(place) as share:
@@ -239,10 +253,7 @@ def _bring(
             if name in _RECORDS:
                 records[name].append(share.read(group))
             elif name != DONE and not store.has(group):
-                waiting[group] = share.read(group).load()  # pyright: ignore[reportUnknownMemberType]
-                if sum(ds.nbytes for ds in waiting.values()) > _TOGETHER:
-                    store.commit(waiting)
-                    waiting.clear()
+                heap.add(group, share.read(group).load())  # pyright: ignore[reportUnknownMemberType]
 
 
 def _joined(parts: list[xr.Dataset], order: Mapping[str, int]) -> xr.Dataset:

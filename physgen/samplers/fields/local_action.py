@@ -67,6 +67,8 @@ class LocalActionFields(BlockedFields):
         table, weights, alone = self.arrays
         loops, none = self.loops, np.zeros_like(alone)
         in_parts(
-            lambda part: loops.actions(part, state.x, table, weights, none, found), state.x, 1
+            lambda part: loops.actions(part, state.x, table, weights, none, found),
+            state.x,
+            self.cost,
         )
         return per_chain(state, found)

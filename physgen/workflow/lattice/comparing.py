@@ -38,9 +38,8 @@ def compare(context: Context) -> str:
     tests = context.config.compare.tests
     names = [test.removesuffix("-features").removesuffix("-raw") for test in tests]
     store.cite(*(name for name in names if name in METHODS))
-    done, points = 0, list(_points(scan))
+    done, points = 0, list(_points(context, scan))
     for first, others in points:
-        others[:] = [point for point in others if not _is_refused(context, point)]
         missing = [point for point in others if not store.has(_group(point))]
         beside = context.abandoning(partial(_baseline, context, first)) if missing else None
         for point in missing:
@@ -56,17 +55,18 @@ def compare(context: Context) -> str:
     return _verdict(table)
 
 
-def _points(scan: Scan) -> Iterator[tuple[Generator, list[Generator]]]:
+def _points(context: Context, scan: Scan) -> Iterator[tuple[Generator, list[Generator]]]:
     """Yield the first generator of every place, and the others that have configurations."""
     for place in scan.places():
         first, *others = (g for g in scan.generators(place) if not isinstance(g, Annealed))
-        yield first, others
+        yield first, [point for point in others if not _is_refused(context, point)]
 
 
 def _is_refused(context: Context, point: Generator) -> bool:
     """Whether a point has no configurations: an energy that no chain could sample."""
-    energy = isinstance(point, Learned) and point.section.is_energy
-    return energy and bool(evaluation.read(context, point).attrs.get("refused"))
+    if not (isinstance(point, Learned) and point.section.is_energy):
+        return False
+    return bool(context.store.read(f"{point.group}/draws").attrs.get("refused"))
 
 
 def _group(point: Generator) -> str:

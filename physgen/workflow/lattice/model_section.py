@@ -108,6 +108,13 @@ class ModelSection(Section):
             )
         usual = ROWS[self.family].objective if self.family in ROWS else goal
         self.train.check_options(usual if goal == "auto" else goal)
+        laws = ROWS[self.family].defaults | self.options() if self.family in ROWS else {}
+        if self.train.free_bits and "flow" in (laws.get("prior"), laws.get("posterior")):
+            law = "prior" if laws.get("prior") == "flow" else "posterior"
+            raise ValueError(
+                f"[train] free_bits need a divergence in closed form, and the {law} of "
+                f"{self.family!r} is a flow; set {law} to another law, or remove free_bits"
+            )
         if self.chains.name == TEMPERING and not self.train.trajectory:
             raise ValueError(
                 f"[[model]] chains {TEMPERING!r} exchange replicas along the training, which is "

@@ -20,16 +20,7 @@ from physgen.training.energy_objectives import ENERGY_OBJECTIVES, ENERGY_OPTIONS
 from physgen.training.evidence_objectives import EVIDENCE, EVIDENCE_OPTIONS
 from physgen.training.regressions import REGRESSIONS
 from physgen.workflow.devices import Device
-from physgen.workflow.sections import (
-    Count,
-    Draws,
-    Flag,
-    Fraction,
-    Positive,
-    Section,
-    one_of,
-    rule,
-)
+from physgen.workflow.sections import Count, Draws, Flag, Fraction, Positive, Section, one_of, rule
 
 __all__ = [
     "ADVERSARIAL",

@@ -142,6 +142,11 @@ def test_configurations_of_an_unknown_action_have_a_bound(tmp_path):
             {"sampler": SAMPLER},
             "free_bits must be a number of nats >= 0, got -1",
         ),
+        (  # before any chain is drawn: its prior is a flow where nothing is said
+            {"family": "spin-vae", "train": {"objective": "elbo", "free_bits": 0.1}},
+            {"sampler": SAMPLER},
+            "the prior of 'spin-vae' is a flow",
+        ),
     ],
 )
 def test_what_a_joint_model_cannot_do_is_refused(model, more, said):
