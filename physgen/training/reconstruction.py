@@ -35,7 +35,8 @@ class Reconstruction(Evidence):
         Share held out, in (0, 1).
     """
 
-    loss_name, label, unit = "squared_error", "squared error, no likelihood", "1"
+    # A name that ends in "_error" would be taken for an error bar.
+    loss_name, label, unit = "sum_of_squares", "squared error, no likelihood", "1"
 
     def __init__(self, source: Any, samples: Any = None, validation_fraction: float = 0.1) -> None:
         super().__init__(source, samples, validation_fraction, 1)

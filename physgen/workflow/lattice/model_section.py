@@ -148,7 +148,9 @@ class ModelSection(Section):
     def is_adversarial(self) -> bool:
         """Whether the model is trained against a critic."""
         goal = self.train.objective
-        return goal in ADVERSARIAL or (goal == "auto" and self.kind == "simulator")
+        if goal == "auto" and self.family in ROWS:
+            goal = ROWS[self.family].objective
+        return goal in ADVERSARIAL
 
     @property
     def is_energy(self) -> bool:

@@ -35,6 +35,12 @@ def objective_of(
     if section.is_adversarial:
         return _against_a_critic(section, usual, target, configurations)
     fraction, goal = section.train.validation_fraction, section.train.objective
+    if usual == "reconstruction":
+        from physgen.training.reconstruction import Reconstruction
+
+        source = configurations if isinstance(configurations, Configurations) else target
+        samples = None if isinstance(source, Configurations) else configurations
+        return Reconstruction(source, samples, fraction)
     given = isinstance(target, Configurations)
     if goal == "auto" and section.regresses and section.train.on != "action":
         goal = usual

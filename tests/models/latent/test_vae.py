@@ -209,7 +209,7 @@ def test_an_autoencoder_learns_the_principal_components_and_has_no_density():
     model = Autoencoder.for_target(data, n_latent=2, rng=1)
     settings = FitSettings(n_epochs=40, batch_size=50, learning_rate=2e-2, ema_decay=0.9)
     result = fit(model, Reconstruction(data), settings, rng=1)
-    assert float(result.history["validation_squared_error"][-1]) < 0.01
+    assert float(result.history["validation_sum_of_squares"][-1]) < 0.01
     drawn = np.asarray(model.sample(4000, 1))
     off = drawn - drawn @ np.linalg.pinv(plane) @ plane
     assert np.sqrt((off**2).mean()) < 0.15 * drawn.std()

@@ -97,3 +97,14 @@ def test_terms_change_the_identity_of_a_run_only_where_they_are_given():
     )
     assert "terms" not in plain.canonical()["model"][0]["train"]
     assert weighed.canonical()["model"][0]["train"]["terms"] == {"moments": 9.0}
+
+
+def test_an_autoencoder_is_fitted_by_squares_and_draws(tmp_path):
+    """It has its own objective, no critic; its codes stand beside the magnetization."""
+    tree = open_run(run(config_from_dict(table({"family": "autoencoder"})), tmp_path / "a"))
+    (group,) = (g for g in tree.groups if g.endswith("autoencoder/L4/kappa0.2/training"))
+    history = tree[group].to_dataset()
+    assert {"validation_sum_of_squares", "validation_sum_of_squares_error"} <= set(history)
+    assert np.isfinite(tree["estimates"].to_dataset()["phi2"]).all()
+    features = tree[group.replace("training", "features")].to_dataset()
+    assert 0 < float(features["correlation"]) <= 1
