@@ -108,7 +108,8 @@ class ModelSection(Section):
             )
         usual = ROWS[self.family].objective if self.family in ROWS else goal
         self.train.check_options(usual if goal == "auto" else goal)
-        laws = ROWS[self.family].defaults | self.options() if self.family in ROWS else {}
+        row = ROWS.get(self.family)
+        laws = {**row.defaults, **self.options()} if row else {}
         if self.train.free_bits and "flow" in (laws.get("prior"), laws.get("posterior")):
             law = "prior" if laws.get("prior") == "flow" else "posterior"
             raise ValueError(
