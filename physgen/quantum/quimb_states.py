@@ -101,7 +101,7 @@ def _array(data: Any) -> np.ndarray:
         raise InputError(f"tensors of quimb must be dense arrays, got {error}") from None
     if array.dtype.kind not in "biufc":
         raise InputError(f"tensors of quimb must hold numbers, got {type(data).__name__}")
-    return array.astype(complex if array.dtype.kind == "c" else float)
+    return array.astype(complex if array.dtype.kind == "c" else float, copy=False)
 
 
 def _sites(psi: Any, tensors: list[_Tensor]) -> dict[str, int]:

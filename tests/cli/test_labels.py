@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers.marks import slow
 
 from physgen import MeasurementData
 from physgen.cli import main
@@ -40,7 +41,7 @@ def groups(request):
     return {name: ds for name, ds in found.items() if ds.data_vars}
 
 
-@pytest.mark.parametrize("run", ["finished", "imported", "scanned", "weighed"])
+@pytest.mark.parametrize("run", ["finished", "imported", "scanned", slow("weighed")])
 def test_every_group_is_explained_by_the_job(run, request):
     tree = open_run(request.getfixturevalue(run))
     job = job_of(configuration(tree))
