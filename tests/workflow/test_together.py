@@ -80,9 +80,10 @@ def test_a_signal_to_one_process_stops_both_and_one_goes_on(tmp_path):
 
     both = begun(command("train", config, tmp_path / "two"), 2, each)
     until = time.monotonic() + 90
-    while not (log.exists() and "step" in log.read_text()):
+    while not (log.exists() and "maximum likelihood" in log.read_text()):
         assert time.monotonic() < until
         time.sleep(0.05)
+    time.sleep(1)  # the fit has begun, and takes five at least
     both[1].send_signal(signal.SIGUSR1)
     told = ended(both)
     assert [each.status for each in told] == [128 + signal.SIGUSR1] * 2, told
