@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from physgen.cli.import_data import import_data
+from physgen.cli.numbers import export, merge, table
 from physgen.cli.options import (
     ConfigPath,
     Force,
@@ -23,6 +24,7 @@ from physgen.cli.options import (
     Toy,
     Verbose,
 )
+from physgen.cli.paper import paper
 from physgen.cli.validate_samples import validate_samples
 from physgen.cli.warming import warm
 
@@ -41,6 +43,7 @@ app = typer.Typer(
 )
 workflows = typer.Typer(help="List the shipped workflows, or copy one to start from.")
 app.add_typer(workflows, name="workflows", no_args_is_help=True, rich_help_panel="Find out")
+app.add_typer(paper, name="paper", no_args_is_help=True, rich_help_panel="Look at results")
 
 DO, LOOK, FIND = "Do the work", "Look at results", "Find out"
 
@@ -220,27 +223,8 @@ def compare(
     compare_runs(runs, html, latex)
 
 
-@app.command(rich_help_panel=LOOK)
-def merge(
-    runs: Runs,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="A new HDF5 file (.h5 or .nc).")
-    ],
-    group: Annotated[
-        str | None,
-        typer.Option("--group", metavar="NAME", help="The group: estimates, comparison, ..."),
-    ] = None,
-    allow: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--allow", metavar="KEY", help="A setting that may differ without being a dimension."
-        ),
-    ] = None,
-) -> None:
-    """Lay the numbers of many runs on one grid: a dimension for each setting that differs."""
-    from physgen.cli.look import merge as merge_runs
-
-    merge_runs(runs, out, group, allow or [])
+for _command in (merge, table, export):
+    app.command(rich_help_panel=LOOK)(_command)
 
 
 @app.command(rich_help_panel=LOOK)

@@ -1,9 +1,10 @@
-"""The commands that look at results: report, plot, compare, cite."""
+"""The commands that look at results: report, plot, compare, table, export, cite."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from physgen.workflow.tables import summarize
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["cite", "compare", "merge", "plot", "print_result", "report"]
+__all__ = ["cite", "compare", "export", "merge", "plot", "print_result", "report", "table"]
 
 
 def report(runs: Sequence[Path]) -> None:
@@ -134,6 +135,45 @@ def _write_latex(path: Path, trees: Mapping[str, xr.DataTree]) -> None:
     with replacing(path) as file:
         file.write("\n".join(tables).encode())
     print(path)
+
+
+def table(runs: Sequence[Path], latex: bool, columns: Sequence[str]) -> None:
+    """Print the tables of runs, whole or some of their columns.
+
+    Parameters
+    ----------
+    runs : sequence of paths
+    latex : bool
+        As LaTeX.
+    columns : sequence of str
+        How the heads of the wanted columns begin; all if empty.
+    """
+    from physgen.workflow.chosen import with_columns
+    from physgen.workflow.latex import latex_table
+
+    found = {str(run): summarize(_opened(run)) for run in runs}
+    every = [each for summary in found.values() for each in summary.tables]
+    with_columns(every, columns)  # a word that fits nowhere is refused before anything is printed
+    for summary in found.values():
+        chosen = with_columns(summary.tables, columns) if columns else list(summary.tables)
+        whole = tuple(replace(each, shown=None) for each in chosen)
+        if latex:
+            for each in reversed(whole):
+                print(latex_table(each, caption=f"{each.heading}: {summary.title}"))
+            continue
+        console = stdout()
+        for each in tables(replace(summary, tables=whole), console.width):
+            console.print(each)
+
+
+def export(run_dir: Path, folder: Path) -> None:
+    """Write the numbers of a run as CSV below `folder`."""
+    from physgen.workflow.export import LARGEST, export_csv
+
+    written, left = export_csv(_opened(run_dir), folder)
+    print(f"{len(written)} files in {folder}")
+    if left:
+        print(f"left in the run file, more than {LARGEST:,} numbers each: {', '.join(left)}")
 
 
 def merge(runs: Sequence[Path], out: Path, group: str | None, allow: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from physgen.workflow.summary import Column, Table
 
-__all__ = ["latex_table"]
+__all__ = ["escaped", "latex_table"]
 
 _NUMBER = re.compile(r"[+-]?[\d,]*\.?\d+(\(\d+(\.\d+)?\))?(e[+-]?\d+)?")
 _SPECIAL = {
@@ -33,12 +33,12 @@ def latex_table(table: Table, *, caption: str = "") -> str:
     kept = [k for k in range(len(table.columns)) if any(row[k] for row in table.rows)]
     columns = [table.columns[k] for k in kept]
     align = "".join("l" if c.kind in ("name", "text") else "r" for c in columns)
-    lines = [_row(_text(_head(c)) for c in columns), r"\midrule"]
+    lines = [_row(escaped(_head(c)) for c in columns), r"\midrule"]
     lines += [_row(_cell(row[k], table.columns[k]) for k in kept) for row in table.rows]
     body = "\n".join(f"    {line}" for line in lines)
     return (
         f"{HEAD}\\begin{{table}}\n  \\centering\n"
-        f"  \\caption{{{_text(caption or table.heading)}}}\n"
+        f"  \\caption{{{escaped(caption or table.heading)}}}\n"
         f"  \\begin{{tabular}}{{{align}}}\n    \\toprule\n{body}\n    \\bottomrule\n"
         "  \\end{tabular}\n\\end{table}\n"
     )
@@ -59,8 +59,9 @@ def _cell(text: str, column: Column) -> str:
         return f"\\num{{{bare}}}"
     if text.startswith(">= ") and _NUMBER.fullmatch(text[3:]):
         return f"$\\geq$ \\num{{{bare[3:]}}}"
-    return _text(text)
+    return escaped(text)
 
 
-def _text(text: str) -> str:
+def escaped(text: str) -> str:
+    """Return a text with its special characters as LaTeX takes them."""
     return "".join(_SPECIAL.get(letter, letter) for letter in text)

@@ -1,0 +1,157 @@
+"""A claim: what one publication says, in one folder.
+
+    paper/claims/<id>/published.toml   title, work, url, rank, minutes, device, summary; [[row]]
+                      run.py           def rebuild(row): our value and its error, or None
+
+``minutes`` are CPU minutes of ``run.py`` on one core; ``device = "gpu"`` says that a CPU takes
+hours.  The folders are read from the checkout, or from their copy in the wheel.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.util
+import shutil
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import physgen
+from physgen.claims.published import Published, read_rows
+from physgen.core.checks import check_choice, check_positive, check_positive_int, key_remedy
+from physgen.core.errors import InputError
+
+__all__ = ["Claim", "claim_names", "load_claim", "load_claims", "paper_folder",
+           "read_claim", "working_folder"]  # fmt: skip
+
+DEVICES = ("cpu", "gpu")
+_KEYS = ("title", "work", "url", "rank", "minutes", "device", "summary", "row")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Published numbers of one work.
+
+    Attributes
+    ----------
+    name : str
+        The folder, and the name on the command line.
+    title, work, url, summary : str
+        What is claimed, where it was published, and what was found, in a sentence or two.
+    rank : int
+        The order of tables.
+    minutes : float
+        CPU minutes of a rebuild on one core.
+    device : {"cpu", "gpu"}
+        What a rebuild needs.
+    rows : tuple of Published
+    folder : Path
+    """
+
+    name: str
+    title: str
+    work: str
+    url: str
+    summary: str
+    rank: int
+    minutes: float
+    device: str
+    rows: tuple[Published, ...]
+    folder: Path
+
+    @property
+    def rebuild_row(self) -> Callable[[Published], tuple[float, float] | None]:
+        """The function of ``run.py`` that computes one of its rows again."""
+        return _module(self.name, self.folder / "run.py").rebuild
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of its files: a record of other files is out of date."""
+        files = (self.folder / "published.toml", self.folder / "run.py")
+        return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def paper_folder() -> Path:
+    """Return ``paper/`` of the checkout, or its copy in the wheel."""
+    package = Path(physgen.__file__).parent
+    copy = package / "_paper"
+    return copy if copy.is_dir() else package.parent / "paper"
+
+
+def working_folder(out: Path | None = None) -> Path:
+    """Return the folder of records and documents: `out`, or ``paper/`` of a checkout, or of here.
+
+    A folder that is new begins with the records that came with physgen.
+    """
+    source = paper_folder()
+    if out is None:
+        out = source if (source.parent / "pyproject.toml").is_file() else Path("paper")
+    records = source / "data_assets"
+    if not out.exists() and records.is_dir():
+        shutil.copytree(records, out / "data_assets")
+    return out
+
+
+def claim_names() -> list[str]:
+    """Return the names of the claims, sorted."""
+    return sorted(path.parent.name for path in paper_folder().glob("claims/*/published.toml"))
+
+
+def load_claims() -> list[Claim]:
+    """Return all claims in the order of their rank."""
+    return sorted(map(load_claim, claim_names()), key=lambda claim: claim.rank)
+
+
+def load_claim(name: str) -> Claim:
+    """Return one claim.
+
+    Raises
+    ------
+    InputError
+        If there is no claim of this name, or its files do not hold what they must.
+    """
+    return read_claim(paper_folder() / "claims" / check_choice("claim", name, claim_names()))
+
+
+@functools.cache
+def read_claim(folder: Path) -> Claim:
+    """Return the claim of a folder; raise :class:`InputError` if its files are not as above."""
+    path = folder / "published.toml"
+    try:
+        about: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{path} must be a readable TOML file: {error}") from None
+    if unknown := next((key for key in about if key not in _KEYS), None):
+        raise InputError(f"{path} has no key {unknown!r}; {key_remedy(unknown, _KEYS)}")
+    if missing := next(
+        (key for key in ("title", "work", "rank", "minutes") if key not in about), ""
+    ):
+        raise InputError(f"{path} must say its {missing}")
+    return Claim(
+        name=folder.name,
+        title=about["title"],
+        work=about["work"],
+        url=about.get("url", ""),
+        summary=" ".join(about.get("summary", "").split()),
+        rank=check_positive_int(f"rank in {path}", about["rank"]),
+        minutes=check_positive(f"minutes in {path}", about["minutes"]),
+        device=check_choice(f"device in {path}", about.get("device", "cpu"), DEVICES),
+        rows=read_rows(folder.name, about.get("row")),
+        folder=folder,
+    )
+
+
+@functools.cache
+def _module(name: str, path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"physgen_claim_{name.replace('-', '_')}", path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        raise InputError(f"a claim must have a run.py with rebuild(row), none in {path.parent}")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not callable(getattr(module, "rebuild", None)):
+        raise InputError(f"{path} must define rebuild(row), it does not")
+    return module

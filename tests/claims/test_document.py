@@ -1,0 +1,83 @@
+"""Tables and numbers of the document come from the records, and only from them."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from physgen.claims import load_claim, load_claims, read_records, rebuild
+from physgen.claims.document import compile_document, write_assets
+from physgen.claims.tables import claims_table, numbers_table
+
+
+@pytest.fixture
+def found(paper):
+    claim = load_claim("squares")
+    rebuild(claim, paper)
+    return {"squares": read_records(paper, claim)}
+
+
+def test_tables(found):
+    claim = load_claim("squares")
+    every = numbers_table(claim, found["squares"])
+    assert [row[1:] for row in every.rows] == [
+        ("x = 2", "4", "4", "", "reproduced"),
+        ("x = 3", "9.30(10)", "9.050(50)", "+2.2", "reproduced"),
+        ("x = 5", "16", "25", "", "refuted"),
+        ("x = 6", "35*", "", "", "open"),
+    ]
+    assert every.notes == (
+        "Most squares hold.",
+        "*: no error was printed",
+        "refuted: a misprint",
+    )
+    assert len(numbers_table(claim, found["squares"], printed=True).rows) == 3
+    total = claims_table(found, [claim]).rows
+    assert total[0][:6] == ("squares", "4", "2", "", "1", "1")
+    assert total[-1][:6] == ("all", "4", "2", "0", "1", "1")
+
+
+def test_every_number_of_the_text_is_a_value(paper, found):
+    write_assets(paper, load_claims(), found)
+    values = (paper / "assets" / "values.tex").read_text()
+    assert r"\pg@set{ours@squares@square(x=3)}{9.050(50)}" in values
+    assert r"\pg@set{theirs@squares@square(x=3)}{9.30(10)}" in values
+    assert r"\pg@set{pull@squares@square(x=3)}{+2.2}" in values
+    assert r"\pg@set{counts@refuted}{1}" in values
+    assert "x=6" not in values
+    table = (paper / "assets" / "tables" / "squares.tex").read_text()
+    assert r"square & x = 3 & \num{9.30(10)} & \num{9.050(50)} & \num{+2.2} & reproduced" in table
+    assert "recalled" not in table
+    assert (paper / "assets" / "plots" / "pulls.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_without_tex_the_tables_are_there(paper, found, monkeypatch):
+    write_assets(paper, load_claims(), found)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    assert compile_document(paper) is None
+
+
+def test_the_document_types_no_number_by_hand():
+    """Digits of the text are within commands, or name a system: never a result."""
+    from physgen.claims.claim import paper_folder
+
+    text = (paper_folder() / "main.tex").read_text()
+    body = text[text.index(r"\begin{abstract}") :]
+    body = re.sub(r"\\(ours|theirs|pull)\{[^}]*\}\{[^}]*\}|\\counts\{[^}]*\}", "", body)
+    assert not re.findall(r"-?\d+\.\d+|\d\(\d+\)", re.sub(r"\$[^$]*\$", "", body))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("latexmk") is None, reason="latexmk is not installed")
+def test_the_document_compiles(tmp_path):
+    claims = load_claims()
+    from physgen.claims.claim import paper_folder
+
+    shutil.copytree(paper_folder() / "data_assets", tmp_path / "data_assets")
+    write_assets(tmp_path, claims, {c.name: read_records(tmp_path, c) for c in claims})
+    pdf = compile_document(tmp_path)
+    fonts = subprocess.run(["pdffonts", str(pdf)], capture_output=True, text=True, check=True)
+    lines = fonts.stdout.splitlines()[2:]
+    assert lines
+    assert all(line.split()[-5] == "yes" for line in lines)  # embedded
