@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
+import json
 import shutil
 import tomllib
 from collections.abc import Callable
@@ -70,9 +71,13 @@ class Claim:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of its files: a record of other files is out of date."""
-        files = (self.folder / "published.toml", self.folder / "run.py")
-        return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+        """SHA-256 of what a record follows from: the numbers, and ``run.py``.
+
+        Verdicts, reasons and words may change without a new computation.
+        """
+        numbers = [(row.key, row.value, row.error, row.relation) for row in self.rows]
+        code = (self.folder / "run.py").read_bytes()
+        return hashlib.sha256(json.dumps(numbers).encode() + code).hexdigest()
 
 
 def paper_folder() -> Path:

@@ -86,7 +86,7 @@ def rebuild_all(
 ) -> Iterator[Done]:
     """Rebuild the claims that fit into `minutes`; each is on disk before the next one begins.
 
-    Claims whose record is of their present files are kept, unless `again`.
+    Claims whose record is of their present numbers and ``run.py`` are kept, unless `again`.
     """
     for claim in fitting(claims, minutes, lambda c: not again and records_are_current(out, c)):
         yield rebuild(claim, out, tell)

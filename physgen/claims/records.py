@@ -2,7 +2,7 @@
 
     # physgen 0.1.0, commit 545e09d..., 0.4 CPU s
     # physgen paper run neuralrg-logz
-    # files sha256 3b1f...
+    # numbers and run.py sha256 3b1f...
     key,quantity,parameters,published,published_error,ours,ours_error,pull,verdict
 
 Empty cells: no error was printed; not computed; no pull between exact numbers.  `parameters` is
@@ -32,7 +32,7 @@ COLUMNS = (
     "key", "quantity", "parameters", "published", "published_error", "ours", "ours_error", "pull",
     "verdict",
 )  # fmt: skip
-_FILES = "# files sha256 "
+_FILES = "# numbers and run.py sha256 "
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def write_records(out: Path, claim: Claim, found: Iterable[Rebuilt], about: str)
 
 
 def records_are_current(out: Path, claim: Claim) -> bool:
-    """Whether the record of a claim is of its present files."""
+    """Whether the record of a claim is of its present numbers and ``run.py``."""
     path = record_path(out, claim.name)
     return path.is_file() and f"{_FILES}{claim.fingerprint}\n" in path.read_text(encoding="utf-8")
 
