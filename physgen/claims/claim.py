@@ -1,6 +1,7 @@
 """A claim: what one publication says, in one folder.
 
-    paper/claims/<id>/published.toml   title, work, url, rank, minutes, device, summary; [[row]]
+    paper/claims/<id>/published.toml   title, label, work, url, rank, minutes,
+                                     device, summary; [[row]]
                       run.py           def rebuild(row): our value and its error, or None
 
 ``minutes`` are CPU minutes of ``run.py`` on one core; ``device = "gpu"`` says that a CPU takes
@@ -30,7 +31,8 @@ __all__ = ["Claim", "claim_names", "load_claim", "load_claims", "paper_folder",
            "read_claim", "working_folder"]  # fmt: skip
 
 DEVICES = ("cpu", "gpu")
-_KEYS = ("title", "work", "url", "rank", "minutes", "device", "summary", "row")
+_REQUIRED = ("title", "label", "work", "rank", "minutes")
+_KEYS = (*_REQUIRED, "url", "device", "summary", "row")
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,10 @@ class Claim:
     ----------
     name : str
         The folder, and the name on the command line.
-    title, work, url, summary : str
-        What is claimed, where it was published, and what was found, in a sentence or two.
+    title, label : str
+        What is published, in a line and in two or three words.
+    work, url, summary : str
+        Where, and what was found, in a sentence or two.
     rank : int
         The order of tables.
     minutes : float
@@ -55,6 +59,7 @@ class Claim:
 
     name: str
     title: str
+    label: str
     work: str
     url: str
     summary: str
@@ -132,13 +137,12 @@ def read_claim(folder: Path) -> Claim:
         raise InputError(f"{path} must be a readable TOML file: {error}") from None
     if unknown := next((key for key in about if key not in _KEYS), None):
         raise InputError(f"{path} has no key {unknown!r}; {key_remedy(unknown, _KEYS)}")
-    if missing := next(
-        (key for key in ("title", "work", "rank", "minutes") if key not in about), ""
-    ):
+    if missing := next((key for key in _REQUIRED if key not in about), ""):
         raise InputError(f"{path} must say its {missing}")
     return Claim(
         name=folder.name,
         title=about["title"],
+        label=about["label"],
         work=about["work"],
         url=about.get("url", ""),
         summary=" ".join(about.get("summary", "").split()),

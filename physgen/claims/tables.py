@@ -25,20 +25,20 @@ def claims_table(found: Mapping[str, Sequence[Rebuilt]], claims: Sequence[Claim]
     """
     columns = (
         Column("claim", "name"),
-        Column("numbers"),
+        Column("numbers of", "name"),
+        Column("all"),
         *(Column(word) for word in VERDICTS),
-        Column("CPU\nminutes"),
-        Column("what is published", "text"),
+        Column("CPU\nmin"),
     )
     rows: list[tuple[str, ...]] = []
     for claim in claims:
         counts = Counter(one.verdict for one in found[claim.name])
         cost = f"{claim.minutes:g}" + " (GPU)" * (claim.device == "gpu")
         numbers = [str(counts[word]) if counts[word] else "" for word in VERDICTS]
-        rows.append((claim.name, str(len(claim.rows)), *numbers, cost, claim.title))
+        rows.append((claim.name, claim.label, str(len(claim.rows)), *numbers, cost))
     total = Counter(one.verdict for numbers in found.values() for one in numbers)
     all_numbers = str(sum(total.values()))
-    rows.append(("all", all_numbers, *(str(total[word]) for word in VERDICTS), "", ""))
+    rows.append(("all", "", all_numbers, *(str(total[word]) for word in VERDICTS), ""))
     return Table("Published numbers, computed again", columns, tuple(rows))
 
 

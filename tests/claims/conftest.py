@@ -6,6 +6,7 @@ from physgen.claims import claim as claims
 
 PUBLISHED = """
 title = "Squares"
+label = "squares"
 work = "A. Author, Squares (2020)"
 url = "https://example.org"
 rank = 1

@@ -34,8 +34,8 @@ def test_tables(found):
     )
     assert len(numbers_table(claim, found["squares"], printed=True).rows) == 3
     total = claims_table(found, [claim]).rows
-    assert total[0][:6] == ("squares", "4", "2", "", "1", "1")
-    assert total[-1][:6] == ("all", "4", "2", "0", "1", "1")
+    assert total[0] == ("squares", "squares", "4", "2", "", "1", "1", "0.01")
+    assert total[-1] == ("all", "", "4", "2", "0", "1", "1", "")
 
 
 def test_every_number_of_the_text_is_a_value(paper, found):
