@@ -52,6 +52,8 @@ def test_systems_and_workflows_travel_with_the_wheel(physgen):
     assert "tfim-1d" in physgen("systems")
     assert "H = -J" in physgen("systems", "show", "tfim-1d")
     assert "state_reconstruction" in physgen("workflows", "list")
+    assert "neuralrg-logz" in physgen("paper", "list")
+    assert "132 " in physgen("paper", "list")
 
 
 def test_a_workflow_is_copied_out_of_the_wheel(physgen, tmp_path):

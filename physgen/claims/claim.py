@@ -92,17 +92,24 @@ def paper_folder() -> Path:
     return copy if copy.is_dir() else package.parent / "paper"
 
 
-def working_folder(out: Path | None = None) -> Path:
+def working_folder(out: Path | None = None, make: bool = True) -> Path:
     """Return the folder of records and documents: `out`, or ``paper/`` of a checkout, or of here.
 
-    A folder that is new begins with the records that came with physgen.
+    Parameters
+    ----------
+    out : Path, optional
+    make : bool
+        Whether a folder that is not there begins with the records that came with physgen; else
+        these are read where they are.
     """
     source = paper_folder()
     if out is None:
         out = source if (source.parent / "pyproject.toml").is_file() else Path("paper")
-    records = source / "data_assets"
-    if not out.exists() and records.is_dir():
-        shutil.copytree(records, out / "data_assets")
+    if out.exists():
+        return out
+    if not make:
+        return source
+    shutil.copytree(source / "data_assets", out / "data_assets")
     return out
 
 

@@ -33,7 +33,7 @@ def list_claims(out: Folder = None) -> None:
     from physgen.claims import load_claims, read_records
     from physgen.claims.tables import claims_table
 
-    claims, folder = load_claims(), _folder(out)
+    claims, folder = load_claims(), _folder(out, make=False)
     _print(claims_table({c.name: read_records(folder, c) for c in claims}, claims))
 
 
@@ -47,7 +47,7 @@ def show(
 
     for claim in map(load_claim, names):
         print(f"{claim.work}\n{claim.url}")
-        _print(numbers_table(claim, read_records(_folder(out), claim)))
+        _print(numbers_table(claim, read_records(_folder(out, make=False), claim)))
 
 
 @paper.command("run")
@@ -117,11 +117,11 @@ def build(out: Folder = None) -> None:
         print(document)
 
 
-def _folder(out: Path | None) -> Path:
+def _folder(out: Path | None, make: bool = True) -> Path:
     """Return the folder to work in; in a checkout its own, elsewhere one that begins as a copy."""
     from physgen.claims.claim import working_folder
 
-    return working_folder(out)
+    return working_folder(out, make)
 
 
 def _tell(key: str, k: int, n: int) -> None:

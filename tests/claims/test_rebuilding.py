@@ -87,3 +87,13 @@ def test_a_record_of_other_columns_is_refused(paper):
     (paper / "data_assets" / "squares.csv").write_text("key,ours\n")
     with pytest.raises(InputError, match="must have the columns key, quantity"):
         read_records(paper, load_claim("squares"))
+
+
+def test_another_folder_begins_with_the_records_that_there_are(paper, tmp_path):
+    claim = load_claim("squares")
+    rebuild(claim, paper)
+    assert claims.working_folder(tmp_path / "new", make=False) == paper
+    assert not (tmp_path / "new").exists()
+    new = claims.working_folder(tmp_path / "new")
+    assert read_records(new, claim) == read_records(paper, claim)
+    assert claims.working_folder(new, make=False) == new
