@@ -42,6 +42,7 @@ AREAS = {
     "strangers_fuzz": "what strangers type, and what may be wrong in silence",
     "latent": "latent-variable models",
     "validation": "comparing samples",
+    "paper": "published numbers, computed again",
     "house": "the house itself",
     "face": "what people see",
 }
