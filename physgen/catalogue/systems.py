@@ -43,6 +43,11 @@ __all__ = [
 ]
 
 KINDS = ("exact", "published", "computed")
+PUBLISHED = {  # what a published value has beside the others: key -> its choices, if any
+    "place": (),
+    "verified": ("text", "recalled"),
+    "verdict": ("reproduced", "consistent", "refuted", "open"),
+}
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -62,6 +67,9 @@ class Reference:
         From a closed form or oracle; from a publication; computed by us.
     source : str
         The formula, publication or computation.
+    place, verified, verdict : str
+        Of published values: table, page, equation, or file and commit; "text" if it was read
+        there, else "recalled"; "reproduced", "consistent", "refuted" or "open".
     """
 
     quantity: str
@@ -70,6 +78,9 @@ class Reference:
     error: float
     kind: str
     source: str
+    place: str = ""
+    verified: str = ""
+    verdict: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -295,11 +306,18 @@ def _load(folder: Path) -> System:
 
 def _reference(entry: Mapping[str, Any], folder: Path) -> Reference:
     where = f"a reference in {folder}/reference.toml"
+    check_choice(f"kind of {where}", entry.get("kind"), KINDS)
     fields = set(Reference.__dataclass_fields__)
+    if entry["kind"] != "published":
+        fields -= PUBLISHED.keys()
     if set(entry) != fields:
         wrong = ", ".join(sorted(fields ^ entry.keys()))
         raise InputError(f"{where} must have exactly {', '.join(sorted(fields))}; see {wrong}")
-    check_choice(f"kind of {where}", entry["kind"], KINDS)
+    for key, choices in PUBLISHED.items():
+        if key in entry and choices:
+            check_choice(f"{key} of {where}", entry[key], choices)
+    if entry["kind"] == "published" and not str(entry["place"]).strip():
+        raise InputError(f"{where} must say where it is published, got an empty place")
     numbers = {"value": float(entry["value"]), "error": float(entry["error"])}
     known: dict[str, Any] = {**entry, **numbers}
     return Reference(**known)

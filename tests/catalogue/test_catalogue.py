@@ -93,6 +93,17 @@ def test_damaged_entries_are_refused(tmp_path):
         systems._reference(entry, folder)
     with pytest.raises(InputError, match="kind of a reference"):
         systems._reference(entry | {"kind": "guessed", "source": "none"}, folder)
+    published = entry | {"kind": "published", "source": "Author2020"}
+    with pytest.raises(InputError, match="see place, verdict, verified"):
+        systems._reference(published, folder)
+    read = {"place": "table I", "verified": "text", "verdict": "open"}
+    assert systems._reference(published | read, folder).place == "table I"
+    with pytest.raises(InputError, match="verified of a reference .* 'text', 'recalled'"):
+        systems._reference(published | read | {"verified": "yes"}, folder)
+    with pytest.raises(InputError, match="must say where it is published"):
+        systems._reference(published | read | {"place": " "}, folder)
+    with pytest.raises(InputError, match="see place"):  # of published values alone
+        systems._reference(entry | {"source": "none", "place": "table I"}, folder)
     (tmp_path / "bad.toml").write_text("a = = 1")
     with pytest.raises(InputError, match="valid TOML"):
         systems._read_toml(tmp_path / "bad.toml")

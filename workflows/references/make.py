@@ -29,6 +29,7 @@ from physgen.exact import (
 
 ROOT = Path(__file__).resolve().parents[2] / "systems"
 KINDS = ("exact", "published", "computed")
+PUBLISHED = ("place", "verified", "verdict")
 
 # L: beta of the finite tori; never only the critical point
 TORI = {
@@ -185,6 +186,7 @@ def order(entry: Reference) -> tuple[Any, ...]:
 def toml(entry: Reference) -> str:
     """Return the entry as a table of `reference.toml`."""
     inside = ", ".join(f"{name} = {literal(value)}" for name, value in entry.parameters.items())
+    read = {name: getattr(entry, name) for name in PUBLISHED if getattr(entry, name)}
     return (
         "[[reference]]\n"
         f"quantity = {literal(entry.quantity)}\n"
@@ -193,7 +195,7 @@ def toml(entry: Reference) -> str:
         f"error = {literal(entry.error)}\n"
         f"kind = {literal(entry.kind)}\n"
         f"source = {literal(entry.source)}\n"
-    )
+    ) + "".join(f"{name} = {literal(value)}\n" for name, value in read.items())
 
 
 def literal(value: Any) -> str:
