@@ -98,7 +98,7 @@ def test_damaged_entries_are_refused(tmp_path):
         systems._reference(published, folder)
     read = {"place": "table I", "verified": "text", "verdict": "open"}
     assert systems._reference(published | read, folder).place == "table I"
-    with pytest.raises(InputError, match="verified of a reference .* 'text', 'recalled'"):
+    with pytest.raises(InputError, match=r"verified of a reference .* 'text', 'recalled'"):
         systems._reference(published | read | {"verified": "yes"}, folder)
     with pytest.raises(InputError, match="must say where it is published"):
         systems._reference(published | read | {"place": " "}, folder)
