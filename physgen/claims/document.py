@@ -40,6 +40,13 @@ _HEAD = r"""% Every number of the text: \ours{claim}{key}, and \theirs{claim}{ke
 """
 
 
+_NOTES = r"""  \par\smallskip
+  \begin{minipage}{0.85\linewidth}\footnotesize\raggedright
+    %s
+  \end{minipage}
+"""
+
+
 def write_assets(
     out: Path, claims: Sequence[Claim], found: Mapping[str, Sequence[Rebuilt]]
 ) -> list[Path]:
@@ -99,7 +106,7 @@ def _table(table: Table, label: str) -> str:
     """Return a table, with its notes below it."""
     text = latex_table(table)
     notes = " ".join(escaped(note) + "." * (not note.endswith(".")) for note in table.notes)
-    below = f"  \\label{{tab:{label}}}\n" + (f"  \\smallskip\n  {notes}\n" if notes else "")
+    below = f"  \\label{{tab:{label}}}\n" + (_NOTES % notes if notes else "")
     text = text.replace("\\end{table}", below + "\\end{table}")
     return text.replace("{table}", "{table*}")  # across both columns
 

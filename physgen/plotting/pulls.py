@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from physgen.plotting.style import COLOR, figure
 
@@ -42,6 +43,10 @@ def plot_pulls(pulls: Mapping[str, Sequence[float]], width: float = COLUMN) -> F
         ax.axvspan(-LARGEST, LARGEST, color="#E6E8EB", zorder=0)
         ax.axvline(0, color=COLOR["exact"], lw=0.6)
         ax.set_xscale("symlog", linthresh=LARGEST)
+        ax.set_xlim(-200, 200)
+        ticks = (-100, -10, -LARGEST, 0, LARGEST, 10, 100)
+        ax.set_xticks(ticks, [f"{z:g}" for z in ticks])
+        ax.xaxis.set_minor_locator(NullLocator())
         ax.set_yticks(range(len(shown)), list(shown), fontsize=7)
         ax.tick_params(axis="x", labelsize=7)
         ax.invert_yaxis()
