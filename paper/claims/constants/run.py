@@ -3,8 +3,8 @@
 import functools
 
 from physgen import Ising
-from physgen.samplers import SwendsenWang, estimates, run
 from physgen.exact import onsager
+from physgen.samplers import SwendsenWang, estimates, run
 
 NAMES = ("energy", "magnetization", "structure_factor_kmin")
 
