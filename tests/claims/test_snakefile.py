@@ -1,0 +1,45 @@
+"""paper/Snakefile: the document from the records, or every claim computed again before it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from physgen.claims import load_claims
+from physgen.claims.claim import paper_folder
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        find_spec("snakemake") is None, reason="needs Snakemake: pip install 'physgen[workflow]'"
+    ),
+]
+
+
+def planned(folder, *config):
+    """The rules of a dry run, as text."""
+    bins = Path(sys.executable).parent
+    environment = os.environ | {
+        "PATH": f"{bins}:{os.environ['PATH']}",
+        "XDG_CACHE_HOME": str(folder),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", "1", "--dry-run", *config], cwd=folder,
+        env=environment, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_one_rule_a_claim(tmp_path):
+    folder = tmp_path / "paper"
+    shutil.copytree(paper_folder(), folder, ignore=shutil.ignore_patterns("assets", "main.pdf"))
+    told = planned(folder)
+    assert told.count("rule build:") == 1
+    assert "rule claim:" not in told
+    told = planned(folder, "--config", "source=raw")
+    assert told.count("rule claim:") == len([c for c in load_claims() if c.device == "cpu"])
