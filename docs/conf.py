@@ -1,0 +1,58 @@
+"""The site: every Markdown page of the repository, and the reference of what physgen exports.
+
+The source of the site is the root of the repository, so that links between pages mean the same in
+an editor and on the site.  ``make docs`` writes it to ``build/site``.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parent), str(HERE / "_site")]
+
+import reference
+
+import physgen
+
+project = "physgen"
+author = "The physgen developers"
+version = release = physgen.__version__
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
+root_doc = "docs/index"
+include_patterns = [
+    "*.md",
+    "docs/**.md",
+    "docs/**.ipynb",
+    "paper/README.md",
+    "workflows/*/README.md",
+    "workflows/benchmarks/RESULTS.md",
+    "systems/*/README.md",
+    "data/*/README.md",
+]
+exclude_patterns = ["build", ".venv", "runs", "**/.pytest_cache"]
+
+myst_enable_extensions = ["dollarmath", "amsmath"]
+myst_heading_anchors = 3
+nb_execution_mode = "cache"
+nb_execution_timeout = 300
+nb_execution_raise_on_error = True
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # types stand in the docstrings, in words
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+napoleon_use_ivar = True
+
+html_theme = "furo"
+html_title = f"physgen {release}"
+html_copy_source = False
+html_show_sourcelink = False
+html_extra_path = ["_site/extra"]
+html_theme_options = {"navigation_with_keys": True}
+
+
+def setup(app):
+    """Write the pages of the reference before anything is read."""
+    reference.write(HERE / "api")
