@@ -6,7 +6,7 @@ export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help install demo test test-slow test-slurm test-all lint bench bench-train clean clean-kernels
+.PHONY: help install demo test test-slow test-slurm test-all lint docs bench bench-train clean clean-kernels
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,6 +47,10 @@ lint: install  ## formatting, style, types, and the one-way arrows between rooms
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
+docs: install .venv/.docs  ## the site, in build/site; a warning is an error
+	$(BIN)/python -m sphinx -b html -c docs -W --keep-going -q . build/site
+	@echo build/site/index.html
+
 bench: install .venv/.bench  ## the fast figures, written to workflows/benchmarks/RESULTS.md
 	$(BIN)/python workflows/benchmarks/quantum.py --fast
 	$(BIN)/python workflows/benchmarks/mcmc.py --fast
@@ -75,6 +79,10 @@ bench-train: install .venv/.bench  ## the slow figures (tens of minutes), kept u
 	$(BIN)/python workflows/benchmarks/strangers_fuzz.py --train
 	$(BIN)/python workflows/benchmarks/hpc.py --train
 	$(BIN)/python workflows/benchmarks/paper.py --train
+
+.venv/.docs: .venv/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs]'
+	@touch $@
 
 .venv/.bench: .venv/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'

@@ -12,6 +12,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE / "_site")]
 
+import escaping
 import reference
 
 import physgen
@@ -40,6 +41,7 @@ nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 
 autodoc_member_order = "bysource"
+suppress_warnings = ["ref.python"]  # words of a type, such as shape, are names of attributes too
 autodoc_typehints = "none"  # types stand in the docstrings, in words
 napoleon_google_docstring = False
 napoleon_use_rtype = False
@@ -54,5 +56,6 @@ html_theme_options = {"navigation_with_keys": True}
 
 
 def setup(app):
-    """Write the pages of the reference before anything is read."""
+    """Write the pages of the reference before anything is read; escape prose after napoleon."""
     reference.write(HERE / "api")
+    app.connect("autodoc-process-docstring", escaping.escape, priority=600)

@@ -34,7 +34,7 @@ ROOMS = {
 
 
 def write(folder: Path) -> None:
-    """Write a page a room, and one that lists them; leave pages alone that say the same already."""
+    """Write a page a room, and one that lists them; leave pages that say the same already."""
     folder.mkdir(exist_ok=True)
     documented: dict[int, str] = {}
     pages = {}
@@ -45,8 +45,8 @@ def write(folder: Path) -> None:
             pages[room.replace(".", "-")] = text
     listed = "\n".join(room.replace(".", "-") for room in ROOMS if room.replace(".", "-") in pages)
     pages["index"] = (
-        "# Reference\n\nEvery exported name, once, by room.  Shapes, units, ranges and errors stand "
-        f"with each.\n\n```{{toctree}}\n:maxdepth: 1\n\n{listed}\n```\n"
+        "# Reference\n\nEvery exported name, once, by room, with shapes, units, ranges and errors."
+        f"\n\n```{{toctree}}\n:maxdepth: 1\n\n{listed}\n```\n"
     )
     for name, text in pages.items():
         path = folder / f"{name}.md"

@@ -261,6 +261,8 @@ class MeasurementData:
     ) -> MeasurementData:
         """Read a data file and check its POVM and number of sites.
 
+        For files of other programs see :func:`physgen.quantum.importing.import_measurements`.
+
         Parameters
         ----------
         path : path
@@ -270,8 +272,6 @@ class MeasurementData:
             Required for bare arrays.  For HDF5, the POVM that the file must hold.
         L : int, optional
             Number of sites that the file must have.
-
-        For files of other programs see :func:`physgen.quantum.importing.import_measurements`.
         """
         from physgen.results import read_dataset
 
