@@ -79,7 +79,7 @@ def _page(room: str, documented: dict[int, str]) -> Iterator[str]:
         kind = _kind(thing)
         if kind is None:
             continue
-        options = "\n   :members:\n   :show-inheritance:" if kind == "class" else ""
+        options = "\n   :members:" if kind == "class" else ""
         blocks.append(f"```{{eval-rst}}\n.. auto{kind}:: {at}{options}\n```\n")
     if links:
         yield "\n".join(links) + "\n"
