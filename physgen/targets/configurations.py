@@ -42,8 +42,9 @@ class Configurations:
     x : array, shape (n, *event_shape), or (n_chains, n_draws, *event_shape) with `chains`
         At least 20 configurations.  Neighbours may be correlated, as in a Markov chain: errors
         are those of a chain.
-    chains : bool
-        Whether the first axis counts independent chains.
+    chains : bool, optional
+        Whether the first axis counts independent chains.  By default it does in an xarray
+        DataArray of dims (chain, draw, ...), such as ``unpack_configurations(draws)``, only.
     support : {"spins", "reals"}, optional
         Spins are -1 and +1.  By default integers are spins, and other numbers reals.
     boundary : {"periodic", "open"}, or one of them for each axis, optional
@@ -70,11 +71,18 @@ class Configurations:
         self,
         x: Any,
         *,
-        chains: bool = False,
+        chains: bool | None = None,
         support: str | None = None,
         boundary: str | tuple[str, ...] | None = None,
         symmetries: Iterable[str] = (),
     ) -> None:
+        dims = tuple(getattr(x, "dims", ()))
+        if "packing" in getattr(x, "attrs", {}):
+            raise InputError(
+                "configurations must be one number a site, got spins packed as bits; use "
+                "unpack_configurations(draws)"
+            )
+        chains = dims[:2] == ("chain", "draw") if chains is None else chains
         array = to_numpy(x)
         array = array if chains else array[None]
         if array.ndim < 3 or array.shape[0] * array.shape[1] < LEAST or array.size == 0:

@@ -137,3 +137,20 @@ def test_draws_of_a_model_are_approximate_for_them():
     assert abs(float(wide.sel(quantity="phi2")["pull"])) > 4
     with pytest.raises(InputError, match="must draw configurations of the target"):
         draws_of(Noise(1.0), Configurations(FIELDS[:, :, :5]), 6400, 1)
+
+
+def test_an_array_of_chains_knows_that_it_is_one():
+    target = Ising(L=4, beta=0.2)
+    ds = run(
+        HeatBath(), target, n_chains=64, n_draws=20, seed=2, keep="configurations", quiet=True
+    )
+    kept = unpack_configurations(ds)
+    data = Configurations(kept, boundary="periodic")
+    assert (data.event_shape, data.x.shape) == ((4, 4), (64, 20, 4, 4))
+    assert (
+        data.fingerprint
+        == Configurations(kept.values, chains=True, boundary="periodic").fingerprint
+    )
+    assert Configurations(kept.values, boundary="periodic").event_shape == (20, 4, 4)
+    with pytest.raises(InputError, match="packed as bits; use unpack_configurations"):
+        Configurations(ds["configurations"])
