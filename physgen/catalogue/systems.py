@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from physgen.catalogue.making import Kind, made
 from physgen.catalogue.parameters import Parameter
+from physgen.catalogue.references import KINDS, Reference, read_reference
 from physgen.core.checks import check_choice
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from physgen.quantum.hamiltonians import Hamiltonian
 
 __all__ = [
-    "KINDS",
-    "Reference",
     "System",
     "hamiltonian_systems",
     "list_systems",
@@ -42,45 +41,7 @@ __all__ = [
     "target_systems",
 ]
 
-KINDS = ("exact", "published", "computed")
-PUBLISHED = {  # what a published value has beside the others: key -> its choices, if any
-    "place": (),
-    "verified": ("text", "recalled"),
-    "verdict": ("reproduced", "consistent", "refuted", "open"),
-}
 _PACKAGE = Path(__file__).resolve().parents[1]
-
-
-@dataclass(frozen=True)
-class Reference:
-    """One reference value.
-
-    Attributes
-    ----------
-    quantity : str
-        Name of the quantity, e.g. ``ground_state_energy``.
-    parameters : mapping
-        The parameters of the system.
-    value, error : float
-        The value and its uncertainty (0 for exact values, to the digits given).
-    kind : {"exact", "published", "computed"}
-        From a closed form or oracle; from a publication; computed by us.
-    source : str
-        The formula, publication or computation.
-    place, verified, verdict : str
-        Of published values: table, page, equation, or file and commit; "text" if it was read
-        there, else "recalled"; "reproduced", "consistent", "refuted" or "open".
-    """
-
-    quantity: str
-    parameters: Mapping[str, Any]
-    value: float
-    error: float
-    kind: str
-    source: str
-    place: str = ""
-    verified: str = ""
-    verdict: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +85,7 @@ class System:
     def references(self) -> tuple[Reference, ...]:
         """The reference values of this system."""
         entries = _read_toml(self.folder / "reference.toml").get("reference", [])
-        return tuple(_reference(entry, self.folder) for entry in entries)
+        return tuple(read_reference(entry, self.folder) for entry in entries)
 
     @property
     def data_files(self) -> tuple[Path, ...]:
@@ -302,25 +263,6 @@ def _load(folder: Path) -> System:
         conventions=about["conventions"],
         folder=folder,
     )
-
-
-def _reference(entry: Mapping[str, Any], folder: Path) -> Reference:
-    where = f"a reference in {folder}/reference.toml"
-    check_choice(f"kind of {where}", entry.get("kind"), KINDS)
-    fields = set(Reference.__dataclass_fields__)
-    if entry["kind"] != "published":
-        fields -= PUBLISHED.keys()
-    if set(entry) != fields:
-        wrong = ", ".join(sorted(fields ^ entry.keys()))
-        raise InputError(f"{where} must have exactly {', '.join(sorted(fields))}; see {wrong}")
-    for key, choices in PUBLISHED.items():
-        if key in entry and choices:
-            check_choice(f"{key} of {where}", entry[key], choices)
-    if entry["kind"] == "published" and not str(entry["place"]).strip():
-        raise InputError(f"{where} must say where it is published, got an empty place")
-    numbers = {"value": float(entry["value"]), "error": float(entry["error"])}
-    known: dict[str, Any] = {**entry, **numbers}
-    return Reference(**known)
 
 
 def _root(folder: str) -> Path:

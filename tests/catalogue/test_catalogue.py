@@ -9,6 +9,7 @@ import pytest
 from helpers.statistics import normal_p
 
 from physgen.catalogue import list_systems, load_system, systems
+from physgen.catalogue.references import read_reference
 from physgen.core.errors import InputError
 from physgen.exact.free_fermions import x_profile, zz_matrix
 from physgen.quantum import TFIM, Born, MeasurementData, estimate_observables, ground_state, povm
@@ -90,20 +91,20 @@ def test_damaged_entries_are_refused(tmp_path):
     folder = tmp_path / "chain"
     entry = {"quantity": "gap", "parameters": {}, "value": 1, "error": 0, "kind": "exact"}
     with pytest.raises(InputError, match="source"):
-        systems._reference(entry, folder)
+        read_reference(entry, folder)
     with pytest.raises(InputError, match="kind of a reference"):
-        systems._reference(entry | {"kind": "guessed", "source": "none"}, folder)
+        read_reference(entry | {"kind": "guessed", "source": "none"}, folder)
     published = entry | {"kind": "published", "source": "Author2020"}
     with pytest.raises(InputError, match="see place, verdict, verified"):
-        systems._reference(published, folder)
+        read_reference(published, folder)
     read = {"place": "table I", "verified": "text", "verdict": "open"}
-    assert systems._reference(published | read, folder).place == "table I"
+    assert read_reference(published | read, folder).place == "table I"
     with pytest.raises(InputError, match=r"verified of a reference .* 'text', 'recalled'"):
-        systems._reference(published | read | {"verified": "yes"}, folder)
+        read_reference(published | read | {"verified": "yes"}, folder)
     with pytest.raises(InputError, match="must say where it is published"):
-        systems._reference(published | read | {"place": " "}, folder)
+        read_reference(published | read | {"place": " "}, folder)
     with pytest.raises(InputError, match="see place"):  # of published values alone
-        systems._reference(entry | {"source": "none", "place": "table I"}, folder)
+        read_reference(entry | {"source": "none", "place": "table I"}, folder)
     (tmp_path / "bad.toml").write_text("a = = 1")
     with pytest.raises(InputError, match="valid TOML"):
         systems._read_toml(tmp_path / "bad.toml")
