@@ -15,6 +15,8 @@ from physgen.claims.verdict import pull_of
         (1.0, 0.1, 1.2, 0.2, "equal", "consistent"),  # ours is not as sharp
         (1.0, 0.03, 1.2, 0.04, "equal", "refuted"),  # four errors of the difference
         (1.0, 0.03, 1.14, 0.04, "equal", "consistent"),  # 2.8
+        (1.0, 0.1, 1.299, 0.0, "equal", "reproduced"),  # 2.99
+        (1.0, 0.1, 1.301, 0.0, "equal", "refuted"),  # 3.01
         (1.0, None, 1.0001, 0.001, "equal", "consistent"),
         (1.0, None, 1.5, 0.001, "equal", "open"),  # its own error is not known
         (1.0, None, 1.5, 0.0, "equal", "open"),
