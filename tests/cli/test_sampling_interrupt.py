@@ -104,7 +104,7 @@ def test_a_signal_keeps_what_was_drawn(config, tmp_path, uninterrupted, number):
     wait_for(out, process, in_mid_point)
     process.send_signal(number)
     _, error = process.communicate(timeout=60)
-    assert process.returncode == 128 + number
+    assert process.returncode == 128 + number, error
     last = error.splitlines()[-1]
     assert f"stopped by {number.name}; continue with `physgen resume {out}`" in last
     partial = open_run(out)
