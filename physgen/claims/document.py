@@ -31,7 +31,7 @@ __all__ = ["compile_document", "write_assets"]
 _HEAD = r"""% Every number of the text: \ours{claim}{key}, and \theirs{claim}{key} as published.
 \makeatletter
 \newcommand{\pg@get}[1]{\ifcsname pg@#1\endcsname\csname pg@#1\endcsname\else
-  \PackageError{physgen}{there is no number #1}{See assets/values.tex.}\fi}
+  \PackageError{physgen}{there is no number #1; physgen paper run computes it}{}\fi}
 \newcommand{\ours}[2]{\pg@get{ours@#1@#2}}
 \newcommand{\theirs}[2]{\pg@get{theirs@#1@#2}}
 \newcommand{\pull}[2]{\pg@get{pull@#1@#2}}

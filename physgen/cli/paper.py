@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from physgen.workflow.summary import Table
 
 __all__ = ["paper"]
 
@@ -61,7 +63,8 @@ def run(
         typer.Option("--budget", metavar="TIME", help="CPU time for --all, e.g. 30min or 2h."),
     ] = None,
     again: Annotated[
-        bool, typer.Option("--again", help="Also what was computed from these very files.")
+        bool,
+        typer.Option("--again", help="With --all: also what was computed from these very files."),
     ] = False,
     out: Folder = None,
 ) -> None:
@@ -76,10 +79,10 @@ def run(
     from physgen.core.errors import InputError
     from physgen.training.settings import parse_seconds
 
-    if bool(names) == everything or (budget is not None and not everything):
+    if bool(names) == everything or ((budget is not None or again) and not everything):
         raise InputError(
             "physgen paper run must be told what: names of claims (physgen paper list), or --all, "
-            "which may have a --budget"
+            "which may have a --budget and --again; a claim that is named is always computed"
         )
     folder = _folder(out)
     minutes = float("inf") if budget is None else parse_seconds(budget) / 60
@@ -129,14 +132,13 @@ def _tell(key: str, k: int, n: int) -> None:
         print(f"\r\x1b[K{k + 1}/{n} {key}"[:100], end="\r" * (k == n - 1), file=sys.stderr)
 
 
-def _print(*tables: object) -> None:
+def _print(table: Table) -> None:
     from physgen.cli.console import stdout
-    from physgen.cli.layout import tables as laid_out
-    from physgen.workflow.summary import Summary, Table
+    from physgen.cli.layout import tables
+    from physgen.workflow.summary import Summary
 
     console = stdout()
-    given: Sequence[Table] = [table for table in tables if isinstance(table, Table)]
-    for table in laid_out(Summary(given[0].heading, tuple(given)), console.width):
-        console.print(table)
-    for note in (note for table in given for note in table.notes):
+    for part in tables(Summary(table.heading, (table,)), console.width):
+        console.print(part)
+    for note in table.notes:
         console.print(note, style="dim", highlight=False, markup=False)

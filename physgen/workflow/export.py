@@ -38,7 +38,7 @@ def export_csv(tree: xr.DataTree, folder: Path) -> tuple[list[Path], list[str]]:
     for node in tree.subtree:
         ds = node.to_dataset(inherit=False)
         name = node.path.strip("/")
-        if name.endswith(_ARRAYS):
+        if name.rsplit("/", 1)[-1] in _ARRAYS:
             continue
         parts = dict(_by_dims(ds))
         for dims, part in parts.items():

@@ -38,6 +38,7 @@ def test_a_verdict_that_no_longer_holds(paper, capsys):  # noqa: F811
         (["run"], "must be told what"),
         (["run", "squares", "--all"], "must be told what"),
         (["run", "squares", "--budget", "1h"], "must be told what"),
+        (["run", "squares", "--again"], "a claim that is named is always computed"),
         (["run", "--all", "--budget", "soon"], "must be a time such as"),
         (["run", "sqares"], "did you mean 'squares'"),
         (["show", "sqares"], "did you mean 'squares'"),

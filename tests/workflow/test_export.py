@@ -22,6 +22,7 @@ def tree():
         "log_z": xr.Dataset({"log_z": 1.5}),
         "models/flow/model": xr.Dataset({"weights": ("axis0", np.zeros(4))}),
         "models/flow/training/checkpoint": xr.Dataset({"moments": ("axis0", np.zeros(4))}),
+        "compared/score-model": xr.Dataset({"c2st": 0.5}),
         "chains": xr.Dataset({"x": (("chain", "draw"), np.zeros((2, 40)))}),
     }
     return xr.DataTree.from_dict(groups)
@@ -36,7 +37,9 @@ def test_a_file_a_grid(tree, tmp_path, monkeypatch):
     monkeypatch.setattr(export, "LARGEST", 50)
     written, left = export.export_csv(tree, tmp_path / "out")
     names = sorted(str(path.relative_to(tmp_path / "out")) for path in written)
-    assert names == ["estimates.L-beta.csv", "estimates.L.csv", "log_z.csv"]
+    assert names == [
+        "compared/score-model.csv", "estimates.L-beta.csv", "estimates.L.csv", "log_z.csv",
+    ]  # fmt: skip
     assert left == ["chains/x"]
     found = rows(tmp_path / "out" / "estimates.L-beta.csv")
     assert found[0] == ["L", "beta", "e [J]"]
