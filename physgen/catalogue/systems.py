@@ -38,6 +38,7 @@ __all__ = [
     "hamiltonian_systems",
     "list_systems",
     "load_system",
+    "shipped_folder",
     "target_systems",
 ]
 
@@ -90,7 +91,7 @@ class System:
     @property
     def data_files(self) -> tuple[Path, ...]:
         """The shipped data sets of this system."""
-        return tuple(sorted((_root("data") / self.name).glob("*.h5")))
+        return tuple(sorted((shipped_folder("data") / self.name).glob("*.h5")))
 
     def reference(self, quantity: str, kind: str | None = None, **parameters: Any) -> Reference:
         """Return the entry of this quantity at these parameters.
@@ -214,14 +215,14 @@ class System:
 
 def list_systems() -> list[str]:
     """Return the names of the systems, sorted."""
-    root = _root("systems")
+    root = shipped_folder("systems")
     return sorted(folder.name for folder in root.iterdir() if (folder / "system.toml").is_file())
 
 
 def load_system(name: str) -> System:
     """Return one system of the catalogue."""
     check_choice("system", name, list_systems())
-    return _load(_root("systems") / name)
+    return _load(shipped_folder("systems") / name)
 
 
 def target_systems() -> dict[str, System]:
@@ -265,8 +266,8 @@ def _load(folder: Path) -> System:
     )
 
 
-def _root(folder: str) -> Path:
-    """Folder in the checkout, or its copy in the wheel."""
+def shipped_folder(folder: str) -> Path:
+    """Return a folder of the checkout, or its copy in the wheel."""
     candidates = (_PACKAGE.parent / folder, _PACKAGE / f"_{folder}")
     checkout = (_PACKAGE.parent / "pyproject.toml").is_file()
     for candidate in candidates if checkout else candidates[::-1]:

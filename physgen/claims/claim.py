@@ -22,7 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import physgen
+from physgen.catalogue.systems import shipped_folder
 from physgen.claims.published import Published, read_rows
 from physgen.core.checks import check_choice, check_positive, check_positive_int, key_remedy
 from physgen.core.errors import InputError
@@ -87,9 +87,7 @@ class Claim:
 
 def paper_folder() -> Path:
     """Return ``paper/`` of the checkout, or its copy in the wheel."""
-    package = Path(physgen.__file__).parent
-    copy = package / "_paper"
-    return copy if copy.is_dir() else package.parent / "paper"
+    return shipped_folder("paper")
 
 
 def working_folder(out: Path | None = None, make: bool = True) -> Path:

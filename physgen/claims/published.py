@@ -22,13 +22,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from physgen.catalogue.references import PUBLISHED
 from physgen.claims.verdict import RELATIONS, VERDICTS
 from physgen.core.checks import check_choice, check_finite, is_list, is_mapping, key_remedy
 from physgen.core.errors import InputError
 
 __all__ = ["Published", "checked_error", "read_rows"]
 
-VERIFIED = ("text", "recalled")
+VERIFIED = PUBLISHED["verified"]
 _REQUIRED = ("quantity", "parameters", "value", "place", "verified", "verdict")
 _OPTIONAL = ("theirs", "error", "relation", "reason", "printed")
 

@@ -19,9 +19,11 @@ from __future__ import annotations
 
 import math
 
+from physgen.catalogue.references import PUBLISHED
+
 __all__ = ["RELATIONS", "VERDICTS", "pull_of", "verdict"]
 
-VERDICTS = ("reproduced", "consistent", "refuted", "open")
+VERDICTS = PUBLISHED["verdict"]
 RELATIONS = ("equal", "above")
 LARGEST = 3.0  # |z| that chance explains
 EXACT = 1e-9
@@ -64,4 +66,4 @@ def verdict(
         return "consistent"
     if abs(z) > LARGEST:
         return "open" if error is None else "refuted"
-    return "reproduced" if error is not None and our_error <= max(error, 0.0) else "consistent"
+    return "reproduced" if error is not None and our_error <= error else "consistent"

@@ -156,7 +156,7 @@ def test_shipped_data_is_remade_by_the_lines_of_its_readme(tmp_path, monkeypatch
 
 def test_the_toml_files_hold_no_unknown_tables():
     for name in list_systems():
-        folder = systems._root("systems") / name
+        folder = systems.shipped_folder("systems") / name
         about = tomllib.loads((folder / "system.toml").read_text())
         assert about.keys() - {"target", "hamiltonian", "label"} == {
             "title",

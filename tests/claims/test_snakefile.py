@@ -1,13 +1,10 @@
 """paper/Snakefile: the document from the records, or every claim computed again before it."""
 
-import os
 import shutil
-import subprocess
-import sys
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
+from helpers.snakefiles import snakemake
 
 from physgen.claims import load_claims
 from physgen.claims.claim import paper_folder
@@ -22,17 +19,9 @@ pytestmark = [
 
 def planned(folder, *config):
     """The rules of a dry run, as text."""
-    bins = Path(sys.executable).parent
-    environment = os.environ | {
-        "PATH": f"{bins}:{os.environ['PATH']}",
-        "XDG_CACHE_HOME": str(folder),
-    }
-    done = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--cores", "1", "--dry-run", *config], cwd=folder,
-        env=environment, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    status, told = snakemake(folder, "--cores", "1", "--dry-run", *config)
+    assert status == 0, told
+    return told
 
 
 def test_one_rule_a_claim(tmp_path):

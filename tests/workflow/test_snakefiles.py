@@ -1,12 +1,9 @@
 """Every shipped Snakefile runs, in miniature, and a second call finds nothing to do."""
 
-import os
-import subprocess
-import sys
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
+from helpers.snakefiles import snakemake
 
 from physgen.results import open_run
 from physgen.workflow.shipped import copy_workflow, find_workflow, list_workflows
@@ -20,19 +17,6 @@ here = pytest.mark.skipif(
 def one(name):
     """A case; each takes minutes, so that CI executes one of them and `make test-all` the rest."""
     return name if name == "ising_criticality" else pytest.param(name, marks=pytest.mark.snakemake)
-
-
-def snakemake(folder, *arguments):
-    bins = Path(sys.executable).parent
-    environment = os.environ | {
-        "PATH": f"{bins}:{os.environ['PATH']}",
-        "XDG_CACHE_HOME": str(folder),
-    }
-    done = subprocess.run(
-        [sys.executable, "-m", "snakemake", *arguments], cwd=folder, env=environment,
-        capture_output=True, text=True,
-    )  # fmt: skip
-    return done.returncode, done.stdout + done.stderr
 
 
 @here
