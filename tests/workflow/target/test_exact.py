@@ -51,7 +51,7 @@ def test_which_scans_kaufman_solves():
 def test_the_target_decides_and_not_its_name(tmp_path, monkeypatch):
     """The same class under another name, and another class under a coupling of this name."""
     package = tmp_path / "physgen"
-    old = systems._root("systems")
+    old = systems.shipped_folder("systems")
     text = (old / "ising-2d" / "system.toml").read_text()
     for name, path in (("magnet", "physgen.targets.ising:Ising"), ("bath", "foreign:bath")):
         (package / "_systems" / name).mkdir(parents=True)

@@ -86,7 +86,7 @@ CONFIG = {
 def folder(tmp_path, monkeypatch):
     """A catalogue of the shipped systems and one folder more, and a module that Python finds."""
     package = tmp_path / "site-packages" / "physgen"
-    shutil.copytree(systems._root("systems"), package / "_systems")
+    shutil.copytree(systems.shipped_folder("systems"), package / "_systems")
     folder = package / "_systems" / "rings"
     folder.mkdir()
     (package / "_data").mkdir()
