@@ -86,7 +86,7 @@ class Figure:
 
     def met(self, value: float) -> bool:
         """Whether `value` reaches the goal."""
-        return value <= self.goal if self.at_most else value >= self.goal
+        return bool(value <= self.goal if self.at_most else value >= self.goal)
 
 
 def interleaved(*contestants: Callable[[], Any], repeats: int = 7) -> list[float]:
@@ -139,6 +139,7 @@ def main(area: str, figures: list[Figure], packages: list[str], sources: list[st
         if wanted and (options.again or not (figure.slow and known)):
             print(f"{figure.key} ...", file=sys.stderr, flush=True)
             row = asdict(figure.compute())
+            row["value"] = float(row["value"])  # of NumPy, perhaps, which JSON does not know
             rows[figure.key] = row | {"met": figure.met(row["value"])} | where
         if figure.key in rows:
             stated = {"what": figure.what, "goal": figure.goal, "at_most": figure.at_most}
