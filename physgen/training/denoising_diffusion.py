@@ -111,6 +111,9 @@ class DenoisingDiffusion:
         :mod:`physgen.training.thermalised`.
     scaling : {"spectrum"}
         The units of the field; "extremes" of the sample are refused.
+    locality : float
+        >= 0; about 1e-6 for weights that will go to a larger lattice, whose momenta lie between
+        those of this one (:mod:`physgen.training.output_filters`).  The loss is hardly worse.
 
     Raises
     ------
@@ -133,6 +136,7 @@ class DenoisingDiffusion:
         force_weight: float = 0.0,
         thermalised: str = "refuse",
         scaling: str = "spectrum",
+        locality: float = 0.0,
     ) -> None:
         self.data = NoisedData(source, samples, validation_fraction)
         self.weighting = check_choice("weighting", weighting, WEIGHTINGS)
@@ -141,6 +145,9 @@ class DenoisingDiffusion:
         self.force_weight = check_finite("force_weight", force_weight)
         if self.force_weight < 0:
             raise InputError(f"force_weight must be a number >= 0, got {force_weight}")
+        self.locality = check_finite("locality", locality)
+        if self.locality < 0:
+            raise InputError(f"locality must be a number >= 0, e.g. 1e-6, got {locality}")
         asked = f"regression {regression!r}" if regression in FORCED else "force_weight"
         if not self.data.has_force and (regression in FORCED or self.force_weight):
             raise InputError(
@@ -173,8 +180,14 @@ class DenoisingDiffusion:
         self._solve(model, q, Stream(0).child("finish"), 1.0)
 
     def finish(self, model: Any) -> None:
-        """Solve for the output filters once more, unless held-out items lose by it."""
+        """Solve for the output filters once more, unless held-out items lose by it.
+
+        Local filters stay even then: steps of the loss have made them less so.
+        """
         q = self._scored(model)
+        if self.locality:
+            self._solve(model, q, Stream(0).child("finish"), 1.0)
+            return
         kept, before = copy.deepcopy(q.state_dict()), self.evaluate(model)
         self._solve(model, q, Stream(0).child("finish"), 1.0)
         if before.size and not self.evaluate(model).mean() <= before.mean():
@@ -197,7 +210,7 @@ class DenoisingDiffusion:
                     q, data.x[rows].to(device), force, level.to(device), z.to(device)
                 )
 
-        solve_out(q.network, batches())
+        solve_out(q.network, batches(), locality=self.locality)
 
     def begin(self, model: Any, rng: Stream) -> Carry:
         """Return nothing: a step remembers nothing of the last one."""

@@ -15,6 +15,7 @@ __all__ = ["REGRESSIONS", "regression"]
 _ROWS: Mapping[str, Mapping[str, Any] | None] = MappingProxyType(
     {
         "denoising-diffusion": {},
+        "transferable-diffusion": {"locality": 1e-6},
         "target-score": {"regression": "force"},
         "explicit-score": {"regression": "explicit"},
         "force-regularised": {"regression": "noise", "force_weight": 1.0},

@@ -186,7 +186,9 @@ def test_finishing_never_loses(samples, monkeypatch):
     kept = {k: v.clone() for k, v in q.state_dict().items()}
     # Saboteur: the solution is thrown away.
     monkeypatch.setattr(
-        denoising_diffusion, "solve_out", lambda network, batches: network.out[0].data.mul_(-3)
+        denoising_diffusion,
+        "solve_out",
+        lambda network, batches, **how: network.out[0].data.mul_(-3),
     )
     objective.finish(q)
     for name, tensor in q.state_dict().items():

@@ -157,7 +157,7 @@ def small_lattices(kappa: float, seed: int) -> tuple[Any, float]:
             q = ScoreModel.for_target(target, rng=seed)
         else:
             q = for_target(target, begin_from=q)
-        fit(q, DenoisingDiffusion(target, x), rng=seed, budget=budget)
+        fit(q, DenoisingDiffusion(target, x, locality=1e-6), rng=seed, budget=budget)
     return q, time.process_time() - start
 
 

@@ -27,7 +27,7 @@ from physgen.core.random import Stream, as_stream
 from physgen.models.configurations import as_tensor
 from physgen.models.diffusion.divergence import full_trace
 from physgen.models.diffusion.field import Field
-from physgen.models.diffusion.filters import Filters
+from physgen.models.diffusion.filters import Filters, Place
 from physgen.models.diffusion.transfer import carried_over
 
 __all__ = ["Kernels", "Remainder", "applied"]
@@ -95,6 +95,12 @@ class Remainder(nn.Module):
     def stars(self) -> tuple[np.ndarray, ...]:
         """Columns of modes that share their numbers."""
         return self._all.stars
+
+    @property
+    def places(self) -> list[tuple[int, Place]]:
+        """Where hidden units live, each with how many features N takes from there."""
+        counts = [out.shape[0] * out.shape[1] for out in self.out]
+        return list(zip(counts, self._all.places, strict=True))
 
     def forward(self, x: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         """Return N (B, n) in modes, of modes x (B, n) at times of their own: weights (B, M)."""
