@@ -81,7 +81,8 @@ class Cluster:
         key = home / "munge.key"
         key.write_bytes(os.urandom(1024))
         key.chmod(0o400)
-        self.environment = os.environ | {"SLURM_CONF": str(home / "slurm.conf"), "PATH": _path()}
+        path = f"{_srun(home)}:{_path()}"
+        self.environment = os.environ | {"SLURM_CONF": str(home / "slurm.conf"), "PATH": path}
         self._start(
             "munged", "--force", f"--key-file={key}", f"--socket={home}/munge.socket",
             f"--pid-file={home}/munged.pid", f"--log-file={home}/munged.log",
@@ -157,6 +158,19 @@ class Cluster:
 
 
 _GOING = {"PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "REQUEUED", "SUSPENDED", "STOPPED"}
+
+
+def _srun(home: Path) -> Path:
+    """Write a srun that finds this cluster by itself, and return its folder.
+
+    Snakemake clears every variable SLURM_* within a job.
+    """
+    script = home / "bin" / "srun"
+    script.parent.mkdir()
+    real = shutil.which("srun", path=_path())
+    script.write_text(f'#!/bin/sh\nSLURM_CONF={home}/slurm.conf exec {real} "$@"\n')
+    script.chmod(0o755)
+    return script.parent
 
 
 def _path() -> str:

@@ -19,7 +19,8 @@ def test_the_profile_submits_jobs_with_a_gpu_each(cluster, tmp_path):
     folder = copy_workflow("ising_criticality", tmp_path / "mine")
     done = subprocess.run(
         [sys.executable, "-m", "snakemake", "--profile", "profiles/slurm", "--retries", "0",
-         "--latency-wait", "5", "--config", "toy=true", "gres=gpu:1", "mem_mb=500", "runtime=10"],
+         "--latency-wait", "5", "--slurm-init-seconds-before-status-checks", "5",
+         "--config", "toy=true", "gres=gpu:1", "mem_mb=500", "runtime=10"],
         cwd=folder, capture_output=True, text=True,
         env=cluster.environment | {"XDG_CACHE_HOME": str(tmp_path)},
     )  # fmt: skip
