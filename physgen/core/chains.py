@@ -69,7 +69,9 @@ class BoundSampler(Protocol):
     ``exactness`` is "exact" (independent draws), "asymptotic" (the target is the limit of long
     chains) or "approximate" (it is not: ULA).
 
-    Optional members are read by :func:`traits`.  Entries ``stat.*`` of `State.aux`, shape
+    Optional members are read by :func:`traits`.  ``measuring(state)``, optional too, begins what
+    `measure` does and returns a function that waits for the numbers: a device works on while they
+    are on their way.  Entries ``stat.*`` of `State.aux`, shape
     (n_chains, ...), are reported with their final values (round trips).
     """
 

@@ -72,11 +72,13 @@ def on_device(x: Any, shape: tuple[int, ...]) -> Any:
 
 def copied(x: Any, shape: tuple[int, ...]) -> Any:
     """Return a copy of `x` on the device that may be changed."""
+    from physgen.kernels.cuda.launch import streams
+
     source = on_device(x, shape)
     if not isinstance(x, DeviceArray):
         return source
     out = empty(shape, source.dtype)
-    out.copy_to_device(source)
+    out.copy_to_device(source, stream=streams().work)
     return out
 
 

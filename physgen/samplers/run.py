@@ -6,7 +6,8 @@ Draw i of all chains takes `thin` steps of the sampler, with its own random stre
           o_i = O(x_{i+1}) ,
 
 so the draws depend on the arguments alone, not on the blocks in which they are computed or on
-interruptions of the run.  Half of the chains start hot, half cold; warm-up ends when they agree
+interruptions of the run.  A GPU begins with the next step before the host asks for the numbers of
+the last one.  Half of the chains start hot, half cold; warm-up ends when they agree
 (:mod:`physgen.samplers.loop.warmup`) and the draws are tested once more
 (:mod:`physgen.samplers.loop.diagnostics`).
 """
@@ -14,11 +15,14 @@ interruptions of the run.  Half of the chains start hot, half cold; warm-up ends
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Unpack
 
-from physgen.core.chains import Sampler
+import numpy as np
+
+from physgen.core.chains import Info, Sampler, State
 from physgen.core.checks import check_positive, check_positive_int
 from physgen.core.declared import declared
 from physgen.core.errors import InputError
@@ -52,6 +56,16 @@ class Block(NamedTuple):
 
     data: xr.Dataset | None
     checkpoint: xr.Dataset
+
+
+class _Draw(NamedTuple):
+    """A draw on its way: its number, the states around it, and what waits for its numbers."""
+
+    number: int
+    before: State
+    after: State
+    info: Info
+    measured: Callable[[], dict[str, np.ndarray]]
 
 
 @with_settings
@@ -196,22 +210,29 @@ def _loop(
         first, begun, state, sums = i, time.monotonic(), now.state, now.sums
         last = plan.n_draws if block_size is None else min(first + block_size, plan.n_draws)
         buffer = Buffer(last - first if block_size else None)
-        while i < last:
-            before = state
-            with locating(f"at draw {i}", i, before):
-                state, info = bound.step(draws.at(i), state, plan.thin)
-            values = plan.recorder.measure(state)
-            check_finite_values(values, i, before)
+        waiting: deque[_Draw] = deque()
+        while i < last or waiting:
+            if i < last:
+                before = state
+                with locating(f"at draw {i}", i, before):
+                    state, info = bound.step(draws.at(i), state, plan.thin)
+                waiting.append(_Draw(i, before, state, info, plan.recorder.measuring(state)))
+                i += 1
+                if i < last and len(waiting) <= plan.recorder.n_behind:
+                    continue
+            draw = waiting.popleft()
+            values = draw.measured()
+            check_finite_values(values, draw.number, draw.before)
             if plan.recorder.keep:
-                values[KEPT] = plan.recorder.configurations(state)
+                values[KEPT] = plan.recorder.configurations(draw.after)
             buffer.add(values)
             numbers = {k: v for k, v in values.items() if k != KEPT}
             reporter.record(even_observables(numbers, symmetries))
-            sums = add_info(sums, info)
-            i += 1
-            reporter.report("draws", i, plan.n_draws, final=i == plan.n_draws)
+            sums = add_info(sums, draw.info)
+            done = draw.number + 1
+            reporter.report("draws", done, plan.n_draws, final=done == plan.n_draws)
             if block_size is None and time.monotonic() - begun > block_seconds:
-                break
+                last = i
         now = replace(now, state=state, index=i, sums=sums)
         data = plan.recorder.dataset(buffer.arrays(), first, plan.starts)
         yield Block(data.assign_attrs(attrs), now.to_dataset())

@@ -6,7 +6,7 @@ counts.  Seven words are first added up to three digits by four full adders,
 .. math:: a + b + c = (a \oplus b \oplus c) + 2\,\mathrm{maj}(a, b, c) ,
 
 then the digits are added to the planes.  Each thread of a block counts into its own planes, which
-:func:`merge` adds up; :func:`flush` turns planes into integers, one thread a chain.
+:func:`merge` adds up; :func:`count_of` turns planes into integers, one thread a chain.
 """
 
 from __future__ import annotations
@@ -15,10 +15,7 @@ import numpy as np
 
 from physgen.kernels.cuda._numba import cuda
 
-__all__ = ["LANES", "PARTS", "add_seven", "clear", "flush", "majority", "merge", "tally"]
-
-LANES = 8  # words of 64 chains that lie together, as on the CPU
-PARTS = 4  # threads of `tally` for each word
+__all__ = ["add_seven", "clear", "count_of", "majority", "merge", "tally"]
 
 _U32, _U64 = np.uint32, np.uint64
 _NONE, _ONE, _SIX, _LOW = _U64(0), _U64(1), _U32(6), _U32(63)
@@ -70,29 +67,30 @@ def merge(planes, n_planes, part, n_parts, lane):
         n_parts = half
 
 
-@cuda.jit
-def tally(x, first, second, signs, planes):
-    """Count the set bits of ``x[first[k]] ^ x[second[k]] ^ signs[k]``; launch (8, PARTS) threads.
+@cuda.jit(device=True)
+def tally(spins, first, second, signs, begin, end, counts, n_planes, lane, part, n_parts):
+    """Count the set bits of ``spins[first[k]] ^ spins[second[k]] ^ signs[k]``, begin <= k < end.
+
+    All threads of the block must call it; the planes of part 0 hold the result.
 
     Parameters
     ----------
-    x : uint64 array (n_blocks, 8 * n_sites)
-        Spins.
+    spins : uint64 array (8 * n_sites,)
+        Of a block.
     first, second : uint32 array (n,)
-        Sites; n_sites stands for a word of zeros.  n is a multiple of 7.
+        Sites; n_sites stands for a word of zeros.
     signs : uint64 array (n,)
         All bits set where equal pairs count instead.
-    planes : uint64 array (n_blocks, PARTS * n_planes * 8)
-        Out: digits, lowest first; part 0 holds the result.
+    begin, end : int
+        Their difference is a multiple of 7.
+    counts : uint64 array (n_parts * n_planes * 8,)
+        Out: digits, lowest first.
+    n_planes, lane, part, n_parts : int
     """
-    block = cuda.blockIdx.x
-    lane, part = _U32(cuda.threadIdx.x), _U32(cuda.threadIdx.y)
-    spins, counts = x[block], planes[block]
-    n_planes, n_rows = counts.size // (8 * cuda.blockDim.y), spins.size // 8
-    at = 8 * part * n_planes + lane
+    at, n_rows = 8 * part * n_planes + lane, spins.size // 8
     clear(counts, at, n_planes)
     words = cuda.local.array(7, _U64)
-    for start in range(7 * part, first.size, 7 * cuda.blockDim.y):
+    for start in range(begin + 7 * part, end, 7 * n_parts):
         for i in range(7):
             k = _U32(start + i)
             word = signs[k]
@@ -102,24 +100,14 @@ def tally(x, first, second, signs, planes):
                 word ^= spins[8 * second[k] + lane]
             words[i] = word
         add_seven(counts, at, n_planes, words)
-    merge(counts, n_planes, part, cuda.blockDim.y, lane)
+    merge(counts, n_planes, part, n_parts, lane)
 
 
-@cuda.jit
-def flush(planes, n_planes, out):
-    """Write the counts in the planes of part 0; any number of threads for each block of chains.
-
-    Parameters
-    ----------
-    planes : uint64 array (n_blocks, n_parts * n_planes * 8)
-    n_planes : int
-    out : int64 array (n_blocks, 512)
-    """
-    block = cuda.blockIdx.x
-    for i in range(cuda.threadIdx.x, out.shape[1], cuda.blockDim.x):
-        chain = _U32(i)
-        lane, bit = chain >> _SIX, _U64(chain & _LOW)
-        total = 0
-        for p in range(n_planes):
-            total += np.int64((planes[block, 8 * p + lane] >> bit) & _ONE) << p
-        out[block, chain] = total
+@cuda.jit(device=True)
+def count_of(counts, n_planes, chain):
+    """Return the count of one of the 512 chains, in the planes of part 0."""
+    lane, bit = chain >> _SIX, _U64(chain & _LOW)
+    total = 0
+    for p in range(n_planes):
+        total += np.int64((counts[8 * p + lane] >> bit) & _ONE) << p
+    return total

@@ -7,17 +7,35 @@ imported, runs the kernels in numba's simulator, for tests: a CUDA thread is a P
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, NamedTuple
 
 from physgen.core.errors import InputError, MissingDependencyError
 
-__all__ = ["configured", "parts", "require_device", "require_memory"]
+__all__ = ["Streams", "configured", "parts", "require_device", "require_memory", "streams"]
 
 # Threads of a block: with 64-80 registers a thread, three blocks share a multiprocessor (65536
 # registers) and hide one another's waits at barriers; two of 512 threads would not fit.
 _MOST_THREADS = 256
 _MOST_SIMULATED = 32
 _REMEDY = "pip install 'physgen[cuda]'"
+
+
+class Streams(NamedTuple):
+    """Queues of a device: what is in one runs in order, beside what is in the other.
+
+    Attributes
+    ----------
+    work
+        Kernels, and copies between arrays on the device.
+    home
+        Copies to the host.
+    """
+
+    work: Any
+    home: Any
+
+
+_STREAMS: dict[Any, Streams] = {}  # of the context of each device
 
 
 def require_device() -> None:
@@ -67,14 +85,27 @@ def parts(lanes: int, useful: int) -> int:
     return max(1, min(useful, most // lanes))
 
 
+def streams() -> Streams:
+    """Return the streams of the current device.
+
+    Whatever names no stream (a copy of a whole array, say) waits for both, and they for it.
+    """
+    from physgen.kernels.cuda._numba import cuda
+
+    context = cuda.current_context()
+    if context not in _STREAMS:
+        _STREAMS[context] = Streams(cuda.stream(), cuda.stream())
+    return _STREAMS[context]
+
+
 def configured(kernel: Any, n_blocks: int, threads: tuple[int, ...] | int) -> Any:
-    """Return the kernel with its launch configuration."""
+    """Return the kernel with its launch configuration, in the stream for work."""
     from numba.core.errors import NumbaPerformanceWarning
 
     with warnings.catch_warnings():
         # The user chooses the number of chains: no advice on small grids.
         warnings.simplefilter("ignore", NumbaPerformanceWarning)
-        return kernel[n_blocks, threads]
+        return kernel[n_blocks, threads, streams().work]
 
 
 def require_memory(n_bytes: int, what: str) -> None:

@@ -103,6 +103,29 @@ class Recorder:
             if name not in ready:
                 self._functions[name] = shelf_observable(self.bound.target, name, ready)
 
+    @property
+    def n_behind(self) -> int:
+        """How many steps may be begun before the numbers of a draw are asked for.
+
+        One where another processor measures (``bound.measuring``): it goes on meanwhile.
+        """
+        alone = not self._functions and self.keep is None
+        return 1 if alone and hasattr(self.bound, "measuring") else 0
+
+    def measuring(self, state: State) -> Callable[[], dict[str, np.ndarray]]:
+        """Begin to measure; what is returned waits for the numbers and returns them."""
+        if self.n_behind == 0:
+            values = self.measure(state)
+            return lambda: values
+        coming: Any = self.bound
+        arrive = coming.measuring(state)
+
+        def measured() -> dict[str, np.ndarray]:
+            values = dict(arrive())
+            return values if self._names is None else {n: values[n] for n in self._names}
+
+        return measured
+
     def measure(self, state: State) -> dict[str, np.ndarray]:
         """Return the observables of every chain, (n_chains,), or with replicas or components."""
         names, functions = self._names, self._functions

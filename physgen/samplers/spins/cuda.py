@@ -2,12 +2,13 @@ r"""Ising chains on a CUDA device: ``HeatBath(device="cuda")``, ``Metropolis(dev
 
 The same chains as on the CPU, bit for bit: :class:`~physgen.samplers.spins.chains.IsingChains`
 with its Philox words, its order of the sites and its layout, so a run may continue on the other
-device.  Spins stay on the device; a step returns one number per chain.
+device.  Spins stay on the device; energy and magnetization are reduced there, and two numbers a
+chain come to the host while the next sweeps run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, final
@@ -19,6 +20,7 @@ from physgen.core.checks import check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
 from physgen.samplers.cuda_arrays import DeviceArray, copied, empty, on_device
+from physgen.samplers.cuda_transfers import Transfers
 from physgen.samplers.plain import first_configurations
 from physgen.samplers.spins.bits import CHAINS_PER_BLOCK, pack, unpack
 from physgen.samplers.spins.model import ChainsModel, bond_counts, chains_model
@@ -78,24 +80,28 @@ class CudaIsingChains:
         run(x, *tables, n_periods, events, planes, k0, k1, n)
         accepted = None
         if self.rule:
-            n_chains = int(state.aux["n_chains"])
-            accepted = self._counts(planes, n_planes)[:n_chains] / (n * n_sites)
+            accepted = self._rates(planes, n_planes, n * n_sites, int(state.aux["n_chains"]))
         return State(_array(x, state.x.shape), state.aux), Info(accepted)
 
     def measure(self, state: State) -> Mapping[str, np.ndarray]:
         """Return energy (total, in units of J) and magnetization (per site) of every chain."""
-        counts, n_chains = self._bonds, int(state.aux["n_chains"])
-        if counts is None:
+        return self.measuring(state)()
+
+    def measuring(self, state: State) -> Callable[[], Mapping[str, np.ndarray]]:
+        """Begin to measure; what is returned waits for the numbers and returns them."""
+        if self._bonds is None:
             x = self.configurations(state)
-            return {name: o(x) for name, o in self.target.observables.items()}
-        unequal, up, along = (
-            self._tally(state, *rows)[:n_chains] if rows[0].size else np.zeros(n_chains)
-            for rows in self._tallies
+            values = {name: o(x) for name, o in self.target.observables.items()}
+            return lambda: values
+        arrive = self._transfers.start(
+            lambda out: self._energies(state, out), (2, int(state.aux["n_chains"]))
         )
-        n_sites = self._n_sites
-        energy = (2 * counts.J) * unequal - counts.J * counts.n_bonds
-        energy -= counts.h * (2.0 * along - len(counts.field_sites))
-        return {"energy": energy, "magnetization": up * (2 / n_sites) - 1}
+
+        def measured() -> Mapping[str, np.ndarray]:
+            energy, magnetization = arrive()
+            return {"energy": energy, "magnetization": magnetization}
+
+        return measured
 
     def configurations(self, state: State) -> np.ndarray:
         """Return int8 spins, shape (n_chains, *event_shape)."""
@@ -142,53 +148,65 @@ class CudaIsingChains:
         return bond_counts(self.target) if hasattr(self.target, "bond_couplings") else None
 
     @cached_property
-    def _tallies(self) -> tuple[Any, ...]:
-        """What `counting.tally` counts: unequal bonds, spins up, spins along the field."""
+    def _transfers(self) -> Transfers:
+        return Transfers()
+
+    @cached_property
+    def _counted(self) -> tuple[int, tuple[Any, ...]]:
+        """Digits of the largest count, and what `ising_numbers.energies` counts and looks up."""
         from physgen.kernels.cuda._numba import cuda
 
         counts, n = self._bonds, self._n_sites
-        no_field = np.zeros(0, dtype=np.int64)
-        wanted = (
-            (*(counts.ends // _LANES), counts.signs),
-            (np.arange(n), None, None),
-            (counts.field_sites // _LANES if counts.h else no_field, None, counts.field_signs),
-        )
-        out = []
+        sites = np.arange(n)
+        wanted = [(*(counts.ends // _LANES), counts.signs), (sites, None, None)]
+        # The tables are the formulas of IsingChains.measure, with the same roundings.
+        unequal = np.arange(counts.ends.shape[1] + 1.0)
+        tables = [
+            (2 * counts.J) * unequal - counts.J * counts.n_bonds,
+            np.arange(n + 1.0) * (2 / n) - 1,
+        ]
+        if counts.h:
+            wanted.append((counts.field_sites // _LANES, None, counts.field_signs))
+            n_field = len(counts.field_sites)
+            tables.append(-(counts.h * (2 * np.arange(n_field + 1.0) - n_field)))
+        rows, starts = [], [0]
         for first, second, signs in wanted:
-            rows = np.full((2, -(-len(first) // _AT_ONCE) * _AT_ONCE), n, dtype=np.uint32)
-            rows[0, : len(first)] = first
-            rows[1, : len(first)] = n if second is None else second
-            masks = np.zeros(rows.shape[1], dtype=np.uint64)
-            masks[: len(first)] = 0 if signs is None else signs
-            arrays = (rows[0], rows[1], masks)
-            on = (
-                tuple(cuda.to_device(np.ascontiguousarray(a)) for a in arrays)
-                if len(first)
-                else arrays
-            )
-            out.append(on)
-        return tuple(out)
+            size = -(-len(first) // _AT_ONCE) * _AT_ONCE
+            block = np.zeros((3, size), np.uint64)
+            block[:2] = n
+            block[0, : len(first)] = first
+            block[1, : len(first)] = n if second is None else second
+            block[2, : len(first)] = 0 if signs is None else signs
+            rows.append(block)
+            starts.append(starts[-1] + size)
+        ends = np.concatenate(rows, axis=1)
+        offsets = np.cumsum([0, *(len(t) for t in tables[:-1])])
+        arrays = (
+            ends[0].astype(np.uint32), ends[1].astype(np.uint32), ends[2],
+            np.array(starts, np.uint32), np.concatenate(tables), offsets.astype(np.uint32),
+        )  # fmt: skip
+        n_planes = _digits(max(len(t) for t in tables) - 1)
+        return n_planes, tuple(cuda.to_device(np.ascontiguousarray(a)) for a in arrays)
 
-    def _tally(self, state: State, first: Any, second: Any, signs: Any) -> np.ndarray:
-        from physgen.kernels.cuda.counting import PARTS, tally
+    def _energies(self, state: State, out: Any) -> None:
+        from physgen.kernels.cuda.ising_numbers import PARTS, energies
         from physgen.kernels.cuda.launch import configured
 
         n_blocks, n_sites = state.x.shape[:2]
-        n_planes = _digits(first.size)
+        n_planes, counted = self._counted
         x = on_device(state.x, (n_blocks, n_sites * _LANES))
-        planes = self._buffer("tally", (n_blocks, PARTS * n_planes * _LANES))
-        configured(tally, n_blocks, (_LANES, PARTS))(x, first, second, signs, planes)
-        return self._counts(planes, n_planes)
+        planes = self._buffer("counts", (n_blocks, PARTS * n_planes * _LANES))
+        configured(energies, n_blocks, (_LANES, PARTS))(x, *counted, planes, out)
 
-    def _counts(self, planes: Any, n_planes: int) -> np.ndarray:
-        """Return the counts of all chains, int64."""
-        from physgen.kernels.cuda.counting import flush
+    def _rates(self, planes: Any, n_planes: int, n: int, n_chains: int) -> Any:
+        """Return the counts of all chains over n, on the device."""
+        from physgen.kernels.cuda.ising_numbers import rates
         from physgen.kernels.cuda.launch import configured, parts
 
-        shape = (planes.shape[0], CHAINS_PER_BLOCK)
-        out = self._buffer("counts", shape, np.int64)
-        configured(flush, shape[0], parts(1, shape[1]))(planes, n_planes, out)
-        return out.copy_to_host().reshape(-1)
+        out = empty((n_chains,), np.float64)
+        run = configured(rates, planes.shape[0], parts(1, CHAINS_PER_BLOCK))
+        run(planes, n_planes, float(n), out)
+        return _array(out, (n_chains,))
 
     def _buffer(self, name: str, shape: tuple[int, ...], dtype: Any = np.uint64) -> Any:
         """Return scratch on the device; one of each name is kept."""

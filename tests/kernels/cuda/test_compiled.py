@@ -28,8 +28,8 @@ pytestmark = pytest.mark.slow
 
 PACKAGE = "physgen.kernels.cuda."
 MODULES = (
-    "philox", "counting", "ising_logic", "ising_events", "ising_sweeps", "normals", "phi4_sites",
-    "phi4_hmc",
+    "philox", "counting", "ising_logic", "ising_events", "ising_sweeps", "ising_numbers",
+    "normals", "phi4_sites", "phi4_hmc",
 )  # fmt: skip
 CHANGES = [
     (re.escape(PACKAGE), "serial_"),
@@ -114,9 +114,11 @@ def test_spins(kernels, sampler, target):
     )  # fmt: skip
     np.testing.assert_array_equal(x.reshape(state.x.shape), expected.x)
     if chains.rule:
-        flips = np.empty((n_blocks, 512), np.int64)
-        launch(kernels.counting.flush, n_blocks, 1, planes, n_planes, flips)
-        np.testing.assert_array_equal(flips.ravel()[:600] / (n * n_sites), info.accepted)
+        rates = np.empty(600)
+        launch(
+            kernels.ising_numbers.rates, n_blocks, 1, planes, n_planes, float(n * n_sites), rates
+        )
+        np.testing.assert_array_equal(rates, info.accepted)
 
 
 @pytest.mark.parametrize(("dtype", "atol"), [("float32", 1e-5), ("float64", 5e-14)])
@@ -152,12 +154,17 @@ def test_fields(kernels, dtype, atol):
 def test_counts(kernels):
     rng = np.random.default_rng(1)
     x = rng.integers(0, 2**63, (2, 8 * 10), dtype=np.uint64)
-    ends = rng.integers(0, 11, (2, 21)).astype(np.uint32)  # 10 stands for a word of zeros
-    signs = rng.choice(np.array([0, 2**64 - 1], np.uint64), 21)
-    planes, counts = np.empty((2, 5 * 8), np.uint64), np.empty((2, 512), np.int64)
-    launch(kernels.counting.tally, 2, 8, x, *ends, signs, planes)
-    launch(kernels.counting.flush, 2, 1, planes, 5, counts)
+    ends = rng.integers(0, 11, (2, 35)).astype(np.uint32)  # 10 stands for a word of zeros
+    signs = rng.choice(np.array([0, 2**64 - 1], np.uint64), 35)
+    starts, offsets = np.array([0, 21, 28, 35], np.uint32), np.array([0, 22, 30], np.uint32)
+    values, planes = rng.normal(size=38), np.empty((2, 5 * 8), np.uint64)
+    out = np.empty((2, 700))
+    launch(
+        kernels.ising_numbers.energies, 2, 8, x, *ends, signs, starts, values, offsets, planes, out
+    )
     rows = np.concatenate([x.reshape(2, 10, 8), np.zeros((2, 1, 8), np.uint64)], axis=1)
     words = rows[:, ends[0]] ^ rows[:, ends[1]] ^ signs[:, None]
-    bits = words[..., None] >> np.arange(64, dtype=np.uint64) & np.uint64(1)
-    np.testing.assert_array_equal(counts, bits.sum(axis=1).reshape(2, 512))
+    bits = (words[..., None] >> np.arange(64, dtype=np.uint64) & np.uint64(1)).reshape(2, 35, 512)
+    counts = [bits[:, a:b].sum(axis=1).ravel()[:700] for a, b in ((0, 21), (21, 28), (28, 35))]
+    bonds, spins, field = (values[o + c] for o, c in zip(offsets, counts, strict=True))
+    np.testing.assert_array_equal(out, [bonds + field, spins])

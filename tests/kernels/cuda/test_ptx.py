@@ -11,7 +11,7 @@ from helpers.marks import slow
 from numba import cuda, float32, float64, int64, uint32, uint64
 from numba.cuda.cudadrv import nvvm
 
-from physgen.kernels.cuda import counting, phi4_hmc
+from physgen.kernels.cuda import ising_numbers, phi4_hmc
 from physgen.kernels.cuda.ising_sweeps import sweeps
 
 CC = (9, 0)  # H100, H200
@@ -58,8 +58,21 @@ KERNELS = {
     "ULA, float64": (lambda: phi4_hmc.langevin("float64"), ula(float64)),
     "actions": (lambda: phi4_hmc.actions, (*fields(float32), float64, float64[:, ::1])),
     "sums": (lambda: phi4_hmc.sums, (float32[:, ::1], int64, float64[:, :, ::1])),
-    "tally": (lambda: counting.tally, (WORDS, COUNTERS, COUNTERS, uint64[::1], WORDS)),
-    "flush": (lambda: counting.flush, (WORDS, int64, int64[:, ::1])),
+    "energies": (
+        lambda: ising_numbers.energies,
+        (
+            WORDS,
+            COUNTERS,
+            COUNTERS,
+            uint64[::1],
+            COUNTERS,
+            float64[::1],
+            COUNTERS,
+            WORDS,
+            float64[:, ::1],
+        ),
+    ),
+    "rates": (lambda: ising_numbers.rates, (WORDS, int64, float64, float64[::1])),
 }
 
 
