@@ -76,15 +76,15 @@ class Metropolis:
             return bind_pairs(target, rule, self.rng, self.layout)
         if name == "ising":
             return bind_ising(target, rule, self.rng, self.layout, self.device)
-        if self.device == "cuda":
-            raise InputError(
-                f"Metropolis runs on device='cuda' for Ising targets only, got {target!r}; use "
-                "HMC(device='cuda'), or device='cpu'"
-            )
         if name == "phi4":
             from physgen.samplers.fields.local import bind_phi4
 
-            return bind_phi4(target, self.rng)
+            return bind_phi4(target, self.rng, device=self.device)
+        if self.device == "cuda":
+            raise InputError(
+                f"Metropolis runs on device='cuda' for Ising, phi^4 and free fields only, got "
+                f"{target!r}; use device='cpu'"
+            )
         from physgen.samplers.own_local import bind_own
 
         return bind_own(whole_target(target), self.ties)

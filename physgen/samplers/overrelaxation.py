@@ -39,6 +39,8 @@ class Overrelaxation:
         Half width of the Metropolis proposals; by default it is tuned in the warm-up.
     dtype : {"float32", "float64"}
     rng : {"philox", "fast"}
+    device : {"cpu", "cuda"}
+        "cuda": the same fields, to rounding, on a GPU.
 
     Examples
     --------
@@ -52,12 +54,13 @@ class Overrelaxation:
     width: float | None = None
     dtype: str = "float32"
     rng: str = "philox"
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         check_positive_int("n_reflections", self.n_reflections)
         if self.width is not None:
             check_positive("width", self.width)
-        check_settings(self.dtype, self.rng)
+        check_settings(self.dtype, self.rng, self.device)
 
     def bind(self, target: Target) -> LocalChains:
         """Return the chains of this target.
@@ -65,11 +68,11 @@ class Overrelaxation:
         Raises
         ------
         InputError
-            If the target is not a phi^4 or free field.
+            If the target is not a phi^4 or free field, or there is no CUDA device.
         """
         if kernel_name(target) != "phi4":
             raise InputError(
                 f"Overrelaxation needs a phi^4 or free field, got {type(target).__name__}; "
                 "take HMC, which needs only a force"
             )
-        return bind_phi4(target, self.rng, self.dtype, self.width, self.n_reflections)
+        return bind_phi4(target, self.rng, self.dtype, self.width, self.n_reflections, self.device)

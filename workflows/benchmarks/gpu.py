@@ -22,6 +22,7 @@ from harness import Figure, Row, main
 
 from physgen.core.errors import InputError, PhysgenError
 from physgen.core.random import Stream
+from physgen.exact import exact_values
 from physgen.exact.kaufman import energy_per_site
 from physgen.kernels.cuda._numba import SIMULATED, cuda
 from physgen.kernels.cuda.launch import require_device
@@ -29,7 +30,7 @@ from physgen.samplers.heat_bath import HeatBath
 from physgen.samplers.hmc import HMC
 from physgen.samplers.metropolis import Metropolis
 from physgen.samplers.ula import ULA
-from physgen.targets import Ising, Phi4
+from physgen.targets import FreeField, Ising, Phi4
 
 KC = math.log(1 + math.sqrt(2)) / 2
 # Enough blocks (of 512 chains of spins, of 16-32 chains of fields) to fill 132 multiprocessors.
@@ -146,6 +147,23 @@ def ula() -> Row:
     return Row(rate, "site-updates/ns", detail={"chains": N_FIELD_CHAINS} | beside(STEP_BYTES))
 
 
+def local() -> Row:
+    """Site-updates a ns of Metropolis sweeps, and <phi^2> of free fields against the exact one."""
+    chains = Metropolis(device="cuda").bind(PHI4)
+    state, n = chains.init(Stream(1), N_FIELD_CHAINS), 100
+    rate = N_FIELD_CHAINS * 256 * n / 1e9
+    rate /= seconds(lambda: chains.step(Stream(2), state, n))
+    free: Any = Metropolis(device="cuda").bind(FreeField((8, 8), 1.0))
+    fields = free.init(Stream(3), N_FIELD_CHAINS)
+    for i in range(20):
+        fields, _ = free.step(Stream(4).at(i), fields, n)
+    found = free.measure(fields)["phi2"]
+    error = found.std(ddof=1) / math.sqrt(N_FIELD_CHAINS)
+    pull = (found.mean() - float(exact_values(free.target)["phi2"])) / error
+    detail = {"chains": N_FIELD_CHAINS, "pull of <phi^2>, free, L=8": f"{pull:.1f}"}
+    return Row(rate, "site-updates/ns", detail=detail | beside(8))
+
+
 FIGURES = [
     Figure(
         "gpu_heat_bath", "Ising heat bath at Kc, Philox, L=16-64, worst size", 150,
@@ -167,6 +185,7 @@ FIGURES = [
         "gpu_leapfrog_f64", "phi^4 leapfrog L=16, float64", 50,
         lambda: leapfrog("float64"), stretch=120,
     ),
+    Figure("gpu_phi4_metropolis", "phi^4 Metropolis L=16, float32", 50, local, stretch=100),
     Figure("gpu_ula", "unadjusted Langevin of phi^4, L=16, float32", 50, ula, stretch=150),
 ]  # fmt: skip
 

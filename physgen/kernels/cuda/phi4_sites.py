@@ -19,7 +19,7 @@ import numpy as np
 
 from physgen.kernels.cuda._numba import cuda
 
-__all__ = ["MOST_THREADS", "add_up", "copy", "energies", "kick_drift", "moments"]
+__all__ = ["MOST_THREADS", "add_up", "around", "copy", "energies", "kick_drift", "moments"]
 
 MOST_THREADS = 256  # threads of a CUDA block: the size of the shared arrays of sums
 
@@ -27,7 +27,7 @@ _U32, _D = np.uint32, np.float64
 
 
 @cuda.jit(device=True)
-def _around(phi, table, z, site, width, lane, zero):
+def around(phi, table, z, site, width, lane, zero):
     """Return the sum of the z neighbours of a site."""
     k, total = 0, zero
     if z >= 4:
@@ -50,7 +50,7 @@ def kick_drift(phi, pi, out, table, degrees, c, kick, drift, width, lane, first,
     for site in range(first, degrees.size, stride):
         at = site * width + lane
         p = phi[at]
-        force = hop * _around(phi, table, degrees[site], site, width, lane, zero)
+        force = hop * around(phi, table, degrees[site], site, width, lane, zero)
         m = pi[at] + kick * (force - p * (quad2 + quart4 * (p * p)))
         pi[at] = m
         out[at] = p + drift * m
@@ -66,7 +66,7 @@ def energies(phi, pi, table, degrees, c, kick, width, lane, first, stride):
         at = site * width + lane
         p = phi[at]
         q = p * p
-        b = hop * _around(phi, table, degrees[site], site, width, lane, zero)
+        b = hop * around(phi, table, degrees[site], site, width, lane, zero)
         m = _D(pi[at] + kick * (b - p * (quad2 + quart4 * q)))
         s += _D(q * (quad + quart * q)) - 0.5 * _D(b * p)
         k += m * m

@@ -1,4 +1,4 @@
-"""Phi^4 fields on a CUDA device: ``HMC``, ``MALA`` and ``ULA`` with ``device="cuda"``.
+"""Phi^4 fields on a CUDA device: HMC, Langevin and local moves with ``device="cuda"``.
 
 The moves of :class:`~physgen.samplers.fields.phi4.Phi4Fields`, from the same random words and in
 the same layout: fields agree with the CPU's to rounding, and a run may continue on the other
@@ -21,6 +21,7 @@ from physgen.kernels.cpu.field_layout import GPU_BLOCK, block_width, pack, unpac
 from physgen.kernels.cpu.normals import padded_sites
 from physgen.samplers.cuda_arrays import DeviceArray, copied, empty, on_device
 from physgen.samplers.fields.checks import key_words, require_finite
+from physgen.samplers.fields.phi4 import SiteMoves
 from physgen.samplers.plain import first_configurations, kernel_name
 
 __all__ = ["CudaPhi4Fields", "cuda_fields"]
@@ -48,10 +49,10 @@ class CudaPhi4Fields:
         from physgen.kernels.cuda.launch import require_memory
 
         size = np.dtype(self.dtype).itemsize
-        width = block_width(n_chains, self._n_sites, size, n_bytes=GPU_BLOCK)
+        width = block_width(n_chains, self.n_sites, size, n_bytes=GPU_BLOCK)
         n_blocks = -(-n_chains // width)
-        n_bytes = 5 * n_blocks * width * padded_sites(self._n_sites, self.dtype) * size
-        require_memory(n_bytes, f"{n_chains} chains of {self._n_sites} sites")
+        n_bytes = 5 * n_blocks * width * padded_sites(self.n_sites, self.dtype) * size
+        require_memory(n_bytes, f"{n_chains} chains of {self.n_sites} sites")
         x = first_configurations(self.target, rng, n_chains, start).reshape(n_chains, -1)
         packed = pack(x, width, self.dtype)
         state = self._state(on_device(packed, _flat(packed.shape)), packed.shape, n_chains)
@@ -123,16 +124,63 @@ class CudaPhi4Fields:
         )
         return moved
 
+    def swept(
+        self, rng: Stream, state: State, order: np.ndarray, how: SiteMoves, n: int
+    ) -> tuple[State, Any, Any]:
+        """Return the chains after n rounds of sweeps; see `Phi4Fields.swept`."""
+        from physgen.kernels.cuda.launch import configured, parts
+        from physgen.kernels.cuda.phi4_local import sweeps
+
+        shape, n_chains = state.x.shape, int(state.aux["n_chains"])
+        real = np.dtype(self.dtype).type
+        x = copied(state.x, _flat(shape))
+        n_periods, useful, plan = self._plan(order)
+        shares = [empty((n_chains,), np.float64) for _ in range(2)]
+        run = configured(sweeps(self.dtype), shape[0], (shape[2], parts(shape[2], useful)))
+        run(
+            x, *self._lattice, *plan, n_periods, *self._couplings, real(how.width),
+            real(1.0 / how.curvature), how.n_reflections, *_key(rng), n, *shares,
+        )  # fmt: skip
+        accepted, reflected = (_array(share, (n_chains,)) for share in shares)
+        return self._state(x, shape, n_chains), accepted, reflected
+
     @property
-    def _n_sites(self) -> int:
-        return len(self.target.kernel[1][0])
+    def n_sites(self) -> int:
+        """Number of sites V."""
+        return len(self.neighbours)
+
+    @cached_property
+    def neighbours(self) -> np.ndarray:
+        """Neighbour table, int32 (n_sites, z), -1 where there is none."""
+        return np.ascontiguousarray(self.target.kernel[1][0], np.int32)
+
+    @cached_property
+    def couplings(self) -> np.ndarray:
+        """hop, quad, quart, const."""
+        return np.asarray(self.target.kernel[1][1], np.float64)
+
+    def _plan(self, order: np.ndarray) -> tuple[int, int, tuple[Any, ...]]:
+        """Periods of a sweep in this order, sites updated at once, and the schedule."""
+        from physgen.kernels.cuda._numba import cuda
+        from physgen.kernels.cuda.schedule import schedule
+
+        kept = self._scratch.get("plan")
+        if kept is None or not np.array_equal(kept[0], order):
+            n = self.n_sites
+            place = np.full(n + 1, n)  # of each site in the order; the last entry is for index -1
+            place[order] = np.arange(n)
+            plan = schedule(place[self.neighbours[order]])
+            host = order[plan.order].astype(np.uint32), plan.starts, plan.late
+            on = tuple(cuda.to_device(np.ascontiguousarray(a)) for a in host)
+            kept = self._scratch["plan"] = order, (plan.n_periods, plan.width, on)
+        return kept[1]
 
     @cached_property
     def _lattice(self) -> tuple[Any, Any]:
         """Neighbours, those that exist first, and how many of them each site has."""
         from physgen.kernels.cuda._numba import cuda
 
-        table = np.asarray(self.target.kernel[1][0])
+        table = self.neighbours
         order = np.argsort(table < 0, axis=1, kind="stable")
         rows = np.maximum(np.take_along_axis(table, order, axis=1), 0).astype(np.uint32)
         degrees = np.sum(table >= 0, axis=1).astype(np.uint32)
@@ -142,11 +190,11 @@ class CudaPhi4Fields:
     def _couplings(self) -> tuple[Any, ...]:
         """Hop, quad, quart and 0 in the type of the fields."""
         real = np.dtype(self.dtype).type
-        return tuple(real(c) for c in (*self.target.kernel[1][1][:3], 0.0))
+        return tuple(real(c) for c in (*self.couplings[:3], 0.0))
 
     @property
     def _constant(self) -> float:
-        return float(self.target.kernel[1][1][3]) * self._n_sites
+        return float(self.couplings[3]) * self.n_sites
 
     def _configured(self, kernel: Any, shape: tuple[int, ...]) -> Any:
         from physgen.kernels.cuda.launch import configured, parts

@@ -20,11 +20,9 @@ from physgen.core.checks import check_positive_int
 from physgen.core.declared import declared
 from physgen.core.protocols import Target
 from physgen.core.random import Stream
-from physgen.kernels.cpu.phi4_local import sweeps
-from physgen.samplers.fields.blocked import in_parts, per_chain
-from physgen.samplers.fields.checks import key_words
 from physgen.samplers.fields.dual_averaging import DualAveraging
-from physgen.samplers.fields.phi4 import Phi4Fields
+from physgen.samplers.fields.moves import check_settings
+from physgen.samplers.fields.phi4 import Phi4Fields, SiteMoves
 
 __all__ = ["LocalChains", "bind_phi4"]
 
@@ -39,6 +37,7 @@ def bind_phi4(
     dtype: str = "float32",
     width: float | None = None,
     n_reflections: int = 0,
+    device: str = "cpu",
 ) -> LocalChains:
     """Return local chains of a target whose kernel is "phi4".
 
@@ -51,8 +50,20 @@ def bind_phi4(
         Of the proposals; tuned in the warm-up by default.
     n_reflections : int
         Overrelaxation sweeps before each Metropolis sweep.
+    device : {"cpu", "cuda"}
+
+    Raises
+    ------
+    InputError
+        If there is no CUDA device, or `rng` is none of its.
     """
-    fields = Phi4Fields(target, dtype, rng, _LEAST_WIDTH)
+    check_settings(dtype, rng, device)
+    if device == "cuda":
+        from physgen.samplers.fields.cuda import cuda_fields
+
+        fields: Any = cuda_fields(target, "a local sweep", dtype)
+    else:
+        fields = Phi4Fields(target, dtype, rng, _LEAST_WIDTH)
     _, quad, quart, _ = fields.couplings
     scale = np.sqrt(quart) + max(quad, 0.0)  # of a curvature: phi^2 of a site is about 1 / scale
     curvature = quad if quart == 0 else scale + 3 * quart / scale
@@ -68,7 +79,7 @@ class LocalChains:
 
     Parameters
     ----------
-    fields : Phi4Fields
+    fields : Phi4Fields or CudaPhi4Fields
     width, curvature : float
         Half width of the Metropolis proposals; c of the reflections.
     n_reflections : int
@@ -76,7 +87,7 @@ class LocalChains:
         Whether the width is tuned.
     """
 
-    fields: Phi4Fields
+    fields: Any
     width: float
     curvature: float
     n_reflections: int = 0
@@ -113,23 +124,9 @@ class LocalChains:
     def step(self, rng: Stream, state: State, n: int = 1) -> tuple[State, Info]:
         """Return the chains after n rounds of sweeps."""
         check_positive_int("n", n)
-        self.fields.check(state)
-        x, key, lanes = state.x.copy(), key_words(rng), self.fields.lanes(rng, len(state.x))
-        stats = np.zeros((len(x), 2, x.shape[2]))
-        in_parts(
-            lambda part: sweeps(
-                part, x, self.order, self.fields.neighbours, self.fields.couplings, self.width,
-                self.curvature, self.n_reflections, key, lanes, n, stats,
-            ),
-            x,
-            4 * n * (self.n_reflections + 1),
-        )  # fmt: skip
-        stats /= n * self.fields.n_sites
-        metrics = {}
-        if self.n_reflections:
-            metrics["reflected"] = per_chain(state, stats[:, 1] / self.n_reflections)
-        info = Info(per_chain(state, stats[:, 0]), metrics)
-        return self.fields.state(x, state.aux["n_chains"]), info
+        how = SiteMoves(self.width, self.curvature, self.n_reflections)
+        state, accepted, reflected = self.fields.swept(rng, state, self.order, how, n)
+        return state, Info(accepted, {"reflected": reflected} if self.n_reflections else {})
 
     def tune(self, rng: Stream, state: State, n: int) -> tuple[LocalChains, State]:
         """Adapt the width over n rounds, and the curvature to the fields found."""

@@ -19,9 +19,11 @@ from physgen.kernels.cpu.normals import padded_sites
 from physgen.kernels.cpu.philox import split_key
 from physgen.kernels.cuda.schedule import schedule
 from physgen.lattice import Hypercubic
+from physgen.samplers.fields.phi4 import SiteMoves
 from physgen.samplers.heat_bath import HeatBath
 from physgen.samplers.hmc import HMC
 from physgen.samplers.metropolis import Metropolis
+from physgen.samplers.overrelaxation import Overrelaxation
 from physgen.targets import Ising, Phi4
 
 pytestmark = pytest.mark.slow
@@ -29,7 +31,7 @@ pytestmark = pytest.mark.slow
 PACKAGE = "physgen.kernels.cuda."
 MODULES = (
     "philox", "counting", "ising_logic", "ising_events", "ising_sweeps", "ising_numbers",
-    "normals", "phi4_sites", "phi4_hmc",
+    "normals", "phi4_sites", "phi4_hmc", "phi4_local",
 )  # fmt: skip
 CHANGES = [
     (re.escape(PACKAGE), "serial_"),
@@ -143,6 +145,19 @@ def test_fields(kernels, dtype, atol):
     np.testing.assert_allclose(x.reshape(state.x.shape), expected.x, rtol=0, atol=atol)
     np.testing.assert_allclose(action, expected.aux["action"], rtol=0, atol=atol)
     np.testing.assert_array_equal(stats[:, 0].ravel()[:40] / 4, info.accepted)
+
+    # A curvature of 4 keeps roundings as small as they are: neighbours enter with weight 1 / 4.
+    local = Overrelaxation(n_reflections=3, width=1.0, dtype=dtype).bind(target)
+    plan, x = schedule(table), state.x.reshape(n_blocks, -1).copy()
+    order, shares = np.arange(n_sites), [np.empty(40), np.empty(40)]
+    launch(
+        kernels.phi4_local.sweeps(dtype), n_blocks, width,
+        x, table, degrees, *plan, plan.n_periods, *lattice[2:], real(1.0), real(1 / 4), 3,
+        *key(Stream(2)), 2, *shares,
+    )  # fmt: skip
+    expected, *rates = local.fields.swept(Stream(2), state, order, SiteMoves(1.0, 4.0, 3), 2)
+    np.testing.assert_allclose(x.reshape(state.x.shape), expected.x, rtol=0, atol=atol)
+    np.testing.assert_array_equal(shares, rates)
 
     x, h = state.x.reshape(n_blocks, -1).copy(), real(0.2)
     langevin = kernels.phi4_hmc.langevin(dtype)

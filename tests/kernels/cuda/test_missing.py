@@ -13,6 +13,7 @@ from physgen.samplers.heat_bath import HeatBath
 from physgen.samplers.hmc import HMC
 from physgen.samplers.mala import MALA
 from physgen.samplers.metropolis import Metropolis
+from physgen.samplers.overrelaxation import Overrelaxation
 from physgen.samplers.ula import ULA
 from physgen.targets import Ising, Phi4, as_target
 
@@ -23,7 +24,15 @@ HAS_DEVICE = numba.cuda.is_available()
 @pytest.mark.skipif(HAS_DEVICE, reason="there is a device")
 @pytest.mark.parametrize(
     ("sampler", "target"),
-    [(HeatBath, ISING), (Metropolis, ISING), (HMC, PHI4), (MALA, PHI4), (ULA, PHI4)],
+    [
+        (HeatBath, ISING),
+        (Metropolis, ISING),
+        (Metropolis, PHI4),
+        (Overrelaxation, PHI4),
+        (HMC, PHI4),
+        (MALA, PHI4),
+        (ULA, PHI4),
+    ],
 )
 def test_without_a_device(sampler, target):
     sampler().bind(target)
@@ -45,7 +54,7 @@ def test_with_a_driver_but_no_compiler(monkeypatch):
         launch.require_device()
 
 
-@pytest.mark.parametrize("sampler", [HeatBath, Metropolis, HMC, MALA, ULA])
+@pytest.mark.parametrize("sampler", [HeatBath, Metropolis, Overrelaxation, HMC, MALA, ULA])
 def test_settings(sampler):
     with pytest.raises(InputError, match="device must be one of 'cpu', 'cuda', got 'gpu'"):
         sampler(device="gpu")
@@ -58,11 +67,11 @@ def test_targets():
         HeatBath(device="cuda", layout="int8").bind(ISING)
     with pytest.raises(InputError, match="one magnitude"):
         HeatBath(device="cuda").bind(Ising(L=2, beta=0.4, J=[1, 2, 3, 4, 5, 6, 7, 8]))
-    with pytest.raises(InputError, match="Ising targets only"):
-        Metropolis(device="cuda").bind(PHI4)
     plain = as_target(lambda x: (x**2).sum(-1) / 2, (3,), force=lambda x: -x)
     with pytest.raises(InputError, match=r"HMC on device='cuda' needs a phi\^4"):
         HMC(device="cuda").bind(plain)
+    with pytest.raises(InputError, match=r"Ising, phi\^4 and free fields only"):
+        Metropolis(device="cuda").bind(plain)
 
 
 def test_schedule_of_the_threads():

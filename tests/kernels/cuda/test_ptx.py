@@ -11,7 +11,7 @@ from helpers.marks import slow
 from numba import cuda, float32, float64, int64, uint32, uint64
 from numba.cuda.cudadrv import nvvm
 
-from physgen.kernels.cuda import ising_numbers, phi4_hmc
+from physgen.kernels.cuda import ising_numbers, phi4_hmc, phi4_local
 from physgen.kernels.cuda.ising_sweeps import sweeps
 
 CC = (9, 0)  # H100, H200
@@ -50,12 +50,21 @@ def ula(real):
     return (*fields(real), real[:, :, ::1], uint32, uint32, real, real, int64)
 
 
+def local(real):
+    x, table, degrees, *couplings = fields(real)
+    key, shares = (uint32, uint32), (float64[::1], float64[::1])
+    plan = (COUNTERS, COUNTERS, COUNTERS, int64)
+    return (x, table, degrees, *plan, *couplings, real, real, int64, *key, int64, *shares)
+
+
 KERNELS = {
     "heat bath": (lambda: sweeps(-4, 1, 0), ISING),
     "Metropolis, signs, fields": (lambda: sweeps(4, 0, 1), ISING),
     "HMC": (lambda: phi4_hmc.trajectories("float32"), hmc(float32)),
     "ULA": (lambda: phi4_hmc.langevin("float32"), ula(float32)),
     "ULA, float64": (lambda: phi4_hmc.langevin("float64"), ula(float64)),
+    "local sweeps": (lambda: phi4_local.sweeps("float32"), local(float32)),
+    "local sweeps, float64": (lambda: phi4_local.sweeps("float64"), local(float64)),
     "actions": (lambda: phi4_hmc.actions, (*fields(float32), float64, float64[:, ::1])),
     "sums": (lambda: phi4_hmc.sums, (float32[:, ::1], int64, float64[:, :, ::1])),
     "energies": (
@@ -76,7 +85,7 @@ KERNELS = {
 }
 
 
-SLOW = ("HMC", "ULA, float64")
+SLOW = ("HMC", "ULA, float64", "local sweeps, float64")
 
 
 @pytest.mark.parametrize("name", [slow(k) if k in SLOW else k for k in KERNELS])

@@ -3,11 +3,14 @@ import pytest
 
 from physgen.core.errors import NonFiniteActionError
 from physgen.core.random import Stream
-from physgen.kernels.cuda import normals
+from physgen.kernels.cuda import normals, phi4_local
 from physgen.kernels.cuda._numba import SIMULATED, cuda
 from physgen.lattice import Hypercubic
+from physgen.samplers.fields.phi4 import SiteMoves
 from physgen.samplers.hmc import HMC
 from physgen.samplers.mala import MALA
+from physgen.samplers.metropolis import Metropolis
+from physgen.samplers.overrelaxation import Overrelaxation
 from physgen.samplers.ula import ULA
 from physgen.targets import FreeField, Phi4
 
@@ -20,6 +23,13 @@ CASES = {
     "HMC, free, three dimensions": (HMC(n_leapfrog=2, step_size=0.2), FreeField((2, 2, 3), 1.0)),
     "MALA": (MALA(step_size=0.05), DOUBLE_WELL),
     "ULA": (ULA(step_size=0.02), DOUBLE_WELL),
+    "Metropolis": (Metropolis(), DOUBLE_WELL),
+    "Metropolis, three colours": (Metropolis(), Phi4.from_halved(L=(3, 3), m2=-1.0, lam=0.5)),
+    "overrelaxation": (Overrelaxation(n_reflections=3), DOUBLE_WELL),
+    "overrelaxation, float64, three dimensions": (
+        Overrelaxation(n_reflections=2, dtype="float64"),
+        FreeField((2, 2, 3), 1.0),
+    ),
 }
 
 
@@ -66,6 +76,40 @@ def test_another_counter_layout_is_noticed(monkeypatch):
     monkeypatch.setattr(normals, "philox4x32", cuda.jit(device=True)(swapped))
     moved = [np.asarray(c.step(Stream(2), s)[0].x) for c, s in ((host, before), (device, start))]
     assert np.abs(moved[0] - moved[1]).max() > 0.1
+
+
+@pytest.mark.skipif(not SIMULATED, reason="compiled kernels keep the functions they call")
+def test_words_of_another_site_are_noticed(monkeypatch):
+    (host, device), (before, start) = both("overrelaxation")
+    philox = phi4_local.philox4x32
+
+    def shifted(c0, c1, c2, c3, k0, k1):
+        return philox(np.uint32(c0 + 1), c1, c2, c3, k0, k1)
+
+    monkeypatch.setattr(phi4_local, "philox4x32", cuda.jit(device=True)(shifted))
+    moved = [np.asarray(c.step(Stream(2), s)[0].x) for c, s in ((host, before), (device, start))]
+    assert np.abs(moved[0] - moved[1]).max() > 0.1
+
+
+def test_sites_in_the_order_of_their_numbers():
+    """Without colours two sweeps are under way at once (`schedule`)."""
+    (host, device), states = both("overrelaxation")
+    # A smaller curvature would let roundings grow from site to site: b / c has four neighbours.
+    order, how = np.arange(12), SiteMoves(1.0, 4.0, 2)
+    moved = [
+        c.fields.swept(Stream(2), s, order, how, 2)
+        for c, s in zip((host, device), states, strict=True)
+    ]
+    np.testing.assert_allclose(np.asarray(moved[1][0].x), moved[0][0].x, rtol=0, atol=2e-5)
+    coloured = host.fields.swept(Stream(2), states[0], host.order, how, 2)[0]
+    assert np.abs(coloured.x - moved[0][0].x).max() > 0.1
+
+
+def test_warm_up_tunes_the_same_moves():
+    (host, device), (before, start) = both("overrelaxation")
+    tuned = [c.tune(Stream(3), s, 4)[0].tuning for c, s in ((host, before), (device, start))]
+    assert tuned[0] != host.tuning
+    assert tuned[1] == pytest.approx(tuned[0], rel=1e-5)
 
 
 def test_a_step_is_a_pure_function():
