@@ -4,7 +4,8 @@ Formulas, random words and layout are the same as in :mod:`physgen.kernels.cpu.f
 :mod:`physgen.kernels.cpu.langevin`, and fields agree up to rounding.  A CUDA block runs all steps
 of its W chains in one launch, and its threads wait for one another after each pass over the
 lattice.  Two field buffers alternate; together with the momenta they stay in the first- or
-second-level cache.  Actions are summed in float64.
+second-level cache.  Actions are summed in float64.  Lattices that fit in shared memory take the
+kernels of :mod:`.phi4_resident`.
 """
 
 from __future__ import annotations
@@ -26,11 +27,35 @@ from physgen.kernels.cuda.phi4_sites import (
     moments,
 )
 
-__all__ = ["actions", "langevin", "sums", "trajectories"]
+__all__ = ["NORMALS", "actions", "decide", "langevin", "sums", "trajectories"]
 
 _U32, _D = np.uint32, np.float64
-_NORMALS, _UNIFORM, _ACCEPT = _U32(0), _U32(1), _U32(0xFFFFFFFF)  # as on the CPU
+NORMALS, _UNIFORM, _ACCEPT = _U32(0), _U32(1), _U32(0xFFFFFFFF)  # as on the CPU
 _DIVERGED = 1000.0
+
+
+@cuda.jit(device=True)
+def decide(action, stats, block, place, moved, kinetic, chain, step, k0, k1):
+    """Accept or reject a chain, add to its `stats`, and return 1 or 0.
+
+    `moved` is the new action and `kinetic` twice the change of the kinetic energy; `place` is that
+    of the chain in its block.
+    """
+    change = moved - action[block, place] + 0.5 * kinetic
+    finite = math.isfinite(change)
+    p = 0.0
+    if finite:
+        p = math.exp(-change) if change > 0.0 else 1.0
+    accept = uniform(_ACCEPT, step, chain, _UNIFORM, k0, k1) < p
+    stats[block, 1, place] += p
+    if accept:
+        action[block, place] = moved
+        stats[block, 0, place] += 1.0
+    if finite:
+        stats[block, 2, place] += change
+    if not finite or math.fabs(change) > _DIVERGED:
+        stats[block, 3, place] += 1.0
+    return 1 if accept else 0
 
 
 @cache
@@ -78,7 +103,7 @@ def trajectories(dtype: str) -> Any:
         for t in range(steps.size):
             one, two = work[0, block], work[1, block]
             step = _U32(t)
-            fill(pi, width, lane, first, stride, chain, step, _NORMALS, k0, k1)
+            fill(pi, width, lane, first, stride, chain, step, NORMALS, k0, k1)
             cuda.syncthreads()
             _, kinetic = moments(pi, n_sites, width, lane, first, stride)
             eps = steps[t]
@@ -99,21 +124,9 @@ def trajectories(dtype: str) -> Any:
             cuda.syncthreads()
             if first == 0:
                 moved = add_up(after, width, lane, stride) + constant
-                change = moved - action[block, lane] + 0.5 * kinetic
-                finite = math.isfinite(change)
-                p = 0.0
-                if finite:
-                    p = math.exp(-change) if change > 0.0 else 1.0
-                accept = uniform(_ACCEPT, step, chain, _UNIFORM, k0, k1) < p
-                taken[lane] = 1 if accept else 0
-                stats[block, 1, lane] += p
-                if accept:
-                    action[block, lane] = moved
-                    stats[block, 0, lane] += 1.0
-                if finite:
-                    stats[block, 2, lane] += change
-                if not finite or math.fabs(change) > _DIVERGED:
-                    stats[block, 3, lane] += 1.0
+                taken[lane] = decide(
+                    action, stats, block, lane, moved, kinetic, chain, step, k0, k1
+                )
             cuda.syncthreads()
             if taken[lane] == 1:
                 copy(one, phi, n_sites, width, lane, first, stride)
@@ -140,7 +153,7 @@ def langevin(dtype: str) -> Any:
         c = (hop, quad, quart, zero)
         phi, other, pi = x[block], work[0, block], work[2, block]
         for t in range(n_steps):
-            fill(pi, width, lane, first, stride, chain, _U32(t), _NORMALS, k0, k1)
+            fill(pi, width, lane, first, stride, chain, _U32(t), NORMALS, k0, k1)
             cuda.syncthreads()
             kick_drift(phi, pi, other, table, degrees, c, half, h, width, lane, first, stride)
             cuda.syncthreads()

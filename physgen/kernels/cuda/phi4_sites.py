@@ -19,7 +19,17 @@ import numpy as np
 
 from physgen.kernels.cuda._numba import cuda
 
-__all__ = ["MOST_THREADS", "add_up", "around", "copy", "energies", "kick_drift", "moments"]
+__all__ = [
+    "MOST_THREADS",
+    "add_up",
+    "around",
+    "copy",
+    "drift",
+    "energies",
+    "kick",
+    "kick_drift",
+    "moments",
+]
 
 MOST_THREADS = 256  # threads of a CUDA block: the size of the shared arrays of sums
 
@@ -54,6 +64,26 @@ def kick_drift(phi, pi, out, table, degrees, c, kick, drift, width, lane, first,
         m = pi[at] + kick * (force - p * (quad2 + quart4 * (p * p)))
         pi[at] = m
         out[at] = p + drift * m
+
+
+@cuda.jit(device=True)
+def kick(phi, pi, table, degrees, c, time, width, lane, first, stride):
+    """Kick: pi += time F(phi)."""
+    hop, quad, quart, zero = c
+    quad2, quart4 = quad + quad, (quart + quart) + (quart + quart)
+    for site in range(first, degrees.size, stride):
+        at = site * width + lane
+        p = phi[at]
+        force = hop * around(phi, table, degrees[site], site, width, lane, zero)
+        pi[at] = pi[at] + time * (force - p * (quad2 + quart4 * (p * p)))
+
+
+@cuda.jit(device=True)
+def drift(phi, pi, time, n_sites, width, lane, first, stride):
+    """Drift: phi += time pi."""
+    for site in range(first, n_sites, stride):
+        at = site * width + lane
+        phi[at] = phi[at] + time * pi[at]
 
 
 @cuda.jit(device=True)

@@ -82,18 +82,21 @@ class CudaPhi4Fields:
         self, rng: Stream, state: State, steps: np.ndarray, n_leapfrog: int
     ) -> tuple[State, np.ndarray]:
         """Run HMC trajectories; see `fields.Moves`."""
+        from physgen.kernels.cuda import phi4_hmc, phi4_resident
         from physgen.kernels.cuda._numba import cuda
-        from physgen.kernels.cuda.phi4_hmc import trajectories
 
-        n_blocks, _, width = shape = state.x.shape
+        n_blocks, n_sites, width = shape = state.x.shape
         x = copied(state.x, _flat(shape))
         action = copied(state.aux["action"], (n_blocks, width))
         stats = cuda.to_device(np.zeros((n_blocks, 4, width)))
-        run = self._configured(trajectories(self.dtype), shape)
-        run(
-            x, action, *self._lattice, *self._couplings, self._constant, self._work(shape),
-            *_key(rng), cuda.to_device(np.asarray(steps, self.dtype)), n_leapfrog, stats,
-        )  # fmt: skip
+        numbers = (*self._lattice, *self._couplings, self._constant)
+        leaps = (*_key(rng), cuda.to_device(np.asarray(steps, self.dtype)), n_leapfrog, stats)
+        if w := phi4_resident.lanes(n_sites, width, self.dtype):
+            run = self._resident(phi4_resident.trajectories(self.dtype, n_sites, w), shape, w)
+            run(x, action, *numbers, *leaps)
+        else:
+            run = self._configured(phi4_hmc.trajectories(self.dtype), shape)
+            run(x, action, *numbers, self._work(shape), *leaps)
         moved = DeviceArray(action, (n_blocks, width))
         aux: Any = {"action": moved, "n_chains": state.aux["n_chains"]}
         after: Any = State(_array(x, shape), aux)
@@ -108,16 +111,18 @@ class CudaPhi4Fields:
 
     def langevin(self, rng: Stream, state: State, step_size: float, n: int) -> State:
         """Make unadjusted Langevin steps; see `fields.Moves`."""
-        from physgen.kernels.cuda.phi4_hmc import langevin
+        from physgen.kernels.cuda import phi4_hmc, phi4_resident
 
         shape, real = state.x.shape, np.dtype(self.dtype).type
         x = copied(state.x, _flat(shape))
         h = real(np.sqrt(2 * float(step_size)))
-        run = self._configured(langevin(self.dtype), shape)
-        run(
-            x, *self._lattice, *self._couplings, self._work(shape), *_key(rng),
-            h, h * real(0.5), n,
-        )  # fmt: skip
+        numbers, steps = (*self._lattice, *self._couplings), (*_key(rng), h, h * real(0.5), n)
+        if w := phi4_resident.lanes(shape[1], shape[2], self.dtype):
+            run = self._resident(phi4_resident.langevin(self.dtype, shape[1], w), shape, w)
+            run(x, shape[2], *numbers, *steps)
+        else:
+            run = self._configured(phi4_hmc.langevin(self.dtype), shape)
+            run(x, *numbers, self._work(shape), *steps)
         moved = self._state(x, shape, int(state.aux["n_chains"]))
         require_finite(
             self._actions(moved), state, f"after a Langevin step of {step_size:g}; lower step_size"
@@ -200,6 +205,12 @@ class CudaPhi4Fields:
         from physgen.kernels.cuda.launch import configured, parts
 
         return configured(kernel, shape[0], (shape[2], parts(shape[2], shape[1])))
+
+    def _resident(self, kernel: Any, shape: tuple[int, ...], w: int) -> Any:
+        """Return the kernel with a block of threads for every w chains."""
+        from physgen.kernels.cuda.launch import configured, parts
+
+        return configured(kernel, shape[0] * (shape[2] // w), (w, parts(w, shape[1])))
 
     def _work(self, shape: tuple[int, ...]) -> Any:
         wanted = (3, shape[0], padded_sites(shape[1], self.dtype) * shape[2])

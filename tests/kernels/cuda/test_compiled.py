@@ -31,7 +31,7 @@ pytestmark = pytest.mark.slow
 PACKAGE = "physgen.kernels.cuda."
 MODULES = (
     "philox", "counting", "ising_logic", "ising_events", "ising_sweeps", "ising_numbers",
-    "normals", "phi4_sites", "phi4_hmc", "phi4_local",
+    "normals", "phi4_sites", "phi4_hmc", "phi4_local", "phi4_resident",
 )  # fmt: skip
 CHANGES = [
     (re.escape(PACKAGE), "serial_"),
@@ -45,6 +45,7 @@ CHANGES = [
     (r"cuda\.(local|shared)\.array\((\w+), _U64\)", r"np.empty(\2, np.uint64)"),
     (r"cuda\.(local|shared)\.array\((\w+), _D\)", r"np.empty(\2, np.float64)"),
     (r"cuda\.(local|shared)\.array\((\w+), np\.int32\)", r"np.empty(\2, np.int32)"),
+    (r"cuda\.(local|shared)\.array\((\w+), real\)", r"np.empty(\2, real)"),
     (r"(@cuda\.jit\n\s*def \w+\()", r"\1X, B, W, "),
 ]
 
@@ -135,16 +136,22 @@ def test_fields(kernels, dtype, atol):
     constant = float(couplings[3]) * n_sites
     work = np.empty((3, n_blocks, padded_sites(n_sites, dtype) * width), dtype)
 
-    x, action = state.x.reshape(n_blocks, -1).copy(), state.aux["action"].copy()
-    stats, steps = np.zeros((n_blocks, 4, width)), np.full(4, 0.15, dtype)
-    launch(
-        kernels.phi4_hmc.trajectories(dtype), n_blocks, width,
-        x, action, *lattice, constant, work, *key(Stream(2)), steps, 5, stats,
-    )  # fmt: skip
     expected, info = chains.step(Stream(2), state, 4)
-    np.testing.assert_allclose(x.reshape(state.x.shape), expected.x, rtol=0, atol=atol)
-    np.testing.assert_allclose(action, expected.aux["action"], rtol=0, atol=atol)
-    np.testing.assert_array_equal(stats[:, 0].ravel()[:40] / 4, info.accepted)
+    steps, resident = np.full(4, 0.15, dtype), kernels.phi4_resident
+    variants = {  # fields in memory, and in shared memory for 8 chains at a time
+        width: (kernels.phi4_hmc.trajectories(dtype), [work]),
+        8: (resident.trajectories(dtype, n_sites, 8), []),
+    }
+    for w, (kernel, scratch) in variants.items():
+        x, action = state.x.reshape(n_blocks, -1).copy(), state.aux["action"].copy()
+        stats = np.zeros((n_blocks, 4, width))
+        launch(
+            kernel, n_blocks * (width // w), w,
+            x, action, *lattice, constant, *scratch, *key(Stream(2)), steps, 5, stats,
+        )  # fmt: skip
+        np.testing.assert_allclose(x.reshape(state.x.shape), expected.x, rtol=0, atol=atol)
+        np.testing.assert_allclose(action, expected.aux["action"], rtol=0, atol=atol)
+        np.testing.assert_array_equal(stats[:, 0].ravel()[:40] / 4, info.accepted)
 
     # A curvature of 4 keeps roundings as small as they are: neighbours enter with weight 1 / 4.
     local = Overrelaxation(n_reflections=3, width=1.0, dtype=dtype).bind(target)
@@ -159,10 +166,14 @@ def test_fields(kernels, dtype, atol):
     np.testing.assert_allclose(x.reshape(state.x.shape), expected.x, rtol=0, atol=atol)
     np.testing.assert_array_equal(shares, rates)
 
-    x, h = state.x.reshape(n_blocks, -1).copy(), real(0.2)
-    langevin = kernels.phi4_hmc.langevin(dtype)
-    launch(langevin, n_blocks, width, x, *lattice, work, *key(Stream(3)), h, h * real(0.5), 3)
-    expected = chains.fields.langevin(Stream(3), state, 0.02, 3)
+    h, expected = real(0.2), chains.fields.langevin(Stream(3), state, 0.02, 3)
+    steps = (*key(Stream(3)), h, h * real(0.5), 3)
+    x = state.x.reshape(n_blocks, -1).copy()
+    launch(kernels.phi4_hmc.langevin(dtype), n_blocks, width, x, *lattice, work, *steps)
+    np.testing.assert_allclose(x.reshape(state.x.shape), expected.x, rtol=0, atol=atol)
+    x = state.x.reshape(n_blocks, -1).copy()
+    langevin = resident.langevin(dtype, n_sites, 8)
+    launch(langevin, n_blocks * (width // 8), 8, x, width, *lattice, *steps)
     np.testing.assert_allclose(x.reshape(state.x.shape), expected.x, rtol=0, atol=atol)
 
 

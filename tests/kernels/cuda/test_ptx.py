@@ -11,7 +11,7 @@ from helpers.marks import slow
 from numba import cuda, float32, float64, int64, uint32, uint64
 from numba.cuda.cudadrv import nvvm
 
-from physgen.kernels.cuda import ising_numbers, phi4_hmc, phi4_local
+from physgen.kernels.cuda import ising_numbers, phi4_hmc, phi4_local, phi4_resident
 from physgen.kernels.cuda.ising_sweeps import sweeps
 
 CC = (9, 0)  # H100, H200
@@ -46,6 +46,16 @@ def hmc(real):
     return (x, float64[:, ::1], *rest, float64, work, *key, real[::1], int64, stats)
 
 
+def resident_hmc(real):
+    arguments = hmc(real)
+    return (*arguments[:9], *arguments[10:])
+
+
+def resident_ula(real):
+    x, *rest = fields(real)
+    return (x, int64, *rest, uint32, uint32, real, real, int64)
+
+
 def ula(real):
     return (*fields(real), real[:, :, ::1], uint32, uint32, real, real, int64)
 
@@ -62,6 +72,14 @@ KERNELS = {
     "Metropolis, signs, fields": (lambda: sweeps(4, 0, 1), ISING),
     "HMC": (lambda: phi4_hmc.trajectories("float32"), hmc(float32)),
     "ULA": (lambda: phi4_hmc.langevin("float32"), ula(float32)),
+    "HMC in shared memory": (
+        lambda: phi4_resident.trajectories("float32", 256, 16),
+        resident_hmc(float32),
+    ),
+    "ULA in shared memory": (
+        lambda: phi4_resident.langevin("float32", 256, 16),
+        resident_ula(float32),
+    ),
     "ULA, float64": (lambda: phi4_hmc.langevin("float64"), ula(float64)),
     "local sweeps": (lambda: phi4_local.sweeps("float32"), local(float32)),
     "local sweeps, float64": (lambda: phi4_local.sweeps("float64"), local(float64)),
@@ -85,7 +103,7 @@ KERNELS = {
 }
 
 
-SLOW = ("HMC", "ULA, float64", "local sweeps, float64")
+SLOW = ("HMC", "HMC in shared memory", "ULA, float64", "local sweeps, float64")
 
 
 @pytest.mark.parametrize("name", [slow(k) if k in SLOW else k for k in KERNELS])
@@ -96,7 +114,7 @@ def test_kernel_compiles(name, monkeypatch, tmp_path):
     monkeypatch.setattr("numba.cuda.dispatcher.get_current_device", lambda: device)
     ptx, _ = cuda.compile_ptx(kernel().py_func, signature, cc=CC)
     assert not re.search(r"\bcall", ptx)  # everything is inlined
-    if name == "ULA":
+    if name in ("ULA", "ULA in shared memory"):
         assert ".f64" not in ptx  # no constant has turned float32 into float64
     if signature is ISING:
         # Four calls of Philox for a spin and two for the rare events: 20 products each.

@@ -3,7 +3,8 @@ import pytest
 
 from physgen.core.errors import NonFiniteActionError
 from physgen.core.random import Stream
-from physgen.kernels.cuda import normals, phi4_local
+from physgen.kernels.cpu.normals import padded_sites
+from physgen.kernels.cuda import normals, phi4_local, phi4_resident
 from physgen.kernels.cuda._numba import SIMULATED, cuda
 from physgen.lattice import Hypercubic
 from physgen.samplers.fields.phi4 import SiteMoves
@@ -63,6 +64,32 @@ def test_fields_agree_with_the_cpu(name):
         np.testing.assert_allclose(measured[1][key], values, **close)
     configurations = [c.configurations(s) for c, s in zip(chains, states, strict=True)]
     np.testing.assert_allclose(*configurations, **close)
+
+
+@pytest.mark.parametrize("name", ["HMC", "HMC, open chain", "ULA"])
+def test_lattices_that_do_not_fit_in_shared_memory(name, monkeypatch):
+    monkeypatch.setattr(phi4_resident, "_BYTES", 0)
+    test_fields_agree_with_the_cpu(name)
+
+
+def test_a_block_of_threads_takes_as_many_chains_as_fit():
+    for dtype, size in (("float32", 4), ("float64", 8)):
+        for n_sites in (9, 64, 256, 1024, 4096):
+            w = phi4_resident.lanes(n_sites, 64, dtype)
+            padded = padded_sites(n_sites, dtype)
+            assert w * (n_sites + padded) * size <= 40960
+            assert w == 32 or 2 * w * (n_sites + padded) * size > 40960 or w == 0
+    assert phi4_resident.lanes(256, 64, "float32") == 16
+    assert phi4_resident.lanes(1280, 16, "float32") == 4
+    assert phi4_resident.lanes(1296, 16, "float32") == 0
+    assert phi4_resident.lanes(16, 16, "float32") == 16
+
+
+def test_several_blocks_of_threads_share_a_block_of_chains(monkeypatch):
+    """Four lanes at a time: chains keep their words, fields and actions."""
+    monkeypatch.setattr(phi4_resident, "_MOST_LANES", 4)
+    for name in ("HMC", "ULA"):
+        test_fields_agree_with_the_cpu(name)
 
 
 @pytest.mark.skipif(not SIMULATED, reason="compiled kernels keep the functions they call")
