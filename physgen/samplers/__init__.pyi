@@ -27,6 +27,7 @@ from .metropolis import Metropolis as Metropolis
 from .mixing_time import mixing_time as mixing_time
 from .overrelaxation import Overrelaxation as Overrelaxation
 from .phi4_cluster import Phi4Cluster as Phi4Cluster
+from .replicas import run_replicas as run_replicas
 from .run import blocks as blocks
 from .run import run as run
 from .self_learning import SelfLearning as SelfLearning

@@ -6,12 +6,24 @@ imported, runs the kernels in numba's simulator, for tests: a CUDA thread is a P
 
 from __future__ import annotations
 
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from physgen.core.errors import InputError, MissingDependencyError
 
-__all__ = ["Streams", "configured", "parts", "require_device", "require_memory", "streams"]
+__all__ = [
+    "Streams",
+    "configured",
+    "n_devices",
+    "on_device_number",
+    "parts",
+    "require_device",
+    "require_memory",
+    "streams",
+]
 
 # Threads of a block: with 64-80 registers a thread, three blocks share a multiprocessor (65536
 # registers) and hide one another's waits at barriers; two of 512 threads would not fit.
@@ -36,6 +48,23 @@ class Streams(NamedTuple):
 
 
 _STREAMS: dict[Any, Streams] = {}  # of the context of each device
+_FILTERS = threading.Lock()  # filters of warnings are those of all threads
+
+
+def n_devices() -> int:
+    """Return the number of CUDA devices; `require_device` says whether there is any."""
+    from physgen.kernels.cuda._numba import cuda
+
+    return len(cuda.gpus)
+
+
+@contextmanager
+def on_device_number(device: int) -> Iterator[None]:
+    """Make a device the current one of this thread: arrays, streams and kernels are there."""
+    from physgen.kernels.cuda._numba import cuda
+
+    with cuda.gpus[device]:
+        yield
 
 
 def require_device() -> None:
@@ -102,7 +131,7 @@ def configured(kernel: Any, n_blocks: int, threads: tuple[int, ...] | int) -> An
     """Return the kernel with its launch configuration, in the stream for work."""
     from numba.core.errors import NumbaPerformanceWarning
 
-    with warnings.catch_warnings():
+    with _FILTERS, warnings.catch_warnings():
         # The user chooses the number of chains: no advice on small grids.
         warnings.simplefilter("ignore", NumbaPerformanceWarning)
         return kernel[n_blocks, threads, streams().work]
