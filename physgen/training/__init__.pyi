@@ -25,6 +25,7 @@ from .linear_fit import Relations as Relations
 from .linear_pseudo_likelihood import solve_pseudo_likelihood as solve_pseudo_likelihood
 from .linear_score_matching import solve_score_matching as solve_score_matching
 from .log_variance import LogVariance as LogVariance
+from .meeting import connect as connect
 from .moment_matching import MomentMatching as MomentMatching
 from .noise_contrastive import NoiseContrastive as NoiseContrastive
 from .objectives import NegativeLogLikelihood as NegativeLogLikelihood
@@ -32,7 +33,6 @@ from .over_couplings import OverCouplings as OverCouplings
 from .progress import Progress as Progress
 from .pseudo_likelihood import PseudoLikelihood as PseudoLikelihood
 from .ranks import Ranks as Ranks
-from .ranks import connect as connect
 from .recipes import recipe as recipe
 from .reconstruction import Reconstruction as Reconstruction
 from .result import FitResult as FitResult

@@ -1,22 +1,20 @@
-r"""The processes of one fit: who we are, what all agree on, and how all end together.
+r"""The processes of one fit: what all agree on, and how all end together.
 
-``torchrun --nproc-per-node 2 script.py`` starts two processes that know their number
-(``RANK``, ``WORLD_SIZE``, ``LOCAL_RANK``); so does ``srun`` where the job sets ``MASTER_ADDR`` and
-``MASTER_PORT``.  All processes do the same steps.  They differ in the shards of a batch that they
-work on (:mod:`physgen.training.shards`), whose gradients are added by one all-reduce of a matrix
-with a row a shard: every row is zero but on one process, so the order in which processes are added
+All processes do the same steps.  They differ in the shards of a batch that they work on
+(:mod:`physgen.training.shards`), whose gradients are added by one all-reduce of a matrix with a
+row a shard: every row is zero but on one process, so the order in which processes are added
 changes no bit, and each then adds the rows from the first to the last.  Process 0 alone decides
 what depends on clocks, validates, writes and reports.
 
 A process that ends early leaves a note of why, where the others look when it does not answer any
 more.  All raise the same error then, and none waits for a message that never comes.
+:mod:`physgen.training.meeting` is how they find each other.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -25,7 +23,6 @@ from typing import Any, Self, TypeVar
 
 import torch
 import torch.distributed as dist
-from torch.distributed.rendezvous import rendezvous
 
 from physgen.core.errors import (
     InputError,
@@ -34,39 +31,13 @@ from physgen.core.errors import (
     TrainingDivergedError,
 )
 
-__all__ = ["ALONE", "Ranks", "connect", "placed"]
+__all__ = ["ALONE", "Ranks"]
 
 T = TypeVar("T")
-CONNECTING = timedelta(minutes=5)
-ANSWERING = timedelta(minutes=30)  # longer than any validation or checkpoint of process 0
 POLL = 0.1  # seconds between two looks at whether process 0 calls
 NOTE_WAIT = 2.0  # seconds for the note of a process that has just ended
 FAREWELL = 5.0  # seconds for others to read that note
 _END = "physgen/end"
-
-
-def placed(environment: Mapping[str, str] = os.environ) -> tuple[int, int, int]:
-    """Return number, count, and number on this node, of the processes that were started together.
-
-    (0, 1, 0) of a process on its own.  Tasks of ``srun`` belong together where MASTER_ADDR is set:
-    without it they may be shares of a scan.
-    """
-    if "RANK" in environment and "WORLD_SIZE" in environment:
-        names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
-    elif "MASTER_ADDR" in environment and "SLURM_STEP_ID" in environment:
-        names = ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID")
-    else:
-        return 0, 1, 0
-    try:
-        rank, world, local = (int(environment.get(name, "0")) for name in names)
-    except ValueError as error:
-        raise InputError(f"{', '.join(names)} must be integers, got {error}") from None
-    if not 0 <= rank < max(world, 1):
-        raise InputError(
-            f"{names[0]} must be below {names[1]}, got {rank} of {world}; start the processes "
-            "with torchrun or srun"
-        )
-    return rank, max(world, 1), local
 
 
 class Ranks:
@@ -264,38 +235,6 @@ class _Apart(Ranks):
 
 
 ALONE = Ranks()
-
-
-def connect() -> Ranks:
-    """Meet the other processes that were started with this one.
-
-    gloo carries the messages of processors and nccl those of GPUs.
-    """
-    rank, world, local = placed()
-    if world == 1:
-        return ALONE
-    for theirs, slurm in (("RANK", "PROCID"), ("WORLD_SIZE", "STEP_NUM_TASKS")):
-        os.environ.setdefault(theirs, os.environ.get(f"SLURM_{slurm}", ""))
-    if missing := [n for n in ("MASTER_ADDR", "MASTER_PORT") if n not in os.environ]:
-        raise InputError(
-            f"{world} processes need {' and '.join(missing)} to find each other, and it is not "
-            "set; start them with torchrun, or set both in the job"
-        )
-    try:
-        notes, _, _ = next(iter(rendezvous("env://", timeout=CONNECTING)))
-        dist.init_process_group(
-            "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo",
-            store=notes,
-            rank=rank,
-            world_size=world,
-            timeout=ANSWERING,
-        )
-    except (RuntimeError, ValueError) as error:
-        raise PhysgenError(
-            f"process {rank} of {world} did not meet the others within {CONNECTING}: "
-            f"{str(error).splitlines()[0]}"
-        ) from error
-    return Ranks(rank, world, local, notes)
 
 
 def _note(rank: int, error: BaseException) -> dict[str, Any]:

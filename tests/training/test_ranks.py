@@ -12,7 +12,8 @@ from physgen import models
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
 from physgen.training import NegativeLogLikelihood, PersistentContrastiveDivergence, fit
-from physgen.training.ranks import Ranks, placed
+from physgen.training.meeting import placed
+from physgen.training.ranks import Ranks
 from physgen.training.shards import check_shards, sharded_step
 from physgen.training.state import digest
 
