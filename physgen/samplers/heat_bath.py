@@ -41,7 +41,8 @@ class HeatBath:
         "lattice": 512 sites of one large periodic lattice to a vector.  "int8": one spin at a
         time, any couplings.  "auto" takes the fastest layout that fits the target.
     device : {"cpu", "cuda"}
-        "cuda": the same chains, bit for bit, on a GPU, in the layout "chains" and with "philox".
+        "cuda": the same chains on a GPU, with "philox": bit for bit in the layout "chains", and
+        but for roundings in "int8".
 
     Examples
     --------

@@ -98,6 +98,16 @@ def ising(sampler: Any) -> Row:
     return Row(min(rates.values()), "flips/ns", detail=detail | beside(SPIN_BYTES))
 
 
+def glass() -> Row:
+    """Flips a ns of a spin glass with normal couplings, L = 16."""
+    couplings = np.random.default_rng(1).normal(size=2 * 16**2)
+    chains = HeatBath(device="cuda").bind(Ising(L=16, beta=1.0, J=couplings))
+    state, n = chains.init(Stream(1), N_FIELD_CHAINS), 100
+    rate = N_FIELD_CHAINS * 256 * n / 1e9
+    rate /= seconds(lambda: chains.step(Stream(2), state, n))
+    return Row(rate, "flips/ns", detail={"chains": N_FIELD_CHAINS} | beside(2))
+
+
 def measure_overhead() -> Row:
     """What a measurement adds to a draw of 20 sweeps, as `run` makes draws: numbers one late."""
     chains: Any = HeatBath(device="cuda").bind(Ising(L=16, beta=KC))
@@ -173,6 +183,7 @@ FIGURES = [
         "gpu_metropolis", "Ising Metropolis at Kc, Philox, L=16-64, worst size", 150,
         lambda: ising(Metropolis(device="cuda")), stretch=700,
     ),
+    Figure("gpu_glass", "spin glass, normal couplings, L=16, heat bath", 50, glass, stretch=100),
     Figure(
         "gpu_measure", "energy and magnetization, L=16, on the host: added to a draw", 1.0,
         measure_overhead, at_most=True, stretch=0.3,

@@ -23,6 +23,7 @@ from physgen.samplers.cuda_arrays import DeviceArray, copied, empty, on_device
 from physgen.samplers.cuda_transfers import Transfers
 from physgen.samplers.plain import first_configurations
 from physgen.samplers.spins.bits import CHAINS_PER_BLOCK, pack, unpack
+from physgen.samplers.spins.cuda_int8 import CudaIsingInt8
 from physgen.samplers.spins.model import ChainsModel, bond_counts, chains_model
 
 __all__ = ["CudaIsingChains", "bind_cuda_ising"]
@@ -225,13 +226,15 @@ def _array(data: Any, shape: tuple[int, ...]) -> Any:
     return DeviceArray(data, tuple(shape))
 
 
-def bind_cuda_ising(target: Any, rule: int, fast: bool, layout: str) -> CudaIsingChains:
+def bind_cuda_ising(
+    target: Any, rule: int, fast: bool, layout: str
+) -> CudaIsingChains | CudaIsingInt8:
     """Return the chains of an Ising target on the device.
 
     Raises
     ------
     InputError
-        If there is no device, or the kernel cannot take the settings or the model.
+        If there is no device, or the kernels cannot take the settings or the model.
     MissingDependencyError
         Without numba-cuda.
     """
@@ -239,11 +242,13 @@ def bind_cuda_ising(target: Any, rule: int, fast: bool, layout: str) -> CudaIsin
 
     if fast:
         raise InputError("device='cuda' runs on rng='philox' only, got rng='fast'")
-    if layout not in ("auto", "chains"):
-        raise InputError(f"device='cuda' runs layout='chains' only, got layout={layout!r}")
+    if layout == "lattice":
+        raise InputError("device='cuda' runs layout='chains' and 'int8', got layout='lattice'")
     neighbours, K, H = target.kernel[1]
-    model = chains_model(neighbours, K, H, rule)
-    if isinstance(model, str):
-        raise InputError(f"device='cuda' cannot take this model: {model}; use device='cpu'")
+    model = "" if layout == "int8" else chains_model(neighbours, K, H, rule)
+    if isinstance(model, str) and layout == "chains":
+        raise InputError(f"layout 'chains' cannot take this model: {model}; use 'auto'")
     require_device()
+    if isinstance(model, str):
+        return CudaIsingInt8(target, rule)
     return CudaIsingChains(target, model, rule)

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.slow
 PACKAGE = "physgen.kernels.cuda."
 MODULES = (
     "philox", "counting", "ising_logic", "ising_events", "ising_sweeps", "ising_numbers",
-    "normals", "phi4_sites", "phi4_hmc", "phi4_local", "phi4_resident",
+    "normals", "phi4_sites", "ising_scalar", "phi4_hmc", "phi4_local", "phi4_resident",
 )  # fmt: skip
 CHANGES = [
     (re.escape(PACKAGE), "serial_"),
@@ -122,6 +122,31 @@ def test_spins(kernels, sampler, target):
             kernels.ising_numbers.rates, n_blocks, 1, planes, n_planes, float(n * n_sites), rates
         )
         np.testing.assert_array_equal(rates, info.accepted)
+
+
+@pytest.mark.parametrize("sampler", [HeatBath(layout="int8"), Metropolis(layout="int8")])
+def test_int8_spins(kernels, sampler):
+    rng = np.random.default_rng(5)
+    J, fields = rng.normal(size=len(STRIP.bonds)), rng.normal(size=12)
+    chains, n = sampler.bind(Ising(lattice=STRIP, beta=0.5, J=J, h=fields)), 20
+    state = chains.init(Stream(1), 100)
+    expected, info = chains.step(Stream(2), state, n)
+    neighbours, K, H = chains.target.kernel[1]
+    plan = schedule(np.where(neighbours >= 0, neighbours, 12))
+    rows = np.maximum(neighbours, 0).astype(np.uint32)
+    x, rates, out = state.x.reshape(2, -1).copy(), np.empty(100), np.empty((2, 100))
+    launch(
+        kernels.ising_scalar.sweeps(chains.rule), 2, 64,
+        x, rows, np.where(neighbours >= 0, K, 0.0), H, *plan, plan.n_periods, *key(Stream(2)), n,
+        rates,
+    )  # fmt: skip
+    np.testing.assert_array_equal(x.reshape(state.x.shape), expected.x)
+    if chains.rule:
+        np.testing.assert_array_equal(rates, info.accepted)
+    ends = np.asarray(STRIP.bonds).T.astype(np.uint32)
+    launch(kernels.ising_scalar.numbers, 2, 64, x, *ends, J, fields, out)
+    for values, name in zip(out, ("energy", "magnetization"), strict=True):
+        np.testing.assert_allclose(values, chains.measure(expected)[name], rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize(("dtype", "atol"), [("float32", 1e-5), ("float64", 5e-14)])

@@ -63,10 +63,11 @@ def test_settings(sampler):
 
 
 def test_targets():
-    with pytest.raises(InputError, match="layout='chains' only, got layout='int8'"):
-        HeatBath(device="cuda", layout="int8").bind(ISING)
+    with pytest.raises(InputError, match="layout='chains' and 'int8', got layout='lattice'"):
+        HeatBath(device="cuda", layout="lattice").bind(ISING)
+    glass = Ising(L=2, beta=0.4, J=[1, 2, 3, 4, 5, 6, 7, 8])
     with pytest.raises(InputError, match="one magnitude"):
-        HeatBath(device="cuda").bind(Ising(L=2, beta=0.4, J=[1, 2, 3, 4, 5, 6, 7, 8]))
+        HeatBath(device="cuda", layout="chains").bind(glass)
     plain = as_target(lambda x: (x**2).sum(-1) / 2, (3,), force=lambda x: -x)
     with pytest.raises(InputError, match=r"HMC on device='cuda' needs a phi\^4"):
         HMC(device="cuda").bind(plain)

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 from helpers.marks import slow
-from numba import cuda, float32, float64, int64, uint32, uint64
+from numba import cuda, float32, float64, int8, int64, uint32, uint64
 from numba.cuda.cudadrv import nvvm
 
-from physgen.kernels.cuda import ising_numbers, phi4_hmc, phi4_local, phi4_resident
+from physgen.kernels.cuda import ising_numbers, ising_scalar, phi4_hmc, phi4_local, phi4_resident
 from physgen.kernels.cuda.ising_sweeps import sweeps
 
 CC = (9, 0)  # H100, H200
@@ -98,6 +98,27 @@ KERNELS = {
             WORDS,
             float64[:, ::1],
         ),
+    ),
+    "int8 heat bath": (
+        lambda: ising_scalar.sweeps(0),
+        (
+            int8[:, ::1],
+            uint32[:, ::1],
+            float64[:, ::1],
+            float64[::1],
+            COUNTERS,
+            COUNTERS,
+            COUNTERS,
+            int64,
+            uint32,
+            uint32,
+            int64,
+            float64[::1],
+        ),
+    ),
+    "int8 numbers": (
+        lambda: ising_scalar.numbers,
+        (int8[:, ::1], COUNTERS, COUNTERS, float64[::1], float64[::1], float64[:, ::1]),
     ),
     "rates": (lambda: ising_numbers.rates, (WORDS, int64, float64, float64[::1])),
 }

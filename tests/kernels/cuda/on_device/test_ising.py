@@ -5,7 +5,7 @@ from physgen.core.errors import InputError
 from physgen.core.random import Stream
 from physgen.kernels.cuda import ising_sweeps
 from physgen.kernels.cuda._numba import cuda
-from physgen.lattice import Hypercubic
+from physgen.lattice import Graph, Hypercubic
 from physgen.samplers.heat_bath import HeatBath
 from physgen.samplers.metropolis import Metropolis
 from physgen.targets import Ising
@@ -27,6 +27,54 @@ def both(name, n_chains=100):
     sampler, target = CASES[name]
     chains = sampler().bind(target), sampler(device="cuda").bind(target)
     return chains, [c.init(Stream(1), n_chains) for c in chains]
+
+
+# Couplings of different magnitudes: chains as int8.
+GLASS = Ising(
+    lattice=STRIP, beta=0.7, J=np.random.default_rng(3).normal(size=len(STRIP.bonds)), h=FIELDS
+)
+RANDOM_GRAPH = Ising(
+    lattice=Graph(7, ((0, 1), (0, 3), (1, 2), (2, 6), (3, 4), (3, 6), (4, 5), (0, 6), (1, 4))),
+    beta=1.0, J=np.random.default_rng(4).normal(size=9), h=0.1,
+)  # fmt: skip
+INT8 = {
+    "heat bath": (HeatBath, GLASS),
+    "heat bath, free sites": (HeatBath, Ising(L=(2, 3), beta=0.0)),
+    "Metropolis": (Metropolis, GLASS),
+    "Metropolis, any graph": (Metropolis, RANDOM_GRAPH),
+    "Metropolis, ties": (Metropolis, Ising(L=4, beta=0.4)),
+}
+
+
+@pytest.mark.parametrize("name", INT8)
+def test_int8_spins_are_those_of_the_cpu(name):
+    sampler, target = INT8[name]
+    chains = [sampler(device=d, layout="int8").bind(target) for d in ("cpu", "cuda")]
+    states = [c.init(Stream(1), 70) for c in chains]
+    for i in range(2):
+        steps = [c.step(Stream(2).at(i), s, 2) for c, s in zip(chains, states, strict=True)]
+        (host, host_info), (device, device_info) = steps
+        np.testing.assert_array_equal(np.asarray(device.x), host.x)
+        if sampler is Metropolis:
+            np.testing.assert_array_equal(device_info.accepted, host_info.accepted)
+        states = [host, device]
+    measured = [c.measure(s) for c, s in zip(chains, states, strict=True)]
+    for key, values in measured[0].items():
+        np.testing.assert_allclose(measured[1][key], values, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(
+        *(c.configurations(s) for c, s in zip(chains, states, strict=True))
+    )
+
+
+def test_another_coupling_is_noticed():
+    host, device = (HeatBath(device=d).bind(GLASS) for d in ("cpu", "cuda"))
+    assert type(device).__name__ == "CudaIsingInt8"  # "auto" takes it
+    before, start = (c.init(Stream(1), 70) for c in (host, device))
+    n_periods, useful, (rows, K, *rest) = device._plan
+    other = cuda.to_device(-K.copy_to_host())
+    device.__dict__["_plan"] = n_periods, useful, (rows, other, *rest)
+    expected = host.step(Stream(2), before)[0].x
+    assert np.any(np.asarray(device.step(Stream(2), start)[0].x) != expected)
 
 
 @pytest.mark.parametrize("name", CASES)
