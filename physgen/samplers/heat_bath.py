@@ -42,7 +42,8 @@ class HeatBath:
         time, any couplings.  "auto" takes the fastest layout that fits the target.
     device : {"cpu", "cuda"}
         "cuda": the same chains on a GPU, with "philox": bit for bit in the layout "chains", and
-        but for roundings in "int8".
+        but for roundings in "int8".  Chains of the layout "lattice" are others, because their
+        sites are visited colour by colour.
 
     Examples
     --------

@@ -108,6 +108,22 @@ def glass() -> Row:
     return Row(rate, "flips/ns", detail={"chains": N_FIELD_CHAINS} | beside(2))
 
 
+def lattice() -> Row:
+    """Flips a ns of one lattice of 16384 x 16384, and its energy against Kaufman at beta = 0.4."""
+    chains: Any = HeatBath(device="cuda", layout="lattice").bind(Ising(L=2**14, beta=KC))
+    state = chains.init(Stream(1), 1, "cold")
+    rate = 2**28 * 20 / 1e9 / seconds(lambda: chains.step(Stream(2), state, 20))
+    small: Any = HeatBath(device="cuda", layout="lattice").bind(Ising(L=256, beta=0.4))
+    spins, n = small.init(Stream(3), 256), 400
+    for i in range(4):
+        spins, _ = small.step(Stream(4).at(i), spins, n)
+    e = small.measure(spins)["energy"] / 256**2
+    pull = e.mean() - float(energy_per_site(0.4, (256, 256)))
+    pull /= e.std(ddof=1) / math.sqrt(len(e))
+    detail = {"sites": "16384 x 16384", "pull of the energy, 256 of 256 x 256": f"{pull:.1f}"}
+    return Row(rate, "flips/ns", detail=detail | beside(40 / 64))
+
+
 def measure_overhead() -> Row:
     """What a measurement adds to a draw of 20 sweeps, as `run` makes draws: numbers one late."""
     chains: Any = HeatBath(device="cuda").bind(Ising(L=16, beta=KC))
@@ -183,6 +199,7 @@ FIGURES = [
         "gpu_metropolis", "Ising Metropolis at Kc, Philox, L=16-64, worst size", 150,
         lambda: ising(Metropolis(device="cuda")), stretch=700,
     ),
+    Figure("gpu_lattice", "one Ising lattice, 16384 x 16384, heat bath", 500, lattice, stretch=1000),
     Figure("gpu_glass", "spin glass, normal couplings, L=16, heat bath", 50, glass, stretch=100),
     Figure(
         "gpu_measure", "energy and magnetization, L=16, on the host: added to a draw", 1.0,

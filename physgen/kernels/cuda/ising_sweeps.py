@@ -29,7 +29,7 @@ from physgen.kernels.cuda.ising_logic import (
 )
 from physgen.kernels.cuda.philox import draw_pair
 
-__all__ = ["sweeps"]
+__all__ = ["settled", "sweeps"]
 
 _U32, _U64 = np.uint32, np.uint64
 _NONE, _ALL = _U64(0), _U64(2**64 - 1)
@@ -126,9 +126,7 @@ def _update(z: int, symmetric: int, rule: int) -> Any:
     Besides arguments of the kernel it takes the site and its kind, the position of its rare events
     (class n at ``at + 8 n``; they are consumed), the sweep and the group.
     """
-    degree, signed = abs(z), z > 0
-    classes = n_classes(degree, bool(symmetric))
-    has_tie, middle = symmetric and degree % 2 == 0, _U64(degree // 2)
+    degree, signed, settle = abs(z), z > 0, settled(z, symmetric, rule)
 
     @cuda.jit(device=True)
     def update(
@@ -142,11 +140,33 @@ def _update(z: int, symmetric: int, rule: int) -> Any:
             if signed:
                 bit ^= signs[site, m]
             d0, d1, d2, d3, d4 = add_bit(d0, d1, d2, d3, d4, bit)
+        spin = spins[8 * site + lane]
+        new = settle(
+            d0, d1, d2, d3, d4, spin, site, codes, kind, rare, at, sweep, group, k0, k1
+        )  # fmt: skip
+        spins[8 * site + lane] = new
+        return spin ^ new
+
+    return update
+
+
+def settled(z: int, symmetric: int, rule: int) -> Any:
+    """Return the device function that gives the new spin of one site of 64 chains.
+
+    It takes the digits of the number of neighbours up, the old spin, and the arguments of the
+    update of a site from the site on.
+    """
+    degree, classes = abs(z), n_classes(abs(z), bool(symmetric))
+    has_tie, middle = symmetric and degree % 2 == 0, _U64(degree // 2)
+
+    @cuda.jit(device=True)
+    def settle(
+        d0, d1, d2, d3, d4, spin, site, codes, kind, rare, at, sweep, group, k0, k1
+    ):  # fmt: skip
         a, b = draw_pair(site, sweep, group, _U32(0), k0, k1)
         c, d = draw_pair(site, sweep, group, _U32(1), k0, k1)
         e, f = draw_pair(site, sweep, group, _U32(2), k0, k1)
         g, h = draw_pair(site, sweep, group, _U32(3), k0, k1)
-        spin = spins[8 * site + lane]
         excited, favoured = _NONE, _NONE
         for n in range(classes):
             code, event = codes[kind, n], rare[at + 8 * n]
@@ -167,8 +187,6 @@ def _update(z: int, symmetric: int, rule: int) -> Any:
             excited |= here & (h if rule < 2 else _ALL)
         if rule > 0:
             excited &= (spin ^ favoured) ^ _ALL
-        new = favoured ^ excited
-        spins[8 * site + lane] = new
-        return spin ^ new
+        return favoured ^ excited
 
-    return update
+    return settle

@@ -127,7 +127,9 @@ def streams() -> Streams:
     return _STREAMS[context]
 
 
-def configured(kernel: Any, n_blocks: int, threads: tuple[int, ...] | int) -> Any:
+def configured(
+    kernel: Any, n_blocks: tuple[int, ...] | int, threads: tuple[int, ...] | int
+) -> Any:
     """Return the kernel with its launch configuration, in the stream for work."""
     from numba.core.errors import NumbaPerformanceWarning
 

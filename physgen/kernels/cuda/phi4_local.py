@@ -118,6 +118,6 @@ def sweeps(dtype: str) -> Any:
         cuda.syncthreads()
         if part == 0 and chain < reflected.size:
             of_round = add_up(shares, W, lane, n_parts) / (n * degrees.size)
-            reflected[chain] = of_round / max(n_reflections, 1)
+            reflected[chain] = of_round / (n_reflections if n_reflections > 0 else 1)
 
     return run

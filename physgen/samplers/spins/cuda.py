@@ -24,6 +24,8 @@ from physgen.samplers.cuda_transfers import Transfers
 from physgen.samplers.plain import first_configurations
 from physgen.samplers.spins.bits import CHAINS_PER_BLOCK, pack, unpack
 from physgen.samplers.spins.cuda_int8 import CudaIsingInt8
+from physgen.samplers.spins.cuda_lattice import CudaIsingLattice, colours_of
+from physgen.samplers.spins.lattice import strips_model
 from physgen.samplers.spins.model import ChainsModel, bond_counts, chains_model
 
 __all__ = ["CudaIsingChains", "bind_cuda_ising"]
@@ -227,9 +229,9 @@ def _array(data: Any, shape: tuple[int, ...]) -> Any:
 
 
 def bind_cuda_ising(
-    target: Any, rule: int, fast: bool, layout: str
-) -> CudaIsingChains | CudaIsingInt8:
-    """Return the chains of an Ising target on the device.
+    target: Any, rule: int, fast: bool, layout: str, large: bool
+) -> CudaIsingChains | CudaIsingInt8 | CudaIsingLattice:
+    """Return the chains of an Ising target on the device; `large` prefers layout "lattice".
 
     Raises
     ------
@@ -242,8 +244,14 @@ def bind_cuda_ising(
 
     if fast:
         raise InputError("device='cuda' runs on rng='philox' only, got rng='fast'")
-    if layout == "lattice":
-        raise InputError("device='cuda' runs layout='chains' and 'int8', got layout='lattice'")
+    if layout == "lattice" or large:
+        strips = strips_model(target, rule)
+        order = strips if isinstance(strips, str) else colours_of(strips.shape)
+        if not (isinstance(strips, str) or isinstance(order, str)):
+            require_device()
+            return CudaIsingLattice(target, strips, rule, order)
+        if layout == "lattice":
+            raise InputError(f"layout 'lattice' cannot take this model: {order}; use 'auto'")
     neighbours, K, H = target.kernel[1]
     model = "" if layout == "int8" else chains_model(neighbours, K, H, rule)
     if isinstance(model, str) and layout == "chains":

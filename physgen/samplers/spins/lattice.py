@@ -23,7 +23,7 @@ from physgen.samplers._threads import over_blocks
 from physgen.samplers.plain import first_configurations
 from physgen.samplers.spins.bits import empty_words
 
-__all__ = ["IsingLattice", "StripsModel", "strips_model"]
+__all__ = ["IsingLattice", "StripsModel", "moves_of", "strips_model", "turned_neighbours"]
 
 _SLABS, _STRIPS = 8, 64
 
@@ -67,14 +67,32 @@ def strips_model(target: Any, rule: int) -> StripsModel | str:
 
 def _moves(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return offsets of neighbours, and what to rotate for those beyond an edge of the strips."""
+    return moves_of(*turned_neighbours(shape))
+
+
+def turned_neighbours(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the neighbours of every row of a virtual lattice, and how they are rotated.
+
+    Returns
+    -------
+    source : int64 array (n, z)
+    turn : int64 array (n, z, 2)
+        By how many bits and lanes, -1, 0 or 1.
+    """
     virtual = Hypercubic(shape)
     source = virtual.neighbours.astype(np.int64)
     n, z = source.shape
     coordinates = np.stack(np.unravel_index(np.arange(n), shape), axis=1)
-    turn = np.zeros((n, z, 2), dtype=np.int64)  # bits, lanes
+    turn = np.zeros((n, z, 2), dtype=np.int64)
     for axis, what in ((virtual.dim - 1, 0), (0, 1)):
         turn[coordinates[:, axis] == shape[axis] - 1, 2 * axis, what] = 1
         turn[coordinates[:, axis] == 0, 2 * axis + 1, what] = -1
+    return source, turn
+
+
+def moves_of(source: np.ndarray, turn: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return rows, edges and moves, as the sweeps take them, of `turned_neighbours`."""
+    n, z = source.shape
     crossing = turn.any(axis=2)
     slot = np.broadcast_to(n + 1 + np.arange(z), (n, z))
     site, m = np.nonzero(crossing)
@@ -160,6 +178,10 @@ class IsingLattice:
             unequal_pairs(x, model.rows, model.edges, model.moves, first, stride, unequal, up)
 
         over_blocks(work, n_chains, seconds=1e-8 * n_chains * n_rows)
+        return self.numbers(unequal, up)
+
+    def numbers(self, unequal: np.ndarray, up: np.ndarray) -> dict[str, np.ndarray]:
+        """Return energy and magnetization of lattices with these counts of bonds and spins."""
         sites, target = self.target.n_sites, self.target
         total = 2.0 * up - sites
         n_bonds = len(target.event_shape) * sites

@@ -30,12 +30,13 @@ def bind_ising(target: Any, rule: int, rng: str, layout: str, device: str = "cpu
 
     fast = check_choice("rng", rng, RNGS) == "fast"
     check_choice("layout", layout, LAYOUTS)
+    large = layout == "auto" and math.prod(target.event_shape) >= _LARGE
     if check_choice("device", device, DEVICES) == "cuda":
         from physgen.samplers.spins.cuda import bind_cuda_ising
 
-        return bind_cuda_ising(target, rule, fast, layout)
+        return bind_cuda_ising(target, rule, fast, layout, large)
     reasons = {}
-    if layout == "lattice" or (layout == "auto" and math.prod(target.event_shape) >= _LARGE):
+    if layout == "lattice" or large:
         strips = strips_model(target, rule)
         if not isinstance(strips, str):
             return IsingLattice(target, strips, rule, fast)

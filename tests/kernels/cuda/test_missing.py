@@ -63,7 +63,7 @@ def test_settings(sampler):
 
 
 def test_targets():
-    with pytest.raises(InputError, match="layout='chains' and 'int8', got layout='lattice'"):
+    with pytest.raises(InputError, match="layout 'lattice' cannot take this model"):
         HeatBath(device="cuda", layout="lattice").bind(ISING)
     glass = Ising(L=2, beta=0.4, J=[1, 2, 3, 4, 5, 6, 7, 8])
     with pytest.raises(InputError, match="one magnitude"):

@@ -8,10 +8,17 @@ from types import SimpleNamespace
 
 import pytest
 from helpers.marks import slow
-from numba import cuda, float32, float64, int8, int64, uint32, uint64
+from numba import cuda, float32, float64, int8, int64, uint8, uint32, uint64
 from numba.cuda.cudadrv import nvvm
 
-from physgen.kernels.cuda import ising_numbers, ising_scalar, phi4_hmc, phi4_local, phi4_resident
+from physgen.kernels.cuda import (
+    ising_lattice,
+    ising_numbers,
+    ising_scalar,
+    phi4_hmc,
+    phi4_local,
+    phi4_resident,
+)
 from physgen.kernels.cuda.ising_sweeps import sweeps
 
 CC = (9, 0)  # H100, H200
@@ -33,6 +40,19 @@ WORDS, COUNTERS = uint64[:, ::1], uint32[::1]
 ISING = (
     WORDS, uint32[:, ::1], WORDS, COUNTERS, WORDS, WORDS, uint64[::1], COUNTERS, COUNTERS,
     COUNTERS, int64, WORDS, WORDS, uint32, uint32, int64,
+)  # fmt: skip
+
+NUMBERS = (
+    WORDS, COUNTERS, COUNTERS, uint64[::1], COUNTERS, float64[::1], COUNTERS, WORDS,
+    float64[:, ::1],
+)  # fmt: skip
+COLOUR = (
+    WORDS, COUNTERS, uint32[:, ::1], uint8[:, ::1], WORDS, uint32, uint32, uint32, uint32, uint32,
+    WORDS, int64[:, ::1],
+)  # fmt: skip
+INT8 = (
+    int8[:, ::1], uint32[:, ::1], float64[:, ::1], float64[::1], COUNTERS, COUNTERS, COUNTERS,
+    int64, uint32, uint32, int64, float64[::1],
 )  # fmt: skip
 
 
@@ -85,37 +105,17 @@ KERNELS = {
     "local sweeps, float64": (lambda: phi4_local.sweeps("float64"), local(float64)),
     "actions": (lambda: phi4_hmc.actions, (*fields(float32), float64, float64[:, ::1])),
     "sums": (lambda: phi4_hmc.sums, (float32[:, ::1], int64, float64[:, :, ::1])),
-    "energies": (
-        lambda: ising_numbers.energies,
-        (
-            WORDS,
-            COUNTERS,
-            COUNTERS,
-            uint64[::1],
-            COUNTERS,
-            float64[::1],
-            COUNTERS,
-            WORDS,
-            float64[:, ::1],
-        ),
+    "energies": (lambda: ising_numbers.energies, NUMBERS),
+    "rare events of a lattice": (
+        lambda: ising_lattice.rare_events,
+        (COUNTERS, WORDS, uint64[::1], uint32, uint32, uint32, WORDS),
     ),
-    "int8 heat bath": (
-        lambda: ising_scalar.sweeps(0),
-        (
-            int8[:, ::1],
-            uint32[:, ::1],
-            float64[:, ::1],
-            float64[::1],
-            COUNTERS,
-            COUNTERS,
-            COUNTERS,
-            int64,
-            uint32,
-            uint32,
-            int64,
-            float64[::1],
-        ),
+    "a colour of a lattice": (lambda: ising_lattice.colour(-4, 1, 1), COLOUR),
+    "counts of a lattice": (
+        lambda: ising_lattice.counts,
+        (WORDS, COUNTERS, uint32[:, ::1], uint8[:, ::1], int64[:, :, ::1]),
     ),
+    "int8 heat bath": (lambda: ising_scalar.sweeps(0), INT8),
     "int8 numbers": (
         lambda: ising_scalar.numbers,
         (int8[:, ::1], COUNTERS, COUNTERS, float64[::1], float64[::1], float64[:, ::1]),
