@@ -47,8 +47,9 @@ lint: install  ## formatting, style, types, and the one-way arrows between rooms
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
-docs: install .venv/.docs  ## the site, in build/site; a warning is an error
+docs: install .venv/.docs  ## the site, in build/site; a warning or a dead link is an error
 	$(BIN)/python -m sphinx -b html -c docs -W --keep-going -q . build/site
+	$(BIN)/python docs/_site/links.py build/site
 	@echo build/site/index.html
 
 bench: install .venv/.bench  ## the fast figures, written to workflows/benchmarks/RESULTS.md

@@ -20,7 +20,7 @@ import physgen
 project = "physgen"
 author = "The physgen developers"
 version = release = physgen.__version__
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "mathml"]
 root_doc = "docs/index"
 include_patterns = [
     "*.md",
@@ -47,10 +47,15 @@ napoleon_google_docstring = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True
 
+copyright = "the physgen developers"
+
 html_theme = "furo"
 html_title = f"physgen {release}"
 html_copy_source = False
 html_show_sourcelink = False
+html_math_renderer = "mathml"
+html_static_path = ["_site/static"]
+html_css_files = ["physgen.css"]
 html_extra_path = ["_site/extra"]
 html_theme_options = {"navigation_with_keys": True}
 

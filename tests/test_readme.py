@@ -72,25 +72,6 @@ def short(key):
     return f"{listed} {re.search(r'year = .(....)', entry)[1]}"
 
 
-def test_every_link_of_the_pages_leads_somewhere():
-    root = Path(__file__).parents[1]
-    pages = [
-        "README.md",
-        "ARCHITECTURE.md",
-        "CONTRIBUTING.md",
-        "paper/README.md",
-        *(f"docs/{path.name}" for path in (root / "docs").glob("*.md")),
-        *(
-            f"workflows/{path.parent.name}/README.md"
-            for path in (root / "workflows").glob("*/README.md")
-        ),
-    ]
-    for page in pages:
-        text = (root / page).read_text(encoding="utf-8")
-        for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
-            assert ((root / page).parent / link).exists(), f"{page}: {link}"
-
-
 def test_the_gold_standard_files_exist():
     root = Path(__file__).parents[1]
     text = (root / "ARCHITECTURE.md").read_text(encoding="utf-8").split("## Gold-standard")[1]

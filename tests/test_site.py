@@ -1,22 +1,13 @@
 """The site: every exported name has its place once, and docstrings survive as they are read."""
 
+import subprocess
 import sys
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
+from helpers.site import ROOT, site_module
 
-ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture(scope="module")
-def site():
-    sys.path.insert(0, str(ROOT / "docs" / "_site"))
-    import escaping
-    import reference
-
-    yield escaping, reference
-    sys.path.remove(str(ROOT / "docs" / "_site"))
+escaping, reference = site_module("escaping"), site_module("reference")
 
 
 @pytest.mark.parametrize(
@@ -30,11 +21,11 @@ def site():
         (r"an \*escaped one", r"an \*escaped one"),
     ],
 )
-def test_stars_and_bars(site, prose, written):
-    assert site[0]._escaped(prose) == written
+def test_stars_and_bars(prose, written):
+    assert escaping._escaped(prose) == written
 
 
-def test_mathematics_and_examples_stay(site):
+def test_mathematics_and_examples_stay():
     lines = [
         "A sum |x|.",
         "",
@@ -45,15 +36,14 @@ def test_mathematics_and_examples_stay(site):
         ">>> 2 * 3",
         "after |y|",
     ]
-    site[0].escape(None, "function", "f", None, None, lines)
+    escaping.escape(None, "function", "f", None, None, lines)
     assert lines[0] == r"A sum \|x\|."
     assert lines[4] == "   + a * |b|"
     assert lines[6] == ">>> 2 * 3"
     assert lines[7] == r"after \|y\|"
 
 
-def test_every_name_has_its_place_once(site, tmp_path):
-    reference = site[1]
+def test_every_name_has_its_place_once(tmp_path):
     reference.write(tmp_path)
     pages = {path.stem: path.read_text() for path in tmp_path.glob("*.md")}
     places = [
@@ -71,15 +61,22 @@ def test_every_name_has_its_place_once(site, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(find_spec("sphinx") is None, reason="needs Sphinx: make docs installs it")
-def test_it_is_built_without_a_warning(tmp_path):
-    import subprocess
-
+@pytest.mark.skipif(find_spec("ziamath") is None, reason="needs the extra docs: make docs")
+def test_it_is_built_without_a_warning_and_needs_no_network(tmp_path):
+    """Tutorials are not executed here: ``make docs`` and tests/test_tutorials.py do that."""
+    site = tmp_path / "site"
     done = subprocess.run(
         [sys.executable, "-m", "sphinx", "-b", "html", "-c", "docs", "-W", "--keep-going", "-q",
-         ".", str(tmp_path / "site"), "-d", str(tmp_path / "trees")],
+         "-D", "nb_execution_mode=off", "-D", "suppress_warnings=ref.python,myst-nb.lexer",
+         ".", str(site), "-d", str(tmp_path / "trees")],
         cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
-    assert (tmp_path / "site" / "index.html").exists()
-    assert (tmp_path / "site" / "docs" / "api" / "physgen-samplers.html").exists()
+    assert (site / "index.html").exists()
+    found = site_module("links").of_site(site)
+    assert found.pages > 70
+    assert found.faults == []
+    page = (site / "docs" / "api" / "physgen-samplers.html").read_text()
+    assert "<math alttext=" in page
+    assert "mathjax" not in page.lower().replace("mathjax_ignore", "")  # a class of myst
+    assert (site / "_static" / "math.woff").exists()
