@@ -1,0 +1,48 @@
+"""Pages say what the package has: extras, families, versions."""
+
+import re
+import tomllib
+
+from helpers.site import ROOT
+
+import physgen as pg
+from physgen.models.families import FAMILIES
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def page(name):
+    return (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+
+
+def test_every_extra_is_explained():
+    section = page("install").split("## Extras")[1].split("\n## ")[0]
+    explained = re.findall(r"^\| `(\w+)` \|", section, flags=re.M)
+    assert sorted(explained) == sorted(PROJECT["optional-dependencies"])
+
+
+def test_python_versions_agree():
+    assert PROJECT["requires-python"] == ">=3.11"
+    assert "Python 3.11 or newer" in page("install")
+
+
+def test_the_chooser_names_families_that_exist():
+    rows = re.findall(r"^\|.*\|$", page("choosing-a-model"), flags=re.M)
+    words = set(re.findall(r"`([a-z][\w-]+)`", " ".join(rows)))
+    known = set(FAMILIES) | {"ess", "family", "smc"}
+    assert words - known == set()
+    assert len(words & set(FAMILIES)) > 20
+    classes = set(re.findall(r"`([A-Z]\w+)`", " ".join(rows)))
+    assert all(hasattr(pg, name) for name in classes)
+
+
+def test_one_version_everywhere():
+    version = PROJECT["version"]
+    assert pg.__version__ == version
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert f"\nversion: {version}\n" in citation
+    assert f"version = {{{version}}}" in page("asking")
+    log = (ROOT / "CHANGELOG.md").read_text()
+    assert re.search(r"^## (\S+)", log, flags=re.M)[1] == version
+    title = re.search(r'^title: "(.*)"', citation, flags=re.M)[1]
+    assert f"{{{title}}}" in page("asking")
