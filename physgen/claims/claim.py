@@ -1,11 +1,11 @@
 """A claim: what one publication says, in one folder.
 
     paper/claims/<id>/published.toml   title, label, work, url, rank, minutes,
-                                     device, summary; [[row]]
+                                     device, summary; [[row]], [[beside]]
                       run.py           def rebuild(row): our value and its error, or None
 
 ``minutes`` are CPU minutes of ``run.py`` on one core; ``device = "gpu"`` says that a CPU takes
-hours.  The folders are read from the checkout, or from their copy in the wheel.
+hours; a row may say so of itself.  The folders are read from the checkout, or from their copy in the wheel.
 """
 
 from __future__ import annotations
@@ -23,16 +23,15 @@ from types import ModuleType
 from typing import Any
 
 from physgen.catalogue.systems import shipped_folder
-from physgen.claims.published import Published, read_rows
+from physgen.claims.published import DEVICES, Published, read_rows
 from physgen.core.checks import check_choice, check_positive, check_positive_int, key_remedy
 from physgen.core.errors import InputError
 
 __all__ = ["Claim", "claim_names", "load_claim", "load_claims", "paper_folder",
            "read_claim", "working_folder"]  # fmt: skip
 
-DEVICES = ("cpu", "gpu")
 _REQUIRED = ("title", "label", "work", "rank", "minutes")
-_KEYS = (*_REQUIRED, "url", "device", "summary", "row")
+_KEYS = (*_REQUIRED, "url", "device", "summary", "row", "beside")
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,7 @@ class Claim:
     device : {"cpu", "gpu"}
         What a rebuild needs.
     rows : tuple of Published
+        The published numbers, and ours that stand beside them.
     folder : Path
     """
 
@@ -154,7 +154,7 @@ def read_claim(folder: Path) -> Claim:
         rank=check_positive_int(f"rank in {path}", about["rank"]),
         minutes=check_positive(f"minutes in {path}", about["minutes"]),
         device=check_choice(f"device in {path}", about.get("device", "cpu"), DEVICES),
-        rows=read_rows(folder.name, about.get("row")),
+        rows=read_rows(folder.name, about.get("row"), about.get("beside", ())),
         folder=folder,
     )
 

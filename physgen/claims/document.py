@@ -124,12 +124,13 @@ def _values(found: Mapping[str, Sequence[Rebuilt]]) -> str:
             if one.row.verified != "text":
                 continue
             where = f"{name}@{one.row.key}"
-            lines.append(_set(f"theirs@{where}", published_of(one).rstrip("*")))
+            if one.row.value is not None:
+                lines.append(_set(f"theirs@{where}", published_of(one).rstrip("*")))
             if one.ours is not None:
                 lines.append(_set(f"ours@{where}", ours_of(one)))
             if one.pull is not None:
                 lines.append(_set(f"pull@{where}", f"{one.pull:+.1f}"))
-    total = Counter(one.verdict for numbers in found.values() for one in numbers)
+    total = Counter(one.verdict for numbers in found.values() for one in numbers if one.verdict)
     total |= {"numbers": sum(total.values()), "claims": len(found)}
     lines += [_set(f"counts@{word}", str(count)) for word, count in sorted(total.items())]
     return "\n".join(lines) + "\n\\makeatother\n"

@@ -3,6 +3,7 @@
     [[row]]
     quantity = "log_z"
     parameters = { L = 16, T = [2.0, 2.5] }      # ours; a list is one row for each entry
+    device = "cpu"                               # "gpu": a CPU takes hours, so it stays open
     theirs = "n = 16, T = 2.0, 2.5, J = 1"       # in the words of the publication
     value = [263.29621043402125, 225.81063208450638]
     error = 0.0                                  # 0: exact; left out: none was printed
@@ -13,6 +14,14 @@
 
 A number that was never read at its place is not a published number: `place` is required, and a row
 that is only recalled takes part in nothing but the list.
+
+    [[beside]]
+    quantity = "parity"
+    parameters = { L = 10, of = "dephased mixture" }
+    about = "<prod X>; 1 in the GHZ state"
+
+is a number of ours that the others need beside them, which nobody published: no value, no verdict,
+and it is not counted.
 """
 
 from __future__ import annotations
@@ -24,19 +33,28 @@ from typing import Any
 
 from physgen.catalogue.references import PUBLISHED
 from physgen.claims.verdict import RELATIONS, VERDICTS
-from physgen.core.checks import check_choice, check_finite, is_list, is_mapping, key_remedy
+from physgen.core.checks import (
+    check_choice,
+    check_finite,
+    is_list,
+    is_list_or_tuple,
+    is_mapping,
+    key_remedy,
+)
 from physgen.core.errors import InputError
 
-__all__ = ["Published", "checked_error", "read_rows"]
+__all__ = ["DEVICES", "Published", "checked_error", "read_rows"]
 
+DEVICES = ("cpu", "gpu")
 VERIFIED = PUBLISHED["verified"]
 _REQUIRED = ("quantity", "parameters", "value", "place", "verified", "verdict")
-_OPTIONAL = ("theirs", "error", "relation", "reason", "printed")
+_OPTIONAL = ("theirs", "error", "relation", "reason", "printed", "device")
+_BESIDE = ("quantity", "parameters", "about")
 
 
 @dataclass(frozen=True)
 class Published:
-    """One published number.
+    """One published number, or one of ours that stands beside them.
 
     Attributes
     ----------
@@ -47,8 +65,10 @@ class Published:
     parameters : mapping
         In our conventions.
     theirs : str
-        The quantity and its parameters in the words of the publication.
-    value : float
+        The quantity and its parameters in the words of the publication; of a number of ours, what
+        it is.
+    value : float or None
+        None if nobody published it; such a row has no place and no verdict.
     error : float or None
         One standard error; 0 if exact to the digits given, None if none was printed.
     place : str
@@ -63,13 +83,15 @@ class Published:
         Why it is refuted.
     printed : bool
         Whether tables of the document have room for it.
+    device : {"cpu", "gpu"}
+        What a rebuild needs; on a CPU a row of a GPU stays open.
     """
 
     claim: str
     quantity: str
     parameters: Mapping[str, Any]
     theirs: str
-    value: float
+    value: float | None
     error: float | None
     place: str
     verified: str
@@ -77,6 +99,7 @@ class Published:
     verdict: str
     reason: str
     printed: bool
+    device: str = "cpu"
 
     @property
     def key(self) -> str:
@@ -89,8 +112,8 @@ class Published:
         return ", ".join(f"{k}={_plain(v)}" for k, v in self.parameters.items())
 
 
-def read_rows(claim: str, tables: object) -> tuple[Published, ...]:
-    """Return the rows of a claim.
+def read_rows(claim: str, tables: object, beside: object = ()) -> tuple[Published, ...]:
+    """Return the rows of a claim, those beside them last.
 
     Raises
     ------
@@ -102,23 +125,26 @@ def read_rows(claim: str, tables: object) -> tuple[Published, ...]:
     if not is_list(tables) or not tables:
         raise InputError(f"{where} must have at least one [[row]]")
     rows = [row for table in tables for row in _rows(claim, where, table)]
+    if not is_list_or_tuple(beside):
+        raise InputError(f"{where} must have numbers of ours as [[beside]], got {beside!r}")
+    for table in beside:
+        rows += _rows(claim, where, table, published=False)
     keys = [row.key for row in rows]
     if twice := next((key for key in keys if keys.count(key) > 1), None):
         raise InputError(f"{where} must name each number once, got {twice} twice")
     return tuple(rows)
 
 
-def _rows(claim: str, where: str, table: object) -> Iterator[Published]:
+def _rows(claim: str, where: str, table: object, published: bool = True) -> Iterator[Published]:
     """Yield the rows of one table; its lists run together."""
     if not is_mapping(table):
         raise InputError(f"a row of {where} must be a table, got {table!r}")
-    known = (*_REQUIRED, *_OPTIONAL)
+    required = _REQUIRED if published else _BESIDE
+    known = (*_REQUIRED, *_OPTIONAL) if published else _BESIDE
     if unknown := next((key for key in table if key not in known), None):
         raise InputError(f"{where} has no key {unknown!r}; {key_remedy(unknown, known)}")
-    if missing := next((key for key in _REQUIRED if key not in table), None):
-        raise InputError(
-            f"a row of {where} must have {', '.join(_REQUIRED)}; {missing} is missing"
-        )
+    if missing := next((key for key in required if key not in table), None):
+        raise InputError(f"a row of {where} must have {', '.join(required)}; {missing} is missing")
     parameters = table["parameters"]
     if not is_mapping(parameters):
         raise InputError(f"parameters in {where} must be a table, got {parameters!r}")
@@ -131,7 +157,8 @@ def _rows(claim: str, where: str, table: object) -> Iterator[Published]:
         )
     for i in range(lengths.pop() if lengths else 1):
         at = {k: v[i] if is_list(v) else v for k, v in parameters.items()}
-        yield _row(claim, where, {k: v[i] if is_list(v) else v for k, v in table.items()}, at)
+        row = {k: v[i] if is_list(v) else v for k, v in table.items()}
+        yield _row(claim, where, row, at) if published else _beside(claim, row, at)
 
 
 def _row(claim: str, where: str, table: Mapping[str, Any], at: Mapping[str, Any]) -> Published:
@@ -144,6 +171,11 @@ def _row(claim: str, where: str, table: Mapping[str, Any], at: Mapping[str, Any]
     verdict = check_choice(f"verdict in {where}", table["verdict"], VERDICTS)
     if verdict == "refuted" and not reason:
         raise InputError(f"a refuted row of {where} must have a reason, {table['quantity']} not")
+    device = check_choice(f"device of a row of {where}", table.get("device", "cpu"), DEVICES)
+    if device == "gpu" and verdict != "open":
+        raise InputError(
+            f"a row of {where} that needs a GPU must be open, got {verdict} for {table['quantity']}"
+        )
     error = table.get("error")
     return Published(
         claim=claim,
@@ -158,6 +190,25 @@ def _row(claim: str, where: str, table: Mapping[str, Any], at: Mapping[str, Any]
         verdict=verdict,
         reason=reason,
         printed=bool(table.get("printed", True)),
+        device=device,
+    )
+
+
+def _beside(claim: str, table: Mapping[str, Any], at: Mapping[str, Any]) -> Published:
+    """Return a number of ours alone."""
+    return Published(
+        claim=claim,
+        quantity=str(table["quantity"]),
+        parameters=at,
+        theirs=str(table["about"]),
+        value=None,
+        error=None,
+        place="",
+        verified="text",
+        relation="equal",
+        verdict="",
+        reason="",
+        printed=True,
     )
 
 

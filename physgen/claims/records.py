@@ -5,8 +5,8 @@
     # numbers and run.py sha256 3b1f...
     key,quantity,parameters,published,published_error,ours,ours_error,pull,verdict
 
-Empty cells: no error was printed; not computed; no pull between exact numbers.  `parameters` is
-JSON.  ``paper/CHECKSUMS`` holds the SHA-256 of each table, as ``sha256sum -c`` reads it.
+Empty cells: no error was printed; not computed; no pull between exact numbers; nobody published it.
+`parameters` is JSON.  ``paper/CHECKSUMS`` holds the SHA-256 of each table, as ``sha256sum -c`` reads it.
 """
 
 from __future__ import annotations
@@ -53,13 +53,15 @@ class Rebuilt:
     @property
     def pull(self) -> float | None:
         """(theirs - ours) over the error of the difference; None if that is zero."""
-        if self.ours is None or self.error is None:
+        if self.ours is None or self.error is None or self.row.value is None:
             return None
         return pull_of(self.row.value, self.row.error, self.ours, self.error)
 
     @property
     def verdict(self) -> str:
-        """What may be said of it: see :mod:`physgen.claims.verdict`."""
+        """What may be said of it (:mod:`physgen.claims.verdict`); empty of a number of ours alone."""
+        if self.row.value is None:
+            return ""
         if self.ours is None or self.error is None:
             return "open"
         row = self.row

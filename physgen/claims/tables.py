@@ -17,6 +17,8 @@ __all__ = ["claims_table", "numbers_table", "ours_of", "published_of"]
 def claims_table(found: Mapping[str, Sequence[Rebuilt]], claims: Sequence[Claim]) -> Table:
     """Return a row a claim: how many of its numbers have which verdict, and what a rebuild costs.
 
+    Numbers of ours that only stand beside them are not counted.
+
     Parameters
     ----------
     found : mapping
@@ -35,11 +37,14 @@ def claims_table(found: Mapping[str, Sequence[Rebuilt]], claims: Sequence[Claim]
         counts = Counter(one.verdict for one in found[claim.name])
         cost = f"{claim.minutes:g}" + " (GPU)" * (claim.device == "gpu")
         numbers = [str(counts[word]) if counts[word] else "" for word in VERDICTS]
-        rows.append((claim.name, claim.label, str(len(claim.rows)), *numbers, cost))
+        n = str(sum(counts[word] for word in VERDICTS))
+        rows.append((claim.name, claim.label, n, *numbers, cost))
     total = Counter(one.verdict for numbers in found.values() for one in numbers)
-    all_numbers = str(sum(total.values()))
+    all_numbers = str(sum(total[word] for word in VERDICTS))
     rows.append(("all", "", all_numbers, *(str(total[word]) for word in VERDICTS), ""))
-    return Table("Published numbers, computed again", columns, tuple(rows))
+    gpu = sum(one.row.device == "gpu" for numbers in found.values() for one in numbers)
+    notes = (f"open for want of a GPU: {gpu}",) * bool(gpu)
+    return Table("Published numbers, computed again", columns, tuple(rows), notes)
 
 
 def numbers_table(claim: Claim, found: Sequence[Rebuilt], printed: bool = False) -> Table:
@@ -69,22 +74,35 @@ def numbers_table(claim: Claim, found: Sequence[Rebuilt], printed: bool = False)
             published_of(one),
             ours_of(one),
             "" if one.pull is None else f"{one.pull:+.1f}",
-            one.verdict,
+            one.verdict + " (GPU)" * (one.row.device == "gpu"),
         )
         for one in chosen
     )
     at = f" ({', '.join(shared)})" if shared else ""
     notes = (
         (claim.summary,) * bool(claim.summary)
-        + ("*: no error was printed",) * any(one.row.error is None for one in chosen)
+        + ("*: no error was printed",) * any(published_of(one).endswith("*") for one in chosen)
+        + ("GPU: a CPU takes hours",) * any(one.row.device == "gpu" for one in chosen)
         + tuple(dict.fromkeys(f"refuted: {o.row.reason}" for o in chosen if o.row.reason))
+        + tuple(
+            dict.fromkeys(
+                f"{o.row.quantity}, ours alone: {o.row.theirs}"
+                for o in chosen
+                if o.row.value is None
+            )
+        )
     )
     return Table(claim.title + at, columns, rows, notes)
 
 
 def published_of(one: Rebuilt) -> str:
-    """Return the published number with its error; a star where none was printed."""
+    """Return the published number with its error; a star where none was printed.
+
+    Empty if nobody published it.
+    """
     row = one.row
+    if row.value is None:
+        return ""
     if row.error is None:
         return f"{row.value:.10g}*"
     return format_estimate(row.value, row.error) if row.error else f"{row.value:.13g}"

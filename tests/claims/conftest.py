@@ -32,6 +32,12 @@ verified = "recalled"
 verdict = "open"
 parameters = { x = 6 }
 """
+BESIDE = """
+[[beside]]
+quantity = "seventh"
+about = "7^2"
+parameters = { x = 7 }
+"""
 RUN = """
 def rebuild(row):
     x = row.parameters["x"]

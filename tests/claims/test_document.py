@@ -6,7 +6,10 @@ import subprocess
 
 import pytest
 
+from claims.conftest import BESIDE, PUBLISHED
+
 from physgen.claims import load_claim, load_claims, read_records, rebuild
+from physgen.claims.claim import read_claim
 from physgen.claims.document import compile_document, write_assets
 from physgen.claims.tables import claims_table, numbers_table
 
@@ -36,6 +39,31 @@ def test_tables(found):
     total = claims_table(found, [claim]).rows
     assert total[0] == ("squares", "squares", "4", "2", "", "1", "1", "0.01")
     assert total[-1] == ("all", "", "4", "2", "0", "1", "1", "")
+
+
+def test_numbers_of_ours_and_of_a_gpu_are_marked_and_not_counted(paper):
+    there = "parameters = { x = 6 }\n"
+    text = PUBLISHED.replace(there, there + 'device = "gpu"\n') + BESIDE
+    (paper / "claims" / "squares" / "published.toml").write_text(text)
+    read_claim.cache_clear()
+    claim = load_claim("squares")
+    rebuild(claim, paper)
+    found = {"squares": read_records(paper, claim)}
+    every = numbers_table(claim, found["squares"])
+    assert every.rows[-2] == ("square", "x = 6", "35*", "", "", "open (GPU)")
+    assert every.rows[-1] == ("seventh", "x = 7", "", "49", "", "")
+    assert every.notes[-1] == "seventh, ours alone: 7^2"
+    total = claims_table(found, [claim])
+    assert [row[2:7] for row in total.rows] == [
+        ("4", "2", "", "1", "1"),
+        ("4", "2", "0", "1", "1"),
+    ]
+    assert total.notes == ("open for want of a GPU: 1",)
+    write_assets(paper, [claim], found)
+    values = (paper / "assets" / "values.tex").read_text()
+    assert r"\pg@set{ours@squares@seventh(x=7)}{49}" in values
+    assert "theirs@squares@seventh" not in values
+    assert r"\pg@set{counts@numbers}{4}" in values
 
 
 def test_every_number_of_the_text_is_a_value(paper, found):

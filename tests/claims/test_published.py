@@ -46,6 +46,43 @@ def test_what_is_refused(paper, old, new, said):
         load_claim("squares")
 
 
+ALONE = """
+[[beside]]
+quantity = "cube"
+about = "x^3"
+parameters = { x = [2, 3] }
+"""
+
+
+def test_numbers_of_ours_stand_beside_them(paper):
+    (paper / "claims" / "squares" / "published.toml").write_text(PUBLISHED + ALONE)
+    read_claim.cache_clear()
+    *others, two, three = load_claim("squares").rows
+    assert [row.value for row in others] == [4.0, 9.3, 16.0, 35.0]
+    assert (two.key, three.key) == ("cube(x=2)", "cube(x=3)")
+    assert (two.value, two.error, two.verdict, two.theirs) == (None, None, "", "x^3")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (ALONE.replace('about = "x^3"', "value = 8.0"), "no key 'value'"),
+        (ALONE.replace('about = "x^3"\n', ""), "must have quantity, parameters, about; about is"),
+        (ALONE.replace("[[beside]]", "[beside]"), r"must have numbers of ours as \[\[beside\]\]"),
+        (ALONE.replace("cube", "square"), r"square\(x=2\) twice"),
+        ('device = "gpu"\n', "that needs a GPU must be open"),
+        ('device = "tpu"\n', "must be one of 'cpu', 'gpu'"),
+    ],
+)
+def test_what_is_refused_beside_them(paper, text, said):
+    start = PUBLISHED.replace('verified = "recalled"\nverdict = "open"\n', 'verified = "text"\n'
+                              'verdict = "consistent"\n')  # fmt: skip
+    (paper / "claims" / "squares" / "published.toml").write_text(start + text)
+    read_claim.cache_clear()
+    with pytest.raises(InputError, match=said):
+        load_claim("squares")
+
+
 def test_a_claim_that_is_not_there(paper):
     assert claim_names() == ["squares"]
     with pytest.raises(InputError, match="did you mean 'squares'"):

@@ -4,7 +4,7 @@ import csv
 import hashlib
 
 import pytest
-from claims.conftest import RUN
+from claims.conftest import BESIDE, PUBLISHED, RUN
 
 from physgen.claims import claim as claims
 from physgen.claims import load_claim, read_records, rebuild
@@ -53,6 +53,32 @@ def test_a_verdict_that_no_longer_holds_is_told(paper):
     assert (other.row.key, other.row.verdict, other.verdict) == (
         "square(x=3)", "reproduced", "refuted",
     )  # fmt: skip
+
+
+def published(paper, text):
+    (paper / "claims" / "squares" / "published.toml").write_text(text)
+    claims.read_claim.cache_clear()
+    return load_claim("squares")
+
+
+def test_a_number_of_a_gpu_stays_open_and_is_no_failure(paper):
+    there = "parameters = { x = 6 }\n"
+    claim = published(paper, PUBLISHED.replace(there, there + 'device = "gpu"\n'))
+    changed(paper, RUN.replace("return None", "raise RuntimeError"))
+    done = rebuild(claim, paper)
+    assert not done.changed
+    assert (done.found[3].verdict, done.found[3].ours) == ("open", None)
+
+
+def test_a_number_of_ours_alone_has_no_verdict(paper):
+    claim = published(paper, PUBLISHED + BESIDE)
+    done = rebuild(claim, paper)
+    alone = done.found[-1]
+    assert (alone.ours, alone.error, alone.pull, alone.verdict) == (49.0, 0.0, None, "")
+    assert not done.changed
+    assert read_records(paper, claim) == list(done.found)
+    line = (paper / "data_assets" / "squares.csv").read_text().splitlines()[-1]
+    assert line == 'seventh(x=7),seventh,"{""x"": 7}",,,49.0,0.0,,'
 
 
 def test_a_budget_takes_the_cheap_ones(paper):

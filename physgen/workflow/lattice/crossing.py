@@ -94,8 +94,8 @@ def crossings(
     ----------
     extents : list of int
     values : ndarray
-        The couplings of the scan, ascending; U_L of the larger lattice is below that of the
-        smaller one before the crossing, and above it behind.
+        The couplings of the scan, ascending, from the disordered phase to the ordered one (beta,
+        kappa) or back (m2, without reweighting): U is larger at the ordered end.
     binder, error : ndarray, shape (L, coupling)
     chains : callable(i, j)
         The draws at extent i and coupling j.
@@ -111,6 +111,14 @@ def crossings(
     """
     import xarray as xr
 
+    if not reweight and binder[:, 0].mean() > binder[:, -1].mean():
+        last = len(values) - 1
+        turned = crossings(
+            extents, -values[::-1], binder[:, ::-1], error[:, ::-1],
+            lambda i, j: chains(i, last - j), reweight=False,
+        )  # fmt: skip
+        turned["coupling"], turned["at"] = -turned["coupling"], -turned["at"]
+        return turned
     rows: list[tuple[Any, ...]] = []
     order: list[int] = np.argsort(extents).tolist()
     for a, b in itertools.pairwise(order):

@@ -17,7 +17,7 @@ from physgen.workflow.lattice.config import Config
 from physgen.workflow.lattice.grid import joint, quantities
 from physgen.workflow.lattice.points import Scan
 from physgen.workflow.summary import Column, Summary, Table, dataset_of
-from physgen.workflow.target.exact import critical_coupling
+from physgen.workflow.target.exact import continuum_coupling, critical_coupling
 from physgen.workflow.target.quantities import QUANTITIES, head
 
 if TYPE_CHECKING:
@@ -172,14 +172,17 @@ def _crossings(scan: Scan, found: xr.Dataset | None) -> Table | None:
     critical = critical_coupling(scan)
     columns = [Column("", "name"), Column(scan.coupling, "strong")]
     columns += [Column("L = inf\nexact"), Column("difference")] if critical is not None else []
-    columns += [Column("U there")]
+    places = list(zip(found["coupling"].values.tolist(), found["coupling_error"].values.tolist()))
+    scaled = [continuum_coupling(scan, *place) for place in places]
+    columns += [Column("lambda/mu^2")] * all(scaled) + [Column("U there")]
     rows: list[tuple[str, ...]] = []
-    for k in range(found.sizes["pair"]):
-        at, error = float(found["coupling"][k]), float(found["coupling_error"][k])
+    for k, (at, error) in enumerate(places):
         pair = f"U_{int(found['L_small'][k])} = U_{int(found['L_large'][k])}"
         row = [pair, format_estimate(at, error)]
         if critical is not None:
             row += [f"{critical:.6f}", f"{at - critical:+.5f}"]
+        if all(scaled):
+            row += [format_estimate(*scaled[k])]
         rows.append((*row, f"{float(found['binder'][k]):.4f}"))
     notes = (
         "Curves of two sizes cross at the critical point of the infinite lattice, but for "

@@ -18,7 +18,14 @@ from physgen.workflow.target.axes import Axes
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["BINDER_CRITICAL", "critical_coupling", "exact_of", "is_square_ising", "lines"]
+__all__ = [
+    "BINDER_CRITICAL",
+    "continuum_coupling",
+    "critical_coupling",
+    "exact_of",
+    "is_square_ising",
+    "lines",
+]
 
 N_CURVE = 241  # points of a line
 BINDER_CRITICAL = 0.61069  # of the square torus; Kamieniarz and Bloete, J. Phys. A 26 (1993) 201
@@ -53,6 +60,28 @@ def critical_coupling(axes: Axes) -> float | None:
     """Return where the transition of the infinite lattice is, if that is known exactly."""
     J = _square_ising_J(axes)
     return float(np.log1p(np.sqrt(2)) / 2 / J) if J is not None and J > 0 else None
+
+
+def continuum_coupling(axes: Axes, at: float, error: float) -> tuple[float, float] | None:
+    """Return lambda / mu^2 of two-dimensional phi^4 at a coupling of the scan, and its error.
+
+    See :mod:`physgen.exact.tadpole`.  None of any other target, and where the coupling is not that
+    of a self-interacting field in two dimensions.
+    """
+    system = axes.section.system
+    if system is None or axes.coupling not in ("m2", "kappa", "lam"):
+        return None
+    from physgen.exact.tadpole import renormalised_coupling
+    from physgen.targets import Phi4
+
+    try:
+        targets = [axes.target(axes.extents[0], at + shift) for shift in (0, error, -error)]
+        if not isinstance(targets[0], Phi4):
+            return None
+        f, above, below = (renormalised_coupling(target) for target in targets)
+    except InputError:
+        return None
+    return f, abs(above - below) / 2
 
 
 def _square_ising_J(axes: Axes) -> float | None:

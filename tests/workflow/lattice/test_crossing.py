@@ -84,6 +84,23 @@ def test_one_long_chain_gives_the_error_of_many_short_ones():
     assert error(one) == pytest.approx(error(many), rel=0.4)
 
 
+def test_a_coupling_that_orders_downwards_gives_the_same_crossing():
+    """m2 = -x: the curves of the scan run backwards."""
+    rng = np.random.default_rng(7)
+    draws = {(i, j): chains(slope, x, rng) for i, slope in enumerate((0.3, 1.8))
+             for j, x in enumerate(VALUES)}  # fmt: skip
+    binder = np.array([[moments(draws[i, j], np.zeros(1)).binder()[0, 0] for j in range(4)]
+                       for i in range(2)])  # fmt: skip
+    error = np.full((2, 4), 0.02)
+    up = crossings([8, 16], VALUES, binder, error, lambda i, j: draws[i, j], reweight=False)
+    down = crossings([8, 16], -VALUES[::-1], binder[:, ::-1], error[:, ::-1],
+                     lambda i, j: draws[i, 3 - j], reweight=False)  # fmt: skip
+    assert up.sizes["pair"] == 1
+    for name, sign in (("coupling", -1), ("at", -1), ("coupling_error", 1), ("binder", 1),
+                       ("binder_large", 1)):  # fmt: skip
+        assert np.array_equal(down[name], sign * up[name])
+
+
 def test_curves_that_do_not_cross_give_nothing():
     rng = np.random.default_rng(1)
     draws = {(i, j): chains(0.6, x, rng) for i in range(2) for j, x in enumerate(VALUES)}
