@@ -36,4 +36,5 @@ from .oracles import (
 )
 from .phi4_levels import phi4_spectrum as phi4_spectrum
 from .phi4_quadrature import phi4_torus as phi4_torus
+from .tadpole import renormalised_coupling as renormalised_coupling
 from .transfer_matrix import strip_observables as strip_observables

@@ -66,9 +66,8 @@ def renormalised_mass(m2: float, lam: float) -> float:
                 f"mu^2 must be a number of double precision, got less than 1e-280 for m2 = {m2:g} "
                 f"and lam = {lam:g}"
             )
-    return float(
-        brentq(lambda x: x - m2 - 3 * lam * tadpole(x), lower, upper, xtol=1e-300, rtol=1e-13)
-    )
+    root: Any = brentq(lambda x: x - m2 - 3 * lam * tadpole(x), lower, upper, xtol=1e-300)
+    return float(root)
 
 
 def renormalised_coupling(target: Any) -> float:

@@ -173,16 +173,18 @@ def _crossings(scan: Scan, found: xr.Dataset | None) -> Table | None:
     columns = [Column("", "name"), Column(scan.coupling, "strong")]
     columns += [Column("L = inf\nexact"), Column("difference")] if critical is not None else []
     places = list(zip(found["coupling"].values.tolist(), found["coupling_error"].values.tolist()))
-    scaled = [continuum_coupling(scan, *place) for place in places]
-    columns += [Column("lambda/mu^2")] * all(scaled) + [Column("U there")]
+    scaled = [c for place in places if (c := continuum_coupling(scan, *place)) is not None]
+    scaled = scaled if len(scaled) == len(places) else []
+    columns += [Column("lambda/mu^2")] * bool(scaled) + [Column("U there")]
     rows: list[tuple[str, ...]] = []
     for k, (at, error) in enumerate(places):
         pair = f"U_{int(found['L_small'][k])} = U_{int(found['L_large'][k])}"
         row = [pair, format_estimate(at, error)]
         if critical is not None:
             row += [f"{critical:.6f}", f"{at - critical:+.5f}"]
-        if all(scaled):
-            row += [format_estimate(*scaled[k])]
+        if scaled:
+            f, f_error = scaled[k]
+            row += [format_estimate(f, f_error)]
         rows.append((*row, f"{float(found['binder'][k]):.4f}"))
     notes = (
         "Curves of two sizes cross at the critical point of the infinite lattice, but for "
