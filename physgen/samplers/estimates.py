@@ -68,12 +68,18 @@ def estimates(
     Raises
     ------
     InputError
-        If the Dataset is not a run, or has a dim beside chain and draw, or `beta` is too far away.
+        If the Dataset is not a run, or holds estimates already, or has a dim beside chain and
+        draw, or `beta` is too far away.
     """
     import xarray as xr
 
     rows: dict[str, list[Any]] = {key: [] for key in (*_NUMBERS, "unit", "estimator")}
     names = []
+    if "quantity" in getattr(ds, "dims", ()):
+        raise InputError(
+            "estimates must be given draws, got a table of estimates; read its value and error, "
+            "and of `importance` keep the draws with keep='draws' to have them again"
+        )
     weighted = getattr(ds, "attrs", {}).get("weights") == "importance"
     if weighted and beta is not None:
         raise InputError("weighted draws cannot be reweighted to another beta; draw there instead")

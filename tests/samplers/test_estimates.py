@@ -214,3 +214,5 @@ def test_bad_input():
     replicas = ds.expand_dims(beta=[0.1, 0.2]).transpose("chain", "draw", "beta", ...)
     with pytest.raises(InputError, match=r"one replica at a time.*ds.sel\(beta="):
         estimates(replicas)
+    with pytest.raises(InputError, match="must be given draws, got a table of estimates"):
+        estimates(estimates(ds))
