@@ -79,6 +79,20 @@ class Decimated(OddCompleted):
         fields = torch.stack([merge(even, s * odd + r * z) for even, s, r in rows])
         return of_even._replace(fields=fields)
 
+    def diffuse(
+        self, n: int, rng: Stream | int, *how: Any, configurations: Any = None, **more: Any
+    ) -> torch.Tensor:
+        """Return n draws of a score model by a sampler of its process; odd sites are drawn exactly.
+
+        `how` and `more` are those of :meth:`physgen.models.ScoreModel.diffuse`, and
+        `configurations` of all sites.
+        """
+        stream = as_stream(rng)
+        if configurations is not None:
+            more["configurations"] = self.rest(configurations)
+        x_even = self.even.diffuse(n, stream.child("even"), *how, **more)
+        return torch.as_tensor(self.complete(x_even, stream.child("odd")))
+
     def sample(self, n: int, rng: Stream | int) -> Any:
         """Return n draws (n, *event_shape)."""
         return self.sample_and_log_prob(n, rng)[0]

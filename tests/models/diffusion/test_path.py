@@ -54,6 +54,20 @@ def test_odd_sites_are_drawn_at_the_end(cls):
     assert 0.6 < float(z[0].std()) < 1.4
 
 
+def test_samplers_of_the_process_draw_odd_sites_too():
+    model = ScoreModel.for_target(PHI4, rng=1)
+    fields = PHI4.hot(rng=2, n=64)
+    for how in ({}, {"start": 1.0, "configurations": fields}):
+        x = model.diffuse(5, 3, "frozen", 20, **how)
+        if how:
+            how["configurations"] = PHI4.lattice.split(fields)[0]
+        even = model.even.diffuse(5, Stream(3).child("even"), "frozen", 20, **how)
+        assert tuple(x.shape) == (5, 4, 4)
+        torch.testing.assert_close(PHI4.lattice.split(x)[0], even)
+        again = torch.as_tensor(model.complete(even, Stream(3).child("odd")))
+        torch.testing.assert_close(x, again)
+
+
 def test_a_path_of_a_continuous_flow_ends_at_its_draws():
     model = EquivariantCNF((4, 4), rng=1)
     found = model.path(6, 3)
