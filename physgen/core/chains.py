@@ -71,8 +71,8 @@ class BoundSampler(Protocol):
 
     Optional members are read by :func:`traits`.  ``measuring(state)``, optional too, begins what
     `measure` does and returns a function that waits for the numbers: a device works on while they
-    are on their way.  Entries ``stat.*`` of `State.aux`, shape
-    (n_chains, ...), are reported with their final values (round trips).
+    are on their way.  Entries ``stat.*`` of `State.aux`, shape (n_chains, ...), are reported with
+    their final values (round trips).
     """
 
     @property

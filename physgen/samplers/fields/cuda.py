@@ -14,7 +14,7 @@ from typing import Any, final
 
 import numpy as np
 
-from physgen.core.chains import State
+from physgen.core.chains import State, check_layout
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
 from physgen.kernels.cpu.field_layout import GPU_BLOCK, block_width, pack, unpack
@@ -85,6 +85,7 @@ class CudaPhi4Fields:
         from physgen.kernels.cuda import phi4_hmc, phi4_resident
         from physgen.kernels.cuda._numba import cuda
 
+        check_layout(state, self.dtype, self.n_sites, -1)
         n_blocks, n_sites, width = shape = state.x.shape
         x = copied(state.x, _flat(shape))
         action = copied(state.aux["action"], (n_blocks, width))
@@ -113,6 +114,7 @@ class CudaPhi4Fields:
         """Make unadjusted Langevin steps; see `fields.Moves`."""
         from physgen.kernels.cuda import phi4_hmc, phi4_resident
 
+        check_layout(state, self.dtype, self.n_sites, -1)
         shape, real = state.x.shape, np.dtype(self.dtype).type
         x = copied(state.x, _flat(shape))
         h = real(np.sqrt(2 * float(step_size)))
@@ -136,6 +138,7 @@ class CudaPhi4Fields:
         from physgen.kernels.cuda.launch import configured, parts
         from physgen.kernels.cuda.phi4_local import sweeps
 
+        check_layout(state, self.dtype, self.n_sites, -1)
         shape, n_chains = state.x.shape, int(state.aux["n_chains"])
         real = np.dtype(self.dtype).type
         x = copied(state.x, _flat(shape))

@@ -15,7 +15,7 @@ from typing import Any, final
 
 import numpy as np
 
-from physgen.core.chains import Info, State
+from physgen.core.chains import Info, State, check_layout
 from physgen.core.checks import check_positive_int
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
@@ -72,6 +72,7 @@ class CudaIsingChains:
         from physgen.kernels.cuda.launch import configured
 
         check_positive_int("n", n)
+        check_layout(state, np.uint64, self._n_sites, _LANES)
         n_blocks, n_sites = state.x.shape[:2]
         x = copied(state.x, (n_blocks, n_sites * _LANES))
         k0, k1 = (np.uint32(k) for k in split_key(rng.philox_key()[0]))

@@ -13,7 +13,7 @@ from typing import Any, final
 
 import numpy as np
 
-from physgen.core.chains import Info, State
+from physgen.core.chains import Info, State, check_layout
 from physgen.core.checks import check_positive_int
 from physgen.core.random import Stream
 from physgen.samplers.cuda_arrays import DeviceArray, copied, empty, on_device
@@ -52,9 +52,10 @@ class CudaIsingInt8:
     def step(self, rng: Stream, state: State, n: int = 1) -> tuple[State, Info]:
         """Return the state after `n` sweeps, and the acceptance rate of Metropolis."""
         from physgen.kernels.cpu.philox import split_key
-        from physgen.kernels.cuda.ising_scalar import sweeps
+        from physgen.kernels.cuda.ising_scalar import WIDTH, sweeps
 
         check_positive_int("n", n)
+        check_layout(state, np.int8, self._n_sites, WIDTH)
         x: Any = copied(state.x, _flat(state.x.shape))
         k0, k1 = (np.uint32(k) for k in split_key(rng.philox_key()[0]))
         n_chains, (n_periods, useful, tables) = int(state.aux["n_chains"]), self._plan

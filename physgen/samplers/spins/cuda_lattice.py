@@ -14,7 +14,7 @@ from typing import Any, final
 
 import numpy as np
 
-from physgen.core.chains import Info, State
+from physgen.core.chains import Info, State, check_layout
 from physgen.core.checks import check_positive_int
 from physgen.core.random import Stream
 from physgen.lattice.hypercubic import Hypercubic
@@ -77,6 +77,7 @@ class CudaIsingLattice:
         from physgen.kernels.cuda.ising_lattice import SLOTS, colour, rare_events
 
         check_positive_int("n", n)
+        check_layout(state, np.uint64, len(self.order), _LANES)
         n_chains, n_rows = state.x.shape[:2]
         x: Any = copied(state.x, (n_chains, n_rows * _LANES))
         k0, k1 = (np.uint32(k) for k in split_key(rng.philox_key()[0]))
