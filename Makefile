@@ -6,7 +6,7 @@ export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help install demo test test-slow test-slurm test-all lint docs bench bench-train clean clean-kernels
+.PHONY: help install demo test test-slow test-slurm test-all lint docs dist bench bench-train clean clean-kernels
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,11 +48,18 @@ lint: install  ## formatting, style, types, and the one-way arrows between rooms
 	$(BIN)/lint-imports
 
 docs: install .venv/.docs  ## the site, in build/site; a warning or a dead link is an error
-	$(BIN)/python -m sphinx -b html -c docs -W --keep-going -q . build/site
+	$(BIN)/python -m sphinx -b html -c docs -W --keep-going -q -d build/trees . build/site
 	$(BIN)/python docs/_site/links.py build/site
 	@echo build/site/index.html
 
-bench: install .venv/.bench  ## the fast figures, written to workflows/benchmarks/RESULTS.md
+dist: docs  ## a release, in dist/: wheel, source archive, and the site as a zip
+	rm -rf dist
+	$(BIN)/python -m hatchling build -d dist
+	cd build && $(abspath $(BIN))/python -m zipfile -c \
+	  ../dist/physgen-site-$$($(abspath $(BIN))/python -c 'import physgen; print(physgen.__version__)').zip site
+	@ls dist
+
+bench: install .venv/.bench .venv/.docs  ## the fast figures, written to workflows/benchmarks/RESULTS.md
 	$(BIN)/python workflows/benchmarks/quantum.py --fast
 	$(BIN)/python workflows/benchmarks/mcmc.py --fast
 	$(BIN)/python workflows/benchmarks/neural_samplers.py --fast
@@ -63,8 +70,9 @@ bench: install .venv/.bench  ## the fast figures, written to workflows/benchmark
 	$(BIN)/python workflows/benchmarks/face.py --fast
 	$(BIN)/python workflows/benchmarks/hpc.py --fast
 	$(BIN)/python workflows/benchmarks/paper.py --fast
+	$(BIN)/python workflows/benchmarks/docs.py --fast
 
-bench-train: install .venv/.bench  ## the slow figures (tens of minutes), kept until their sources change
+bench-train: install .venv/.bench .venv/.docs  ## the slow figures (tens of minutes), kept until their sources change
 	$(BIN)/python workflows/benchmarks/quantum.py --train
 	$(BIN)/python workflows/benchmarks/reconstruction.py --train
 	$(BIN)/python workflows/benchmarks/mcmc.py --train
@@ -80,6 +88,7 @@ bench-train: install .venv/.bench  ## the slow figures (tens of minutes), kept u
 	$(BIN)/python workflows/benchmarks/strangers_fuzz.py --train
 	$(BIN)/python workflows/benchmarks/hpc.py --train
 	$(BIN)/python workflows/benchmarks/paper.py --train
+	$(BIN)/python workflows/benchmarks/docs.py --train
 
 .venv/.docs: .venv/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs]'

@@ -95,7 +95,7 @@ def lower_bound(
     --------
     >>> round(lower_bound(0.9, 0.1, 0.95), 4)
     0.7355
-    >>> round(lower_bound(0.9, 0.1, 0.95, skewness=-0.5), 4)
+    >>> round(lower_bound(0.9, 0.1, 0.95, skewness=-0.5), 3)
     0.682
     """
     from scipy import special

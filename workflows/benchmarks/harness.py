@@ -45,6 +45,7 @@ AREAS = {
     "paper": "published numbers, computed again",
     "house": "the house itself",
     "face": "what people see",
+    "docs": "the documentation",
 }
 
 
