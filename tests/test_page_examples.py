@@ -20,6 +20,7 @@ PAGES = sorted(
 SMALLER = [
     (r'budget="\d+s"', 'budget="2s"'),
     (r"n=(100_000|20_000|16_384)", "n=4096"),
+    (r"\bpg\.importance\(", "importance("),
     (r"n_chains=512, n_draws=20", "n_chains=256, n_draws=8"),
     (r"n_chains=64, n_draws=400", "n_chains=64, n_draws=100"),
     (r"pg\.ground_state\(pg\.TFIM\(50\)\)", "pg.ground_state(pg.TFIM(50), chi_max=16)"),
@@ -47,10 +48,8 @@ q16, phi4_32 = q, pg.Phi4.from_hopping(L=16, kappa=0.27, lam=0.022)
 x = drawn(pg.Phi4.from_hopping(L=16, kappa=0.27, lam=0.022))
 """,
     ("docs/likelihood-is-not-sample-quality.md", 1): """
-import numpy as np
 import physgen as pg
-S = Phi4.from_hopping(L=16, kappa=0.27, lam=0.022) if "Phi4" in globals() else None
-S = S or pg.Phi4.from_hopping(L=16, kappa=0.27, lam=0.022)
+S = pg.Phi4.from_hopping(L=16, kappa=0.27, lam=0.022)
 for seed, name in ((1, "samples.h5"), (2, "mcmc.h5")):
     ds = pg.run(pg.Phi4Cluster(), S, n_chains=64, n_draws=16, thin=5, seed=seed,
                 keep="configurations")
@@ -65,6 +64,11 @@ objective = pg.NegativeLogLikelihood(shots)
 settings = replace(pg.recipe("rnn"), n_epochs=2, shards=4)
 """,
 }
+
+
+def importance(*arguments, **options):
+    """Few draws of models that two seconds trained: fewer count than a number should rest on."""
+    return pg.importance(*arguments, **{"n": 4096, "ess_floor": 1} | options)
 
 
 def blocks(page):
@@ -89,7 +93,7 @@ def lab(tmp_path, monkeypatch):
 @pytest.mark.filterwarnings("ignore")  # a budget of two seconds is too short, and says so
 @pytest.mark.parametrize("page", PAGES)
 def test_the_blocks_of_a_page_run(page, lab):
-    names = {"__name__": "page"}
+    names = {"importance": importance}
     for i, block in enumerate(blocks(page)):
         code = PRELUDES.get((page, i), "") + block
         for old, new in SMALLER:

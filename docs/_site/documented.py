@@ -39,9 +39,7 @@ _ARRAY = re.compile(r"\barray(_like)?s?\b", re.I)
 _SHAPE = re.compile(
     r"shape|\(\.\.\.|\(n|\([\w*, ]*\w,|one a |per |scalar|of one (number|element)", re.I
 )
-_BY_REFERENCE = re.compile(
-    r"(arguments|parameters)\b[^.]*\b(as for|those of)|\bmade by :", re.I
-)
+_BY_REFERENCE = re.compile(r"(arguments|parameters)\b[^.]*\b(as for|those of)|\bmade by :", re.I)
 _CHECKS = re.compile(r"\bcheck_\w+\(|raise \w*(Input|Target|Store)Error|raise InputError")
 
 
@@ -108,11 +106,17 @@ def _gaps(name: str, thing: object, shown: str | None) -> Iterator[str]:
     stated = entries(parts.get("Parameters", "") + parts.get("Attributes", ""))
     for argument in arguments(thing) if not _BY_REFERENCE.search(doc) else []:
         kind, text = stated.get(argument, ("", ""))
-        if not kind and not text.startswith(("As ", "Of ", "The ")):
-            yield f"type of {argument}" if text else f"argument {argument}"
+        if not kind and not text:
+            yield f"argument {argument}"
+        elif not kind and not _variadic(thing, argument) and not text.startswith(("As ", "Of ")):
+            yield f"type of {argument}"
         elif not text and _BARE.fullmatch(kind.removesuffix(", optional")):
             yield f"description of {argument}"
-        elif _ARRAY.search(kind) and not kind.startswith("float or array") and not _SHAPE.search(kind + text):
+        elif (
+            _ARRAY.search(kind)
+            and not kind.startswith("float or array")
+            and not _SHAPE.search(kind + text)
+        ):
             yield f"shape of {argument}"
     if inspect.isroutine(thing):
         returns = inspect.signature(thing).return_annotation
@@ -138,6 +142,11 @@ def arguments(thing: object) -> list[str]:
     if inspect.isclass(thing) and (issubclass(thing, (tuple, BaseException)) or _protocol(thing)):
         return []  # results and errors are made by physgen; their parts are attributes
     return [name for name in signature.parameters if not name.startswith("_") and name != "self"]
+
+
+def _variadic(thing: object, argument: str) -> bool:
+    kind = inspect.signature(thing).parameters[argument].kind  # type: ignore[arg-type]
+    return kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def _protocol(thing: type) -> bool:

@@ -102,6 +102,11 @@ def tau_int(x: Any, *, window: str = "gamma", factor: float | None = None) -> Ta
         With fewer than 64 chains the error is :math:`2 \tau \sqrt{(W + 1/2 - \tau) / n}`
         (Wolff 2004, eq. 42); otherwise it is the spread of the chains, at fixed W.
 
+    Raises
+    ------
+    InputError
+        If `window` is unknown, or `factor` is not positive.
+
     Notes
     -----
     U. Wolff, Comput. Phys. Commun. 156 (2004) 143; N. Madras and A. D. Sokal, J. Stat. Phys. 50
@@ -130,6 +135,11 @@ def ess(x: Any) -> float:
     """Return the effective number of independent draws in all chains, n / (2 tau_int).
 
     NaN for a constant series.
+
+    Parameters
+    ----------
+    x : array, shape (n_chains, n_draws) or (n_draws,)
+        A series.
     """
     x = as_series(x)
     return x.size / (2 * tau_int(x).value)

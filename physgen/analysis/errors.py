@@ -118,6 +118,11 @@ def mean_estimate(x: Any, *, method: str = "auto") -> Estimate:
     x : array_like, shape (n_chains, n_draws) or (n_draws,)
     method : {"auto", "chains", "binning", "gamma"}
         "auto" is "chains" from 64 chains on, and for chains of one draw, else "gamma".
+
+    Raises
+    ------
+    InputError
+        If `method` is unknown.
     """
     x = as_series(x)
     check_choice("method", method, ("auto", "chains", "binning", "gamma"))

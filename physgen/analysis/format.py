@@ -27,11 +27,17 @@ def format_estimate(value: float, error: float | None = None, digits: int = 2) -
     Parameters
     ----------
     value : float
+        In any unit; it is not printed.
     error : float or None
         One standard error, >= 0.  None, NaN, and 0 (an exact number) are written as such; rounding
         noise (:func:`is_zero_error`) is written as 0.
     digits : int
         Significant digits of the error.
+
+    Raises
+    ------
+    InputError
+        If `digits` is not positive.
 
     Examples
     --------
@@ -73,6 +79,11 @@ def pull(measured: float, exact: float, error: float) -> float:
     """Return (measured - exact) / error, which has unit variance if the error is right.
 
     If the error is zero (:func:`is_zero_error`), 0 where the two agree up to rounding, else NaN.
+
+    Parameters
+    ----------
+    measured, exact, error : float
+        In one unit; the error is standard, >= 0.
     """
     difference = float(measured) - float(exact)
     if is_zero_error(measured, error):

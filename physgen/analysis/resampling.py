@@ -51,7 +51,7 @@ def bootstrap(
     ----------
     log_weight : array_like, N numbers
         Log weights of independent draws, as in ``importance(..., keep="draws")``.
-    *series : array_like, N numbers each
+    *series : array_like, shape (N,) each
         Observables of these draws, or powers of them; without any, the quantity is log Z.
     function : callable, optional
         A function of the weighted means of all series; by default the mean of a single series.

@@ -34,6 +34,7 @@ class Parameter:
     Attributes
     ----------
     name, meaning : str
+        As a config names it, and in words.
     type : {"number", "integer", "choice", "text"}
     default : float, int, str or None
         None: the parameter must be given.

@@ -52,6 +52,7 @@ class System:
     Attributes
     ----------
     name, title, description : str
+        Of its folder, in a line, and in a few sentences.
     label : str
         Name in tables and figures, in a word or two.
     path, hamiltonian_path : str or None
@@ -220,7 +221,18 @@ def list_systems() -> list[str]:
 
 
 def load_system(name: str) -> System:
-    """Return one system of the catalogue."""
+    """Return one system of the catalogue.
+
+    Parameters
+    ----------
+    name : str
+        One of :func:`list_systems`.
+
+    Raises
+    ------
+    InputError
+        If there is no such system.
+    """
     check_choice("system", name, list_systems())
     return _load(shipped_folder("systems") / name)
 

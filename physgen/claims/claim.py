@@ -124,6 +124,11 @@ def load_claims() -> list[Claim]:
 def load_claim(name: str) -> Claim:
     """Return one claim.
 
+    Parameters
+    ----------
+    name : str
+        Of its folder in paper/claims.
+
     Raises
     ------
     InputError

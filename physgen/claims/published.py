@@ -68,7 +68,8 @@ class Published:
         The quantity and its parameters in the words of the publication; of a number of ours, what
         it is.
     value : float or None
-        None if nobody published it; such a row has no place and no verdict.
+        As printed there, in our conventions; None if nobody published it: such a row has no place
+        and no verdict.
     error : float or None
         One standard error; 0 if exact to the digits given, None if none was printed.
     place : str

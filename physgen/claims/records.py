@@ -112,6 +112,13 @@ def read_records(out: Path, claim: Claim) -> list[Rebuilt]:
 
     A number without a record is open.
 
+    Parameters
+    ----------
+    out : Path
+        The folder of the paper, which holds data_assets.
+    claim : Claim
+        Whose record is read.
+
     Raises
     ------
     InputError

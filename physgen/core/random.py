@@ -41,6 +41,16 @@ class Stream:
         Names on the way from the root to this stream.
     counter : int
         Position along the stream (epoch, draw, batch), ``>= 0``.
+
+    Raises
+    ------
+    InputError
+        If the seed is no integer in [0, 2^63), or the counter is negative.
+
+    Examples
+    --------
+    >>> Stream(1).child("draws").numpy().random() == Stream(1).child("draws").numpy().random()
+    True
     """
 
     seed: int

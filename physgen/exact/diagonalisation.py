@@ -62,7 +62,13 @@ def lowest_levels(tfim: TFIM, parity: int, k: int = 2) -> tuple[np.ndarray, np.n
 
 
 def ground_state_vector(tfim: TFIM) -> tuple[float, np.ndarray]:
-    """Return E0 and the ground state of definite parity, a real vector of length 2**L."""
+    """Return E0 and the ground state of definite parity, a real vector of length 2**L.
+
+    Parameters
+    ----------
+    tfim : TFIM
+        Of at most 14 sites.
+    """
     solved = [(*lowest_levels(tfim, parity, k=1), parity) for parity in (1, -1)]
     rounding = 1e-10 * tfim.L * max(abs(tfim.J), abs(tfim.h))
     even, odd = solved
@@ -72,7 +78,13 @@ def ground_state_vector(tfim: TFIM) -> tuple[float, np.ndarray]:
 
 
 def diagonalised_observables(tfim: TFIM) -> xr.Dataset:
-    """Return energy, x, z and zz of the ground state, under the names of the estimators."""
+    """Return energy, x, z and zz of the ground state, under the names of the estimators.
+
+    Parameters
+    ----------
+    tfim : TFIM
+        Of at most 14 sites.
+    """
     energy, psi = ground_state_vector(tfim)
     spin = _z_values(tfim.L)
     weight = psi**2

@@ -137,6 +137,11 @@ def probabilities(target: Ising) -> np.ndarray:
     """Return the probability of every configuration, shape (2**n_sites,), at most 20 sites.
 
     Entry k belongs to ``spins_of(k, target.event_shape)``.
+
+    Parameters
+    ----------
+    target : Ising
+        Of at most 20 sites.
     """
     _model(target, _MAX_LISTED)
     n_states = 2**target.n_sites

@@ -40,7 +40,13 @@ def x_profile(tfim: TFIM) -> np.ndarray:
 
 
 def zz_matrix(tfim: TFIM) -> np.ndarray:
-    """Return <Z_i Z_j> for every pair, shape (L, L), with ones on the diagonal."""
+    """Return <Z_i Z_j> for every pair, shape (L, L), with ones on the diagonal.
+
+    Parameters
+    ----------
+    tfim : TFIM
+        Of any length, open or periodic.
+    """
     G = _correlations(tfim)
     zz = np.eye(tfim.L)
     for i in range(tfim.L):
@@ -50,7 +56,13 @@ def zz_matrix(tfim: TFIM) -> np.ndarray:
 
 
 def exact_observables(tfim: TFIM) -> xr.Dataset:
-    """Return energy, x, z and zz of the ground state, under the names of the estimators."""
+    """Return energy, x, z and zz of the ground state, under the names of the estimators.
+
+    Parameters
+    ----------
+    tfim : TFIM
+        Of any length, open or periodic.
+    """
     G = _correlations(tfim)
     i, r = central_pairs(tfim.L)
     zz = [np.linalg.det(-G[a + 1 : a + s + 1, a : a + s]) for a, s in zip(i, r)]

@@ -107,7 +107,18 @@ def exact_ising(target: Ising, method: str = "auto") -> xr.Dataset:
 
 
 def torus_observables(target: Ising) -> xr.Dataset:
-    """Return the values of :func:`exact_ising` by Kaufman's formula."""
+    """Return the values of :func:`exact_ising` by Kaufman's formula.
+
+    Parameters
+    ----------
+    target : Ising
+        One J, no field, a torus of two dimensions.
+
+    Raises
+    ------
+    InputError
+        If it is anything else.
+    """
     if not is_uniform_torus(target):
         raise InputError(
             "Kaufman's formula must have one J, no field and a two-dimensional torus with extents "

@@ -33,6 +33,11 @@ class Graph(Sublattices):
     edges : sequence of pairs of int, or integer array of shape (n_bonds, 2)
         End points of the bonds, in the order in which couplings are given.
 
+    Raises
+    ------
+    InputError
+        If there is no site, or an edge is no pair of two sites of the graph, or stands twice.
+
     Examples
     --------
     >>> Graph(3, [(0, 1), (1, 2), (2, 0)]).is_bipartite

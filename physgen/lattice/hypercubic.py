@@ -43,6 +43,12 @@ class Hypercubic(Sublattices):
     boundary : {"periodic", "open"} or tuple of them
         One for all axes, or one for each.
 
+    Raises
+    ------
+    InputError
+        If an extent is no positive integer, there is none, the sites need more than 31 bits, or a
+        boundary is unknown or not one for each axis.
+
     Examples
     --------
     >>> lattice = Hypercubic((4, 6))

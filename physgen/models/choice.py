@@ -26,6 +26,11 @@ def default_family(target: Any) -> str:
     other lattices with a checkerboard, "zuko-flow" where there is none, or no lattice at all; of
     fields with components "equivariant-cnf" where they may be permuted, else "zuko-flow".
 
+    Parameters
+    ----------
+    target : Target or Configurations
+        What it declares counts: support, lattice, symmetries.
+
     Raises
     ------
     InputError

@@ -28,6 +28,11 @@ def learned(model: Any) -> Any:
     """Return the part of a model that is trained and stored.
 
     This is the model of the even sites of a :class:`Decimated` or joint model, else all of it.
+
+    Parameters
+    ----------
+    model : model of physgen.models
+        With or without a wrapper.
     """
     return model.even if isinstance(model, OddCompleted) else model
 
@@ -42,6 +47,8 @@ class Decimated(OddCompleted):
         Of the even sites, in the order of ``lattice.split``.
     target : Target
         One that can integrate out its odd sublattice.
+    even_target : EvenTarget, optional
+        What the even sites are weighed with, if it is known already.
     """
 
     def log_prob(self, x: Any) -> Any:

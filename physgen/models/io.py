@@ -39,7 +39,13 @@ def dataset_to_tensors(dataset: xr.Dataset) -> dict[str, torch.Tensor]:
 
 
 def to_dataset(model: Any) -> xr.Dataset:
-    """Return weights and architecture of a model, and how it was trained, if it knows."""
+    """Return weights and architecture of a model, and how it was trained, if it knows.
+
+    Parameters
+    ----------
+    model : model of physgen.models
+        Trained or not.
+    """
     dataset = tensors_to_dataset(model.state_dict())
     trained = getattr(model, "trained_by", None)
     told = {} if trained is None else {"trained_by": json.dumps(trained)}
@@ -48,6 +54,11 @@ def to_dataset(model: Any) -> xr.Dataset:
 
 def from_dataset(dataset: xr.Dataset) -> Any:
     """Return the model that :func:`to_dataset` stored.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        As :func:`to_dataset` makes it, or ``open_run(dir)["model"].to_dataset()``.
 
     Raises
     ------

@@ -32,6 +32,13 @@ def build(config: Mapping[str, Any], rng: Stream | int = 0) -> Any:
     configs of several models, ``{"family": "flip-mixture", "base": {...}}`` holds the config of
     one.
 
+    Parameters
+    ----------
+    config : mapping
+        ``family`` and arguments of the constructor.
+    rng : Stream or int
+        Of the initial weights.
+
     Raises
     ------
     InputError

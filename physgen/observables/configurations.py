@@ -31,19 +31,43 @@ __all__ = [
 
 
 def magnetization(x: Any, dim: int) -> Any:
-    """Return the mean spin or field m per site, shape (...)."""
+    """Return the mean spin or field m per site, shape (...).
+
+    Parameters
+    ----------
+    x : array, shape (..., *shape)
+        Spins or fields, one configuration or many.
+    dim : int
+        Number of lattice axes, the last ones of x.
+    """
     xp = array_namespace(x)
     return xp.sum(x, axis=_axes(x, dim), dtype=xp.float64) / _volume(x, dim)
 
 
 def mean_square(x: Any, dim: int) -> Any:
-    """Return the mean of phi_x^2 over the sites, shape (...)."""
+    """Return the mean of phi_x^2 over the sites, shape (...).
+
+    Parameters
+    ----------
+    x : array, shape (..., *shape)
+        Spins or fields, one configuration or many.
+    dim : int
+        Number of lattice axes, the last ones of x.
+    """
     xp = array_namespace(x)
     return xp.mean(xp.astype(x, xp.float64) ** 2, axis=_axes(x, dim))
 
 
 def two_point(x: Any, dim: int) -> Any:
-    """Return G(r), averaged over translations, shape (..., *shape); r in FFT order."""
+    """Return G(r), averaged over translations, shape (..., *shape); r in FFT order.
+
+    Parameters
+    ----------
+    x : array, shape (..., *shape)
+        Spins or fields, one configuration or many.
+    dim : int
+        Number of lattice axes, the last ones of x.
+    """
     xp = array_namespace(x)
     axes = _axes(x, dim)
     S = structure_factor(x, dim)
@@ -52,7 +76,15 @@ def two_point(x: Any, dim: int) -> Any:
 
 
 def structure_factor(x: Any, dim: int) -> Any:
-    """Return S(k), shape (..., *shape); k in FFT order, k = 2 pi n / L."""
+    """Return S(k), shape (..., *shape); k in FFT order, k = 2 pi n / L.
+
+    Parameters
+    ----------
+    x : array, shape (..., *shape)
+        Spins or fields, one configuration or many.
+    dim : int
+        Number of lattice axes, the last ones of x.
+    """
     xp = array_namespace(x)
     axes = _axes(x, dim)
     wave = xp.fft.fftn(xp.astype(x, xp.complex128), axes=axes)
@@ -61,6 +93,13 @@ def structure_factor(x: Any, dim: int) -> Any:
 
 def structure_factor_kmin(x: Any, dim: int) -> Any:
     """Return S at |k| = 2 pi / L, averaged over the axes of the largest extent L; shape (...).
+
+    Parameters
+    ----------
+    x : array, shape (..., *shape)
+        Spins or fields, one configuration or many.
+    dim : int
+        Number of lattice axes, the last ones of x.
 
     Raises
     ------
@@ -85,7 +124,15 @@ def structure_factor_kmin(x: Any, dim: int) -> Any:
 
 
 def overlap(x: Any, y: Any, dim: int) -> Any:
-    """Return q, the mean over sites of the product of two replicas x and y; shape (...)."""
+    """Return q, the mean over sites of the product of two replicas x and y; shape (...).
+
+    Parameters
+    ----------
+    x, y : array, shape (..., *shape)
+        Two replicas of spins or fields.
+    dim : int
+        Number of lattice axes, the last ones.
+    """
     xp = array_namespace(x, y)
     return xp.mean(xp.astype(x, xp.float64) * xp.astype(y, xp.float64), axis=_axes(x, dim))
 

@@ -31,6 +31,13 @@ __all__ = ["correlator", "propagator"]
 def correlator(x: Any, dim: int) -> Any:
     """Return G(t) at t = 0 .. T/2, shape (..., T // 2 + 1).
 
+    Parameters
+    ----------
+    x : array, shape (..., *shape)
+        Spins or fields, one configuration or many.
+    dim : int
+        Number of lattice axes, the last ones of x.
+
     Raises
     ------
     InputError
@@ -43,6 +50,13 @@ def correlator(x: Any, dim: int) -> Any:
 
 def propagator(x: Any, dim: int) -> Any:
     """Return G~(p_n) at n = 0 .. T/2, shape (..., T // 2 + 1).
+
+    Parameters
+    ----------
+    x : array, shape (..., *shape)
+        Spins or fields, one configuration or many.
+    dim : int
+        Number of lattice axes, the last ones of x.
 
     Raises
     ------

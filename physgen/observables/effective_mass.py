@@ -35,6 +35,11 @@ def effective_mass(G: Any, G_next: Any, t: int, T: int) -> Any:
     T : int
         Extent of the periodic axis.
 
+    Raises
+    ------
+    InputError
+        If t is not below half the extent less 1.
+
     Examples
     --------
     >>> G = np.cosh(0.3 * (4 - np.arange(5)))

@@ -31,22 +31,54 @@ __all__ = [
 
 
 def susceptibility(m: Any, m2: Any, V: int) -> Any:
-    """Return chi = V (<m^2> - <m>^2); where a symmetry makes <m> = 0, pass m = 0."""
+    """Return chi = V (<m^2> - <m>^2); where a symmetry makes <m> = 0, pass m = 0.
+
+    Parameters
+    ----------
+    m, m2 : float or array
+        Averages of m and m^2, m per site.
+    V : int
+        Sites.
+    """
     return V * (m2 - m**2)
 
 
 def chi_abs(abs_m: Any, m2: Any, V: int) -> Any:
-    """Return chi_abs = V (<m^2> - <|m|>^2), which peaks at a finite-size transition."""
+    """Return chi_abs = V (<m^2> - <|m|>^2), which peaks at a finite-size transition.
+
+    Parameters
+    ----------
+    abs_m, m2 : float or array
+        Averages of |m| and m^2, m per site.
+    V : int
+        Sites.
+    """
     return V * (m2 - abs_m**2)
 
 
 def binder(m2: Any, m4: Any) -> Any:
-    """Return U = 1 - <m^4> / (3 <m^2>^2): 2/3 in an ordered phase, 0 for Gaussian m."""
+    """Return U = 1 - <m^4> / (3 <m^2>^2): 2/3 in an ordered phase, 0 for Gaussian m.
+
+    Parameters
+    ----------
+    m2, m4 : float or array
+        Averages of m^2 and m^4, m per site.
+    """
     return 1 - m4 / (3 * m2**2)
 
 
 def specific_heat(e: Any, e2: Any, beta: Any, V: int) -> Any:
-    """Return c = beta^2 (<E^2> - <E>^2) / V per site, E the total energy; units of k_B."""
+    """Return c = beta^2 (<E^2> - <E>^2) / V per site, E the total energy; units of k_B.
+
+    Parameters
+    ----------
+    e, e2 : float or array
+        Averages of E and E^2, in units of J.
+    beta : float or array
+        Inverse temperature, in units of 1/J.
+    V : int
+        Sites.
+    """
     return beta**2 * (e2 - e**2) / V
 
 
@@ -70,7 +102,7 @@ def second_moment_correlation_length(S0: Any, S_kmin: Any, L: int) -> Any:
 
     Parameters
     ----------
-    S0, S_kmin : array
+    S0, S_kmin : float or array
         Averages of the structure factor at k = 0, V <m^2>, and at |k| = 2 pi / L.  In an ordered
         phase S0 needs its connected part, chi_abs.
     L : int

@@ -21,7 +21,13 @@ __all__ = ["plot_log_prob"]
 
 
 def plot_log_prob(validation: xr.Dataset) -> Figure:
-    """Plot ``log_prob_model`` over ``log_prob_target`` (nats, dim ``sample``)."""
+    """Plot ``log_prob_model`` over ``log_prob_target`` (nats, dim ``sample``).
+
+    Parameters
+    ----------
+    validation : Dataset
+        Group ``validation`` of a run.
+    """
     log_p = np.asarray(validation["log_prob_target"].values, dtype=float)
     log_q = np.asarray(validation["log_prob_model"].values, dtype=float)
     finite = np.isfinite(log_p) & np.isfinite(log_q)

@@ -98,7 +98,15 @@ def sequence(n: int) -> list[Any]:
 
 
 def render(fig: Figure, kind: str = "png", dpi: int = 160) -> bytes:
-    """Return `fig` as a file of format png, pdf or svg; the same figure gives the same bytes."""
+    """Return `fig` as a file of format png, pdf or svg; the same figure gives the same bytes.
+
+    Parameters
+    ----------
+    fig : Figure
+    kind : {"png", "pdf", "svg"}
+    dpi : int
+        Dots an inch, of png.
+    """
     buffer = io.BytesIO()
     with mpl.rc_context(_RC):
         if kind == "png":  # the same bytes as `savefig` writes, which draws every figure twice

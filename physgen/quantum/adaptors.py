@@ -49,6 +49,12 @@ def mps_from_tenpy(
         ``("0", "1")``.  Integers are positions in the stored basis.
     attrs : mapping, optional
         Description of the state.
+
+    Raises
+    ------
+    InputError
+        If it is no finite MPS of sites with two pure levels, or `basis` does not name both of
+        them.
     """
     if getattr(psi, "bc", None) != "finite":
         raise InputError(
@@ -85,13 +91,18 @@ def mps_from_arrays(
 
     Parameters
     ----------
-    arrays : sequence of array_like
+    arrays : sequence of array_like, each of shape (left, 2, right) in the order of `legs`
         Each with the three legs; the left leg of the first site and the right leg of the last
         site may be missing.
     legs : str
         Order of the legs: l(eft), p(hysical) and r(ight).
     attrs : mapping, optional
         Description of the state.
+
+    Raises
+    ------
+    InputError
+        If the order of the legs is unknown, or a tensor does not have three of them.
     """
     check_choice("legs", legs, _LEGS)
     tensors, last = [], len(arrays) - 1
@@ -128,6 +139,11 @@ def mps_from_text(
         is an approximate ground state of ``TFIM(50, J=-1, h=-1)``: energy -63.29362 for -63.30119.
     first_site : {"most significant", "least significant"}
         The bit of the line number that is the first site, for a vector.
+
+    Raises
+    ------
+    InputError
+        If the file holds no state, or one of another length than `tfim`.
 
     Notes
     -----

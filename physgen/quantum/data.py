@@ -57,6 +57,12 @@ class MeasurementData:
     settings : ndarray of int64 or None, shape (n,)
     hamiltonian : Hamiltonian or None
         The Hamiltonian, if the attributes name one: a TFIM, or the terms of any other.
+
+    Raises
+    ------
+    InputError
+        If the outcomes are no integers of the POVM, fewer than one shot, of another number of
+        sites than attributes or POVM say, or labels of settings do not fit.
     """
 
     def __init__(

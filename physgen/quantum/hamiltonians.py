@@ -75,6 +75,11 @@ class PauliHamiltonian:
     about : mapping, optional
         Attributes of the named system that these terms belong to.
 
+    Raises
+    ------
+    InputError
+        If L is too small, the boundary is unknown, or the terms are no text that can be read.
+
     Examples
     --------
     >>> PauliHamiltonian("sum ZZ - 0.5 X", L=3).pauli_sum()

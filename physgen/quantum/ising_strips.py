@@ -35,6 +35,16 @@ class IsingLadder:
         ferromagnetic.
     boundary : {"open", "periodic"}
         Whether the last rung couples to the first.
+
+    Raises
+    ------
+    InputError
+        If there are too few rungs, a number is not finite, or the boundary is unknown.
+
+    Examples
+    --------
+    >>> IsingLadder(rungs=3).L
+    6
     """
 
     rungs: int
@@ -109,6 +119,16 @@ class IsingStrip:
         A cylinder goes around in y, and has Ly >= 3.
     order : {"columns", "snake"}
         How the sites are put into a line.
+
+    Raises
+    ------
+    InputError
+        If an extent is too small, a number is not finite, or boundary or order are unknown.
+
+    Examples
+    --------
+    >>> IsingStrip(Lx=3, Ly=2).L
+    6
     """
 
     Lx: int

@@ -45,6 +45,12 @@ class MPS:
         Real or complex; the bonds of neighbours must agree, and the outer bonds must be 1.
     attrs : mapping, optional
         Description of the state: plain values, stored with it.
+
+    Examples
+    --------
+    >>> from physgen.quantum import ghz_state
+    >>> ghz_state(4).bonds
+    (2, 2, 2)
     """
 
     def __init__(

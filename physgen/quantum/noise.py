@@ -78,6 +78,13 @@ def amplitude_damping(gamma: float) -> np.ndarray:
 def depolarised(povm: POVM | str, p: float) -> POVM:
     """Return the POVM preceded by depolarising noise of probability p.
 
+    Parameters
+    ----------
+    povm : POVM or str
+        Before the noise, or its name.
+    p : float
+        Probability of X, Y or Z, p/3 each, in [0, 1].
+
     Examples
     --------
     >>> depolarised("pauli-4", 0.02)
@@ -87,12 +94,28 @@ def depolarised(povm: POVM | str, p: float) -> POVM:
 
 
 def dephased(povm: POVM | str, p: float) -> POVM:
-    """Return the POVM preceded by phase flips of probability p."""
+    """Return the POVM preceded by phase flips of probability p.
+
+    Parameters
+    ----------
+    povm : POVM or str
+        Before the noise, or its name.
+    p : float
+        Probability of a phase flip, in [0, 1].
+    """
     return through_channel(povm, dephasing(p), f"dephased {p:g}")
 
 
 def damped(povm: POVM | str, gamma: float) -> POVM:
-    """Return the POVM preceded by amplitude damping of probability gamma."""
+    """Return the POVM preceded by amplitude damping of probability gamma.
+
+    Parameters
+    ----------
+    povm : POVM or str
+        Before the noise, or its name.
+    gamma : float
+        Probability of a decay from 1 to 0, in [0, 1].
+    """
     return through_channel(povm, amplitude_damping(gamma), f"damped {gamma:g}")
 
 
@@ -126,6 +149,11 @@ def misread(povm: POVM | str, confusion: Any, label: str = "misread") -> POVM:
         to 1.
     label : str
         Appended to the name.
+
+    Raises
+    ------
+    InputError
+        If the confusion matrix is not square of size K, or its columns are no probabilities.
     """
     frame = named_povm(povm) if isinstance(povm, str) else povm
     C = np.asarray(confusion, dtype=float)

@@ -47,6 +47,11 @@ def outcome_table(povm: POVM | SitePOVM | str, order: str | Sequence[str]) -> np
     order : str or sequence of str
         ``"physgen"``, a name of :data:`ORDERS`, or the labels of the outcomes in the file's order.
 
+    Raises
+    ------
+    InputError
+        If the order is unknown, or does not name every outcome once.
+
     Examples
     --------
     >>> outcome_table("pauli-6", "povm-genmodel").tolist()

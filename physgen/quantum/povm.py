@@ -68,6 +68,12 @@ class POVM:
         Hermitian, positive, and with the identity as sum, in the basis where Z is diagonal.
     outcomes : tuple of str
         One label for each element, in order.
+
+    Raises
+    ------
+    InputError
+        If the elements are not K positive 2 x 2 matrices that sum to the identity, or names are
+        missing.
     """
 
     name: str
@@ -230,6 +236,11 @@ def povm(name: str) -> POVM:
         One of :func:`names`, or the path of an npz, npy or HDF5 file, for
         :func:`~physgen.quantum.povm_files.load_povm` (a SitePOVM, if it holds one a site).
 
+    Raises
+    ------
+    InputError
+        If it is neither the name of a POVM nor a file.
+
     Examples
     --------
     >>> povm("pauli-4").weights("Z").round(12).tolist()
@@ -275,6 +286,16 @@ def merge_map(source: str, target: str) -> np.ndarray:
     """Return the outcome of `target` that each outcome of `source` becomes, shape (K,).
 
     Only for pauli-6 to pauli-4 (and a POVM to itself), because merging cannot be undone.
+
+    Parameters
+    ----------
+    source, target : str
+        Names of POVMs.
+
+    Raises
+    ------
+    InputError
+        If outcomes of the source do not determine those of the target.
     """
     if source == target:
         return np.arange(povm(source).K, dtype=np.uint8)

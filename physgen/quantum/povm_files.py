@@ -35,6 +35,11 @@ _KEYS = ("elements", "outcomes", "name")
 def load_povm(path: str | PathLike[str]) -> POVM | SitePOVM:
     """Read a POVM; if the file contains no name, the file name is used.
 
+    Parameters
+    ----------
+    path : path
+        An npz file with ``elements``, shape (K, 2, 2) or (L, K, 2, 2).
+
     Raises
     ------
     InputError
@@ -63,7 +68,19 @@ def load_povm(path: str | PathLike[str]) -> POVM | SitePOVM:
 
 
 def save_povm(povm: POVM | SitePOVM, path: str | PathLike[str]) -> None:
-    """Write an npz file that :func:`load_povm` reads."""
+    """Write an npz file that :func:`load_povm` reads.
+
+    Parameters
+    ----------
+    povm : POVM or SitePOVM
+    path : path
+        Ends with .npz.
+
+    Raises
+    ------
+    InputError
+        If it does not.
+    """
     path = Path(path)
     if path.suffix.lower() != ".npz":  # NumPy would append it
         raise InputError(f"a POVM must be saved as .npz, got {path.name}")

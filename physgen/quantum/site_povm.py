@@ -34,6 +34,11 @@ class SitePOVM:
         Name in data files.
     sites : sequence of POVM
         One a site, all with the same outcomes in the same order.
+
+    Raises
+    ------
+    InputError
+        If the sites have different outcomes, or are no POVMs.
     """
 
     name: str

@@ -42,7 +42,20 @@ _LETTERS = {
 
 
 def ghz_state(L: int, phase: float = 0.0) -> MPS:
-    """Return the GHZ state of L >= 2 qubits, with a relative phase in radians (pi: minus)."""
+    """Return the GHZ state of L >= 2 qubits, with a relative phase in radians (pi: minus).
+
+    Parameters
+    ----------
+    L : int
+        Qubits, >= 2.
+    phase : float
+        Between 0...0 and 1...1, radians.
+
+    Raises
+    ------
+    InputError
+        If L is smaller, or the phase is not finite.
+    """
     L = check_positive_int("L", L, 2)
     phase = check_finite("phase", phase)
     turn = complex(np.exp(1j * phase))
@@ -55,7 +68,23 @@ def ghz_state(L: int, phase: float = 0.0) -> MPS:
 
 
 def w_state(L: int) -> MPS:
-    """Return the W state of L >= 2 qubits: one 1, on any site."""
+    """Return the W state of L >= 2 qubits: one 1, on any site.
+
+    Parameters
+    ----------
+    L : int
+        Qubits, >= 2.
+
+    Raises
+    ------
+    InputError
+        If L is smaller.
+
+    Examples
+    --------
+    >>> w_state(5).L
+    5
+    """
     L = check_positive_int("L", L, 2)
     site = np.zeros((2, 2, 2))  # the bond records whether the 1 has been placed
     site[0, 0, 0] = site[0, 1, 1] = site[1, 0, 1] = 1
@@ -63,7 +92,13 @@ def w_state(L: int) -> MPS:
 
 
 def bloch_state(theta: Any, phi: Any) -> np.ndarray:
-    """Return cos(theta/2) |0> + e^{i phi} sin(theta/2) |1>, shape (..., 2), angles in radians."""
+    """Return cos(theta/2) |0> + e^{i phi} sin(theta/2) |1>, shape (..., 2), angles in radians.
+
+    Parameters
+    ----------
+    theta, phi : float or array, shape (...)
+        Angles of the Bloch vector, radians.
+    """
     theta, phi = np.broadcast_arrays(theta, phi)
     return np.stack([np.cos(theta / 2), np.exp(1j * phi) * np.sin(theta / 2)], axis=-1)
 
@@ -78,6 +113,11 @@ def product_state(states: Any, L: int | None = None) -> MPS:
         norm, as from :func:`bloch_state`.
     L : int, optional
         Number of sites, required for one state on all sites.
+
+    Raises
+    ------
+    InputError
+        If there are unknown letters, or vectors of another shape, that are not finite, or zero.
 
     Examples
     --------
@@ -114,7 +154,18 @@ def product_state(states: Any, L: int | None = None) -> MPS:
 
 
 def cluster_state(L: int) -> MPS:
-    """Return the linear cluster state of L >= 2 qubits."""
+    """Return the linear cluster state of L >= 2 qubits.
+
+    Parameters
+    ----------
+    L : int
+        Qubits, >= 2.
+
+    Raises
+    ------
+    InputError
+        If L is smaller.
+    """
     L = check_positive_int("L", L, 2)
     site = np.zeros((2, 2, 2))  # the bond records the previous bit: CZ is a sign between the two
     for left, s in np.ndindex(2, 2):
@@ -137,6 +188,11 @@ def random_mps(L: int, chi: int, rng: Stream | int, *, complex_valued: bool = Tr
         Stream or seed.
     complex_valued : bool
         Whether the tensors are complex.
+
+    Raises
+    ------
+    InputError
+        If L or chi is no positive integer.
     """
     L, chi = check_positive_int("L", L), check_positive_int("chi", chi)
     generator = as_stream(rng).numpy()

@@ -61,6 +61,11 @@ class TFIM:
     boundary : {"open", "periodic"}
         Whether the last site couples to the first.
 
+    Raises
+    ------
+    InputError
+        If L is too small, J or h is not finite or beyond any use, or the boundary is unknown.
+
     Examples
     --------
     >>> round(TFIM(L=50).ground_state_energy(), 10)

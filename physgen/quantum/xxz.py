@@ -45,6 +45,11 @@ class XXZ:
     boundary : {"open", "periodic"}
         Whether the last site couples to the first.
 
+    Raises
+    ------
+    InputError
+        If L is too small, a number is not finite, or the boundary is unknown.
+
     Examples
     --------
     >>> round(XXZ(L=4, boundary="periodic").ground_state_energy(), 10)

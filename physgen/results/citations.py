@@ -89,7 +89,18 @@ def check_methods(methods: Iterable[str]) -> list[str]:
 
 
 def bibtex(methods: Iterable[str]) -> str:
-    """Return the BibTeX entries of methods (names or keys), each once, sorted by key."""
+    """Return the BibTeX entries of methods (names or keys), each once, sorted by key.
+
+    Parameters
+    ----------
+    methods : iterable of str
+        Names of methods, or keys of works.
+
+    Raises
+    ------
+    InputError
+        If one is unknown.
+    """
     keys = {key for method in check_methods(methods) for key in METHODS.get(method, (method,))}
     return "\n".join(references()[key] for key in sorted(keys))
 

@@ -37,6 +37,11 @@ def is_run(path: Path) -> bool:
 def run_directory(path: str | os.PathLike[str]) -> Path:
     """Return the run directory that `path` names: the directory itself or its ``run.h5``.
 
+    Parameters
+    ----------
+    path : path
+        A run directory, or its run.h5.
+
     Raises
     ------
     StoreError

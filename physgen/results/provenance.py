@@ -49,7 +49,13 @@ def canonical_json(config: Mapping[str, Any]) -> str:
 
 
 def config_hash(config: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of :func:`canonical_json`, in hexadecimal."""
+    """Return the SHA-256 of :func:`canonical_json`, in hexadecimal.
+
+    Parameters
+    ----------
+    config : mapping
+        Of what JSON can hold.
+    """
     return hashlib.sha256(canonical_json(config).encode()).hexdigest()
 
 
@@ -89,6 +95,11 @@ def collect_provenance(
         Device of the computation.
     methods : iterable of str
         Names in :data:`physgen.results.citations.METHODS`, or keys of works.
+
+    Raises
+    ------
+    InputError
+        If a method is unknown.
     """
     attrs: dict[str, Any] = {
         "physgen_version": physgen.__version__,

@@ -38,6 +38,11 @@ def open_run(path: str | PathLike[str], groups: Iterable[str] | None = None) -> 
     ------
     StoreError
         If there is no run, or a file is foreign, damaged, or of a newer schema.
+
+    Examples
+    --------
+    >>> tree = open_run("my_run")  # doctest: +SKIP
+    >>> tree["estimates"].to_dataset()  # doctest: +SKIP
     """
     path = Path(path)
     wanted = None if groups is None else {group_name(g) for g in groups}
@@ -90,6 +95,22 @@ def read_dataset(
     """Return one group of a file that physgen wrote, the root by default, in memory.
 
     The variables `without` are not read; None reads the attributes alone.
+
+    Parameters
+    ----------
+    path : path
+        A file of physgen, such as run.h5.
+    group : str
+        Path of the group.
+    without : iterable of str, or None
+        Variables to leave out.
+
+    Raises
+    ------
+    StoreError
+        If there is no such file, or it is of a newer layout.
+    InputError
+        If it has no such group.
     """
     path = Path(path)
     if not path.is_file():

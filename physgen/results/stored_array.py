@@ -65,6 +65,13 @@ class StoredArray:
 def open_array(path: str | PathLike[str], name: str) -> StoredArray:
     """Open an array of an HDF5 file, of physgen or not, without reading it.
 
+    Parameters
+    ----------
+    path : path
+        An HDF5 file.
+    name : str
+        Of the array, with its groups.
+
     Raises
     ------
     StoreError
@@ -77,7 +84,13 @@ def open_array(path: str | PathLike[str], name: str) -> StoredArray:
 
 
 def list_arrays(path: str | PathLike[str]) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
-    """Return the shape and dtype of every array of an HDF5 file, by its name in the file."""
+    """Return the shape and dtype of every array of an HDF5 file, by its name in the file.
+
+    Parameters
+    ----------
+    path : path
+        An HDF5 file, of physgen or not.
+    """
     found: dict[str, tuple[tuple[int, ...], np.dtype]] = {}
 
     def visit(name: str, item: object) -> None:

@@ -49,6 +49,11 @@ def write_stream(
     blocks : iterable of mapping
         The next rows of each variable along `dim`, the same number for all.
 
+    Returns
+    -------
+    int
+        Length along `dim` of what was written.
+
     Raises
     ------
     StoreError

@@ -38,6 +38,11 @@ class Alternating:
     n_local : int
         Local steps after each proposal, >= 1.
 
+    Raises
+    ------
+    InputError
+        If `local` is no sampler, or `n_local` is not positive.
+
     Notes
     -----
     A run reports the acceptance of the proposals as ``acceptance_rate`` and of the local moves as

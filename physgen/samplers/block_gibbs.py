@@ -48,6 +48,11 @@ class BlockGibbs:
         Philox words, a function of (stream, chain, unit, sweep) alone; or xoshiro256++ lanes, a
         few per cent faster, which depend on the number of chains too.
 
+    Raises
+    ------
+    InputError
+        If `rng` is unknown.
+
     Notes
     -----
     Inputs of the units and real fields are float32.

@@ -94,7 +94,7 @@ def draws_of(
     ess_floor : float
         Effective draws below which weights are refused.
     samples, log_z
-        For a Density or JointDensity, as for `importance`.
+        As for `importance`, for a Density or JointDensity.
     sampler : Sampler, optional
         Moves the chains if the model has an action only; by default HeatBath for spins, HMC for
         real fields.

@@ -41,6 +41,11 @@ class Emcee:
     force : bool
         Allow more than 30 dimensions.
 
+    Raises
+    ------
+    InputError
+        If `moves` is unknown.
+
     Notes
     -----
     Walkers are coupled, so the ensemble is one series and not n_chains independent ones; errors

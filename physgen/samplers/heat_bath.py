@@ -45,6 +45,11 @@ class HeatBath:
         but for roundings in "int8".  Chains of the layout "lattice" are others, because their
         sites are visited colour by colour.
 
+    Raises
+    ------
+    InputError
+        If `rng`, `layout` or `device` is unknown.
+
     Examples
     --------
     >>> from physgen.core.random import Stream

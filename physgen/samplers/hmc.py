@@ -65,6 +65,12 @@ class HMC:
         "cuda": phi^4 and free fields on a GPU, from the same random words; fields agree with the
         CPU's to rounding.
 
+    Raises
+    ------
+    InputError
+        If a length or number is not positive, a share or the jitter not in its range, or dtype,
+        rng or device is unknown.
+
     Notes
     -----
     ``Info.metrics``: ``acceptance_probability`` and ``delta_h`` (means), ``divergent`` (number of

@@ -119,5 +119,13 @@ def _checked(work: WeightedDraws, log_w: np.ndarray) -> ForwardCheck | None:
 
 
 def log_weights(density: Any, target: Any, x: Any) -> np.ndarray:
-    """Return log w = -S - log q of configurations (n, *event_shape), float64 (n,)."""
+    """Return log w = -S - log q of configurations (n, *event_shape), float64 (n,).
+
+    Parameters
+    ----------
+    density : Density
+    target : Target
+    x : array, shape (n, *event_shape)
+        Configurations, of the density or of anything else.
+    """
     return Weighing.of(density, target).log_weights(x)

@@ -140,6 +140,11 @@ def inpaint(
         ``configurations`` (chain, draw, x0, ...); ``mean`` and ``error`` of every site (x0, ...),
         0 where it was seen; attrs ``r_hat`` (the largest) and ``warnings``.
 
+    Raises
+    ------
+    InputError
+        If `n` or `n_chains` is not positive.
+
     Examples
     --------
     >>> from physgen.targets import FreeField

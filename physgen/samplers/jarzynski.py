@@ -83,6 +83,16 @@ def stochastic_flow(
     ------
     InputError
         If an argument breaks its rule, or too few effective draws are left.
+
+    Examples
+    --------
+    >>> from physgen import HMC, FreeField
+    >>> stages = [(None, FreeField(4, m2=m2)) for m2 in (1.2, 1.1, 1.0)]
+    >>> found = stochastic_flow(
+    ...     FreeField(4, m2=1.3), stages, HMC(step_size=0.2), n=1024, seed=1
+    ... )
+    >>> bool(abs(found.log_z - FreeField(4, m2=1.0).log_z) < 4 * found.log_z_error)
+    True
     """
     import xarray as xr
 

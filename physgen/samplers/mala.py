@@ -43,6 +43,11 @@ class MALA:
     dtype, rng, device
         As for :class:`~physgen.samplers.hmc.HMC`.
 
+    Raises
+    ------
+    InputError
+        If `step_size` is not positive, or dtype, rng or device is unknown.
+
     Examples
     --------
     >>> from physgen.targets import Phi4

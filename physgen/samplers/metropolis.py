@@ -47,6 +47,16 @@ class Metropolis:
         As for :class:`~physgen.samplers.heat_bath.HeatBath`.
     ties : {"fair", "accept"}
         Flip with probability 1/2 or 1 where the action does not change.
+
+    Raises
+    ------
+    InputError
+        If `rng`, `layout`, `device` or `ties` is unknown.
+
+    Examples
+    --------
+    >>> Metropolis(ties="accept").ties
+    'accept'
     """
 
     cites: ClassVar[tuple[str, ...]] = ("Metropolis1953",)

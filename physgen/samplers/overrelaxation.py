@@ -42,6 +42,11 @@ class Overrelaxation:
     device : {"cpu", "cuda"}
         "cuda": the same fields, to rounding, on a GPU.
 
+    Raises
+    ------
+    InputError
+        If `n_reflections` or `width` is not positive, or dtype or rng is unknown.
+
     Examples
     --------
     >>> from physgen.targets import Phi4

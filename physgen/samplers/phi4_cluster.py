@@ -48,6 +48,11 @@ class Phi4Cluster:
     rng : {"philox", "fast"}
         Of the local sweeps.
 
+    Raises
+    ------
+    InputError
+        If a number of moves is not positive, or dtype or rng is unknown.
+
     Examples
     --------
     >>> from physgen.targets import Phi4

@@ -168,6 +168,11 @@ progress, checkpoint
     -------
     iterator of Block
         The same draws, bit for bit, for any size of the blocks.
+
+    Raises
+    ------
+    InputError
+        If `block_size` or `block_seconds` is not positive, or `progress` is no function.
     """
     if block_size is not None:
         check_positive_int("block_size", block_size)

@@ -41,6 +41,11 @@ class SelfLearning:
         Sweeps of a proposal: more of them go further, and are accepted more rarely if the machine
         is poor.
 
+    Raises
+    ------
+    InputError
+        If `n_sweeps` is not positive.
+
     Notes
     -----
     ``measure`` returns, beside the observables of the target, the ``log_weight`` -S + S_m.

@@ -69,6 +69,11 @@ class ParallelTempering:
     swap_every : int
         Steps of the sampler between swaps; together with one round of swaps they are one step.
 
+    Raises
+    ------
+    InputError
+        If `sampler` is none, `betas` are not increasing numbers, or `swap_every` is not positive.
+
     Notes
     -----
     Observables come with one more dimension, named after the coupling; configurations are kept at

@@ -47,6 +47,12 @@ class TrajectoryTempering:
         Values of the dimension "checkpoint", increasing, e.g. steps of the training; by default
         0, 1, 2, ...
 
+    Raises
+    ------
+    InputError
+        If there are no models, they live on different lattices or have no action, or labels are
+        not increasing, one for each.
+
     Notes
     -----
     As for :class:`~physgen.samplers.ParallelTempering`: observables have the dimension

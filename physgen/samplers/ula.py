@@ -44,6 +44,16 @@ class ULA:
         eps, in units of Langevin time; the bias is proportional to it.
     dtype, rng, device
         As for HMC.
+
+    Raises
+    ------
+    InputError
+        If `step_size` is not positive, or dtype, rng or device is unknown.
+
+    Examples
+    --------
+    >>> ULA(step_size=0.01).step_size
+    0.01
     """
 
     cites: ClassVar[tuple[str, ...]] = ("Roberts1996",)

@@ -39,6 +39,11 @@ class Wolff:
         Clusters per step, always the same number.  "auto" lets the warm-up choose as many as flip
         about every site once, and then keeps this number; 1 without a warm-up.
 
+    Raises
+    ------
+    InputError
+        If `n_clusters` is neither positive nor "auto".
+
     Notes
     -----
     Couplings may differ from bond to bond and in sign as long as no loop is frustrated; `bind`

@@ -50,6 +50,11 @@ class FreeField:
     dim : int
         Dimensions that an integer L extends in.
 
+    Raises
+    ------
+    InputError
+        If m2 is not positive, or the lattice is open or a graph.
+
     Examples
     --------
     >>> round(FreeField(L=8, m2=1.25).log_z, 6)

@@ -237,13 +237,13 @@ class Own(ABC):
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class FunctionTarget(Own):
-    """A target with a function as its action, without a force."""
+    """A target with a function as its action, without a force; made by :func:`as_target`."""
 
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class DifferentiableFunctionTarget(Own):
-    """A target with functions as its action and its force."""
+    """A target with functions as its action and its force; made by :func:`as_target`."""
 
     force_function: Callable[..., Any] | None = field(default=None)
 

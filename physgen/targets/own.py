@@ -159,6 +159,11 @@ def whole_target(target: Any) -> Any:
     Targets of physgen, and objects that are more than an action (compiled loops, densities,
     networks), are returned as they are.
 
+    Parameters
+    ----------
+    target : Target, or object with `action` and `event_shape`
+        What a user hands over.
+
     Raises
     ------
     InputError

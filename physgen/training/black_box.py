@@ -50,6 +50,11 @@ class BlackBoxELBO(Evidence):
     k : int
         Draws of z for each x, >= 2.
     gradient : {"reinforce", "reparam"}
+
+    Raises
+    ------
+    InputError
+        If `k` is less than 2, another number is not positive, or `gradient` is unknown.
     """
 
     def __init__(
@@ -118,7 +123,9 @@ def own_posteriors(
     model : JointModel
     x : array (n, *event_shape)
     n_steps : int
+        Of Adam, for each x.
     rate : float
+        Its learning rate, > 0.
     k : int
         Draws of z for each x.
     gradient : {"reparam", "reinforce"}

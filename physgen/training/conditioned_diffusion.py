@@ -45,6 +45,7 @@ def fit_conditioned(
         Of the fit at that node.
     rng : Stream or int
     validation_fraction : float
+        Share of the configurations that is held out, in (0, 1).
 
     Raises
     ------

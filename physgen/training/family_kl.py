@@ -39,6 +39,7 @@ class FamilyKL:
     n_validation : int
         Draws with fixed random numbers, in total.
     draws_per_epoch : int
+        Between two validations.
     rng : Stream or int
 
     Raises

@@ -52,6 +52,13 @@ def connect() -> Ranks:
     """Meet the other processes that were started with this one.
 
     gloo carries the messages of processors and nccl those of GPUs.
+
+    Raises
+    ------
+    InputError
+        If several processes were started that cannot find each other.
+    PhysgenError
+        If they do not meet in time.
     """
     rank, world, local = placed()
     if world == 1:

@@ -29,6 +29,12 @@ class Progress:
         Lowest possible loss per site.
     samples_per_second : float
         Items trained on in a second.
+    epoch, n_epochs, step, n_steps : int
+        How far the fit is, and where it ends.
+    merits : mapping of str to float
+        Figures of merit by name, such as "ess".
+    eta_s : float
+        Seconds until the end, as far as they can be known; else NaN.
     """
 
     epoch: int

@@ -51,6 +51,8 @@ class Ranks:
         Number of this process, and how many there are.
     local : int
         Number of this process on its node: the GPU that it works on.
+    notes : store of torch.distributed, optional
+        Where the processes leave notes for each other.
     """
 
     def __init__(self, rank: int = 0, world: int = 1, local: int = 0, notes: Any = None) -> None:

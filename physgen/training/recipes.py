@@ -17,6 +17,11 @@ RECIPES = {name: FitSettings(**row.recipe) for name, row in FAMILIES.items()}
 def recipe(name: str) -> FitSettings:
     """Return the settings that suit a family of models, symmetrised or not.
 
+    Parameters
+    ----------
+    name : str
+        A family, as `[model] family` names it.
+
     Raises
     ------
     InputError

@@ -60,6 +60,12 @@ class FitSettings:
         Stop after this many validations without improvement; None: never stop early.
     checkpoint_every : float
         Seconds of wall time between checkpoints.
+
+    Raises
+    ------
+    InputError
+        If a number is not positive or not in its range, the schedule is unknown, or both
+        `n_epochs` and `budget` are given.
     """
 
     n_epochs: int | None = None

@@ -42,6 +42,11 @@ class Trajectory:
     steps : list of int
         Optimiser steps of the snapshots.
 
+    Raises
+    ------
+    InputError
+        If `growth` is at most 1.
+
     Examples
     --------
     ::

@@ -131,6 +131,11 @@ def fit_layers(
     Returns
     -------
     list of (Transform, Target)
+
+    Raises
+    ------
+    InputError
+        If `n` is less than 100.
     """
     check_positive_int("n", n, 100)
     stream = as_stream(rng)

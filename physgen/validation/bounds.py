@@ -56,6 +56,11 @@ def total_variation_bound(*, fidelity: float | None = None, kl: float | None = N
     kl : float, optional
         D(P||Q) or D(Q||P) in nats; an estimate just below 0 counts as 0.
 
+    Raises
+    ------
+    InputError
+        If neither is given, or the fidelity is negative.
+
     Examples
     --------
     >>> round(total_variation_bound(fidelity=0.995), 4)
@@ -83,6 +88,11 @@ def pauli_bound(povm: POVM, string: Mapping[int, str] | str, total_variation: fl
         Such as ``{3: "Z", 7: "Z"}`` or "ZZ"; exponential in its length.
     total_variation : float
         TV of the two outcome distributions, or a bound on it.
+
+    Raises
+    ------
+    InputError
+        If the distance is not finite.
 
     Examples
     --------
@@ -115,6 +125,11 @@ def physical_violations(data: MeasurementData) -> xr.Dataset:
         ``witness`` (bond, half): <v|rho|v> on a random half of the shots with v from the other,
         with ``_error``; ``unphysical`` (0 or 1): a witness below 0 by more than z errors, with a
         false alarm of probability at most ``attrs["unphysical_level"]`` among all bonds.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two sites or eight shots.
     """
     if data.L < 2 or data.n < 8:
         raise InputError(f"data must have 2 sites and 8 shots at least, got {data.L} and {data.n}")

@@ -68,11 +68,13 @@ def compare(
     Parameters
     ----------
     generators : mapping of str to model, array, Dataset or path
-        Models of any kind, or samples of any program (what `two_sample` takes).
+        Models of any kind, or samples of any program, shape (n, *event_shape) (what `two_sample`
+        takes).
     target : Target, optional
         What all of them should draw; without one nothing is weighed.
     baseline : array, Dataset, Configurations or path
-        Converged draws of the target, such as a run with ``keep="configurations"``.
+        Converged draws of the target, shape (n, *event_shape), such as a run with
+        ``keep="configurations"``.
     n : int
         Draws of each model, >= 128.
     tests, n_max

@@ -115,6 +115,11 @@ def log_ratios(
     -------
     tuple of ndarray
         float64, in the order of the points.
+
+    Raises
+    ------
+    InputError
+        If the samples have different shapes, are not finite, or there are too few folds.
     """
     x, y = check_same_space(as_points("samples", x, 2), as_points("reference", y, 2))
     check_positive_int("n_folds", n_folds, 2)

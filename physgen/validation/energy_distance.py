@@ -33,6 +33,11 @@ def energy_distance(x: Any, y: Any) -> float:
     ----------
     x, y : arrays (n, ...), (m, ...)
         At least 2 points each.
+
+    Raises
+    ------
+    InputError
+        If the samples have different shapes, are not finite, or are fewer than two.
     """
     x, y = check_same_space(as_points("samples", x, 2), as_points("reference", y, 2))
     labels = np.zeros((1, len(x) + len(y)), np.float32)
@@ -43,7 +48,13 @@ def energy_distance(x: Any, y: Any) -> float:
 def energy_distance_test(
     x: Any, y: Any, *, n_permutations: int = 200, block: int = 1, rng: Stream | int
 ) -> PairTest:
-    """Test x and y for one distribution; arguments as for `mmd2_test`."""
+    """Test x and y for one distribution; arguments as for `mmd2_test`.
+
+    Raises
+    ------
+    InputError
+        If the samples have different shapes, are not finite, or are fewer than two.
+    """
     x, y = check_same_space(as_points("samples", x, 2), as_points("reference", y, 2))
     x, y = pooled_blocks(x, y, block)
     stream = as_stream(rng).child("energy distance")

@@ -76,6 +76,11 @@ def exact_f_divergence(name: str, p: Any, q: Any) -> float:
         As for :func:`f_divergence`.
     p, q : arrays of one shape
         Probabilities, each with sum 1.
+
+    Raises
+    ------
+    InputError
+        If p and q are no probabilities of the same outcomes.
     """
     f = generator(name)
     p, q = (to_numpy(a).astype(np.float64).ravel() for a in (p, q))
@@ -132,6 +137,13 @@ def f_bound_of_log_ratios(name: str, at_p: Any, at_q: Any) -> Estimate:
     """Return the lower bound of D_f(p||q) from log p/q at samples of both, as a classifier gives.
 
     The best T is f'(p/q), so the bound is tight where the ratio is right, and a bound in any case.
+
+    Parameters
+    ----------
+    name : str
+        One of the divergences of `f_divergence`.
+    at_p, at_q : array, shape (n,)
+        log p/q at samples of p, and of q.
     """
     f = generator(name)
     v, w = (to_numpy(a).astype(np.float64) for a in (at_p, at_q))

@@ -62,6 +62,11 @@ def kernel_stein(
     -------
     PairTest
         The value is KSD^2, in units of 1 / x^2.
+
+    Raises
+    ------
+    InputError
+        If samples and forces have different shapes, or there are too many.
     """
     x, s = as_points("samples", x, 20).astype(np.float64), as_points("force", force, 20)
     if x.shape != s.shape:

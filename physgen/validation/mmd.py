@@ -50,6 +50,8 @@ def median_width(reference: Any, *, n: int = 1000) -> float:
     ----------
     reference : array (m, ...)
         At most n points, evenly spaced, are compared with one another.
+    n : int
+        Points that are compared.
 
     Raises
     ------
@@ -80,6 +82,8 @@ def mmd2(x: Any, y: Any, width: float | None = None, *, n_widths: int = N_WIDTHS
     width : float, optional
         The largest squared width w, of w, w/2, w/4, ...; by default that of
         :func:`median_width` of y.
+    n_widths : int
+        Widths, >= 1, each half of the last.
 
     Raises
     ------
@@ -121,6 +125,11 @@ def mmd2_test(
         left over are dropped at the beginning.  Pairs within a block, and of neighbouring blocks,
         do not count.
     rng : Stream or int
+
+    Raises
+    ------
+    InputError
+        If the samples have different shapes, are not finite, or are fewer than two.
     """
     x, y = check_same_space(as_points("samples", x, 2), as_points("reference", y, 2))
     width = check_positive("width", median_width(y) if width is None else width)
@@ -156,6 +165,12 @@ def mmd2_of_kernel(k: Any, n: int) -> float:
     ----------
     k : array (n + m, n + m)
     n : int
+        Points of the first sample, >= 2.
+
+    Raises
+    ------
+    InputError
+        If k is not square, or one of the samples has fewer than two points.
     """
     k = np.array(k, dtype=np.float64)
     m = len(k) - n

@@ -86,6 +86,11 @@ def precision_recall(x: Any, reference: Any, *, k: int = 5, rng: Stream | int) -
         Neighbours.
     rng : Stream or int
         Of the halves.
+
+    Raises
+    ------
+    InputError
+        If `k` is not positive, or the samples have different shapes.
     """
     check_positive_int("k", k)
     x, y = check_same_space(

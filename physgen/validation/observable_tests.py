@@ -43,6 +43,11 @@ def compare_observables(
     Dataset
         By ``observable``: ``mean``, ``error``, ``tau_int`` and ``n_effective`` of the samples, the
         same of the reference with the prefix ``reference_``; ``z``; ``ks`` and ``ks_p``.
+
+    Raises
+    ------
+    InputError
+        If samples and reference have different observables.
     """
     import xarray as xr
 

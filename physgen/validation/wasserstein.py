@@ -58,6 +58,7 @@ def sliced_w2(
     x, y : arrays (n, ...), (m, ...)
         Points; all axes but the first count components.
     n_projections : int
+        Random directions, >= 1.
     weights_x, weights_y : arrays (n,), (m,), optional
         Not negative; they are normalised.
     rng : Stream or int
@@ -98,6 +99,11 @@ def sliced_w2_test(
     """Test x and y for one distribution by SW_2; its null mean is the distance to expect at p = q.
 
     Parameters are those of :func:`sliced_w2` and :func:`~physgen.validation.mmd2_test`.
+
+    Raises
+    ------
+    InputError
+        If the samples have different shapes, are not finite, or are fewer than two.
     """
     from physgen.kernels.cpu.transport import permuted_rows
 
@@ -125,6 +131,15 @@ def null_sliced_w2(reference: Any, *, n_projections: int = 200, rng: Stream | in
     """Return SW_2 between two random halves of the reference: the distance of nothing.
 
     Halves of n points each stand for samples of n points; the null falls with n.
+
+    Parameters
+    ----------
+    reference : array, shape (n, ...)
+        At least four points.
+    n_projections : int
+        Random directions.
+    rng : Stream or int
+        Of the halves and the directions.
     """
     y = as_points("reference", reference, 4)
     stream = as_stream(rng).child("null")

@@ -79,6 +79,7 @@ class DenseCritic(nn.Module):
     ----------
     shape : tuple of int
     hidden, layers : int
+        Units of a layer, and layers of them.
     even : bool
         The mean of the network at x and -x.
     scale : float
@@ -90,6 +91,11 @@ class DenseCritic(nn.Module):
     spectral : bool
         Divide each matrix by its largest singular value.
     rng : Stream or int
+
+    Raises
+    ------
+    InputError
+        If `hidden`, `outputs` or `scale` is not positive.
     """
 
     def __init__(
@@ -136,6 +142,11 @@ class LatticeCritic(nn.Module):
         Channels of the convolution, and units behind the means.
     even, scale, outputs, inputs, spectral, rng
         As of :class:`DenseCritic`.
+
+    Raises
+    ------
+    InputError
+        If the lattice has more than three dimensions, or a number is not positive.
     """
 
     def __init__(

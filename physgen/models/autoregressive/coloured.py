@@ -55,6 +55,13 @@ class ColouredNet(Triangular, SpinModel):
     ------
     InputError
         If a number is out of range, or the lattice has no even sublattice.
+
+    Examples
+    --------
+    >>> from physgen import Ising
+    >>> q = ColouredNet.for_target(Ising(4, beta=0.4), rng=1)
+    >>> q.sample(3, rng=2).shape
+    torch.Size([3, 4, 4])
     """
 
     def __init__(

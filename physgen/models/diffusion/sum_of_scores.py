@@ -34,6 +34,7 @@ class SumOfScores:
     method : str
         Of :mod:`physgen.models.diffusion.samplers`.
     n_steps : int
+        Of a draw, >= 1.
 
     Attributes
     ----------

@@ -56,6 +56,11 @@ class BoltzmannMachine(Energy):
         J_ij of i < j, row by row.
     h : tensor (n_sites,)
         Fields; zero and not trained if `even`.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two sites.
     """
 
     h: torch.Tensor

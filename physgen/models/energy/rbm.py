@@ -86,6 +86,12 @@ class RBM(Bipartite):
     log_width : tensor (n_sites,)
         log s of reals.
 
+    Raises
+    ------
+    InputError
+        If a kind of unit is unknown, K or `even` does not go with it, or there are no hidden
+        units.
+
     Examples
     --------
     >>> rbm = RBM((4, 4), n_hidden=8, even=True)

@@ -68,6 +68,13 @@ class CouplingFlow(DiscreteFlow):
     ------
     InputError
         If a number is out of range, or the lattice has no checkerboard.
+
+    Examples
+    --------
+    >>> from physgen import Phi4
+    >>> q = CouplingFlow.for_target(Phi4.from_unhalved(4, m2=-4.0, lam=8.0), rng=1)
+    >>> q.sample(3, rng=2).shape
+    torch.Size([3, 4, 4])
     """
 
     order: torch.Tensor

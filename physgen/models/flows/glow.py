@@ -55,6 +55,7 @@ class GlowFlow(DiscreteFlow):
     halved : bool
         Fields live on the even sublattice, in the order of ``lattice.split``.
     layers : int
+        Steps of mixing and coupling.
     hidden : int
         Channels of the nets.
     kernel : int

@@ -41,6 +41,7 @@ class Autoencoder(Generator):
     n_latent : int, optional
         Numbers of a code; by default a quarter of the sites of a dense net.
     channels, layers : int
+        Of the nets on each side of the code.
     scale : float
         Size of a typical field, > 0.
     odd : bool

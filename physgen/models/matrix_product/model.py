@@ -264,6 +264,13 @@ def mean_spin(outcomes: Any, povm: POVM | SitePOVM) -> tuple[float, float]:
 
     A component that the POVM does not measure counts as 0.  If <X> and <Z> vanish, (1, 1), along
     X, is returned: a state with <Z> = 0 is then near a superposition of both signs.
+
+    Parameters
+    ----------
+    outcomes : array of int, shape (n, L)
+        Shots.
+    povm : POVM or SitePOVM
+        What they are outcomes of.
     """
     shots = np.asarray(outcomes)
     x, z = (

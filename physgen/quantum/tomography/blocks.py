@@ -43,6 +43,13 @@ def standard_blocks(L: int, most: int = 4) -> list[tuple[int, ...]]:
 
     A single site has none.
 
+    Parameters
+    ----------
+    L : int
+        Sites.
+    most : int
+        Sites of the largest block.
+
     Examples
     --------
     >>> standard_blocks(6)

@@ -72,7 +72,7 @@ def bootstrap_estimates(
     data : MeasurementData or Counts
         At most 10 sites in an informationally complete POVM.
     target : MPS, DensityMatrix or array_like, optional
-        The pure or mixed target state of the fidelity.
+        The pure or mixed target state of the fidelity; an array has shape (2^L,) or (2^L, 2^L).
     method : {"maximum-likelihood", "nearest-state"}
     resampling : {"parametric", "nonparametric"}
         Fresh shots of the reconstructed state, or the measured shots drawn again.
@@ -87,6 +87,12 @@ def bootstrap_estimates(
     Dataset
         The names of :func:`direct_estimates`, with ``*_bias`` of fidelity and purities; values
         belong to the state and are not corrected.  ``rho_real`` and ``rho_imag`` (row, column).
+
+    Raises
+    ------
+    InputError
+        If method or resampling are unknown, there are fewer than 50 resamples, or a block names a
+        site that is not there.
     """
     run = METHODS[check_choice("method", method, tuple(METHODS))]
     check_choice("resampling", resampling, ("parametric", "nonparametric"))

@@ -64,7 +64,7 @@ def direct_estimates(
     data : MeasurementData or Counts
         At most 10 sites in an informationally complete POVM; at least 2 shots a chosen setting.
     target : MPS, DensityMatrix or array_like, optional
-        The *pure* target state of the fidelity.
+        The *pure* target state of the fidelity; an array has shape (2^L,) or (2^L, 2^L).
     blocks : sequence of sequences of int
         Blocks of sites for the purity and entropy of reduced states.
 
@@ -77,6 +77,11 @@ def direct_estimates(
         which is biased upwards.  An entropy is NaN if the purity is not positive; a bound is
         infinite if the bound of the purity is not positive.  ``attrs["warnings"]`` says so if the
         settings are not labelled and do not look as if they had been drawn at random.
+
+    Raises
+    ------
+    InputError
+        If a setting has one shot only, or the target is mixed.
     """
     counts = count(data)
     if counts.shots_of_group.min() < 2:

@@ -60,12 +60,18 @@ def maximum_likelihood(
         Certified bound on the distance to the maximum of the log-likelihood of all shots, in
         nats.  A parameter one standard error from its best value costs 0.5.
     max_iterations : int
+        After which it stops, with a warning, >= 1.
 
     Returns
     -------
     Reconstruction
         ``details``: ``log_likelihood`` (nats a shot), ``gap`` = lambda_max(R) - 1, ``converged``
         (0 or 1: whether n gap <= tolerance) and ``iterations``.
+
+    Raises
+    ------
+    InputError
+        If the tolerance or the number of iterations is not positive.
     """
     check_positive("tolerance", tolerance)
     check_positive_int("max_iterations", max_iterations)

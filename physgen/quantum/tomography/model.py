@@ -58,10 +58,12 @@ def from_density(
     povm : POVM or str
         The measurement of these outcomes; informationally complete.
     target : MPS, DensityMatrix or array_like, optional
-        The pure target state of the fidelity.
+        The pure target state of the fidelity; an array has shape (2^L,) or (2^L, 2^L).
     blocks : sequence of sequences of int
         Blocks of sites for the reduced states.
-    n_samples, rng
+    n_samples : int
+        Strings to draw, >= 2, where there are too many to list.
+    rng : Stream or int, optional
         For sampling, if there are more than 65536 strings.
 
     Returns
@@ -69,6 +71,12 @@ def from_density(
     Dataset
         The names of :func:`direct_estimates`.  By enumeration, errors are 0, intervals are points,
         and ``rho_real``, ``rho_imag`` and ``lowest_eigenvalue`` are included.
+
+    Raises
+    ------
+    InputError
+        If POVM and density have different outcomes, or the density has to be sampled and no `rng`
+        is given, or does not sum to 1.
     """
     frame = named_povm(povm) if isinstance(povm, str) else povm
     (L,) = density.event_shape

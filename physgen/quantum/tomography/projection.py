@@ -24,7 +24,13 @@ __all__ = ["nearest_state", "project"]
 
 
 def project(reconstruction: Reconstruction) -> Reconstruction:
-    """Return the state nearest to a reconstruction in Frobenius norm; a state is unchanged."""
+    """Return the state nearest to a reconstruction in Frobenius norm; a state is unchanged.
+
+    Parameters
+    ----------
+    reconstruction : Reconstruction
+        Of linear inversion.
+    """
     rho, r = reconstruction.rho, reconstruction
     return Reconstruction(nearest_state(rho), f"{r.method}, nearest state", r.n, r.povm)
 

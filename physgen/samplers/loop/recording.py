@@ -192,6 +192,11 @@ def unpack_configurations(ds: xr.Dataset) -> xr.DataArray:
 
     Spins come as int8 in {-1, +1}.
 
+    Parameters
+    ----------
+    ds : Dataset
+        Of `run` with ``keep="configurations"``.
+
     Raises
     ------
     InputError

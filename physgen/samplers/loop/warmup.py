@@ -52,6 +52,11 @@ class AutoWarmup:
         Steps (sweeps, trajectories) after which it gives up, >= 32.
     false_alarm : float
         Probability that a look rejects chains that have converged, in (0, 1).
+
+    Raises
+    ------
+    InputError
+        If `max_steps` is less than a first look takes, or `false_alarm` not in (0, 1).
     """
 
     max_steps: int = 1 << 17
