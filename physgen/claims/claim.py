@@ -1,11 +1,12 @@
 """A claim: what one publication says, in one folder.
 
     paper/claims/<id>/published.toml   title, label, work, url, rank, minutes,
-                                     device, summary; [[row]], [[beside]]
+                                     device, summary, methods; [[row]], [[beside]]
                       run.py           def rebuild(row): our value and its error, or None
 
 ``minutes`` are CPU minutes of ``run.py`` on one core; ``device = "gpu"`` says that a CPU takes
-hours; a row may say so of itself.  The folders are read from the checkout, or from their copy in the wheel.
+hours; a row may say so of itself.  ``methods`` are what a rebuild rests on, to be cited.  The
+folders are read from the checkout, or from their copy in the wheel.
 """
 
 from __future__ import annotations
@@ -26,12 +27,13 @@ from physgen.catalogue.systems import shipped_folder
 from physgen.claims.published import DEVICES, Published, read_rows
 from physgen.core.checks import check_choice, check_positive, check_positive_int, key_remedy
 from physgen.core.errors import InputError
+from physgen.results.citations import check_methods
 
 __all__ = ["Claim", "claim_names", "load_claim", "load_claims", "paper_folder",
            "read_claim", "working_folder"]  # fmt: skip
 
 _REQUIRED = ("title", "label", "work", "rank", "minutes")
-_KEYS = (*_REQUIRED, "url", "device", "summary", "row", "beside")
+_KEYS = (*_REQUIRED, "url", "device", "summary", "methods", "row", "beside")
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Claim:
         CPU minutes of a rebuild on one core.
     device : {"cpu", "gpu"}
         What a rebuild needs.
+    methods : tuple of str
+        Keys of works and names of methods, as :mod:`physgen.results.citations` knows them.
     rows : tuple of Published
         The published numbers, and ours that stand beside them.
     folder : Path
@@ -66,6 +70,7 @@ class Claim:
     rank: int
     minutes: float
     device: str
+    methods: tuple[str, ...]
     rows: tuple[Published, ...]
     folder: Path
 
@@ -159,6 +164,7 @@ def read_claim(folder: Path) -> Claim:
         rank=check_positive_int(f"rank in {path}", about["rank"]),
         minutes=check_positive(f"minutes in {path}", about["minutes"]),
         device=check_choice(f"device in {path}", about.get("device", "cpu"), DEVICES),
+        methods=tuple(check_methods(map(str, about.get("methods", ())))),
         rows=read_rows(folder.name, about.get("row"), about.get("beside", ())),
         folder=folder,
     )

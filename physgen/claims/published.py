@@ -175,7 +175,8 @@ def _row(claim: str, where: str, table: Mapping[str, Any], at: Mapping[str, Any]
     device = check_choice(f"device of a row of {where}", table.get("device", "cpu"), DEVICES)
     if device == "gpu" and verdict != "open":
         raise InputError(
-            f"a row of {where} that needs a GPU must be open, got {verdict} for {table['quantity']}"
+            f"a row of {where} that needs a GPU must be open, got {verdict} for "
+            f"{table['quantity']}"
         )
     error = table.get("error")
     return Published(

@@ -5,8 +5,9 @@
     # numbers and run.py sha256 3b1f...
     key,quantity,parameters,published,published_error,ours,ours_error,pull,verdict
 
-Empty cells: no error was printed; not computed; no pull between exact numbers; nobody published it.
-`parameters` is JSON.  ``paper/CHECKSUMS`` holds the SHA-256 of each table, as ``sha256sum -c`` reads it.
+Empty cells: no error was printed; not computed; no pull between exact numbers; nobody published
+it.  `parameters` is JSON.  ``paper/CHECKSUMS`` holds the SHA-256 of each table, as
+``sha256sum -c`` reads it.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class Rebuilt:
 
     @property
     def verdict(self) -> str:
-        """What may be said of it (:mod:`physgen.claims.verdict`); empty of a number of ours alone."""
+        """What may be said of it (:mod:`physgen.claims.verdict`); empty of our number alone."""
         if self.row.value is None:
             return ""
         if self.ours is None or self.error is None:

@@ -109,10 +109,14 @@ def published_of(one: Rebuilt) -> str:
 
 
 def ours_of(one: Rebuilt) -> str:
-    """Return our number with its error; empty if it was not computed."""
+    """Return our number with its error; empty if it was not computed.
+
+    Exact ones have as many digits as a comparison needs, six where there is none.
+    """
     if one.ours is None or one.error is None:
         return ""
-    return format_estimate(one.ours, one.error) if one.error else f"{one.ours:.13g}"
+    digits = 6 if one.row.value is None else 13
+    return format_estimate(one.ours, one.error) if one.error else f"{one.ours:.{digits}g}"
 
 
 def _parts(one: Rebuilt) -> list[str]:
