@@ -61,11 +61,11 @@ class Rebuilt:
     @property
     def verdict(self) -> str:
         """What may be said of it (:mod:`physgen.claims.verdict`); empty of our number alone."""
-        if self.row.value is None:
+        row = self.row
+        if row.value is None:
             return ""
         if self.ours is None or self.error is None:
             return "open"
-        row = self.row
         return verdict(row.value, row.error, self.ours, self.error, row.relation)
 
 

@@ -89,7 +89,7 @@ class Decimated(OddCompleted):
     def diffuse(
         self, n: int, rng: Stream | int, *how: Any, configurations: Any = None, **more: Any
     ) -> torch.Tensor:
-        """Return n draws of a score model by a sampler of its process; odd sites are drawn exactly.
+        """Return n draws of a score model by a sampler of its process; odd sites are exact.
 
         `how` and `more` are those of :meth:`physgen.models.ScoreModel.diffuse`, and
         `configurations` of all sites.

@@ -5,7 +5,6 @@ import shutil
 import subprocess
 
 import pytest
-
 from claims.conftest import BESIDE, PUBLISHED
 
 from physgen.claims import load_claim, load_claims, read_records, rebuild

@@ -1,4 +1,5 @@
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -18,7 +19,11 @@ def cluster():
     if why := missing():
         pytest.skip(f"needs a one-node SLURM: {why}")
     home = Path(tempfile.mkdtemp(prefix="slurm-"))  # short: sockets have short names
-    cluster = Cluster(home)
+    try:
+        cluster = Cluster(home)
+    except (subprocess.CalledProcessError, TimeoutError) as error:
+        shutil.rmtree(home, ignore_errors=True)
+        pytest.skip(f"SLURM is installed, and its daemons do not come up here: {error}")
     try:
         yield cluster
     finally:
