@@ -35,7 +35,9 @@ include_patterns = [
 exclude_patterns = ["build", ".venv", "runs", "**/.pytest_cache"]
 
 myst_enable_extensions = ["dollarmath", "amsmath"]
+myst_disable_syntax = ["html_inline", "html_block"]  # <m> is a mean, not a tag
 myst_heading_anchors = 3
+smartquotes = False  # phi' is a neighbour, not a quotation
 nb_execution_mode = "cache"
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True

@@ -18,7 +18,7 @@ PAGES = sorted(
     if "```python\n" in path.read_text(encoding="utf-8") and path != ROOT / "README.md"
 )
 SMALLER = [
-    (r'budget="\d+s"', 'budget="2s"'),
+    (r'budget="\d\ds"', 'budget="8s"'),
     (r"n=(100_000|20_000|16_384)", "n=4096"),
     (r"\bpg\.importance\(", "importance("),
     (r"n_chains=512, n_draws=20", "n_chains=256, n_draws=8"),
@@ -67,7 +67,7 @@ settings = replace(pg.recipe("rnn"), n_epochs=2, shards=4)
 
 
 def importance(*arguments, **options):
-    """Few draws of models that two seconds trained: fewer count than a number should rest on."""
+    """Few draws of models that eight seconds trained: fewer count than a number should rest on."""
     return pg.importance(*arguments, **{"n": 4096, "ess_floor": 1} | options)
 
 
@@ -90,7 +90,7 @@ def lab(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")  # a budget of two seconds is too short, and says so
+@pytest.mark.filterwarnings("ignore")  # a budget of eight seconds is too short, and says so
 @pytest.mark.parametrize("page", PAGES)
 def test_the_blocks_of_a_page_run(page, lab):
     names = {"importance": importance}

@@ -3,7 +3,8 @@
 import re
 import tomllib
 
-from helpers.site import ROOT
+import pytest
+from helpers.site import ROOT, site_module
 
 import physgen as pg
 from physgen.models.families import FAMILIES
@@ -46,3 +47,20 @@ def test_one_version_everywhere():
     assert re.search(r"^## (\S+)", log, flags=re.M)[1] == version
     title = re.search(r'^title: "(.*)"', citation, flags=re.M)[1]
     assert f"{{{title}}}" in page("asking")
+
+
+# What Markdown takes for a tag of HTML, and does not show: a mean such as <m>, a bond <xy>.
+TAG = re.compile(r"(?<!\\)</?[A-Za-z][A-Za-z0-9-]*(?:\s+[A-Za-z_:][\w.:-]*)*\s*/?>")
+links = site_module("links")
+PAGES = [path for path in links.markdown(ROOT) if path.name != "RESULTS.md"]  # made by a program
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_mean_is_lost_as_a_tag(path):
+    assert TAG.findall(links.prose(path.read_text(encoding="utf-8"))) == []
+
+
+def test_a_lost_mean_is_found():
+    code = "    print(<m>)\n\n```python\n<m>\n```\n`<m>`"
+    text = f"c = <E^2> - <E>^2, V <abs m>\n\n{code} \\<m> <X_i>\n"
+    assert TAG.findall(links.prose(text)) == ["<E>", "<abs m>"]

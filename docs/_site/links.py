@@ -31,7 +31,9 @@ _NEEDED_LINKS = {"stylesheet", "icon", "preload", "modulepreload", "manifest", "
 _CSS = re.compile(r"url\(\s*['\"]?([^'\")]+)|@import\s+['\"]([^'\"]+)")
 _SCRIPT = re.compile(r"(?:fetch|import|open|src\s*=)\s*\(?\s*['\"`]((?:https?:)?//[^'\"`]+)")
 _HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)?", re.IGNORECASE)
-_FENCE = re.compile(r"^(\s*)(```+|~~~+).*?^\1\2[^\n]*$|^(?: {4}|\t)[^\n]*$|`[^`\n]+`", re.M | re.S)
+_FENCE = re.compile(
+    r"^([ \t]*)(```+|~~~+).*?^\1\2[^\n]*$|^(?: {4}|\t)[^\n]*$|`[^`\n]+`", re.M | re.S
+)
 _LINK = re.compile(r"\]\(\s*<?([^)>\s]+)>?(?:\s+\"[^\"]*\")?\s*\)")
 
 
@@ -133,7 +135,7 @@ def of_repository(root: Path = ROOT) -> Found:
     found = Found()
     for path in sorted(markdown(root)):
         found.pages += 1
-        for link in _LINK.findall(_FENCE.sub("", path.read_text(encoding="utf-8"))):
+        for link in _LINK.findall(prose(path.read_text(encoding="utf-8"))):
             found.links += 1
             where = f"{path.relative_to(root)}"
             if _outside(link, where, found):
@@ -154,6 +156,11 @@ def markdown(root: Path) -> Iterator[Path]:
         parts = path.relative_to(root).parts
         if not any(part in built or part.startswith((".", "_")) for part in parts):
             yield path
+
+
+def prose(text: str) -> str:
+    """Return a Markdown page without its code."""
+    return _FENCE.sub("", text)
 
 
 @cache
