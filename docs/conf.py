@@ -62,7 +62,13 @@ html_extra_path = ["_site/extra"]
 html_theme_options = {"navigation_with_keys": True}
 
 
+def leave_out(app, what, name, thing, skip, options):
+    """Leave out what Python itself says of the parts of a named tuple."""
+    return True if (getattr(thing, "__doc__", "") or "").startswith("Alias for field") else None
+
+
 def setup(app):
     """Write the pages of the reference before anything is read; escape prose after napoleon."""
     reference.write(HERE / "api")
     app.connect("autodoc-process-docstring", escaping.escape, priority=600)
+    app.connect("autodoc-skip-member", leave_out)
