@@ -6,7 +6,7 @@ export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help install demo test test-slow test-slurm test-all lint docs dist bench bench-train clean clean-kernels
+.PHONY: help install demo test test-slow test-slurm test-all lint docs paper dist bench bench-train clean clean-kernels
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -58,6 +58,9 @@ dist: docs  ## a release, in dist/: wheel, source archive, and the site as a zip
 	cd build && $(abspath $(BIN))/python -m zipfile -c \
 	  ../dist/physgen-site-$$($(abspath $(BIN))/python -c 'import physgen; print(physgen.__version__)').zip site
 	@ls dist
+
+paper: install  ## tables and figures of the published numbers; main.pdf where TeX is installed
+	$(BIN)/physgen paper build
 
 bench: install .venv/.bench .venv/.docs  ## the fast figures, written to workflows/benchmarks/RESULTS.md
 	$(BIN)/python workflows/benchmarks/quantum.py --fast

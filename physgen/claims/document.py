@@ -2,7 +2,7 @@ r"""The document: tables, figures and numbers of all claims, and ``main.pdf`` ma
 
     assets/tables/<id>.tex    a table a claim (booktabs, siunitx); claims.tex; all.tex has all
     assets/plots/pulls.pdf    every pull between a published number and ours
-    assets/works.tex          the works that are compared with
+    refs.bib                  physgen, the works that are compared with, and the methods used
     assets/values.tex         \ours{claim}{key}, \theirs{claim}{key}, \pull{claim}{key} and
                               \counts{verdict}
 
@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from physgen.claims.citing import paper_references
 from physgen.claims.claim import Claim, paper_folder
 from physgen.claims.records import Rebuilt
 from physgen.claims.tables import claims_table, numbers_table, ours_of, published_of
@@ -50,7 +51,7 @@ _NOTES = r"""  \par\smallskip
 def write_assets(
     out: Path, claims: Sequence[Claim], found: Mapping[str, Sequence[Rebuilt]]
 ) -> list[Path]:
-    """Write tables, figures and numbers below ``out/assets``; return their files.
+    """Write tables, figures and numbers below ``out/assets``, and refs.bib; return their files.
 
     Parameters
     ----------
@@ -68,7 +69,6 @@ def write_assets(
         table = numbers_table(claim, found[claim.name], printed=True)
         texts[f"tables/{claim.name}.tex"] = _table(table, claim.name)
     texts["tables/all.tex"] = "".join(f"\\input{{assets/tables/{c.name}.tex}}\n" for c in claims)
-    texts["works.tex"] = _works(claims)
     texts["values.tex"] = _values(found)
     pulls = {
         claim.name: [one.pull for one in found[claim.name] if one.pull is not None]
@@ -76,7 +76,8 @@ def write_assets(
     }
     data = {name: text.encode() for name, text in texts.items()}
     data["plots/pulls.pdf"] = render(plot_pulls(pulls), "pdf")
-    return [_written(out / "assets" / name, content) for name, content in data.items()]
+    files = [_written(out / "assets" / name, content) for name, content in data.items()]
+    return [*files, _written(out / "refs.bib", paper_references(claims).encode())]
 
 
 def compile_document(out: Path) -> Path | None:
@@ -109,12 +110,6 @@ def _table(table: Table, label: str) -> str:
     below = f"  \\label{{tab:{label}}}\n" + (_NOTES % notes if notes else "")
     text = text.replace("\\end{table}", below + "\\end{table}")
     return text.replace("{table}", "{table*}")  # across both columns
-
-
-def _works(claims: Sequence[Claim]) -> str:
-    """Return the works that are compared with, as items of a list."""
-    items = (f"\\item {escaped(c.work)}: \\url{{{c.url}}}.\n" for c in claims)
-    return "\\begin{enumerate}\n" + "".join(items) + "\\end{enumerate}\n"
 
 
 def _values(found: Mapping[str, Sequence[Rebuilt]]) -> str:

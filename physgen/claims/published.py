@@ -76,8 +76,9 @@ class Published:
         Table, page, equation, or file and commit.
     verified : {"text", "recalled"}
         Whether it was read there.
-    relation : {"equal", "above"}
-        What it has to be of the true value: "above" of a variational energy.
+    relation : {"equal", "above", "bound"}
+        What it has to be of the true value: "above" of a variational energy, "bound" of an upper
+        bound.
     verdict : str
         What the last rebuild found, one of VERDICTS.
     reason : str

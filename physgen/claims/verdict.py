@@ -8,7 +8,8 @@ with their value v and ours w.  A published number is
 - *consistent* if :math:`|z| \le 3` with an error of ours that is larger, or where none was printed
   (then :math:`\sigma_v = 0`);
 - *refuted* if :math:`|z| > 3` and its error was printed; of a variational energy, if it is *below*
-  the true one by more, which no state has;
+  the true one by more, which no state has; of a bound, such as shots that were enough, only if it
+  is below ours by more: above it, it is *consistent*, however far;
 - *open* if it was not computed here, or if it is off but no error was printed: its own error may
   be that large, so a difference alone refutes nothing.
 
@@ -24,7 +25,7 @@ from physgen.catalogue.references import PUBLISHED
 __all__ = ["RELATIONS", "VERDICTS", "pull_of", "verdict"]
 
 VERDICTS = PUBLISHED["verdict"]
-RELATIONS = ("equal", "above")
+RELATIONS = ("equal", "above", "bound")
 LARGEST = 3.0  # |z| that chance explains
 EXACT = 1e-9
 
@@ -48,8 +49,9 @@ def verdict(
         Its standard error; 0 if it is exact, None if none was printed.
     ours, our_error : float
         The number computed here and its standard error; 0 if exact.
-    relation : {"equal", "above"}
-        Whether the published number estimates ours, or bounds it from above.
+    relation : {"equal", "above", "bound"}
+        Whether the published number estimates ours, lies above it by nature, as a variational
+        energy does, or only bounds it from above.
 
     Examples
     --------
@@ -62,7 +64,7 @@ def verdict(
     if z is None:
         near = abs(value - ours) <= EXACT * max(1.0, abs(ours))
         z = 0.0 if near else math.copysign(math.inf, value - ours)
-    if relation == "above" and z > LARGEST:
+    if (relation == "above" and z > LARGEST) or (relation == "bound" and z >= -LARGEST):
         return "consistent"
     if abs(z) > LARGEST:
         return "open" if error is None else "refuted"

@@ -229,12 +229,18 @@ for _command in (merge, table, export):
 
 @app.command(rich_help_panel=LOOK)
 def cite(
-    run_dir: Annotated[Path, typer.Argument(metavar="DIR", help="A run.")],
+    run_dir: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="A run.")] = None,
+    paper_: Annotated[
+        bool, typer.Option("--paper", help="The works of the paper: paper/refs.bib.")
+    ] = False,
+    zenodo: Annotated[
+        bool, typer.Option("--zenodo", help="The description of a release: .zenodo.json.")
+    ] = False,
 ) -> None:
-    """Print BibTeX for exactly the methods that a run used."""
+    """Print BibTeX for exactly the methods that a run used; without a run, for physgen."""
     from physgen.cli.look import cite as cite_run
 
-    cite_run(run_dir)
+    cite_run(run_dir, paper_, zenodo)
 
 
 @app.command(rich_help_panel=FIND)

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from physgen.cli.console import stdout
 from physgen.cli.layout import bare, tables
-from physgen.core.errors import StoreError
+from physgen.core.errors import InputError, StoreError
 from physgen.results import bibtex, open_run, run_directory
 from physgen.workflow.tables import summarize
 
@@ -47,9 +47,22 @@ def plot(runs: Sequence[Path], kind: str) -> None:
             print(path)
 
 
-def cite(run_dir: Path) -> None:
-    """Print BibTeX for the methods that a run used."""
-    print(bibtex(json.loads(_opened(run_dir).attrs.get("citations", "[]"))))
+def cite(run_dir: Path | None, paper: bool = False, zenodo: bool = False) -> None:
+    """Print BibTeX for the methods that a run used, for physgen, or for its paper."""
+    if (run_dir is not None) + paper + zenodo > 1:
+        raise InputError(
+            "physgen cite must be told one thing: a run, --paper, --zenodo, or nothing for physgen"
+        )
+    if run_dir is not None:
+        print(bibtex(json.loads(_opened(run_dir).attrs.get("citations", "[]"))))
+        return
+    from physgen.claims import citing, load_claims
+
+    if paper:
+        text = citing.paper_references(load_claims())
+    else:
+        text = citing.zenodo() if zenodo else citing.software_entry()
+    print(text, end="")
 
 
 def _opened(run: Path) -> xr.DataTree:

@@ -8,8 +8,7 @@ The action :math:`\sum \tfrac12 (\partial\phi)^2 + \tfrac{\mu_0^2}{2} \phi^2 + \
           = \frac{2 K(k)}{\pi (4 + \mu^2)} , \quad k = \frac{4}{4 + \mu^2} ,
 
 on the infinite lattice, :math:`\hat p^2 = \sum_\mu (2 - 2 \cos p_\mu)`, K the complete elliptic
-integral of the first kind, and
-:math:`f = \lambda / \mu^2` is a number: at the critical line it tends to f_c as :math:`\lambda \to
+integral of the first kind.  So :math:`f = \lambda / \mu^2` is a number: at the critical line it tends to f_c as :math:`\lambda \to
 0` (Loinaz and Willey, Phys. Rev. D 58 (1998) 076003).  :math:`\mu^2 > 0` in both phases.
 """
 
@@ -25,7 +24,12 @@ __all__ = ["renormalised_coupling", "renormalised_mass", "tadpole"]
 
 
 def tadpole(m2: float) -> float:
-    """Return A, the two-point function of a free field of squared mass `m2` > 0 at distance 0.
+    """Return A, the two-point function of a free field at distance 0, on the infinite lattice.
+
+    Parameters
+    ----------
+    m2 : float
+        Squared mass in lattice units; > 0.
 
     Examples
     --------
@@ -46,6 +50,11 @@ def renormalised_mass(m2: float, lam: float) -> float:
     ----------
     m2, lam : float
         Squared bare mass and self-coupling in lattice units.
+
+    Raises
+    ------
+    InputError
+        If mu^2 is too small for double precision: far in the ordered phase.
 
     Examples
     --------

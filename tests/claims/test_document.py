@@ -95,6 +95,21 @@ def test_the_document_types_no_number_by_hand():
     assert not re.findall(r"-?\d+\.\d+|\d\(\d+\)", re.sub(r"\$[^$]*\$", "", body))
 
 
+def test_every_number_that_the_text_asks_for_is_there(tmp_path):
+    """... so that LaTeX does not stop; checked here because TeX is not everywhere."""
+    from physgen.claims.claim import paper_folder
+
+    claims = load_claims()
+    write_assets(tmp_path, claims, {c.name: read_records(paper_folder(), c) for c in claims})
+    values = (tmp_path / "assets" / "values.tex").read_text()
+    known = set(re.findall(r"\\pg@set\{([^}]*)\}", values))
+    text = (paper_folder() / "main.tex").read_text()
+    asked = re.findall(r"\\(ours|theirs|pull)\{([^}]*)\}\{([^}]*)\}", text)
+    assert len(asked) > 10
+    assert {"@".join(one) for one in asked} <= known
+    assert {f"counts@{word}" for word in re.findall(r"\\counts\{([^}]*)\}", text)} <= known
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("latexmk") is None, reason="latexmk is not installed")
 def test_the_document_compiles(tmp_path):

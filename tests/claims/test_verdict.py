@@ -30,6 +30,11 @@ from physgen.claims.verdict import pull_of
         (-1.02, 0.01, -1.0, 0.0, "above", "reproduced"),
         (-1.04, 0.01, -1.0, 0.0, "above", "refuted"),
         (-1.04, None, -1.0, 0.0, "above", "open"),
+        (6000.0, None, 700.0, 20.0, "bound", "consistent"),
+        (700.0, 300.0, 690.0, 20.0, "bound", "consistent"),  # a bound is not reproduced
+        (700.0, 10.0, 759.0, 20.0, "bound", "consistent"),  # 2.6 below
+        (700.0, 10.0, 770.0, 20.0, "bound", "refuted"),
+        (700.0, None, 770.0, 20.0, "bound", "open"),
     ],
 )
 def test_the_rule(value, error, ours, our_error, relation, found):
