@@ -8,8 +8,9 @@ The action :math:`\sum \tfrac12 (\partial\phi)^2 + \tfrac{\mu_0^2}{2} \phi^2 + \
           = \frac{2 K(k)}{\pi (4 + \mu^2)} , \quad k = \frac{4}{4 + \mu^2} ,
 
 on the infinite lattice, :math:`\hat p^2 = \sum_\mu (2 - 2 \cos p_\mu)`, K the complete elliptic
-integral of the first kind.  So :math:`f = \lambda / \mu^2` is a number: at the critical line it tends to f_c as :math:`\lambda \to
-0` (Loinaz and Willey, Phys. Rev. D 58 (1998) 076003).  :math:`\mu^2 > 0` in both phases.
+integral of the first kind.  So :math:`f = \lambda / \mu^2` is a number: at the critical line it
+tends to f_c as :math:`\lambda \to 0` (Loinaz and Willey, Phys. Rev. D 58 (1998) 076003), and
+:math:`\mu^2 > 0` in both phases.
 """
 
 from __future__ import annotations

@@ -27,20 +27,8 @@ item is
 .. math:: \mathcal L = \int d\lambda \, \lambda \, h \sum_k \gamma_k^2 (N_k - \hat N_k)^2 ,
 
 with one random :math:`\lambda` an item, spread evenly over a batch in
-:math:`\tau = \frac12 \ln(\lambda^2 + \delta^2)`.  In units of the field, weightings are
-
-==========  ============================================  =======================================
-likelihood  :math:`h = 1`                                 bounds the divergence of the reverse SDE
-                                                          (Song et al. 2021); g^2, and the noise
-                                                          predicted at geometric times
-balanced    :math:`h = (1 + 1/(\lambda^2 + \delta^2)      more weight on weak noise
-            )^{1/2}`
-flow        :math:`h = \lambda`                           the velocity of the straight line
-                                                          (Lipman et al. 2023)
-edm         :math:`h = (1 + \lambda^2) \, p`              denoisers (Karras et al. 2022), p the
-                                                          normal density of
-                                                          :math:`(\ln\lambda + 1.2) / 1.2`
-==========  ============================================  =======================================
+:math:`\tau = \frac12 \ln(\lambda^2 + \delta^2)`, and h a weighting
+(:mod:`physgen.training.noise_weightings`).
 """
 
 from __future__ import annotations
@@ -61,6 +49,7 @@ from physgen.core.random import Stream
 from physgen.models.diffusion.sampling import DELTA
 from physgen.models.diffusion.score import ScoreModel
 from physgen.training.explicit_score import REFERENCES, check_small, posterior_mean
+from physgen.training.noise_weightings import WEIGHTINGS, weight_of
 from physgen.training.noised_data import NoisedData, check_scaling
 from physgen.training.output_filters import solve_out
 from physgen.training.problem import device_of
@@ -71,7 +60,6 @@ __all__ = ["DenoisingDiffusion"]
 # Noised items that output filters are solved on in the end: fewer of larger fields, which hold
 # more modes; a quarter of them in the beginning.
 SOLVED, LEAST_SOLVED, MOST_SOLVED, BATCH = 2**22, 2**13, 2**16, 256
-WEIGHTINGS = ("likelihood", "balanced", "flow", "edm")
 REGRESSED = ("mixed", "force", "noise", "explicit")
 FORCED = ("mixed", "force", "explicit")
 
@@ -279,7 +267,7 @@ class DenoisingDiffusion:
         clean = (x - q.centre) @ q.modes / size
         tau = low + (high - low) * share.double()
         lam2 = (torch.exp(2 * tau) - DELTA**2).clamp(min=0)[:, None]
-        root = (self._weight(lam2) * (high - low)).sqrt().to(q.dtype)
+        root = (weight_of(self.weighting, lam2) * (high - low)).sqrt().to(q.dtype)
         lam2 = lam2.to(q.dtype)
         gamma, lam = c / (c + lam2), lam2.sqrt()
         seen = gamma * (clean + lam * z)
@@ -318,18 +306,6 @@ class DenoisingDiffusion:
                 on = [None if t is None else t.to(device) for t in parts]
                 found.append(self.errors(q, *on))  # type: ignore[arg-type]
         return torch.cat(found).double().cpu().numpy() / self.n_sites
-
-    def _weight(self, lam2: torch.Tensor) -> torch.Tensor:
-        """Return h (B, 1) float64 of lambda^2 in units of the field."""
-        if self.weighting == "likelihood":
-            return torch.ones_like(lam2)
-        if self.weighting == "balanced":
-            return (1 + 1 / (lam2 + DELTA**2)).sqrt()
-        lam = lam2.sqrt()
-        if self.weighting == "flow":
-            return lam
-        u = (lam.clamp(min=1e-12).log() + 1.2) / 1.2
-        return (1 + lam2) * torch.exp(-0.5 * u * u)
 
     def _scored(self, model: Any) -> ScoreModel:
         q = self.data.learned(model)

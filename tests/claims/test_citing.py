@@ -86,7 +86,7 @@ def test_a_work_keeps_its_special_characters(paper):
 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
-    [("version: 0.1.0\n", "", "version is missing"), ("authors:\n", "people:\n", "authors is")],
+    [("version:", "edition:", "version is missing"), ("authors:\n", "people:\n", "authors is")],
 )
 def test_a_citation_that_lacks_something(tmp_path, old, new, said):
     file = Path(tmp_path) / "CITATION.cff"

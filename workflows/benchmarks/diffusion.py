@@ -56,6 +56,7 @@ SOURCES = [
     "samplers/weighing.py", "targets/even.py", "targets/given.py", "targets/phi4.py",
     "targets/phi4_decimation.py", "training/conditional_diffusion.py",
     "training/denoising_diffusion.py", "training/fitting.py", "training/loop.py",
+    "training/noise_weightings.py",
     "training/noised_data.py", "training/output_filters.py",
 ]  # fmt: skip
 SEEDS = (1, 2)
