@@ -39,6 +39,9 @@ myst_disable_syntax = ["html_inline", "html_block"]  # <m> is a mean, not a tag
 myst_heading_anchors = 3
 smartquotes = False  # phi' is a neighbour, not a quotation
 nb_execution_mode = "cache"
+nb_execution_in_temp = (
+    True  # each from an empty directory, as for somebody who has the wheel alone
+)
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 
