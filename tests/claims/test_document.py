@@ -1,5 +1,6 @@
 """Tables and numbers of the document come from the records, and only from them."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -10,7 +11,9 @@ from claims.conftest import BESIDE, PUBLISHED
 from physgen.claims import load_claim, load_claims, read_records, rebuild
 from physgen.claims.claim import read_claim
 from physgen.claims.document import compile_document, write_assets
-from physgen.claims.tables import claims_table, numbers_table
+from physgen.claims.records import Rebuilt
+from physgen.claims.tables import claims_table, numbers_table, ours_of
+from physgen.core.errors import StoreError
 
 
 @pytest.fixture
@@ -77,6 +80,64 @@ def test_every_number_of_the_text_is_a_value(paper, found):
     assert r"square & x = 3 & \num{9.30(10)} & \num{9.050(50)} & \num{+2.2} & reproduced" in table
     assert "recalled" not in table
     assert (paper / "assets" / "plots" / "pulls.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_what_all_rows_share_stands_in_the_title_once(paper):
+    file = paper / "claims" / "squares" / "published.toml"
+    file.write_text(PUBLISHED.replace("{ x = [2, 3, 5] }", '{ kind = "real", x = [2, 3, 5] }'))
+    read_claim.cache_clear()
+    claim = load_claim("squares")
+    found = [Rebuilt(row, 1 / 3, 0.0) for row in claim.rows[:3]]
+    for many, title, at, here in (
+        (3, "Squares (real)", "x = 2", "0.3333333333333"),
+        (2, "Squares (real)", "x = 2", "0.3333333333333"),
+        (1, "Squares", "real, x = 2", "0.3333333333333"),
+    ):
+        table = numbers_table(claim, found[:many])
+        assert (table.heading, *table.rows[0][1:4:2]) == (title, at, here)
+    file.write_text(PUBLISHED + BESIDE)
+    read_claim.cache_clear()
+    alone = load_claim("squares").rows[-1]
+    assert ours_of(Rebuilt(alone, 1 / 3, 0.0)) == "0.333333"  # nothing to compare it with
+    assert ours_of(Rebuilt(alone, 1 / 3, 0.01)) == "0.333(10)"
+
+
+def latexmk(folder, monkeypatch, script):
+    """A latexmk that does what `script` says."""
+    (folder / "bin").mkdir(parents=True)
+    program = folder / "bin" / "latexmk"
+    program.write_text("#!/bin/sh\n" + script)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
+
+
+def test_the_document_is_compiled_where_its_text_is(paper, tmp_path, monkeypatch):
+    """... also in a new folder, which begins with the text that came with physgen."""
+    latexmk(tmp_path, monkeypatch, 'cp "$4" main.pdf\n')
+    new = tmp_path / "new"
+    new.mkdir()
+    assert compile_document(new) == new / "main.pdf"
+    assert (new / "main.tex").read_text() == (new / "main.pdf").read_text() == "a document"
+    (new / "main.tex").write_text("another one")
+    assert (compile_document(new)).read_text() == "another one"
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (
+            "echo fine; echo '! Undefined'; echo 'l.7 x'; exit 1\n",
+            r"main.tex: ! Undefined; l.7 x$",
+        ),
+        ("echo 'no such option' >&2; exit 2\n", r"main.tex: no such option$"),
+        (f"echo '{'x' * 400}' >&2; exit 2\n", r"main.tex: x{300}$"),
+        ('for k in 1 2 3 4 5 6; do echo "! $k"; done; exit 1\n', r"! 1; ! 2; ! 3; ! 4$"),
+    ],
+)
+def test_latex_that_fails_says_why(paper, tmp_path, monkeypatch, script, said):
+    latexmk(tmp_path, monkeypatch, script)
+    with pytest.raises(StoreError, match=said):
+        compile_document(paper)
 
 
 def test_without_tex_the_tables_are_there(paper, found, monkeypatch):

@@ -36,6 +36,14 @@ def test_a_record_is_what_was_computed(paper):
     assert (paper / "CHECKSUMS").read_text() == f"{digest}  data_assets/squares.csv\n"
 
 
+def test_a_record_says_what_it_cost(paper, monkeypatch):
+    times = iter([3.0, 5.5])
+    monkeypatch.setattr("physgen.claims.rebuilding.time.process_time", lambda: next(times))
+    assert rebuild(load_claim("squares"), paper).seconds == 2.5
+    first = (paper / "data_assets" / "squares.csv").read_text().splitlines()[0]
+    assert first.endswith(", 2.5 CPU s")
+
+
 def test_a_record_is_kept_until_its_files_change(paper):
     claim = load_claim("squares")
     assert not records_are_current(paper, claim)
