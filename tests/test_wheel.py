@@ -54,6 +54,7 @@ def test_systems_and_workflows_travel_with_the_wheel(physgen):
     assert "state_reconstruction" in physgen("workflows", "list")
     assert "neuralrg-logz" in physgen("paper", "list")
     assert "132 " in physgen("paper", "list")
+    assert "The physgen developers" in physgen("cite")  # CITATION.cff is with it
 
 
 def test_a_workflow_is_copied_out_of_the_wheel(physgen, tmp_path):
