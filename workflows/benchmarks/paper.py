@@ -45,7 +45,7 @@ def claims_rebuilt() -> Row:
 
 def rows_verified() -> Row:
     rows = [one.row for numbers in records().values() for one in numbers]
-    read = [row for row in rows if row.verified == "text"]
+    read = [row for row in rows if row.verified == "text" and row.value is not None]
     largest = max(len(numbers) for numbers in records().values())
     return Row(len(read), "numbers", detail={"in the largest claim": largest})
 
