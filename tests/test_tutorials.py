@@ -31,6 +31,7 @@ def test_it_is_a_notebook_with_an_exercise(page):
 
 
 @pytest.mark.slow
+@pytest.mark.tutorial
 @pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
 def test_it_runs(page, tmp_path):
     before = cpu_seconds_of_children()
