@@ -42,7 +42,7 @@ def drawn(target):
     found = unpack_configurations(chains).transpose("draw", "chain", ...).values
     return found.reshape(-1, *target.event_shape)
 a, b, c = (drawn(phi4_at(kappa)) for kappa in (0.25, 0.26, 0.27))
-q16, phi4_32 = q, pg.Phi4.from_hopping(L=16, kappa=0.27, lam=0.022)
+q16, phi4_16, phi4_32 = q, phi4, pg.Phi4.from_hopping(L=16, kappa=0.27, lam=0.022)
 """,
     ("docs/diffusion.md", 2): """
 x = drawn(pg.Phi4.from_hopping(L=16, kappa=0.27, lam=0.022))
