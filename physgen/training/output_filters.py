@@ -60,7 +60,7 @@ def solve_out(
         If filters of a network without ``places``, or more than 12,000 numbers, are to be local.
     """
     if locality:
-        check_local(network)
+        _check_local(network)
     stars = [torch.as_tensor(columns) for columns in network.stars]
     gram: list[Any] = [0.0] * len(stars)
     right: list[Any] = [0.0] * len(stars)
@@ -77,7 +77,7 @@ def solve_out(
     network.assign(solved.T.cpu().numpy())
 
 
-def check_local(network: Any) -> None:
+def _check_local(network: Any) -> None:
     """Raise InputError unless the filters of a network can be solved for with a locality."""
     places = getattr(network, "places", None)
     if places is None:

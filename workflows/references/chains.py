@@ -11,14 +11,13 @@ Ising torus the energy is known (Kaufman): x - b (e - <e>) has the mean of x, of
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
-from make import merge
+from make import asked, merge
 
 from physgen.catalogue import Reference, load_system
 from physgen.core.random import Stream
@@ -209,17 +208,8 @@ def rounded(value: float, digits: int) -> float:
 
 def main() -> None:
     """Run the points asked for and write what they give."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("point", nargs="*", help="names of points, default: all")
-    parser.add_argument("--list", action="store_true", help="print the names of the points")
-    parser.add_argument(
-        "--trial", action="store_true", help="a thirtieth of the draws, no writing"
-    )
-    arguments = parser.parse_args()
-    if arguments.list:
-        print("\n".join(POINTS))
-        return
-    for name in arguments.point or POINTS:
+    arguments = asked(__doc__ or "", POINTS, trial="a thirtieth of the draws, no writing")
+    for name in arguments.point:
         begun, point = time.process_time(), POINTS[name]
         print(name, flush=True)
         entries = measure(name, point, point.n_draws // (30 if arguments.trial else 1))

@@ -10,12 +10,11 @@ to agree with the reverse ones, or nothing is written.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
-from make import merge
+from make import asked, merge
 
 from physgen.catalogue import Reference, load_system
 from physgen.exact import exact_values, onsager
@@ -100,15 +99,8 @@ def measure(name: str, point: Point) -> list[Reference]:
 
 def main() -> None:
     """Run the points asked for and write what they give."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("point", nargs="*", help="names of points, default: all")
-    parser.add_argument("--list", action="store_true", help="print the names of the points")
-    arguments = parser.parse_args()
-    if arguments.list:
-        print("\n".join(POINTS))
-        return
     torch.set_num_threads(1)
-    for name in arguments.point or POINTS:
+    for name in asked(__doc__ or "", POINTS).point:
         print(name, flush=True)
         merge(POINTS[name].system, measure(name, POINTS[name]))
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +203,33 @@ def literal(value: Any) -> str:
     if isinstance(value, str):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     return repr(float(value)) if isinstance(value, float) else repr(value)
+
+
+def asked(about: str, points: Collection[str], **flags: str) -> argparse.Namespace:
+    """Return what the command line of a script asks for: names in `point`, by default all.
+
+    Parameters
+    ----------
+    about : str
+        The docstring of the script; its first line is the description.
+    points : collection of str
+        The names that there are; ``--list`` prints them and ends.
+    **flags : str
+        Help of more flags, by their names.
+    """
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
+    parser.add_argument("point", nargs="*", help="names of points, default: all")
+    parser.add_argument("--list", action="store_true", help="print the names of the points")
+    for name, words in flags.items():
+        parser.add_argument(f"--{name}", action="store_true", help=words)
+    found = parser.parse_args()
+    if found.list:
+        print("\n".join(points))
+        raise SystemExit
+    if unknown := [name for name in found.point if name not in points]:
+        parser.error(f"no point {', '.join(unknown)}; --list prints those that there are")
+    found.point = found.point or list(points)
+    return found
 
 
 MAKERS = {"ising-2d": ising, "phi4-2d": phi4, "phi4-2d-wide": wide, "free-field": free_field}

@@ -10,12 +10,11 @@ one.
 
 from __future__ import annotations
 
-import argparse
 import functools
 from typing import NamedTuple
 
 import numpy as np
-from make import merge
+from make import asked, merge
 
 import physgen as pg
 from physgen.catalogue import Reference
@@ -71,14 +70,7 @@ def measure(name: str, point: Point) -> list[Reference]:
 
 def main() -> None:
     """Run the points asked for and write what they give."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("point", nargs="*", help="names of points, default: all")
-    parser.add_argument("--list", action="store_true", help="print the names of the points")
-    arguments = parser.parse_args()
-    if arguments.list:
-        print("\n".join(POINTS))
-        return
-    for name in arguments.point or POINTS:
+    for name in asked(__doc__ or "", POINTS).point:
         print(name, flush=True)
         merge("tfim-1d", measure(name, POINTS[name]))
 
