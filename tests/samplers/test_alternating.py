@@ -62,6 +62,7 @@ def test_the_local_sampler_is_tuned_and_its_tuning_comes_back():
     assert bound.with_tuning(tuned.tuning).tuning == tuned.tuning
 
 
+@pytest.mark.slow
 def test_steps_are_pure_and_spins_work_as_well():
     target = Ising(L=4, beta=0.3)
 

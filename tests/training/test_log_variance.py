@@ -72,6 +72,7 @@ def test_the_gradient_is_that_of_the_variance_at_fixed_paths():
     assert all(float(g.abs().max()) > 0 for g in score if g is not None)
 
 
+@pytest.mark.slow
 def test_paths_are_trained_without_configurations():
     q = model()
     objective = LogVariance(PHI4, 12, n_validation=512, draws_per_epoch=6400)

@@ -35,6 +35,7 @@ def test_the_target_is_that_of_the_convention():
     assert action.action(x) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_a_scan_that_falls_into_the_disordered_phase_crosses(tmp_path):
     """U is larger at the lower end of m2, and at that of kappa at the upper one."""
     config = config_from_dict(QUARTER)

@@ -42,6 +42,7 @@ def test_a_score_and_a_matched_flow_learn_from_the_chains(tmp_path):
         assert f"validation_{loss}" in history
 
 
+@pytest.mark.slow
 def test_on_the_action_a_score_model_is_a_flow_like_any_other(tmp_path):
     model = SCORE | {"channels": 2, "n_steps": 2, "train": {"on": "action", "n_epochs": 1}}
     model["train"] |= {"draws_per_epoch": 256, "n_validation": 128}

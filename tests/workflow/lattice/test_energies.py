@@ -75,6 +75,7 @@ def test_configurations_of_an_unknown_action_teach_an_energy(tmp_path):
     assert np.isnan(found["true"].values).all()
 
 
+@pytest.mark.slow
 def test_draws_stay_where_log_z_is_refused(tmp_path, monkeypatch):
     from physgen.workflow.lattice import energies
 
@@ -108,6 +109,7 @@ def test_an_energy_without_a_distribution_is_refused_alone(tmp_path, monkeypatch
     assert "refused: phi4 must be > 0" in grid.attrs["warnings"]
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_ends_in_the_same_numbers(tmp_path, monkeypatch):
     config = config_from_dict(table(PHI4, {"family": "local-action"}))
     whole = open_run(run(config, tmp_path / "whole"))

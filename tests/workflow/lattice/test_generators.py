@@ -23,6 +23,7 @@ def table(model, **more):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_raw_observables_and_no_weights(tmp_path):
     config = config_from_dict(table({"family": "gan", "channels": 3}))
     tree = open_run(run(config, tmp_path / "a"))

@@ -54,6 +54,7 @@ def test_spins_learn_from_chains_and_are_corrected(tmp_path):
     assert "draws alone" in page.replace("<br>", " ")
 
 
+@pytest.mark.slow
 def test_fields_learn_from_the_action_without_any_data(tmp_path):
     train = {"n_epochs": 2, "batch_size": 256, "draws_per_epoch": 5120, "n_validation": 512}
     model = {"family": "vae", "channels": 4, "pairs": 2, "train": train}
@@ -63,6 +64,7 @@ def test_fields_learn_from_the_action_without_any_data(tmp_path):
     assert abs(float(grid["log_z"]) - 2.40514) < 4 * float(grid["log_z_error"])
 
 
+@pytest.mark.slow
 def test_the_zero_mode_of_a_flow_follows_the_magnetization(tmp_path):
     train = {"budget": "2s", "batch_size": 128, "draws_per_epoch": 1280, "n_validation": 256}
     model = {"family": "coupling-flow", "layers": 2, "hidden": 4, "train": train}
