@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from os import PathLike
-from typing import Any
+from typing import Any, cast
 
 import h5py
 import numpy as np
@@ -169,24 +169,25 @@ def read_layout(pieces: Sequence[Any], dim: str | None = None) -> Layout:
     datasets = {name: d for name, d in first.items() if isinstance(d, h5py.Dataset)}
     for name, dataset in datasets.items():
         if h5py.h5ds.is_scale(dataset.id):
-            leaves[_address(dataset)] = name
+            leaves[_address(dataset.id)] = name
     for name, dataset in datasets.items():
         if not _is_bare_dimension(dataset):
-            fields[name] = _read_field(dataset, [p[name] for p in pieces], dim, leaves)
+            parts = [dataset, *(p[name] for p in pieces[1:])]
+            fields[name] = _read_field(parts, dim, leaves)
     coords = tuple(str(first.attrs.get("coordinates", "")).split())
     return Layout(fields, coords, read_attrs(pieces[-1]))
 
 
-def _read_field(
-    dataset: h5py.Dataset, parts: Sequence[Any], dim: str | None, leaves: Mapping[int, str]
-) -> Field:
+def _read_field(parts: Sequence[Any], dim: str | None, leaves: Mapping[int, str]) -> Field:
+    dataset = parts[0]
     dims = _dims(dataset, leaves)
     axis = dims.index(dim) if dim in dims else 0
     parts = parts if dim in dims else parts[:1]
     shape = list(dataset.shape)
     if shape:
         shape[axis] = sum(p.shape[axis] for p in parts)
-    dtype = np.dtype(object) if h5py.check_string_dtype(dataset.dtype) else dataset.dtype
+    stored = dataset.dtype
+    dtype = np.dtype(object) if h5py.check_string_dtype(stored) else stored
     attrs = read_attrs(dataset)
     if dtype == np.int8 and dataset.attrs.get("dtype") == "bool":
         attrs["dtype"] = "bool"
@@ -228,23 +229,28 @@ def _read_blocks(dataset: h5py.Dataset, axis: int) -> Iterator[np.ndarray]:
 def _dims(dataset: h5py.Dataset, leaves: Mapping[int, str]) -> tuple[str, ...]:
     """Return the names of the axes; `leaves` maps addresses to names of scales in the group."""
     if h5py.h5ds.is_scale(dataset.id):
-        return (leaves[_address(dataset)],)
+        return (leaves[_address(dataset.id)],)
     names: list[str] = []
-    for axis in range(dataset.ndim):
-        if not dataset.dims[axis]:
+    for axis in range(dataset.id.rank):
+        if not h5py.h5ds.get_num_scales(dataset.id, axis):
             raise StoreError(
                 f"{dataset.file.filename}: {dataset.name} has no dimension scales, so physgen "
                 "did not write it; read it with h5py"
             )
-        scale = dataset.dims[axis][0]
+        scale: Any = h5py.h5ds.iterate(dataset.id, axis, _itself)  # the first one
         # HDF5 would search the whole file for the name of a referenced object.
-        names.append(leaves.get(_address(scale)) or str(scale.name).rsplit("/", 1)[-1])
+        whole = cast(Any, h5py.Dataset)
+        names.append(leaves.get(_address(scale)) or str(whole(scale).name).rsplit("/", 1)[-1])
     return tuple(names)
 
 
-def _address(dataset: h5py.Dataset) -> int:
-    """Return the address of an object in its file."""
-    return h5py.h5o.get_info(dataset.id).addr
+def _itself(found: Any) -> Any:
+    return found
+
+
+def _address(item: Any) -> int:
+    """Return the address in its file of an object, by its identifier."""
+    return h5py.h5o.get_info(item).addr
 
 
 def _is_bare_dimension(dataset: h5py.Dataset) -> bool:
@@ -256,10 +262,11 @@ def _is_bare_dimension(dataset: h5py.Dataset) -> bool:
 def read_attrs(item: h5py.Group | h5py.Dataset) -> dict[str, Any]:
     """Return the attributes as plain numbers, text, lists of text, and arrays."""
     attrs: dict[str, Any] = {}
-    for name in item.attrs:
+    held = item.attrs
+    for name in held:
         if name in RESERVED_ATTRS:
             continue
-        value = item.attrs[name]
+        value = held[name]
         if isinstance(value, _ARRAY) and value.dtype == object:
             value = value.tolist()
         elif isinstance(value, _SCALAR):
@@ -272,13 +279,16 @@ def group_names(file: h5py.File) -> list[str]:
     """Return the paths of all groups except those that only contain other groups."""
     names: list[str] = []
 
-    def visit(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Group):
-            only_leads = len(item) > 0 and all(isinstance(i, h5py.Group) for i in item.values())
-            if not only_leads or len(item.attrs):
-                names.append(name)
+    def visit(group: h5py.Group, path: str) -> None:
+        # By name: to open every data set of a file takes longer than to read the few wanted.
+        below = [name for name in group if cast(Any, group).get(name, getclass=True) is h5py.Group]
+        only_leads = 0 < len(below) == len(group)
+        if path and (not only_leads or len(group.attrs)):
+            names.append(path)
+        for name in below:
+            visit(group[name], f"{path}/{name}".lstrip("/"))
 
-    file.visititems(visit)
+    visit(file, "")
     return names
 
 

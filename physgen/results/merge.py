@@ -112,23 +112,31 @@ def _filled(
     found: Mapping[str, xr.Dataset], places: Mapping[str, Mapping[str, Any]]
 ) -> xr.Dataset:
     """Return the grid of all runs."""
-    import xarray as xr
+    import xarray
 
     _check_apart(found, places)
-    numbers = {
-        run: ds[[name for name, v in ds.data_vars.items() if v.dtype.kind in "fiub"]]
-        for run, ds in found.items()
-    }
     lacking = {head for place in places.values() for head, v in place.items() if v is None}
-    laid = [
-        ds.expand_dims({k: [_named(v) if k in lacking else v] for k, v in places[run].items()})
-        for run, ds in numbers.items()
-    ]
+    beside: dict[tuple[Any, ...], list[xr.Dataset]] = {}
+    for run, ds in found.items():
+        place = tuple(_named(v) if k in lacking else v for k, v in places[run].items())
+        numbers = [name for name, v in ds.data_vars.items() if v.dtype.kind in "fiub"]
+        beside.setdefault(place, []).append(ds[numbers])
+    xr: Any = xarray  # its types are partly unknown
+    how: Any = {"join": "outer", "compat": "no_conflicts", "combine_attrs": "override"}
+    parts = [xr.merge(runs, **how) if runs[1:] else runs[0] for runs in beside.values()]
+    if not (heads := tuple(next(iter(places.values())))):
+        return parts[0]
+    # One concatenation takes a time that grows with the runs, merging them all with its square.
+    grid = xr.concat(parts, "a run", data_vars="all", coords="minimal", **how)
+    if heads[1:]:
+        at = {k: ("a run", list(v)) for k, v in zip(heads, zip(*beside, strict=True), strict=True)}
+        grid = grid.assign_coords(at).set_index({"a run": heads}).unstack("a run")
+    else:
+        (head,) = heads
+        grid = grid.rename({"a run": head}).assign_coords({head: [v for (v,) in beside]})
+        grid = grid.sortby(head)
     inner = dict.fromkeys(str(dim) for ds in found.values() for dim in ds.dims)
-    grid = xr.merge(  # pyright: ignore[reportUnknownMemberType]
-        laid, join="outer", compat="no_conflicts", combine_attrs="override"
-    )
-    return grid.transpose(*next(iter(places.values())), *inner)
+    return grid.transpose(*heads, *inner)
 
 
 def _check_apart(found: Mapping[str, xr.Dataset], places: Mapping[str, Mapping[str, Any]]) -> None:

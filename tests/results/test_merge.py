@@ -15,7 +15,7 @@ def a_run(path, seed=1, L=(8,), beta=(0.3, 0.4), shift=0.0, **more):
     ds = xr.Dataset(
         {"energy": (("generator", "L", "beta"), value[None]),
          "energy_error": (("generator", "L", "beta"), 0 * value[None] + 0.1),
-         "said": ("generator", ["text"])},
+         "n_sites": ("L", np.array(L) ** 2), "said": ("generator", ["text"])},
         {"generator": ["mcmc"], "L": list(L), "beta": list(beta)},
     )  # fmt: skip
     with RunStore.open(path, config) as store:
@@ -53,6 +53,18 @@ def test_a_setting_that_only_some_runs_have_is_a_text(tmp_path):
     assert sorted(ds["thin"].values.tolist()) == ["3", "none"]
     at = ds.energy.sel(L=8, beta=0.3, generator="mcmc")
     assert float(at.sel(thin="3") - at.sel(thin="none")) == pytest.approx(1.0)
+
+
+def test_a_full_grid_keeps_its_integers_and_its_order(tmp_path):
+    seeds = (3, 1, 2)
+    ds = merge_runs([a_run(tmp_path / str(s), seed=s) for s in seeds])
+    assert ds.seed.values.tolist() == [1, 2, 3]
+    assert ds.energy.dims == ("seed", "generator", "L", "beta")
+    assert ds.n_sites.dtype.kind == "i"
+    np.testing.assert_allclose(ds.energy.sel(L=8, beta=0.3)[:, 0], [180.3, 280.3, 380.3])
+    two = merge_runs([a_run(tmp_path / f"t{s}", seed=s, thin=s) for s in seeds])
+    assert two.sizes["seed"] == two.sizes["thin"] == 3
+    assert int(np.isfinite(two.energy.sel(L=8, beta=0.3)).sum()) == 3
 
 
 def test_what_is_no_grid_is_refused(tmp_path):

@@ -261,7 +261,8 @@ def merge_1000_s() -> Row:
         (path := Path(folder) / "config.toml").write_text(CAMPAIGN.format(n=3))
         first = run(load_config(path), Path(folder) / "0", until="validate")
         tree = open_run(first)
-        attrs, estimates = dict(tree.attrs), tree["estimates"].to_dataset()
+        estimates = tree["estimates"].to_dataset()
+        attrs = {k: v for k, v in tree.attrs.items() if not k.startswith("config")}  # each its own
         places = []
         for seed in range(N_MERGED):
             place = Path(folder) / f"seed{seed}"
