@@ -10,8 +10,10 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -35,7 +37,7 @@ GresTypes=gpu
 SlurmdParameters=config_overrides
 SchedulerParameters=sched_interval=2,bf_interval=5,batch_sched_delay=0
 ReturnToService=2
-KillWait=20
+KillWait=8
 MinJobAge=3600
 JobRequeue=1
 MaxArraySize=1001
@@ -60,6 +62,11 @@ def missing() -> str:
         return "a cluster is started by root only"
     if lacking:
         return f"{', '.join(lacking)} not installed: apt-get install slurm-wlm munge"
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            _device(Path(folder) / "gpu")
+        except PermissionError:
+            return "this container lets nobody make devices, which stand for GPUs"
     return ""
 
 
@@ -75,8 +82,8 @@ class Cluster:
         ports = {"controller": _free_port(), "node": _free_port()}
         (home / "slurm.conf").write_text(_CONFIG.format(home=home, host=host, cpus=cpus, **ports))
         devices = [home / f"gpu{k}" for k in range(2)]
-        for device in devices:  # as /dev/null: SLURM hands out the names of devices
-            os.mknod(device, 0o666 | 0o020000, os.makedev(1, 3))
+        for device in devices:
+            _device(device)
         (home / "gres.conf").write_text(f"NodeName={host} Name=gpu File={home}/gpu[0-1]\n")
         key = home / "munge.key"
         key.write_bytes(os.urandom(1024))
@@ -171,6 +178,11 @@ def _srun(home: Path) -> Path:
     script.write_text(f'#!/bin/sh\nSLURM_CONF={home}/slurm.conf exec {real} "$@"\n')
     script.chmod(0o755)
     return script.parent
+
+
+def _device(path: Path) -> None:
+    """Make a device that is as /dev/null: SLURM hands out names of devices."""
+    os.mknod(path, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
 
 
 def _path() -> str:

@@ -89,17 +89,19 @@ class Job:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def slow_ones(cluster, folder):
-    """Those that live to their time limit begin before all others: they sleep most of the time."""
+def begun(cluster, folder):
+    """Those that live long begin together, before all others: they sleep most of the time."""
     wrapped = f"--wrap=exec physgen run config.toml --out {folder / 'limit'} --verbose"
     return {
         "limit": Job(cluster, folder, "limit", "--time=1", wrapped, script="", pause="0.5"),
         "warned": Job(cluster, folder, "warned", "--time=1", "--signal=USR1@30", pause="0.05"),
+        "cancelled": Job(cluster, folder, "cancelled", pause="0.3"),
+        "killed": Job(cluster, folder, "killed", "--gres=gpu:1", pause="0.3"),
     }
 
 
-def test_a_cancelled_job_writes_a_checkpoint_and_stays_cancelled(cluster, folder, whole):
-    job = Job(cluster, folder, "cancelled", pause="0.3")
+def test_a_cancelled_job_writes_a_checkpoint_and_stays_cancelled(cluster, begun, whole):
+    job = begun["cancelled"]
     job.wait_until_at_work()
     cluster.says("scancel", job.number)
     assert cluster.ended(job.number) == "CANCELLED"  # srun no longer hands on what physgen says
@@ -116,8 +118,8 @@ def test_a_requeued_job_goes_on_by_itself(cluster, folder, whole):
     assert_same_numbers(job.out, whole)
 
 
-def test_a_killed_job_is_submitted_again(cluster, folder, whole):
-    job = Job(cluster, folder, "killed", "--gres=gpu:1", pause="0.3")
+def test_a_killed_job_is_submitted_again(cluster, begun, whole):
+    job = begun["killed"]
     job.wait_until_at_work()
     os.kill(process_of(job.out), signal.SIGKILL)
     assert cluster.ended(job.number) == "FAILED"
@@ -147,8 +149,8 @@ def test_an_array_without_its_arguments_says_how(cluster, folder):
     )
 
 
-def test_a_warned_job_queues_itself_again_before_its_limit(cluster, slow_ones, whole):
-    job = slow_ones["warned"]
+def test_a_warned_job_queues_itself_again_before_its_limit(cluster, begun, whole):
+    job = begun["warned"]
     cluster.wait(lambda: "stopped by SIGUSR1" in job.told(), 100, "the warning")
     cluster.wait(lambda: cluster.state(job.number) == "PENDING", 30, "the requeue")
     cluster.says("scontrol", "update", f"jobid={job.number}", "timelimit=30")  # warned enough
@@ -157,8 +159,8 @@ def test_a_warned_job_queues_itself_again_before_its_limit(cluster, slow_ones, w
     assert_same_numbers(job.out, whole)
 
 
-def test_a_job_at_its_limit_has_written_a_checkpoint(cluster, slow_ones, whole):
-    job = slow_ones["limit"]
+def test_a_job_at_its_limit_has_written_a_checkpoint(cluster, begun, whole):
+    job = begun["limit"]
     assert cluster.ended(job.number, 170) == "TIMEOUT"
     assert "stopped by SIGTERM" in job.told()
     job.again(whole)
