@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from physgen.claims import Claim
     from physgen.workflow.summary import Table
 
 __all__ = ["paper"]
@@ -75,6 +76,7 @@ def run(
     """
     from physgen.claims import load_claim, load_claims
     from physgen.claims.rebuilding import rebuild, rebuild_all
+    from physgen.claims.records import records_are_current
     from physgen.claims.tables import numbers_table
     from physgen.core.errors import InputError
     from physgen.training.settings import parse_seconds
@@ -86,18 +88,31 @@ def run(
         )
     folder = _folder(out)
     minutes = float("inf") if budget is None else parse_seconds(budget) / 60
+    due: list[Claim] = []
+    kept = 0
     if everything:
-        ended = rebuild_all(load_claims(), folder, minutes, again, _tell)
+        every = load_claims()
+        due = [c for c in every if again or not records_are_current(folder, c)]
+        kept = len(every) - len(due)
+        ended = rebuild_all(every, folder, minutes, again, _tell)
     else:
         ended = (rebuild(claim, folder, _tell) for claim in [load_claim(n) for n in names or ()])
     changed: list[str] = []
     for done in ended:
+        due = [claim for claim in due if claim.name != done.claim.name]
         _print(numbers_table(done.claim, done.found))
         print(f"{done.claim.name}: {done.seconds:.1f} CPU s")
         changed += [
             f"{done.claim.name} {one.row.key}: {one.row.verdict} is stated, {one.verdict} found"
             for one in done.changed
         ]
+    if kept:
+        print(f"kept: {kept}, computed from these very files; --again computes them too")
+    if due:
+        costs = ", ".join(
+            f"{c.name} ({'a GPU' if c.device == 'gpu' else f'{c.minutes:g} CPU min'})" for c in due
+        )
+        print(f"not computed, the budget being {budget or 'none'}: {costs}")
     for line in changed:
         print(f"physgen: {line}", file=sys.stderr)
     if changed:

@@ -2,6 +2,7 @@
 
 import pytest
 
+import physgen.claims.citing  # noqa: F401  its paper is the real one, whatever is imported first
 from physgen.claims import claim as claims
 
 PUBLISHED = """
