@@ -27,7 +27,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal -q
 test: install  ## the fast suite, at most 6 minutes on 2 cores
 	$(PYTEST)
 
-test-slow: install .venv/.workflow  ## the rest of it: the tests marked slow, most Snakefiles and the tutorials aside
+test-slow: install .venv/.workflow  ## the rest of it: the tests marked slow, two long Snakefiles and the tutorials aside
 	$(PYTEST) -m "slow and not slurm and not snakemake and not tutorial"
 
 # SLURM comes from apt where it can: by root, on Debian or Ubuntu.  Elsewhere the tests say why not.

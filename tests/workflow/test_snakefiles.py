@@ -14,9 +14,12 @@ here = pytest.mark.skipif(
 )
 
 
+LONG = {"family_comparison", "ebm_phi4"}  # minutes each: `make test-all` runs them, CI does not
+
+
 def one(name):
-    """A case; each takes minutes, so that CI executes one of them and `make test-all` the rest."""
-    return name if name == "ising_criticality" else pytest.param(name, marks=pytest.mark.snakemake)
+    """A case of the test below."""
+    return pytest.param(name, marks=pytest.mark.snakemake) if name in LONG else name
 
 
 @here
