@@ -17,7 +17,7 @@ from physgen.core.chains import Info, State, check_layout
 from physgen.core.checks import check_positive_int
 from physgen.core.random import Stream
 from physgen.samplers.cuda_arrays import DeviceArray, copied, empty, on_device
-from physgen.samplers.cuda_transfers import Transfers
+from physgen.samplers.spins.cuda_numbers import CudaNumbers
 from physgen.samplers.spins.int8 import IsingInt8
 
 __all__ = ["CudaIsingInt8"]
@@ -72,19 +72,8 @@ class CudaIsingInt8:
 
     def measuring(self, state: State) -> Callable[[], Mapping[str, np.ndarray]]:
         """Begin to measure; what is returned waits for the numbers and returns them."""
-        from physgen.kernels.cuda.ising_scalar import numbers
-
         x = on_device(state.x, _flat(state.x.shape))
-        run = self._configured(numbers, state, self._n_sites)
-        arrive = self._transfers.start(
-            lambda out: run(x, *self._bonds, out), (2, int(state.aux["n_chains"]))
-        )
-
-        def measured() -> Mapping[str, np.ndarray]:
-            energy, magnetization = arrive()
-            return {"energy": energy, "magnetization": magnetization}
-
-        return measured
+        return self._numbers.start(x, state.x.shape[2], int(state.aux["n_chains"]))
 
     def configurations(self, state: State) -> np.ndarray:
         """Return int8 spins, shape (n_chains, *event_shape)."""
@@ -99,8 +88,8 @@ class CudaIsingInt8:
         return self.target.n_sites
 
     @cached_property
-    def _transfers(self) -> Transfers:
-        return Transfers()
+    def _numbers(self) -> CudaNumbers:
+        return CudaNumbers(self.target)
 
     @cached_property
     def _plan(self) -> tuple[int, int, tuple[Any, ...]]:
@@ -117,16 +106,6 @@ class CudaIsingInt8:
         )  # fmt: skip
         tables = tuple(cuda.to_device(np.ascontiguousarray(a)) for a in host)
         return plan.n_periods, plan.width, tables
-
-    @cached_property
-    def _bonds(self) -> tuple[Any, ...]:
-        """Ends of the bonds, couplings and fields on the device."""
-        from physgen.kernels.cuda._numba import cuda
-
-        ends = np.asarray(self.target.lattice.bonds, np.uint32).reshape(-1, 2)
-        numbers = self.target.bond_couplings, self.target.site_fields
-        arrays = (*ends.T, *(np.array(a, np.float64) for a in numbers))
-        return tuple(cuda.to_device(np.ascontiguousarray(a)) for a in arrays)
 
     def _configured(self, kernel: Any, state: State, useful: int) -> Any:
         from physgen.kernels.cuda.launch import configured, parts
