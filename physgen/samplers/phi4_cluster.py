@@ -5,10 +5,15 @@ At fixed magnitudes the signs of the fields are Ising spins with couplings :math
 magnitudes (Brower and Tamayo, Phys. Rev. Lett. 62, 1087 (1989)).  The number of clusters in a step
 is fixed: continuing until a given number of sites has flipped would be biased.  The sign of the
 whole field is drawn anew in every step.
+
+On a GPU the clusters of all sites are found at once, and each of them is flipped with probability
+1/2 (Swendsen & Wang, Phys. Rev. Lett. 58, 86 (1987)): with one cluster at a time, most threads
+would have nothing to do.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, final
@@ -29,6 +34,8 @@ from physgen.samplers.plain import kernel_name
 
 __all__ = ["Phi4Cluster", "Phi4ClusterChains"]
 
+_ALL = 0  # clusters, each flipped with probability 1/2
+
 
 @final
 @dataclass(frozen=True, kw_only=True)
@@ -47,11 +54,15 @@ class Phi4Cluster:
     dtype : {"float32", "float64"}
     rng : {"philox", "fast"}
         Of the local sweeps.
+    device : {"cpu", "cuda"}
+        "cuda": on a GPU, lattices of at most 65,535 sites.  All clusters of the signs are flipped
+        with probability 1/2, instead of `n_clusters` of them; local sweeps are those of the CPU.
 
     Raises
     ------
     InputError
-        If a number of moves is not positive, or dtype or rng is unknown.
+        If a number of moves is not positive, dtype, rng or device is unknown, or a number of
+        clusters is given for a GPU.
 
     Examples
     --------
@@ -66,6 +77,7 @@ class Phi4Cluster:
     n_reflections: int = 1
     dtype: str = "float32"
     rng: str = "philox"
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         if self.n_clusters != "auto":
@@ -74,7 +86,14 @@ class Phi4Cluster:
             check_positive_int("n_clusters", self.n_clusters)
         check_positive_int("n_sweeps", self.n_sweeps)
         check_positive_int("n_reflections", self.n_reflections, 0)
-        check_settings(self.dtype, self.rng)
+        check_settings(self.dtype, self.rng, self.device)
+        if self.device == "cuda":  # a run cites what it used
+            object.__setattr__(self, "cites", ("Brower1989", "SwendsenWang1987"))
+        if self.device == "cuda" and self.n_clusters != "auto":
+            raise InputError(
+                "n_clusters must be 'auto' with device='cuda', where every cluster is flipped "
+                f"with probability 1/2, got {self.n_clusters}; leave it out"
+            )
 
     def bind(self, target: Target) -> Phi4ClusterChains:
         """Return the chains of this target.
@@ -83,20 +102,29 @@ class Phi4Cluster:
         ------
         InputError
             If the target is not a phi^4 or free field, or frustrated: hop < 0 on a lattice that
-            is not bipartite.
+            is not bipartite; or if a GPU is asked for, and is not there or cannot take the
+            lattice.
         """
         if kernel_name(target) != "phi4":
             raise InputError(
                 f"Phi4Cluster needs a phi^4 or free field, got {type(target).__name__}; "
                 "take Wolff for Ising spins, HMC for other fields"
             )
-        local = bind_phi4(target, self.rng, self.dtype, n_reflections=self.n_reflections)
+        if self.device == "cuda":
+            from physgen.samplers.cuda_clusters import require_sites
+
+            require_sites(math.prod(target.event_shape), "Phi4Cluster")
+        local = bind_phi4(
+            target, self.rng, self.dtype, n_reflections=self.n_reflections, device=self.device
+        )
         lattice = declared(target).lattice
         if local.fields.couplings[0] < 0 and not (lattice is not None and lattice.is_bipartite):
             raise InputError(
                 "Phi4Cluster needs neighbours that attract (kappa or hop >= 0), or a bipartite "
                 f"lattice, got {target!r} on {lattice!r}; take HMC or Overrelaxation"
             )
+        if self.device == "cuda":
+            return Phi4ClusterChains(local, self.n_sweeps, _ALL, False)
         automatic = self.n_clusters == "auto"
         n_clusters = 1 if automatic else int(self.n_clusters)
         return Phi4ClusterChains(local, self.n_sweeps, n_clusters, automatic)
@@ -105,7 +133,17 @@ class Phi4Cluster:
 @final
 @dataclass(frozen=True)
 class Phi4ClusterChains:
-    """Chains of phi^4 fields moved by local sweeps and clusters of signs."""
+    """Chains of phi^4 fields moved by local sweeps and clusters of signs.
+
+    Parameters
+    ----------
+    local : LocalChains
+    n_sweeps : int
+    n_clusters : int
+        0 on a device: all of them, each with probability 1/2.
+    automatic : bool
+        Whether the number of clusters is tuned.
+    """
 
     local: LocalChains
     n_sweeps: int
@@ -120,15 +158,15 @@ class Phi4ClusterChains:
 
     @property
     def tuning(self) -> Mapping[str, float]:
-        """What the local sweeps tune, and the number of clusters."""
-        return {**self.local.tuning, "n_clusters": float(self.n_clusters)}
+        """What the local sweeps tune, and the number of clusters, if it is one."""
+        number = {} if self.n_clusters == _ALL else {"n_clusters": float(self.n_clusters)}
+        return {**self.local.tuning, **number}
 
     def with_tuning(self, tuning: Mapping[str, float]) -> Phi4ClusterChains:
         """Return these chains with these values."""
         local = {name: value for name, value in tuning.items() if name != "n_clusters"}
-        return replace(
-            self, local=self.local.with_tuning(local), n_clusters=int(tuning["n_clusters"])
-        )
+        n_clusters = int(tuning.get("n_clusters", _ALL))
+        return replace(self, local=self.local.with_tuning(local), n_clusters=n_clusters)
 
     def init(self, rng: Stream, n_chains: int, start: str | np.ndarray = "hot") -> State:
         """Return the first fields and their actions."""
@@ -138,7 +176,8 @@ class Phi4ClusterChains:
         """Return the chains after n steps.
 
         ``accepted`` is the acceptance of Metropolis moves; metrics hold ``cluster_size``, the mean
-        number of sites of a cluster, and ``reflected``.
+        number of sites of a cluster (of the cluster of a site, where all are flipped), and
+        ``reflected``.
         """
         check_positive_int("n", n)
         accepted, metrics = 0.0, {}
@@ -175,6 +214,8 @@ class Phi4ClusterChains:
         return self.local.configurations(state)
 
     def _flip(self, rng: Stream, state: State) -> tuple[State, np.ndarray]:
+        if self.n_clusters == _ALL:
+            return self.local.fields.flipped(rng, state)
         x, fields, key = state.x.copy(), self.local.fields, rng.philox_key()
         size = np.empty((len(x), x.shape[2]))
         hop = float(fields.couplings[0])

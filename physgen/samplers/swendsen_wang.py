@@ -10,9 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from physgen.core.chains import BoundSampler
+from physgen.core.checks import check_choice
 from physgen.core.protocols import Target
 from physgen.kernels.cpu.clusters_graph import sweep_graph
 from physgen.samplers.spins.clusters import GraphChains, RowChains, couplings
+from physgen.samplers.spins.local import DEVICES
 
 __all__ = ["SwendsenWang"]
 
@@ -33,6 +36,17 @@ class SwendsenWang:
     :math:`\sum_c n_c^2 / N`, whose mean in a ferromagnet is :math:`N \langle m^2 \rangle`, with a
     smaller variance than :math:`m^2` itself (an improved estimator).
 
+    Parameters
+    ----------
+    device : {"cpu", "cuda"}
+        "cuda": on a GPU, lattices of at most 65,535 sites.  Chains are others than on a CPU,
+        whose loops draw random words one bond after the other.
+
+    Raises
+    ------
+    InputError
+        If `device` is unknown.
+
     Examples
     --------
     >>> from physgen.targets import Ising
@@ -41,15 +55,25 @@ class SwendsenWang:
 
     cites: ClassVar[tuple[str, ...]] = ("SwendsenWang1987",)
 
-    def bind(self, target: Target) -> GraphChains | RowChains:
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        check_choice("device", self.device, DEVICES)
+
+    def bind(self, target: Target) -> BoundSampler:
         """Return the chains of this target.
 
         Raises
         ------
         InputError
-            If the target is not an Ising model, or frustrated.
+            If the target is not an Ising model, or frustrated; or if a GPU is asked for, and is
+            not there or cannot take the lattice.
         """
         table = couplings(target, "SwendsenWang")
+        if self.device == "cuda":
+            from physgen.samplers.spins.cuda_clusters import bind_cuda_clusters
+
+            return bind_cuda_clusters(target, table)
         # At beta = 0 all couplings are alike; keep the layout of the other temperatures, so that
         # replicas and annealed particles can pass on their spins.
         model: Any = target

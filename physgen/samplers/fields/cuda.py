@@ -20,6 +20,7 @@ from physgen.core.random import Stream
 from physgen.kernels.cpu.field_layout import GPU_BLOCK, block_width, pack, unpack
 from physgen.kernels.cpu.normals import padded_sites
 from physgen.samplers.cuda_arrays import DeviceArray, copied, empty, on_device
+from physgen.samplers.cuda_clusters import ClusterSweeps, bonds_of_fields
 from physgen.samplers.fields.checks import key_words, require_finite
 from physgen.samplers.fields.phi4 import SiteMoves
 from physgen.samplers.plain import first_configurations, kernel_name
@@ -152,6 +153,17 @@ class CudaPhi4Fields:
         accepted, reflected = (_array(share, (n_chains,)) for share in shares)
         return self._state(x, shape, n_chains), accepted, reflected
 
+    def flipped(self, rng: Stream, state: State) -> tuple[State, Any]:
+        """Return the chains after every cluster of signs has been flipped with probability 1/2.
+
+        And, for each chain, the mean number of sites of the cluster of a site.
+        """
+        check_layout(state, self.dtype, self.n_sites, -1)
+        shape, n_chains = state.x.shape, int(state.aux["n_chains"])
+        x = copied(state.x, _flat(shape))
+        sizes = self._clusters.run(x, shape[2], rng, 1)[1]
+        return self._state(x, shape, n_chains), _array(sizes[:n_chains], (n_chains,))
+
     @property
     def n_sites(self) -> int:
         """Number of sites V."""
@@ -182,6 +194,13 @@ class CudaPhi4Fields:
             on = tuple(cuda.to_device(np.ascontiguousarray(a)) for a in host)
             kept = self._scratch["plan"] = order, (plan.n_periods, plan.width, on)
         return kept[1]
+
+    @cached_property
+    def _clusters(self) -> ClusterSweeps:
+        from physgen.kernels.cuda.cluster_bonds import between_fields
+
+        bonds = bonds_of_fields(self.neighbours, float(self.couplings[0]))
+        return ClusterSweeps(bonds, between_fields, self.n_sites)
 
     @cached_property
     def _lattice(self) -> tuple[Any, Any]:

@@ -30,7 +30,10 @@ if os.environ.get("NUMBA_ENABLE_CUDASIM") == "1":
         line = frame.f_code.co_filename, frame.f_lineno
         return self._allocations.setdefault(line, np.empty(shape, dtype))
 
-    FakeCUDAShared = import_module("numba.cuda.simulator.kernelapi").FakeCUDAShared
-    FakeCUDAShared.array = shared_array
+    api = import_module("numba.cuda.simulator.kernelapi")
+    api.FakeCUDAShared.array = shared_array
+    # A device function finds the names of a kernel in `cuda` until the first thread that is in it
+    # leaves it; atomic operations need to know nothing of the thread.
+    cuda.atomic = api.FakeCUDAAtomic()
 elif not cuda.is_available():
     collect_ignore = ["on_device"]

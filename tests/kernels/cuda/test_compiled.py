@@ -13,12 +13,14 @@ from types import ModuleType, SimpleNamespace
 import numba
 import numpy as np
 import pytest
+from helpers import keyed_clusters as keyed
 
 from physgen.core.random import Stream
 from physgen.kernels.cpu.normals import padded_sites
 from physgen.kernels.cpu.philox import split_key
 from physgen.kernels.cuda.schedule import schedule
 from physgen.lattice import Hypercubic
+from physgen.samplers.cuda_clusters import bonds_of_fields, bonds_of_spins
 from physgen.samplers.fields.phi4 import SiteMoves
 from physgen.samplers.heat_bath import HeatBath
 from physgen.samplers.hmc import HMC
@@ -32,6 +34,7 @@ PACKAGE = "physgen.kernels.cuda."
 MODULES = (
     "philox", "counting", "ising_logic", "ising_events", "ising_sweeps", "ising_numbers",
     "normals", "phi4_sites", "ising_scalar", "phi4_hmc", "phi4_local", "phi4_resident",
+    "cluster_forest", "cluster_bonds", "cluster_sweeps",
 )  # fmt: skip
 CHANGES = [
     (re.escape(PACKAGE), "serial_"),
@@ -44,7 +47,8 @@ CHANGES = [
     (r"cuda\.blockDim\.y", "np.int32(1)"),
     (r"cuda\.(local|shared)\.array\((\w+), _U64\)", r"np.empty(\2, np.uint64)"),
     (r"cuda\.(local|shared)\.array\((\w+), _D\)", r"np.empty(\2, np.float64)"),
-    (r"cuda\.(local|shared)\.array\((\w+), np\.int32\)", r"np.empty(\2, np.int32)"),
+    (r"cuda\.(local|shared)\.array\((\w+), np\.(u?int32)\)", r"np.empty(\2, np.\3)"),
+    (r"cuda\.atomic\.", "atomic_"),
     (r"cuda\.(local|shared)\.array\((\w+), real\)", r"np.empty(\2, real)"),
     (r"(@cuda\.jit\n\s*def \w+\()", r"\1X, B, W, "),
 ]
@@ -53,6 +57,18 @@ CHANGES = [
 def jit(function=None, device=False):
     compiled = numba.njit(error_model="numpy")
     return compiled if function is None else compiled(function)
+
+
+@jit
+def atomic_min(array, index, value):
+    old = array[index]
+    array[index] = min(old, value)
+    return old
+
+
+@jit
+def atomic_add(array, index, value):
+    array[index] += value
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +84,7 @@ def kernels():
             source = file.read()
         for pattern, replacement in CHANGES:
             source = re.sub(pattern, replacement, source)
+        module.__dict__.update(atomic_min=atomic_min, atomic_add=atomic_add)
         exec(compile(source, f"serial {name}", "exec"), module.__dict__)
         found[name] = module
     yield SimpleNamespace(**found)
@@ -200,6 +217,43 @@ def test_fields(kernels, dtype, atol):
     langevin = resident.langevin(dtype, n_sites, 8)
     launch(langevin, n_blocks * (width // 8), 8, x, width, *lattice, *steps)
     np.testing.assert_allclose(x.reshape(state.x.shape), expected.x, rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_clusters(kernels, shared):
+    target, rng = Ising(L=(13, 11), beta=0.44, h=0.01), Stream(2)
+    x = target.hot(1, 5).reshape(5, -1)
+    expected = keyed.swept(x, keyed.bonds_of(*target.kernel[1]), rng.philox_key()[0], 3)
+    of, occupied = kernels.cluster_sweeps, kernels.cluster_bonds
+    scratch, out = np.empty((5, of.scratch_words(143)), np.uint32), np.empty((2, 5))
+    launch(
+        of.sweeps(occupied.between_spins, 143, 1, shared), 5, 1,
+        x, np.int8(1), *bonds_of_spins(*target.kernel[1]), scratch, *key(rng), 3, out,
+    )  # fmt: skip
+    np.testing.assert_array_equal(x, expected[0])
+    np.testing.assert_array_equal(out, expected[1])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_clusters_of_signs(kernels, dtype):
+    target, rng = Phi4.from_halved(L=(4, 6), m2=-1.0, lam=0.5), Stream(2)
+    neighbours, (hop, *_) = target.kernel[1]
+    x = Stream(1).numpy().normal(size=(2, 24, 16)).astype(dtype)
+    bonds = keyed.bonds_of(neighbours, np.full(neighbours.shape, float(hop)), 0.0)
+    expected = keyed.swept(
+        x.swapaxes(1, 2).reshape(32, 24), bonds, rng.philox_key()[0],
+        occupied=keyed.between_fields,
+    )  # fmt: skip
+    fields, out = x.reshape(2, -1).copy(), np.empty((2, 32))
+    scratch = np.empty((8, 4 * kernels.cluster_sweeps.scratch_words(24)), np.uint32)
+    launch(
+        kernels.cluster_sweeps.sweeps(kernels.cluster_bonds.between_fields, 24, 4, False), 8, 4,
+        fields, np.dtype(dtype).type(1), *bonds_of_fields(neighbours, float(hop)), scratch,
+        *key(rng), 1, out,
+    )  # fmt: skip
+    found = fields.reshape(x.shape).swapaxes(1, 2).reshape(32, 24)
+    np.testing.assert_array_equal(found, expected[0])
+    np.testing.assert_array_equal(out, expected[1])
 
 
 def test_counts(kernels):

@@ -12,6 +12,7 @@ from numba import cuda, float32, float64, int8, int64, uint8, uint32, uint64
 from numba.cuda.cudadrv import nvvm
 
 from physgen.kernels.cuda import (
+    cluster_sweeps,
     ising_lattice,
     ising_numbers,
     ising_scalar,
@@ -19,6 +20,7 @@ from physgen.kernels.cuda import (
     phi4_local,
     phi4_resident,
 )
+from physgen.kernels.cuda.cluster_bonds import between_fields, between_spins
 from physgen.kernels.cuda.ising_sweeps import sweeps
 
 CC = (9, 0)  # H100, H200
@@ -54,6 +56,11 @@ INT8 = (
     int8[:, ::1], uint32[:, ::1], float64[:, ::1], float64[::1], COUNTERS, COUNTERS, COUNTERS,
     int64, uint32, uint32, int64, float64[::1],
 )  # fmt: skip
+
+
+def clusters(of, strength):
+    tables = (COUNTERS, COUNTERS, COUNTERS, strength[::1], int8[::1])
+    return (of[:, ::1], of, *tables, uint32[:, ::1], uint32, uint32, int64, float64[:, ::1])
 
 
 def fields(real):
@@ -120,6 +127,22 @@ KERNELS = {
         lambda: ising_scalar.numbers,
         (int8[:, ::1], COUNTERS, COUNTERS, float64[::1], float64[::1], float64[:, ::1]),
     ),
+    "clusters": (
+        lambda: cluster_sweeps.sweeps(between_spins, 1024, 1, True),
+        clusters(int8, uint64),
+    ),
+    "clusters, labels in memory": (
+        lambda: cluster_sweeps.sweeps(between_spins, 16384, 1, False),
+        clusters(int8, uint64),
+    ),
+    "clusters of signs": (
+        lambda: cluster_sweeps.sweeps(between_fields, 256, 16, True),
+        clusters(float32, float32),
+    ),
+    "clusters of signs, float64": (
+        lambda: cluster_sweeps.sweeps(between_fields, 1024, 8, True),
+        clusters(float64, float32),
+    ),
     "rates": (lambda: ising_numbers.rates, (WORDS, int64, float64, float64[::1])),
 }
 
@@ -137,6 +160,8 @@ def test_kernel_compiles(name, monkeypatch, tmp_path):
     assert not re.search(r"\bcall", ptx)  # everything is inlined
     if name in ("ULA", "ULA in shared memory"):
         assert ".f64" not in ptx  # no constant has turned float32 into float64
+    if name.startswith("clusters"):  # labels are where they should be
+        assert ("atom.shared" in ptx) == ("memory" not in name)
     if signature is ISING:
         # Four calls of Philox for a spin and two for the rare events: 20 products each.
         assert len(re.findall(r"inline asm\n\s*mul.wide.u32", ptx)) == 6 * 20
