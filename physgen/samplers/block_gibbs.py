@@ -30,6 +30,7 @@ from physgen.core.random import Stream
 from physgen.samplers._threads import over_blocks
 from physgen.samplers.fields.checks import key_words
 from physgen.samplers.plain import default_observables, first_configurations, kernel_name
+from physgen.samplers.tensor_block_gibbs import TensorBlockGibbsChains, require_cuda_of_torch
 
 __all__ = ["BlockGibbs", "BlockGibbsChains", "swept"]
 
@@ -47,11 +48,14 @@ class BlockGibbs:
     rng : {"philox", "fast"}
         Philox words, a function of (stream, chain, unit, sweep) alone; or xoshiro256++ lanes, a
         few per cent faster, which depend on the number of chains too.
+    device : {"cpu", "cuda"}
+        "cuda": the same chains on a GPU, by torch and with "philox", but where a word falls
+        within rounding of a probability.
 
     Raises
     ------
     InputError
-        If `rng` is unknown.
+        If `rng` or `device` is unknown, or `rng` is none of the device.
 
     Notes
     -----
@@ -67,25 +71,33 @@ class BlockGibbs:
     cites: ClassVar[tuple[str, ...]] = ("Smolensky1986", "Hinton2002")
 
     rng: str = "philox"
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         check_choice("rng", self.rng, ("philox", "fast"))
+        if check_choice("device", self.device, ("cpu", "cuda")) == "cuda" and self.rng == "fast":
+            raise InputError("device='cuda' runs on rng='philox' only, got rng='fast'")
 
-    def bind(self, target: Target) -> BlockGibbsChains:
+    def bind(self, target: Target) -> BlockGibbsChains | TensorBlockGibbsChains:
         """Return the chains of this target.
 
         Raises
         ------
         InputError
             If the target is no restricted Boltzmann machine, its weights are not finite, or it
-            cannot be normalised.
+            cannot be normalised; or if a GPU is asked for, and torch finds none.
         """
         if kernel_name(target) != "rbm":
             raise InputError(
                 f"BlockGibbs needs a restricted Boltzmann machine (models.energy.RBM), got "
                 f"{target!r}; use HeatBath or Metropolis for spins, HMC for real fields"
             )
-        chains = BlockGibbsChains(target, self.rng == "fast")
+        chains: BlockGibbsChains | TensorBlockGibbsChains
+        if self.device == "cuda":
+            require_cuda_of_torch()
+            chains = TensorBlockGibbsChains(target)
+        else:
+            chains = BlockGibbsChains(target, self.rng == "fast")
         chains.layers  # noqa: B018  weights that cannot be sampled are refused here
         return chains
 

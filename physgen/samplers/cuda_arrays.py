@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from abc import ABC, abstractmethod
+from typing import Any, final
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-__all__ = ["DeviceArray", "copied", "empty", "on_device"]
+__all__ = ["DeviceArray", "TensorArray", "copied", "empty", "on_device"]
 
 
-class DeviceArray(NDArrayOperatorsMixin):
-    """An array on the device; NumPy functions work on a copy on the host.
+class _Held(NDArrayOperatorsMixin, ABC):
+    """Data on the device; NumPy functions work on a copy on the host.
 
     Parameters
     ----------
-    data : device array
+    data : device array or tensor
         Contiguous, of any shape with as many items; it must not change any more.
     shape : tuple of int
         The shape that NumPy sees.
@@ -28,9 +29,13 @@ class DeviceArray(NDArrayOperatorsMixin):
         self.data, self.shape = data, shape
 
     @property
+    @abstractmethod
     def dtype(self) -> np.dtype:
         """Type of the items."""
-        return np.dtype(self.data.dtype)
+
+    @abstractmethod
+    def _copy(self) -> np.ndarray:
+        """Return the items on the host, in any shape."""
 
     @property
     def ndim(self) -> int:
@@ -41,11 +46,11 @@ class DeviceArray(NDArrayOperatorsMixin):
         return self.shape[0]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        host = np.array(self.data.copy_to_host()).reshape(self.shape)
+        host = self._copy().reshape(self.shape)
         return host if dtype is None else host.astype(dtype, copy=False)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        host = [np.asarray(i) if isinstance(i, DeviceArray) else i for i in inputs]
+        host = [np.asarray(i) if isinstance(i, _Held) else i for i in inputs]
         return getattr(ufunc, method)(*host, **kwargs)
 
     def __getitem__(self, index: Any) -> np.ndarray:
@@ -59,6 +64,37 @@ class DeviceArray(NDArrayOperatorsMixin):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return np.array, (np.asarray(self),)
+
+
+@final
+class DeviceArray(_Held):
+    """An array of numba on the device."""
+
+    __slots__ = ()
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the items."""
+        return np.dtype(self.data.dtype)
+
+    def _copy(self) -> np.ndarray:
+        return np.array(self.data.copy_to_host())
+
+
+@final
+class TensorArray(_Held):
+    """A tensor of torch, on any device."""
+
+    __slots__ = ()
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the items."""
+        return np.dtype(str(self.data.dtype).removeprefix("torch."))
+
+    def _copy(self) -> np.ndarray:
+        # A tensor on the CPU shares its memory with the array: NumPy may write into the copy.
+        return np.array(self.data.cpu().numpy())
 
 
 def on_device(x: Any, shape: tuple[int, ...]) -> Any:

@@ -11,10 +11,11 @@ of replicas, not on the number of devices.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
@@ -152,7 +153,11 @@ def _on(device: int | None) -> Iterator[None]:
         return
     from physgen.kernels.cuda.launch import on_device_number
 
-    with on_device_number(device):
+    with ExitStack() as stack:
+        stack.enter_context(on_device_number(device))
+        torch = sys.modules.get("torch")  # chains of a machine are tensors
+        if torch is not None and torch.cuda.is_available():
+            stack.enter_context(torch.cuda.device(device))
         yield
 
 

@@ -7,13 +7,16 @@ import pytest
 import torch
 from helpers.statistics import accepts, chi_square_p, within
 
+from physgen.core.chains import State
 from physgen.core.errors import InputError, NonFiniteActionError
 from physgen.core.protocols import SPINS
 from physgen.core.random import Stream
 from physgen.models.energy.boltzmann import BoltzmannMachine
 from physgen.models.energy.rbm import RBM
-from physgen.samplers import BlockGibbs, SelfLearning, draws_of, run
+from physgen.samplers import BlockGibbs, SelfLearning, block_gibbs, blocks, draws_of, run
+from physgen.samplers.cuda_arrays import TensorArray
 from physgen.samplers.found_start import default_move
+from physgen.samplers.tensor_block_gibbs import TensorBlockGibbsChains
 from physgen.targets import Ising, as_target
 
 STATES = np.array(list(itertools.product((-1, 1), repeat=9)), np.int8).reshape(-1, 3, 3)
@@ -73,6 +76,92 @@ def test_fields_and_outcomes_have_their_types():
     state, _ = outcomes.step(Stream(1), outcomes.init(Stream(1), 7), 1)
     assert state.x.dtype == np.uint8
     assert state.x.max() < 4
+
+
+# --- chains of tensors ---------------------------------------------------------------------------
+
+
+def outcomes():
+    return machine_of(RBM((5,), visible="outcomes", K=4, n_hidden=3))
+
+
+def machine_of(model, size=0.3):
+    draw = np.random.default_rng(2)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.copy_(torch.from_numpy(size * draw.standard_normal(p.shape)))
+    return model
+
+
+MACHINES = {
+    "spins": machine,
+    "outcomes": outcomes,
+    "reals": lambda: machine_of(RBM((3, 3), visible="reals", hidden="binary", n_hidden=4)),
+}
+
+
+@pytest.mark.parametrize("visible", MACHINES)
+def test_chains_of_tensors_are_those_of_the_compiled_loops(visible):
+    """On the CPU, as on any device of torch."""
+    model = MACHINES[visible]()
+    host, device = BlockGibbs().bind(model), TensorBlockGibbsChains(model, "cpu")
+    states = [c.init(Stream(1), 70) for c in (host, device)]
+    np.testing.assert_array_equal(np.asarray(states[1].x), states[0].x)
+    for i in range(3):
+        pairs = zip((host, device), states, strict=True)
+        states = [c.step(Stream(2).at(i), s, 2)[0] for c, s in pairs]
+    same = np.testing.assert_allclose if visible == "reals" else np.testing.assert_array_equal
+    close = {"atol": 1e-4} if visible == "reals" else {}
+    found = device.configurations(states[1])
+    same(found, states[0].x, **close)
+    assert found.dtype == states[0].x.dtype
+    assert isinstance(states[1].x, TensorArray)
+    for name, values in host.measure(states[0]).items():
+        np.testing.assert_allclose(device.measure(states[1])[name], values, atol=1e-3)
+    # A step is a pure function; chains may change sides; other words are other chains.
+    before = np.asarray(states[1].x)
+    crossed = device.step(Stream(3), states[0])[0]
+    same(np.asarray(crossed.x), np.asarray(device.step(Stream(3), states[1])[0].x), **close)
+    np.testing.assert_array_equal(np.asarray(states[1].x), before)
+    assert np.any(np.asarray(device.step(Stream(4), states[1])[0].x) != np.asarray(crossed.x))
+
+
+def test_tensors_hold_the_weights_of_their_binding():
+    model = machine()
+    device = TensorBlockGibbsChains(model, "cpu")
+    assert device.layers[1] == (0, 0)
+    start = STATES[:80]
+    expected = BlockGibbs().bind(model).step(Stream(2), State(start))[0].x
+    with torch.no_grad():
+        model.W.mul_(-1)
+    np.testing.assert_array_equal(np.asarray(device.step(Stream(2), State(start))[0].x), expected)
+    other = TensorBlockGibbsChains(model, "cpu").step(Stream(2), State(start))[0].x
+    assert np.any(np.asarray(other) != expected)
+
+
+def test_a_run_of_tensors_is_that_of_the_compiled_loops(monkeypatch):
+    model, how = machine(), {"n_chains": 8, "n_draws": 6, "warmup": 2, "seed": 1, "quiet": True}
+    expected = run(BlockGibbs(), model, **how)
+    monkeypatch.setattr(block_gibbs, "require_cuda_of_torch", lambda: None)
+    monkeypatch.setattr(
+        block_gibbs, "TensorBlockGibbsChains", lambda target: TensorBlockGibbsChains(target, "cpu")
+    )
+    sampler = BlockGibbs(device="cuda")
+    parts = list(blocks(sampler, model, block_size=3, **how))
+    series = expected["magnetization"]
+    np.testing.assert_array_equal(parts[-1].data["magnetization"], series[:, 3:])
+    middle = parts[-2].checkpoint
+    assert all(type(v.data) is np.ndarray for v in middle.variables.values())  # fit for a file
+    rest = run(sampler, model, checkpoint=middle, **how)
+    np.testing.assert_array_equal(rest["magnetization"], series[:, 3:])
+
+
+def test_a_state_of_another_machine_is_refused():
+    device = TensorBlockGibbsChains(machine(), "cpu")
+    with pytest.raises(InputError, match=r"state must be one of this sampler, int8 of shape"):
+        device.step(Stream(1), State(np.ones((4, 9), np.int8)))
+    with pytest.raises(InputError, match="n must be a positive integer, got 0"):
+        device.step(Stream(1), device.init(Stream(1), 4), 0)
 
 
 def test_others_are_refused():

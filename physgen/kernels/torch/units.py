@@ -14,7 +14,7 @@ from physgen.core.random import Stream
 from physgen.kernels.cpu.philox import key_schedule, rounds
 from physgen.kernels.cpu.rbm import BINARY, GAUSSIAN, HIDDEN, SPIN, VISIBLE
 
-__all__ = ["draw_units", "one_hot", "sweeps"]
+__all__ = ["draw_units", "labels_of", "one_hot", "rows_of", "sweeps"]
 
 _LOW = 0xFFFFFFFF
 
@@ -60,6 +60,22 @@ def one_hot(x: torch.Tensor, K: int, axis: int) -> torch.Tensor:
     """Return outcomes as float32 with a new axis of length K on which one number is 1."""
     shape = (1,) * axis + (K,) + (1,) * (x.dim() - axis)
     return (x.unsqueeze(axis) == torch.arange(K, device=x.device).reshape(shape)).float()
+
+
+def rows_of(x: torch.Tensor, code: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    """Return configurations (B, ...) as units (B, n_rows): outcomes as K rows each."""
+    flat = x.reshape(len(x), -1)
+    if code > BINARY:
+        flat = one_hot(flat, code, 2).flatten(1)
+    return flat.to(dtype)
+
+
+def labels_of(v: torch.Tensor, code: int) -> torch.Tensor:
+    """Return units (n_rows, B) as configurations (B, n_sites): int8, uint8 or float32."""
+    if code > BINARY:
+        v = v.reshape(-1, code, v.shape[1]).argmax(1)
+    kinds = {SPIN: torch.int8, GAUSSIAN: torch.float32}
+    return v.T.to(kinds.get(code, torch.uint8))
 
 
 def sweeps(

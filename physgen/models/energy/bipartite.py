@@ -19,8 +19,8 @@ from physgen.core.errors import InputError
 from physgen.core.random import Stream
 from physgen.exact import rbm as exact
 from physgen.kernels.cpu.rbm import BINARY, GAUSSIAN, HIDDEN, SPIN, VISIBLE
+from physgen.kernels.torch.units import draw_units, labels_of, rows_of, sweeps
 from physgen.models.energy.base import Energy
-from physgen.models.energy.torch_units import draw_units, one_hot, sweeps
 from physgen.samplers.block_gibbs import swept
 
 __all__ = ["HIDDEN_UNITS", "Bipartite"]
@@ -148,10 +148,7 @@ class Bipartite(Energy):
 
     def _labels(self, v: torch.Tensor) -> torch.Tensor:
         """Return rows (n_rows, B) as configurations (B, *event_shape) of the support's type."""
-        if self._rows_each > 1:
-            v = v.reshape(-1, self._rows_each, v.shape[1]).argmax(1)
-        kinds = {"spins": torch.int8, "outcomes": torch.uint8}
-        return v.T.reshape(-1, *self.event_shape).to(kinds.get(self.visible, torch.float32))
+        return labels_of(v, self.units[0]).reshape(-1, *self.event_shape)
 
     # --- partition functions ------------------------------------------------------------------
 
@@ -179,10 +176,7 @@ class Bipartite(Energy):
 
     def _rows(self, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """Return visible units (B, n_rows), outcomes one-hot."""
-        flat = x.reshape(len(x), -1)
-        if self._rows_each > 1:
-            flat = one_hot(flat, self._rows_each, 2).flatten(1)
-        return flat.to(dtype)
+        return rows_of(x, self.units[0], dtype)
 
 
 def _as(found: torch.Tensor, x: Any) -> Any:

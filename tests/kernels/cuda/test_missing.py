@@ -6,14 +6,19 @@ from pathlib import Path
 
 import numba
 import pytest
+import torch
 
 from physgen.core.errors import InputError, MissingDependencyError
 from physgen.kernels.cuda import launch
+from physgen.models.energy.rbm import RBM
+from physgen.samplers.block_gibbs import BlockGibbs
 from physgen.samplers.heat_bath import HeatBath
 from physgen.samplers.hmc import HMC
 from physgen.samplers.mala import MALA
 from physgen.samplers.metropolis import Metropolis
 from physgen.samplers.overrelaxation import Overrelaxation
+from physgen.samplers.phi4_cluster import Phi4Cluster
+from physgen.samplers.swendsen_wang import SwendsenWang
 from physgen.samplers.ula import ULA
 from physgen.targets import Ising, Phi4, as_target
 
@@ -32,6 +37,8 @@ HAS_DEVICE = numba.cuda.is_available()
         (HMC, PHI4),
         (MALA, PHI4),
         (ULA, PHI4),
+        (SwendsenWang, ISING),
+        (Phi4Cluster, PHI4),
     ],
 )
 def test_without_a_device(sampler, target):
@@ -73,6 +80,33 @@ def test_targets():
         HMC(device="cuda").bind(plain)
     with pytest.raises(InputError, match=r"Ising, phi\^4 and free fields only"):
         Metropolis(device="cuda").bind(plain)
+
+
+def test_settings_of_clusters():
+    for sampler in (SwendsenWang, Phi4Cluster, BlockGibbs):
+        with pytest.raises(InputError, match="device must be one of 'cpu', 'cuda', got 'gpu'"):
+            sampler(device="gpu")
+    with pytest.raises(InputError, match=r"must be 'auto' with device='cuda', .*, got 3; leave"):
+        Phi4Cluster(device="cuda", n_clusters=3)
+    for sampler in (Phi4Cluster, BlockGibbs):
+        with pytest.raises(InputError, match="runs on rng='philox' only, got rng='fast'"):
+            sampler(device="cuda", rng="fast").bind(PHI4)
+    large = Ising(L=256, beta=0.4), Phi4.from_halved(256, m2=1.0, lam=1.0)
+    for sampler, target in zip((SwendsenWang, Phi4Cluster), large, strict=True):
+        rule = r" on device='cuda' takes lattices of at most 65535 sites, got 65536; use device="
+        with pytest.raises(InputError, match=sampler.__name__ + rule):
+            sampler(device="cuda").bind(target)
+
+
+def test_a_run_on_a_device_cites_what_it_used():
+    assert Phi4Cluster().cites == ("Brower1989", "Wolff1989")
+    assert Phi4Cluster(device="cuda").cites == ("Brower1989", "SwendsenWang1987")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a device")
+def test_machines_without_a_device():
+    with pytest.raises(InputError, match=r"got 'cuda' \(torch .* no CUDA .*use device='cpu'"):
+        BlockGibbs(device="cuda").bind(RBM((4,)))
 
 
 def test_schedule_of_the_threads():

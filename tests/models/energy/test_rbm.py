@@ -241,7 +241,7 @@ def test_exact_starts_stay_exact(visible, hidden, mode):
 
 def in_torch(model, x, n, rng):
     """Return x moved by the code of other devices."""
-    from physgen.models.energy.torch_units import sweeps
+    from physgen.kernels.torch.units import sweeps
 
     W, _, a, b, width, _ = (torch.from_numpy(each) for each in model.kernel[1])
     rows = model._rows(model._batch(x), torch.float32).T
