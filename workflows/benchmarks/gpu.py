@@ -26,9 +26,13 @@ from physgen.exact import exact_values
 from physgen.exact.kaufman import energy_per_site
 from physgen.kernels.cuda._numba import SIMULATED, cuda
 from physgen.kernels.cuda.launch import require_device
+from physgen.models.energy.rbm import RBM
+from physgen.samplers.block_gibbs import BlockGibbs
 from physgen.samplers.heat_bath import HeatBath
 from physgen.samplers.hmc import HMC
 from physgen.samplers.metropolis import Metropolis
+from physgen.samplers.phi4_cluster import Phi4Cluster
+from physgen.samplers.swendsen_wang import SwendsenWang
 from physgen.samplers.ula import ULA
 from physgen.targets import FreeField, Ising, Phi4
 
@@ -190,6 +194,39 @@ def local() -> Row:
     return Row(rate, "site-updates/ns", detail=detail | beside(8))
 
 
+def clusters() -> Row:
+    """Sites a ns of Swendsen-Wang sweeps at Kc, L = 64, and the energy against Kaufman."""
+    L, n_chains, n = 64, 2**14, 20
+    chains: Any = SwendsenWang(device="cuda").bind(Ising(L=L, beta=KC))
+    state = chains.init(Stream(1), n_chains, "cold")
+    rate = n_chains * L**2 * n / 1e9 / seconds(lambda: chains.step(Stream(2), state, n))
+    for i in range(10):
+        state, _ = chains.step(Stream(3).at(i), state, n)
+    e = chains.measure(state)["energy"] / L**2
+    pull = (e.mean() - float(energy_per_site(KC, (L, L)))) / (e.std(ddof=1) / math.sqrt(n_chains))
+    detail = {"chains": n_chains, "energy pull after 200 sweeps": f"{pull:.1f}"}
+    return Row(rate, "sites/ns", detail=detail | beside(4))
+
+
+def signs() -> Row:
+    """Sites a ns of steps of phi^4: two local sweeps, then all clusters of signs."""
+    chains = Phi4Cluster(device="cuda").bind(PHI4)
+    state, n = chains.init(Stream(1), N_FIELD_CHAINS), 20
+    rate = N_FIELD_CHAINS * 256 * n / 1e9
+    rate /= seconds(lambda: chains.step(Stream(2), state, n))
+    return Row(rate, "sites/ns", detail={"chains": N_FIELD_CHAINS} | beside(3 * 8))
+
+
+def block_gibbs() -> Row:
+    """Units a ns of block Gibbs sweeps of a machine of 1,024 visible and 512 hidden spins."""
+    model = RBM((32, 32), n_hidden=512, rng=1)
+    chains: Any = BlockGibbs(device="cuda").bind(model)
+    state, n = chains.init(Stream(1), 2**14), 20
+    rate = 2**14 * (1024 + 512) * n / 1e9
+    rate /= seconds(lambda: chains.step(Stream(2), state, n))
+    return Row(rate, "units/ns", detail={"chains": 2**14} | beside(600))
+
+
 FIGURES = [
     Figure(
         "gpu_heat_bath", "Ising heat bath at Kc, Philox, L=16-64, worst size", 150,
@@ -214,6 +251,9 @@ FIGURES = [
         lambda: leapfrog("float64"), stretch=120,
     ),
     Figure("gpu_phi4_metropolis", "phi^4 Metropolis L=16, float32", 50, local, stretch=100),
+    Figure("gpu_clusters", "Swendsen-Wang at Kc, L=64", 10, clusters, stretch=25),
+    Figure("gpu_signs", "phi^4 L=16, float32, two local sweeps and all clusters", 10, signs),
+    Figure("gpu_block_gibbs", "block Gibbs, 1,024 and 512 spins", 2, block_gibbs),
     Figure("gpu_ula", "unadjusted Langevin of phi^4, L=16, float32", 50, ula, stretch=150),
 ]  # fmt: skip
 
