@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+import torch
 from helpers.statistics import within
 
 from physgen.core.errors import ChainTooShortError, InputError
@@ -121,3 +122,24 @@ def test_devices_that_are_not_there(devices, monkeypatch):
     monkeypatch.setattr(launch, "n_devices", lambda: 2)
     with pytest.raises(InputError, match="different numbers below 2"):
         run_replicas(HeatBath(device="cuda"), ISING, 2, devices, **HOW)
+
+
+def test_tensors_are_where_their_replica_is(two_devices, monkeypatch):
+    """A machine with a device of torch: chains of a Boltzmann machine are tensors."""
+    entered = []
+
+    @contextmanager
+    def on(device):
+        entered.append(device)
+        yield
+
+    monkeypatch.setattr(torch.cuda, "device", on)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with module._on(1):
+        assert entered == []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with module._on(1):
+        assert entered == [1]
+    with module._on(None):
+        assert entered == [1]
+    assert [device for device, _ in two_devices] == [1, 1]

@@ -169,6 +169,16 @@ def leapfrog(dtype: str) -> Row:
     return Row(rate, "site-steps/ns", detail=detail | beside(STEP_BYTES * size / 4))
 
 
+def large_leapfrog() -> Row:
+    """Site-steps a ns of trajectories of one lattice of 4096 x 4096."""
+    L, n_leapfrog = 4096, 100
+    sampler = HMC(device="cuda", n_leapfrog=n_leapfrog, step_size=0.002)
+    chains = sampler.bind(Phi4.from_halved(L=L, m2=-0.5, lam=0.3))
+    state = chains.init(Stream(1), 1)
+    rate = L**2 * n_leapfrog / 1e9 / seconds(lambda: chains.step(Stream(2), state))
+    return Row(rate, "site-steps/ns", detail={"sites": f"{L} x {L}"} | beside(16))
+
+
 def ula() -> Row:
     chains = ULA(device="cuda", step_size=0.01).bind(PHI4)
     state = chains.init(Stream(1), N_FIELD_CHAINS)
@@ -250,6 +260,7 @@ FIGURES = [
         "gpu_leapfrog_f64", "phi^4 leapfrog L=16, float64", 50,
         lambda: leapfrog("float64"), stretch=120,
     ),
+    Figure("gpu_leapfrog_large", "phi^4 leapfrog, one lattice of 4096 x 4096", 100, large_leapfrog),
     Figure("gpu_phi4_metropolis", "phi^4 Metropolis L=16, float32", 50, local, stretch=100),
     Figure("gpu_clusters", "Swendsen-Wang at Kc, L=64", 10, clusters, stretch=25),
     Figure("gpu_signs", "phi^4 L=16, float32, two local sweeps and all clusters", 10, signs),

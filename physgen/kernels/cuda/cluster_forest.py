@@ -13,8 +13,8 @@ are joined, the root of a cluster is its first node, in whatever order threads c
 depend on their timing.
 
 On the way up, each node is hung under the parent of its parent (Jaiganesh and Burtscher, HPDC
-2018).  A thread that does so with a parent of yesterday does no harm: only roots carry a join that
-is not yet elsewhere, a node that was seen below another one is no root, and never becomes one.
+2018).  A thread may write an outdated parent there, over a b of this moment.  That does no harm:
+such a node is no root, so its join found old < a and goes on with old and b.
 
 Arrays are flat, (nodes x chains): ``width`` chains, and this thread works on chain ``lane``.
 """

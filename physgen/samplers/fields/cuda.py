@@ -7,8 +7,7 @@ device.  Fields and actions stay on the device.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, final
 
@@ -17,11 +16,12 @@ import numpy as np
 from physgen.core.chains import State, check_layout
 from physgen.core.errors import InputError
 from physgen.core.random import Stream
-from physgen.kernels.cpu.field_layout import GPU_BLOCK, block_width, pack, unpack
+from physgen.kernels.cpu.field_layout import GPU_BLOCK, block_width, pack
 from physgen.kernels.cpu.normals import padded_sites
 from physgen.samplers.cuda_arrays import DeviceArray, copied, empty, on_device
 from physgen.samplers.cuda_clusters import ClusterSweeps, bonds_of_fields
-from physgen.samplers.fields.checks import key_words, require_finite
+from physgen.samplers.fields.checks import require_finite
+from physgen.samplers.fields.cuda_base import CudaFields, flat, held, key_of
 from physgen.samplers.fields.phi4 import SiteMoves
 from physgen.samplers.plain import first_configurations, kernel_name
 
@@ -30,20 +30,11 @@ __all__ = ["CudaPhi4Fields", "cuda_fields"]
 
 @final
 @dataclass(frozen=True, eq=False)
-class CudaPhi4Fields:
-    """Moves of phi^4 fields on the device.
+class CudaPhi4Fields(CudaFields):
+    """Moves of phi^4 fields on the device, blocks of W interleaved chains at a time.
 
-    Parameters
-    ----------
-    target : Target
-        With ``kernel`` ("phi4", (neighbours, [hop, quad, quart, const])).
-    dtype : {"float32", "float64"}
-        Of fields and momenta; actions are summed in float64 in any case.
+    Parameters as for :class:`~physgen.samplers.fields.cuda_base.CudaFields`.
     """
-
-    target: Any
-    dtype: str = "float32"
-    _scratch: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def init(self, rng: Stream, n_chains: int, start: str | np.ndarray = "hot") -> State:
         """Return the chains packed, with their actions."""
@@ -56,28 +47,9 @@ class CudaPhi4Fields:
         require_memory(n_bytes, f"{n_chains} chains of {self.n_sites} sites")
         x = first_configurations(self.target, rng, n_chains, start).reshape(n_chains, -1)
         packed = pack(x, width, self.dtype)
-        state = self._state(on_device(packed, _flat(packed.shape)), packed.shape, n_chains)
+        state = self._state(on_device(packed, flat(packed.shape)), packed.shape, n_chains)
         require_finite(self._actions(state), None, "at the start")
         return state
-
-    def configurations(self, state: State) -> np.ndarray:
-        """Return the fields, shape (n_chains, *event_shape)."""
-        fields = unpack(np.asarray(state.x), int(state.aux["n_chains"]))
-        return fields.reshape(-1, *self.target.event_shape)
-
-    def measure(self, state: State) -> Mapping[str, np.ndarray]:
-        """Return the observables of the target."""
-        found: dict[str, np.ndarray] = {}
-        for name, function in self.target.observables.items():
-            if name == "action":
-                found[name] = self._actions(state)
-            elif name in ("magnetization", "phi2"):
-                if "moments" not in found:
-                    found["moments"] = self._moments(state)
-                found[name] = found["moments"][0 if name == "magnetization" else 1]
-            else:
-                found[name] = np.asarray(function(self.configurations(state)), np.float64)
-        return {name: found[name] for name in self.target.observables}
 
     def trajectories(
         self, rng: Stream, state: State, steps: np.ndarray, n_leapfrog: int
@@ -88,11 +60,11 @@ class CudaPhi4Fields:
 
         check_layout(state, self.dtype, self.n_sites, -1)
         n_blocks, n_sites, width = shape = state.x.shape
-        x = copied(state.x, _flat(shape))
+        x = copied(state.x, flat(shape))
         action = copied(state.aux["action"], (n_blocks, width))
         stats = cuda.to_device(np.zeros((n_blocks, 4, width)))
         numbers = (*self._lattice, *self._couplings, self._constant)
-        leaps = (*_key(rng), cuda.to_device(np.asarray(steps, self.dtype)), n_leapfrog, stats)
+        leaps = (*key_of(rng), cuda.to_device(np.asarray(steps, self.dtype)), n_leapfrog, stats)
         if w := phi4_resident.lanes(n_sites, width, self.dtype):
             run = self._resident(phi4_resident.trajectories(self.dtype, n_sites, w), shape, w)
             run(x, action, *numbers, *leaps)
@@ -101,15 +73,9 @@ class CudaPhi4Fields:
             run(x, action, *numbers, self._work(shape), *leaps)
         moved = DeviceArray(action, (n_blocks, width))
         aux: Any = {"action": moved, "n_chains": state.aux["n_chains"]}
-        after: Any = State(_array(x, shape), aux)
+        after: Any = State(held(x, shape), aux)
         n = int(state.aux["n_chains"])
         return after, stats.copy_to_host().transpose(1, 0, 2).reshape(4, -1)[:, :n]
-
-    def mala(self, rng: Stream, state: State, steps: np.ndarray) -> tuple[State, np.ndarray]:
-        """Make MALA proposals, as trajectories of one step; see `fields.Moves`."""
-        if not len(steps):
-            return state, np.zeros((4, int(state.aux["n_chains"])))
-        return self.trajectories(rng, state, steps, 1)
 
     def langevin(self, rng: Stream, state: State, step_size: float, n: int) -> State:
         """Make unadjusted Langevin steps; see `fields.Moves`."""
@@ -117,9 +83,9 @@ class CudaPhi4Fields:
 
         check_layout(state, self.dtype, self.n_sites, -1)
         shape, real = state.x.shape, np.dtype(self.dtype).type
-        x = copied(state.x, _flat(shape))
+        x = copied(state.x, flat(shape))
         h = real(np.sqrt(2 * float(step_size)))
-        numbers, steps = (*self._lattice, *self._couplings), (*_key(rng), h, h * real(0.5), n)
+        numbers, steps = (*self._lattice, *self._couplings), (*key_of(rng), h, h * real(0.5), n)
         if w := phi4_resident.lanes(shape[1], shape[2], self.dtype):
             run = self._resident(phi4_resident.langevin(self.dtype, shape[1], w), shape, w)
             run(x, shape[2], *numbers, *steps)
@@ -142,15 +108,15 @@ class CudaPhi4Fields:
         check_layout(state, self.dtype, self.n_sites, -1)
         shape, n_chains = state.x.shape, int(state.aux["n_chains"])
         real = np.dtype(self.dtype).type
-        x = copied(state.x, _flat(shape))
+        x = copied(state.x, flat(shape))
         n_periods, useful, plan = self._plan(order)
         shares = [empty((n_chains,), np.float64) for _ in range(2)]
         run = configured(sweeps(self.dtype), shape[0], (shape[2], parts(shape[2], useful)))
         run(
             x, *self._lattice, *plan, n_periods, *self._couplings, real(how.width),
-            real(1.0 / how.curvature), how.n_reflections, *_key(rng), n, *shares,
+            real(1.0 / how.curvature), how.n_reflections, *key_of(rng), n, *shares,
         )  # fmt: skip
-        accepted, reflected = (_array(share, (n_chains,)) for share in shares)
+        accepted, reflected = (held(share, (n_chains,)) for share in shares)
         return self._state(x, shape, n_chains), accepted, reflected
 
     def flipped(self, rng: Stream, state: State) -> tuple[State, Any]:
@@ -160,24 +126,9 @@ class CudaPhi4Fields:
         """
         check_layout(state, self.dtype, self.n_sites, -1)
         shape, n_chains = state.x.shape, int(state.aux["n_chains"])
-        x = copied(state.x, _flat(shape))
+        x = copied(state.x, flat(shape))
         sizes = self._clusters.run(x, shape[2], rng, 1)[1]
-        return self._state(x, shape, n_chains), _array(sizes[:n_chains], (n_chains,))
-
-    @property
-    def n_sites(self) -> int:
-        """Number of sites V."""
-        return len(self.neighbours)
-
-    @cached_property
-    def neighbours(self) -> np.ndarray:
-        """Neighbour table, int32 (n_sites, z), -1 where there is none."""
-        return np.ascontiguousarray(self.target.kernel[1][0], np.int32)
-
-    @cached_property
-    def couplings(self) -> np.ndarray:
-        """hop, quad, quart, const."""
-        return np.asarray(self.target.kernel[1][1], np.float64)
+        return self._state(x, shape, n_chains), held(sizes[:n_chains], (n_chains,))
 
     def _plan(self, order: np.ndarray) -> tuple[int, int, tuple[Any, ...]]:
         """Periods of a sweep in this order, sites updated at once, and the schedule."""
@@ -201,27 +152,6 @@ class CudaPhi4Fields:
 
         bonds = bonds_of_fields(self.neighbours, float(self.couplings[0]))
         return ClusterSweeps(bonds, between_fields, self.n_sites)
-
-    @cached_property
-    def _lattice(self) -> tuple[Any, Any]:
-        """Neighbours, those that exist first, and how many of them each site has."""
-        from physgen.kernels.cuda._numba import cuda
-
-        table = self.neighbours
-        order = np.argsort(table < 0, axis=1, kind="stable")
-        rows = np.maximum(np.take_along_axis(table, order, axis=1), 0).astype(np.uint32)
-        degrees = np.sum(table >= 0, axis=1).astype(np.uint32)
-        return cuda.to_device(np.ascontiguousarray(rows)), cuda.to_device(degrees)
-
-    @cached_property
-    def _couplings(self) -> tuple[Any, ...]:
-        """Hop, quad, quart and 0 in the type of the fields."""
-        real = np.dtype(self.dtype).type
-        return tuple(real(c) for c in (*self.couplings[:3], 0.0))
-
-    @property
-    def _constant(self) -> float:
-        return float(self.couplings[3]) * self.n_sites
 
     def _configured(self, kernel: Any, shape: tuple[int, ...]) -> Any:
         from physgen.kernels.cuda.launch import configured, parts
@@ -252,11 +182,7 @@ class CudaPhi4Fields:
             "action": DeviceArray(action, (shape[0], shape[2])),
             "n_chains": np.array(n_chains),
         }
-        return State(_array(x, shape), aux)
-
-    def _actions(self, state: State) -> np.ndarray:
-        n = int(state.aux["n_chains"])
-        return np.asarray(state.aux["action"]).reshape(-1)[:n].copy()
+        return State(held(x, shape), aux)
 
     def _moments(self, state: State) -> Any:
         """Return the means over sites of phi and phi^2, (2, n_chains)."""
@@ -264,7 +190,7 @@ class CudaPhi4Fields:
 
         shape = state.x.shape
         out = empty((shape[0], 2, shape[2]), np.float64)
-        self._configured(sums, shape)(on_device(state.x, _flat(shape)), shape[1], out)
+        self._configured(sums, shape)(on_device(state.x, flat(shape)), shape[1], out)
         n = int(state.aux["n_chains"])
         return out.copy_to_host().transpose(1, 0, 2).reshape(2, -1)[:, :n] / shape[1]
 
@@ -288,15 +214,3 @@ def cuda_fields(target: Any, sampler: str, dtype: str) -> CudaPhi4Fields:
         )
     require_device()
     return CudaPhi4Fields(target, dtype)
-
-
-def _flat(shape: tuple[int, ...]) -> tuple[int, int]:
-    return shape[0], shape[1] * shape[2]
-
-
-def _key(rng: Stream) -> tuple[Any, ...]:
-    return tuple(np.uint32(k) for k in key_words(rng))
-
-
-def _array(data: Any, shape: tuple[int, ...]) -> Any:
-    return DeviceArray(data, tuple(shape))

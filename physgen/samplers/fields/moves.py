@@ -104,9 +104,9 @@ def fields_of(
             f"{sampler} moves real fields, got a target of {kind}; take HeatBath or Metropolis"
         )
     if device == "cuda":
-        from physgen.samplers.fields.cuda import cuda_fields
+        from physgen.samplers.fields.cuda_lattices import cuda_moves
 
-        return cuda_fields(target, sampler, dtype or "float32")
+        return cuda_moves(target, sampler, dtype or "float32")
     if (name := kernel_name(target)) == "phi4":
         from physgen.samplers.fields.phi4 import Phi4Fields
 

@@ -34,7 +34,7 @@ PACKAGE = "physgen.kernels.cuda."
 MODULES = (
     "philox", "counting", "ising_logic", "ising_events", "ising_sweeps", "ising_numbers",
     "normals", "phi4_sites", "ising_scalar", "phi4_hmc", "phi4_local", "phi4_resident",
-    "cluster_forest", "cluster_bonds", "cluster_sweeps",
+    "phi4_spread", "cluster_forest", "cluster_bonds", "cluster_sweeps",
 )  # fmt: skip
 CHANGES = [
     (re.escape(PACKAGE), "serial_"),
@@ -43,7 +43,8 @@ CHANGES = [
     (r"cuda\.threadIdx\.x", "X"),
     (r"cuda\.blockDim\.x", "W"),
     (r"cuda\.blockIdx\.x", "B"),
-    (r"cuda\.threadIdx\.y", "np.int32(0)"),
+    (r"cuda\.(threadIdx|blockIdx)\.y", "np.int32(0)"),
+    (r"cuda\.gridDim\.x", "np.int32(1)"),
     (r"cuda\.blockDim\.y", "np.int32(1)"),
     (r"cuda\.(local|shared)\.array\((\w+), _U64\)", r"np.empty(\2, np.uint64)"),
     (r"cuda\.(local|shared)\.array\((\w+), _D\)", r"np.empty(\2, np.float64)"),
@@ -217,6 +218,38 @@ def test_fields(kernels, dtype, atol):
     langevin = resident.langevin(dtype, n_sites, 8)
     launch(langevin, n_blocks * (width // 8), 8, x, width, *lattice, *steps)
     np.testing.assert_allclose(x.reshape(state.x.shape), expected.x, rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize(("dtype", "atol"), [("float32", 1e-5), ("float64", 5e-14)])
+def test_a_large_lattice(kernels, dtype, atol):
+    """A trajectory, launch by launch, with one thread."""
+    target, real = Phi4.from_halved(L=(4, 6), m2=-1.0, lam=0.5), np.dtype(dtype).type
+    chains = HMC(n_leapfrog=2, step_size=0.15, jitter=0.0, dtype=dtype).bind(target)
+    state = chains.init(Stream(1), 1)
+    expected, info = chains.step(Stream(2), state, 1)
+    neighbours, couplings = target.kernel[1]
+    table, degrees = neighbours.astype(np.uint32), np.full(24, 4, np.uint32)
+    numbers = (table, degrees, *(real(c) for c in (*couplings[:3], 0.0)))
+    x, action = state.x[:, :, 0].copy(), state.aux["action"][:, :1].copy()
+    one, two, pi = (np.empty((1, n), dtype) for n in (24, 24, padded_sites(24, dtype)))
+    shares, stats, taken = np.empty((3, 1, 1)), np.zeros((1, 4, 1)), np.empty(1, np.int32)
+    of, eps, step = kernels.phi4_spread, real(0.15), np.uint32(0)
+    constant = float(couplings[3]) * 24
+    for kernel, arguments in (
+        (of.momenta(dtype), (pi, *key(Stream(2)), step)),
+        (of.kinetic, (pi, 24, shares)),
+        (of.leap, (x, pi, one, *numbers, eps * real(0.5), eps)),
+        (of.leap, (one, pi, two, *numbers, eps, eps)),
+        (of.energies, (two, pi, *numbers, eps * real(0.5), shares)),
+        (of.settle, (shares, constant, *key(Stream(2)), step, action, stats, taken)),
+        (of.take, (two, taken, x)),
+    ):  # fmt: skip
+        launch(kernel, 1, 1, *arguments)
+    np.testing.assert_allclose(x[0], expected.x[0, :, 0], rtol=0, atol=atol)
+    np.testing.assert_allclose(action[0, 0], expected.aux["action"][0, 0], rtol=0, atol=atol)
+    assert stats[0, 0, 0] == taken[0] == info.accepted[0] == 1
+    launch(of.sums, 1, 1, x, 24, shares)
+    np.testing.assert_allclose(shares[:2, 0, 0], [x.sum(), (x**2).sum()], rtol=1e-5)
 
 
 @pytest.mark.parametrize("shared", [True, False])

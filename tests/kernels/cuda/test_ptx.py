@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from helpers.marks import slow
-from numba import cuda, float32, float64, int8, int64, uint8, uint32, uint64
+from numba import cuda, float32, float64, int8, int32, int64, uint8, uint32, uint64
 from numba.cuda.cudadrv import nvvm
 
 from physgen.kernels.cuda import (
@@ -19,6 +19,7 @@ from physgen.kernels.cuda import (
     phi4_hmc,
     phi4_local,
     phi4_resident,
+    phi4_spread,
 )
 from physgen.kernels.cuda.cluster_bonds import between_fields, between_spins
 from physgen.kernels.cuda.ising_sweeps import sweeps
@@ -143,6 +144,47 @@ KERNELS = {
         lambda: cluster_sweeps.sweeps(between_fields, 1024, 8, True),
         clusters(float64, float32),
     ),
+    "momenta of a large lattice": (
+        lambda: phi4_spread.momenta("float32"),
+        (float32[:, ::1], uint32, uint32, uint32),
+    ),
+    "kicks of a large lattice": (
+        lambda: phi4_spread.leap,
+        (*[float32[:, ::1]] * 3, *fields(float32)[1:], float32, float32),
+    ),
+    "kicks of a large lattice, float64": (
+        lambda: phi4_spread.leap,
+        (*[float64[:, ::1]] * 3, *fields(float64)[1:], float64, float64),
+    ),
+    "sums of a large lattice": (
+        lambda: phi4_spread.sums,
+        (float32[:, ::1], int64, float64[:, :, ::1]),
+    ),
+    "kinetic energy of a large lattice": (
+        lambda: phi4_spread.kinetic,
+        (float32[:, ::1], int64, float64[:, :, ::1]),
+    ),
+    "energies of a large lattice": (
+        lambda: phi4_spread.energies,
+        (*[float32[:, ::1]] * 2, *fields(float32)[1:], float32, float64[:, :, ::1]),
+    ),
+    "a decision on a large lattice": (
+        lambda: phi4_spread.settle,
+        (
+            float64[:, :, ::1],
+            float64,
+            uint32,
+            uint32,
+            uint32,
+            float64[:, ::1],
+            float64[:, :, ::1],
+            int32[::1],
+        ),
+    ),
+    "a large lattice is taken": (
+        lambda: phi4_spread.take,
+        (float32[:, ::1], int32[::1], float32[:, ::1]),
+    ),
     "rates": (lambda: ising_numbers.rates, (WORDS, int64, float64, float64[::1])),
 }
 
@@ -158,7 +200,7 @@ def test_kernel_compiles(name, monkeypatch, tmp_path):
     monkeypatch.setattr("numba.cuda.dispatcher.get_current_device", lambda: device)
     ptx, _ = cuda.compile_ptx(kernel().py_func, signature, cc=CC)
     assert not re.search(r"\bcall", ptx)  # everything is inlined
-    if name in ("ULA", "ULA in shared memory"):
+    if name in ("ULA", "ULA in shared memory", "kicks of a large lattice"):
         assert ".f64" not in ptx  # no constant has turned float32 into float64
     if name.startswith("clusters"):  # labels are where they should be
         assert ("atom.shared" in ptx) == ("memory" not in name)

@@ -65,10 +65,15 @@ def test_spins_are_those_of_the_words(name):
 
 @pytest.mark.parametrize("name", ["more than one word of coins", "signs, open, fields"])
 def test_labels_that_do_not_fit_in_shared_memory(name, monkeypatch):
+    chains, state = bound(name, 2)
+    chains.step(Stream(2), state)
+    assert chains._sweeps._scratch.shape == (1, 1)  # they fit
     monkeypatch.setattr(cluster_sweeps, "_BYTES", 0)
     test_spins_are_those_of_the_words(name)
-    chains, _ = bound(name, 2)
-    assert chains._sweeps.scratch_bytes(1) == 4 * cluster_sweeps.scratch_words(chains._n_sites)
+    chains.step(Stream(2), state)
+    words = cluster_sweeps.scratch_words(chains._n_sites)
+    assert chains._sweeps._scratch.shape == (2, words)
+    assert chains._sweeps.scratch_bytes(1) == 4 * words
 
 
 @pytest.mark.parametrize("in_memory", [False, True])
