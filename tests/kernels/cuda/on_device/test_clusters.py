@@ -1,6 +1,7 @@
 """Cluster sweeps of the device against the same words, one bond after the other."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from physgen.lattice import Graph, Hypercubic
 from physgen.samplers import run
 from physgen.samplers.phi4_cluster import Phi4Cluster
 from physgen.samplers.swendsen_wang import SwendsenWang
+from physgen.samplers.tempering import ParallelTempering
 from physgen.targets import FreeField, Ising, Phi4
 
 STRIP = Hypercubic((4, 3), ("periodic", "open"))
@@ -151,6 +153,30 @@ def test_a_run_and_chains_that_change_sides():
     there = device.step(Stream(3), back)[0]
     spins, _ = expected(device.target, back, Stream(3), 1)
     np.testing.assert_array_equal(np.asarray(there.x), spins)
+
+
+def test_chains_are_tempered():
+    """Swapped configurations go through the host and back, and other lattices are refused."""
+    sampler = ParallelTempering(SwendsenWang(device="cuda"), betas=[0.3, 0.44])
+    chains = sampler.bind(Ising(L=(2, 3), beta=0.44))
+    state = chains.init(Stream(1), 8)
+    one, two = (chains.step(Stream(2), state, 3)[0] for _ in range(2))
+    x = chains.configurations(one)
+    np.testing.assert_array_equal(chains.configurations(two), x)
+    energies = chains.measure(one)["energy"]
+    assert energies.shape == (8, 2)
+    np.testing.assert_allclose(energies[:, chains.own], chains.target.observables["energy"](x))
+
+
+def test_more_chains_than_the_device_holds(monkeypatch):
+    monkeypatch.setattr(cluster_sweeps, "_BYTES", 0)
+    memory = SimpleNamespace(free=10**6, total=10**9)
+    context = SimpleNamespace(get_memory_info=lambda: memory)
+    chains, _ = bound("torus", 2)
+    monkeypatch.setattr(cuda, "current_context", lambda: context)
+    # Spins, the next ones, what is measured; labels of 17 nodes and 128 coins.
+    with pytest.raises(InputError, match=r"10000 chains of 16 spins need 0.00132 GB, 0.001 GB"):
+        chains.init(Stream(1), 10_000)
 
 
 def test_a_state_of_another_lattice_is_refused():

@@ -1,13 +1,15 @@
 """Large phi^4 lattices, on which all of a device works, against the CPU; here they are small."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from physgen.core.errors import InputError, NonFiniteActionError
 from physgen.core.random import Stream
-from physgen.kernels.cuda import phi4_spread
+from physgen.kernels.cuda import launch, phi4_spread
+from physgen.kernels.cuda._numba import cuda
 from physgen.lattice import Hypercubic
 from physgen.samplers import run
 from physgen.samplers.hmc import HMC
@@ -26,12 +28,13 @@ CASES = {
     "MALA": (MALA(step_size=0.02), DOUBLE_WELL),
     "ULA": (ULA(step_size=0.02), DOUBLE_WELL),
 }
-N_CHAINS = 3
+N_CHAINS, LEAST_SITES = 3, phi4_spread.LEAST_SITES
 
 
 @pytest.fixture(autouse=True)
 def large(monkeypatch):
     monkeypatch.setattr(phi4_spread, "LEAST_SITES", 1)
+    monkeypatch.setattr(launch, "_MOST_SIMULATED", 8)  # several blocks of threads a lattice
 
 
 def both(name):
@@ -92,6 +95,7 @@ def test_another_word_is_noticed(monkeypatch):
 
 
 def test_blocks_of_threads():
+    assert LEAST_SITES == 512**2
     assert phi4_spread.n_blocks(512**2, 256) == 1024
     assert phi4_spread.n_blocks(4096**2, 256) == 1056
     assert phi4_spread.n_blocks(257, 256) == 2
@@ -109,6 +113,15 @@ def test_small_lattices_and_local_sweeps_stay_with_blocks_of_chains(monkeypatch)
     spread = HMC(device="cuda", step_size=0.1, n_leapfrog=1).bind(DOUBLE_WELL)
     with pytest.raises(InputError, match=r"state must be one of this sampler, float32 of shape"):
         spread.step(Stream(1), state)
+
+
+def test_more_chains_than_the_device_holds(monkeypatch):
+    memory = SimpleNamespace(free=10**6, total=10**9)
+    context = SimpleNamespace(get_memory_info=lambda: memory)
+    monkeypatch.setattr(cuda, "current_context", lambda: context)
+    chains = HMC(device="cuda").bind(DOUBLE_WELL)
+    with pytest.raises(InputError, match=r"2000 chains of 40 sites need 0.0016 GB, 0.001 GB are"):
+        chains.init(Stream(1), 2000)
 
 
 def test_a_run_is_that_of_the_cpu():
