@@ -26,7 +26,7 @@ def exchange(
     swap : bool ndarray (n_chains,)
     """
     a, b = states
-    if _is_bare(a):
+    if _is_bare(a) and a.x.dtype.kind in "iu":
         mask = _mask(a, swap)
         change = (a.x ^ b.x) & mask
         return State(a.x ^ change, a.aux), State(b.x ^ change, b.aux)
@@ -103,9 +103,8 @@ def _mask(state: State, chains: np.ndarray) -> np.ndarray:
         blocks = np.zeros((len(state.x), 1, state.x.shape[2]), state.x.dtype)
         blocks.reshape(-1)[: len(chains)] = np.where(chains, -1, 0)
         return blocks
-    full = np.where(chains, -1, 0).astype(state.x.dtype if state.x.dtype.kind == "i" else np.int64)
-    words = full if state.x.dtype.kind == "i" else full.view(np.uint64)
-    return words.reshape(-1, *[1] * (state.x.ndim - 1))
+    full = np.where(chains, -1, 0).astype(state.x.dtype)
+    return full.reshape(-1, *[1] * (state.x.ndim - 1))
 
 
 def _gathered(x: np.ndarray, source: np.ndarray) -> np.ndarray:

@@ -7,6 +7,8 @@ from helpers.statistics import accepts, normal_p
 from physgen.core.random import Stream
 from physgen.exact.enumeration import enumerated_observables
 from physgen.lattice.hypercubic import Hypercubic
+from physgen.models.energy.rbm import RBM
+from physgen.samplers.block_gibbs import BlockGibbs
 from physgen.samplers.exact_draws import ExactDraws
 from physgen.samplers.exchange import exchange, regroup
 from physgen.samplers.heat_bath import HeatBath
@@ -33,6 +35,9 @@ CASES = {
     "graph": (SwendsenWang(), FERROMAGNET),
     "wolff": (Wolff(), UNIFORM),
     "numbers": (ExactDraws(), UNIFORM),
+    "machine": (BlockGibbs(), RBM((3, 3))),
+    "machine of outcomes": (BlockGibbs(), RBM((3,), visible="outcomes", K=4)),
+    "machine of fields": (BlockGibbs(), RBM((3,), visible="reals")),
     "fields": (HMC(), PHI4),
     "local fields": (Metropolis(), PHI4),
 }
