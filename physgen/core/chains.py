@@ -15,6 +15,7 @@ import numpy as np
 from physgen.core.errors import InputError
 from physgen.core.protocols import Target
 from physgen.core.random import Stream
+from physgen.core.structural import Structural
 
 __all__ = [
     "BoundSampler",
@@ -63,7 +64,7 @@ class Info(NamedTuple):
 
 
 @runtime_checkable
-class BoundSampler(Protocol):
+class BoundSampler(Structural, Protocol):
     """A sampler that knows its target; ``Sampler.bind`` makes it and ``run`` drives it.
 
     ``exactness`` is "exact" (independent draws), "asymptotic" (the target is the limit of long
@@ -135,7 +136,7 @@ def traits(bound: Any) -> Traits:
 
 
 @runtime_checkable
-class Sampler(Protocol):
+class Sampler(Structural, Protocol):
     """A Markov chain Monte Carlo algorithm with its settings; it knows no target yet."""
 
     def bind(self, target: Target) -> BoundSampler:

@@ -6,12 +6,13 @@ from typing import Any, Protocol, runtime_checkable
 
 from physgen.core.protocols import Array, Support
 from physgen.core.random import Stream
+from physgen.core.structural import Structural
 
 __all__ = ["LinearEnergy", "Moving", "NoiseConditioned", "SoftDirections"]
 
 
 @runtime_checkable
-class Moving(Protocol):
+class Moving(Structural, Protocol):
     """An energy that moves configurations itself: block Gibbs sweeps of an RBM."""
 
     def moved(self, x: Array, n: int, rng: Stream) -> Array:
@@ -23,7 +24,7 @@ class Moving(Protocol):
 
 
 @runtime_checkable
-class NoiseConditioned(Protocol):
+class NoiseConditioned(Structural, Protocol):
     """An energy of every smoothed law p * N(0, sigma^2), sigma in ``noise_range``.
 
     ``forward(x)`` is the energy at the lowest noise.
@@ -40,7 +41,7 @@ class NoiseConditioned(Protocol):
 
 
 @runtime_checkable
-class SoftDirections(Protocol):
+class SoftDirections(Structural, Protocol):
     r"""An energy :math:`S(x) = \sum_a g_a O_a(x) + \dots` with some terms linear in weights."""
 
     @property
@@ -54,7 +55,7 @@ class SoftDirections(Protocol):
 
 
 @runtime_checkable
-class LinearEnergy(Protocol):
+class LinearEnergy(Structural, Protocol):
     """An action S = sum_a g_a O_a whose weights are the couplings g of known sums O_a."""
 
     @property

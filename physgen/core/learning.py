@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from physgen.core.protocols import Array, Support
 from physgen.core.random import Stream
+from physgen.core.structural import Structural
 
 __all__ = [
     "Annealed",
@@ -81,7 +82,7 @@ class Remarks(NamedTuple):
 
 
 @runtime_checkable
-class Trainable(Protocol):
+class Trainable(Structural, Protocol):
     """A model whose log q can be differentiated in its weights (a torch module)."""
 
     @property
@@ -121,7 +122,7 @@ class Scored(Reparametrised, Protocol):
 
 
 @runtime_checkable
-class Refinable(Protocol):
+class Refinable(Structural, Protocol):
     """A density that is computed in steps; twice as many steps show its error."""
 
     def refined(self) -> Any:
@@ -130,7 +131,7 @@ class Refinable(Protocol):
 
 
 @runtime_checkable
-class Augmented(Protocol):
+class Augmented(Structural, Protocol):
     """A density trained on randomly transformed items, which costs less than its full log_prob."""
 
     def training_log_prob(self, x: Array, rng: Stream) -> Array:
@@ -139,7 +140,7 @@ class Augmented(Protocol):
 
 
 @runtime_checkable
-class Stepped(Protocol):
+class Stepped(Structural, Protocol):
     """A module defined by an equation that is solved in ``steps`` steps.
 
     ``steps`` can be assigned; training raises it when the error of the solver grows.
@@ -153,7 +154,7 @@ class Stepped(Protocol):
 
 
 @runtime_checkable
-class Monitored(Protocol):
+class Monitored(Structural, Protocol):
     """An objective whose loss cannot be evaluated on held-out items: a contrast with chains.
 
     Its `evaluate` returns another figure, which watches the fit: it is named in the history, and
@@ -167,7 +168,7 @@ class Monitored(Protocol):
 
 
 @runtime_checkable
-class Validated(Protocol):
+class Validated(Structural, Protocol):
     """An objective that chooses among weights by a figure other than its loss.
 
     Its `evaluate` returns that figure of the held-out items: the lower, the better.
@@ -180,7 +181,7 @@ class Validated(Protocol):
 
 
 @runtime_checkable
-class Judging(Protocol):
+class Judging(Structural, Protocol):
     """An objective that judges a fit by the model that it ends with."""
 
     def judge(self, model: Any) -> Remarks:
@@ -189,7 +190,7 @@ class Judging(Protocol):
 
 
 @runtime_checkable
-class Remarked(Protocol):
+class Remarked(Structural, Protocol):
     """An objective that judges a fit by what it carried."""
 
     def remarks(self, carry: Carry) -> Remarks:
@@ -198,7 +199,7 @@ class Remarked(Protocol):
 
 
 @runtime_checkable
-class Annealed(Protocol):
+class Annealed(Structural, Protocol):
     """An objective that changes during training."""
 
     def at(self, progress: float) -> Any:
@@ -207,7 +208,7 @@ class Annealed(Protocol):
 
 
 @runtime_checkable
-class Solvable(Protocol):
+class Solvable(Structural, Protocol):
     """An objective whose minimum has a closed form for some models."""
 
     def solves(self, model: Any) -> bool:
@@ -223,7 +224,7 @@ class Solvable(Protocol):
 
 
 @runtime_checkable
-class Estimable(Protocol):
+class Estimable(Structural, Protocol):
     """A density that finds its weights of the largest likelihood by itself: a formula, EM."""
 
     def estimate(self, x: Array, rng: Stream) -> None:
@@ -232,7 +233,7 @@ class Estimable(Protocol):
 
 
 @runtime_checkable
-class Preparing(Protocol):
+class Preparing(Structural, Protocol):
     """An objective that sets what a fresh model takes from its data before the first step."""
 
     def prepare(self, model: Any) -> None:
@@ -241,7 +242,7 @@ class Preparing(Protocol):
 
 
 @runtime_checkable
-class Finishing(Protocol):
+class Finishing(Structural, Protocol):
     """An objective that ends a fit with a step of its own, e.g. a linear problem."""
 
     def finish(self, model: Any) -> None:
@@ -250,7 +251,7 @@ class Finishing(Protocol):
 
 
 @runtime_checkable
-class Objective(Protocol):
+class Objective(Structural, Protocol):
     """What training minimises; holds its data and/or its target.
 
     ``loss_name`` is the name of the loss in histories (``train_nll``), ``label`` its name in

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from physgen.core.random import Stream
+from physgen.core.structural import Structural
 
 __all__ = [
     "REALS",
@@ -69,7 +70,7 @@ def outcomes(K: int) -> Support:
 
 
 @runtime_checkable
-class Target(Protocol):
+class Target(Structural, Protocol):
     """An unnormalised weight e^{-S}."""
 
     @property
@@ -123,7 +124,7 @@ class Decimable(Target, Protocol):
 
 
 @runtime_checkable
-class Fingerprinted(Protocol):
+class Fingerprinted(Structural, Protocol):
     """Something identified by a digest of its numbers, not only by its name."""
 
     @property
@@ -145,7 +146,7 @@ class EnergyModel(Differentiable, Fingerprinted, Protocol):
 
 
 @runtime_checkable
-class Density(Protocol):
+class Density(Structural, Protocol):
     """A normalised distribution that can be sampled."""
 
     @property
@@ -168,7 +169,7 @@ class Density(Protocol):
 
 
 @runtime_checkable
-class JointDensity(Protocol):
+class JointDensity(Structural, Protocol):
     """A density of (x, z) whose marginal in x is not available (a VAE)."""
 
     def joint_log_prob(self, x: Array, z: Array) -> Array:
@@ -188,14 +189,14 @@ class JointDensity(Protocol):
 
 
 @runtime_checkable
-class Simulator(Protocol):
+class Simulator(Structural, Protocol):
     """A sampler without a known density (a GAN)."""
 
     def sample(self, n: int, rng: Stream | int) -> Array: ...
 
 
 @runtime_checkable
-class Transform(Protocol):
+class Transform(Structural, Protocol):
     """A diffeomorphism; a flow is a base Density followed by Transforms."""
 
     def forward(self, x: Array) -> Array: ...
@@ -206,14 +207,14 @@ class Transform(Protocol):
 
 
 @runtime_checkable
-class Conditional(Protocol):
+class Conditional(Structural, Protocol):
     """A family of densities or targets labelled by couplings."""
 
     def at(self, **couplings: float) -> Any: ...
 
 
 @runtime_checkable
-class Collapsed(Protocol):
+class Collapsed(Structural, Protocol):
     """A density in which some variables are drawn exactly, given the others."""
 
     def collapsed_for(self, target: Any) -> tuple[Any, Any] | None:

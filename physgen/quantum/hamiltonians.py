@@ -16,6 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from physgen.core.checks import check_choice, check_positive_int
 from physgen.core.errors import InputError
+from physgen.core.structural import Structural
 from physgen.quantum.pauli_sum import PauliSum
 from physgen.quantum.tfim import TFIM
 
@@ -23,7 +24,7 @@ __all__ = ["Hamiltonian", "PauliHamiltonian", "hamiltonian_of", "signed_sum"]
 
 
 @runtime_checkable
-class Hamiltonian(Protocol):
+class Hamiltonian(Structural, Protocol):
     """A Hamiltonian of L qubits.
 
     Attributes

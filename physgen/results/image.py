@@ -42,7 +42,8 @@ def write_file(path: Path, attrs: Mapping[str, Any], groups: Mapping[str, Layout
         if n_bytes <= STREAM_ABOVE:
             image = build_image(attrs, groups)
             _verify(path, image, groups)
-            file.write(image.getbuffer())
+            with image.getbuffer() as view:
+                file.write(view)
         else:
             file.reserve(n_bytes + n_bytes // 20 + (1 << 20))  # data, checksums and indices
             with h5py.File(file, "w", track_order=True) as h5:

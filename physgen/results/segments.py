@@ -58,9 +58,9 @@ def write_segment(
 ) -> Path:
     """Write segment `number` whole or not at all, durably, and return its path."""
     attrs = {**attrs, "last_segment": number, "append": json.dumps(dict(append))}
-    image = build_image(attrs, groups, finished=False).getbuffer()
     path = segment_path(run, number)
-    with replacing(path) as file:
+    built = build_image(attrs, groups, finished=False)
+    with built.getbuffer() as image, replacing(path) as file:
         file.write(image)
         file.write(_TRAILER.pack(_MAGIC, len(image), hashlib.sha256(image).digest()))
     return path

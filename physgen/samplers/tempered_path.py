@@ -22,6 +22,7 @@ from physgen.core.arrays import to_numpy
 from physgen.core.chains import State
 from physgen.core.protocols import Target
 from physgen.core.random import Stream
+from physgen.core.structural import Structural
 from physgen.samplers.independent_sites import sites_of
 
 __all__ = ["Tempered", "TemperedPath", "action_of", "snapped"]
@@ -30,7 +31,7 @@ _KEPT = 4  # members of a path: a step asks for both of its ends several times
 
 
 @runtime_checkable
-class Tempered(Protocol):
+class Tempered(Structural, Protocol):
     """A target that knows a family of weaker ones."""
 
     def tempered(self, fraction: float) -> Any:

@@ -35,6 +35,7 @@ import xarray as xr
 
 from physgen.analysis.one_sided import LEVELS, SkewedMean
 from physgen.core.errors import InputError
+from physgen.core.structural import Structural
 from physgen.quantum import TFIM, MeasurementData
 from physgen.quantum.hamiltonians import Hamiltonian, hamiltonian_of
 from physgen.quantum.pauli_sum import PauliSum
@@ -65,7 +66,7 @@ class Gapped(Protocol):
 
 
 @runtime_checkable
-class Summed(Protocol):
+class Summed(Structural, Protocol):
     """A Hamiltonian that is known as a sum of Pauli strings."""
 
     def pauli_sum(self) -> PauliSum: ...
