@@ -48,6 +48,7 @@ def test_the_copy_is_the_installed_one(physgen, installed):
     assert str(installed) in physgen("info")
 
 
+@pytest.mark.slow
 def test_systems_and_workflows_travel_with_the_wheel(physgen):
     assert "tfim-1d" in physgen("systems")
     assert "H = -J" in physgen("systems", "show", "tfim-1d")

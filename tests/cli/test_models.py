@@ -168,6 +168,7 @@ n_particles = 0
 """
 
 
+@pytest.mark.slow
 def test_a_field_and_chains_that_have_not_converged(tmp_path, capfd):
     """<m> is compared where a field makes it non-zero, and warnings travel with the numbers."""
     tree = run(tmp_path, FIELD)

@@ -46,6 +46,7 @@ def shots(chain):
     return Born(ground_state(chain, chi_max=4), "pauli-6").sample(300, rng=3)
 
 
+@pytest.mark.slow
 def test_outcomes_of_unknown_origin_give_held_out_likelihood_and_no_energy(
     tmp_path, shots, chain, capsys
 ):

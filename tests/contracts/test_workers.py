@@ -28,12 +28,14 @@ def suite(directory, **files):
     return done.returncode, done.stdout
 
 
+@pytest.mark.slow
 def test_sound_workers_pass(tmp_path):
     status, text = suite(tmp_path, one=SOUND, two=SOUND)
     assert status == pytest.ExitCode.OK
     assert text.splitlines()[-1].startswith("2 passed in")
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_at_exit_fails_the_run(tmp_path):
     status, text = suite(tmp_path, sound=SOUND, dying=DYING)
     assert status == pytest.ExitCode.TESTS_FAILED
@@ -41,6 +43,7 @@ def test_a_worker_that_dies_at_exit_fails_the_run(tmp_path):
     assert text.splitlines()[-1].startswith("2 passed, 1 error in")
 
 
+@pytest.mark.slow
 def test_failures_and_deaths_are_both_counted(tmp_path):
     status, text = suite(tmp_path, sound=SOUND, both=DYING + FAILING)
     assert status == pytest.ExitCode.TESTS_FAILED

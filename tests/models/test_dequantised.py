@@ -114,6 +114,7 @@ def test_it_is_refused_where_a_likelihood_is_needed():
         _ = model.nothing
 
 
+@pytest.mark.slow
 def test_it_learns_spins_and_weighs_them_exactly():
     """The bound of a trained model, and log Z in the space of both, against exact sums."""
     target = Ising(L=2, beta=0.35, h=0.2)

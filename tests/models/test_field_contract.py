@@ -25,7 +25,11 @@ from physgen.models import Decimated, FlipMixture
 from physgen.models.autoregressive.site_mixtures import log_density
 from physgen.models.diffusion.network import applied
 
-HEAVY = {"score, u-net"}  # eight sites with the same network are in the fast suite
+HEAVY = {
+    "score, u-net",
+    "score, u-net, not odd",
+    "score, local, not odd",
+}  # "score, local" is in the fast suite
 every_flow = pytest.mark.parametrize("name", [slow(n) if n in HEAVY else n for n in CASES])
 # Steps of a continuous flow; zuko's chooses its own, to 1e-5.
 LOOSE = {"equivariant-cnf": 2e-4, "score-model": 1e-4, "zuko-flow": 2e-4, "zuko's cnf": 2e-3}

@@ -53,6 +53,7 @@ def test_smc_begins_at_a_flow(flow):
     assert found.sizes["stage"] <= 3  # from independent sites it takes more than ten
 
 
+@pytest.mark.slow
 def test_a_flow_proposes_for_a_chain(flow):
     draws = run(Independence(flow), PHI4, n_chains=32, n_draws=80, warmup=10, seed=2, quiet=True)
     assert float(draws["acceptance_rate"].mean()) > 0.5

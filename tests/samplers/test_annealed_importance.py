@@ -227,6 +227,7 @@ def test_uneven_weights_are_said():
     assert "chains count" in ds.attrs["warnings"]
 
 
+@pytest.mark.slow
 def test_a_biased_move_makes_the_result_approximate():
     target = Phi4.from_halved(3, m2=1.0, lam=0.5)
     how = {"n_chains": 64, "n_temperatures": 5, "seed": 1}

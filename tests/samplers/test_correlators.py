@@ -125,6 +125,7 @@ def test_coverage_of_correlators_masses_and_lengths(shape):
     assert p_value(6, 1, exact=exact_values(FreeField((4, 8), m2=0.8))) < 1e-3
 
 
+@pytest.mark.slow
 def test_a_mean_is_subtracted_and_its_bias_removed():
     """A field about 3: the connected parts, masses and lengths are those of the field about 0."""
     target = as_target(

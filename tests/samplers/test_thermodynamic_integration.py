@@ -44,6 +44,7 @@ def test_ising_against_kaufman():
     assert not within(wrong["log_z"][-1], EXACT[-1], wrong["log_z_error"][-1], largest=0.035)
 
 
+@pytest.mark.slow
 def test_errors_are_those_of_leaving_out_chains():
     """The linearised errors against a jackknife of the whole formula over chains."""
     ds = replicas(5)

@@ -79,6 +79,7 @@ def test_derivatives_of_the_loss():
         np.testing.assert_allclose(here.hessian[:, a], curve, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_errors_cover_and_beat_score_matching():
     true = np.array([0.0, -3.0, 2.0])  # two wells, and sites without neighbours
     target = LocalAction((4, 4), phi2=-3.0, phi4=2.0)

@@ -31,6 +31,7 @@ def flow(**options):
     return EquivariantCNF.for_target(PHI4, rng=1, features=3, frequencies=4, times=3, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decimate", [True, slow(False)])
 def test_log_z_lies_between_the_two_bounds(samples, decimate):
     """E_q[log w] <= log Z <= E_p[log w], and both close in as the model is trained."""
@@ -100,6 +101,7 @@ def test_what_a_lost_mode_costs():
     assert below == pytest.approx(log_z - np.log(2), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_mixture_is_the_sum_of_both(samples):
     reverse, forward = ReverseKL(PHI4, n_validation=512), ForwardKL(PHI4, samples)
     mixed, model = MixedKL(reverse, forward, 0.3), flow()

@@ -19,6 +19,7 @@ def stored(name):
         return ds["configurations"].values.reshape(-1, 16, 16)
 
 
+@pytest.mark.slow
 def test_the_unthermalised_specimen_is_refused_and_the_other_is_not():
     """Independent draws that were all stopped too early: no trend in a chain gives it away."""
     target = Phi4.from_hopping(L=16, kappa=0.27, lam=0.022)

@@ -55,6 +55,7 @@ def test_false_alarms_are_as_stated():
     assert alarms(trees, 300, 0.01) > ALPHA_FIRST
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_folds_in_a_row_have_the_binomial_error_and_cross_validation_has_not():
     found = [logistic(seed) for seed in range(80)]

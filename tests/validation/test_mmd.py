@@ -161,6 +161,7 @@ def rejected(test, n, level=0.05):
     return stats.binomtest(int(np.sum(p <= level)), n, level, alternative="greater").pvalue
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_false_alarms_of_chains_need_blocks():
     def p(seed, block):

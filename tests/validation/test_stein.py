@@ -59,6 +59,7 @@ def free():
     return FreeField(L=6, m2=0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 def test_errors_are_right_on_exact_draws(free):
     x = free.sample(60 * 400, 2).reshape(60, 400, 6, 6)

@@ -125,6 +125,7 @@ def quick(tmp_path):
     return str(path)
 
 
+@pytest.mark.slow
 def test_only_run_gathers_and_the_last_share_does_it(quick, tmp_path, capsys):
     out = tmp_path / "run"
     point = ["--out", str(out), "--quiet", "--points"]

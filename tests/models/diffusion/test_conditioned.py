@@ -32,6 +32,7 @@ def few_solved(monkeypatch):
     monkeypatch.setattr(denoising_diffusion, "MOST_SOLVED", 4096)
 
 
+@pytest.mark.slow
 def test_between_the_nodes_weights_are_exact_and_the_share_stays(few_solved):
     """Trained at 6, 7 and 8; log Z at 6.5 as by quadrature, at the share of the nodes."""
     family = ConditionedScore.for_targets(target, "lam", NODES, rng=1, **SMALL)

@@ -84,6 +84,7 @@ def test_a_test_that_needs_a_force_says_so_and_is_no_warning(found, done):
     assert words == {"metropolis", "coloured-net", "local-spin-action"}
 
 
+@pytest.mark.slow
 def test_a_page_and_latex_of_several_runs(done, tmp_path, capsys):
     page, tex = tmp_path / "all.html", tmp_path / "all.tex"
     assert main(["compare", str(done), str(done), "--html", str(page), "--latex", str(tex)]) == 0
@@ -135,6 +136,7 @@ def test_a_comparison_of_nothing_is_refused(change, said):
         config_from_dict(table)
 
 
+@pytest.mark.slow
 def test_too_few_weighted_draws_leave_observables_out(tmp_path):
     """A poor model keeps its log Z and its comparison; what cannot have an error is left out."""
     table = POOR | {"importance": {"n_draws": 256, "ess_floor": 1.0}}
@@ -148,6 +150,7 @@ def test_too_few_weighted_draws_leave_observables_out(tmp_path):
     assert np.isfinite(found.raw).any()
 
 
+@pytest.mark.slow
 def test_weights_that_are_refused_leave_the_draws(tmp_path):
     """The raw numbers, the likelihood and the tests stay; nothing is corrected."""
     table = POOR | {"importance": {"n_draws": 256, "ess_floor": 200}}

@@ -61,6 +61,7 @@ def done(folder):
     return run_job(load_config(folder / "config.toml"), folder / "run")
 
 
+@pytest.mark.slow
 def test_a_model_that_learns_agrees_with_the_data_and_one_that_does_not_is_told(done):
     tree = open_run(done)
     assert {node.path.split("/")[1] for node in tree.subtree if node.has_data} <= set(
@@ -120,6 +121,7 @@ class Stops(Reporter):
             raise RuntimeError(text)
 
 
+@pytest.mark.slow
 def test_draws_go_on_after_the_last_block(done, folder, tmp_path):
     config = load_config(folder / "config.toml", ["sample.checkpoint_every=1e-6"])
     with pytest.raises(RuntimeError, match="coloured-net: 32%"):

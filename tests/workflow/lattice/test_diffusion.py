@@ -28,6 +28,7 @@ def table(*models, **more):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_score_and_a_matched_flow_learn_from_the_chains(tmp_path):
     flow = {
         "family": "equivariant-cnf", "label": "matched", "features": 2, "frequencies": 2,

@@ -90,6 +90,7 @@ def test_draws_stay_where_log_z_is_refused(tmp_path, monkeypatch):
     assert "log Z is refused: no start is known" in grid.attrs["warnings"]
 
 
+@pytest.mark.slow
 def test_an_energy_without_a_distribution_is_refused_alone(tmp_path, monkeypatch):
     def unbounded(*args):
         raise InputError("phi4 must be > 0")

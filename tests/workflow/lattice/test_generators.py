@@ -100,6 +100,7 @@ def test_terms_change_the_identity_of_a_run_only_where_they_are_given():
     assert weighed.canonical()["model"][0]["train"]["terms"] == {"moments": 9.0}
 
 
+@pytest.mark.slow
 def test_an_autoencoder_is_fitted_by_squares_and_draws(tmp_path):
     """It has its own objective, no critic; its codes stand beside the magnetization."""
     tree = open_run(run(config_from_dict(table({"family": "autoencoder"})), tmp_path / "a"))

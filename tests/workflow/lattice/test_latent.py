@@ -75,6 +75,7 @@ def test_the_zero_mode_of_a_flow_follows_the_magnetization(tmp_path):
     assert found.sizes["mode"] == 8  # of the even sites
 
 
+@pytest.mark.slow
 def test_a_bound_is_told_how_by_the_config(tmp_path):
     how = {"objective": "elbo", "beta": 4.0, "warm_up": 0.5, "free_bits": 0.1, "k": 2}
     train = how | {"n_epochs": 1, "batch_size": 128}

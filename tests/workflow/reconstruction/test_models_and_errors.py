@@ -235,6 +235,7 @@ def shots_of_settings(settings, n, seed=1):
     return np.concatenate(parts), np.repeat(np.arange(len(settings)), n)
 
 
+@pytest.mark.slow
 def test_incomplete_settings_are_for_states_alone(tmp_path):
     shots, labels = shots_of_settings(["ZZZ", "XXX", "YYX"], 300)
     table = {"data": {"file": write(tmp_path / "lab.h5", shots, settings=labels)}}

@@ -25,6 +25,7 @@ def scan(**target):
     return Scan(config_from_dict({"target": target, "sampler": SAMPLER}))
 
 
+@pytest.mark.slow
 def test_a_magnetization_is_hidden_only_where_a_symmetry_makes_it_zero():
     field = Ising(L=4, beta=0.3, h=0.2)
     assert exact_of(field)["magnetization"] == float(exact_values(field)["magnetization"]) > 0.1
