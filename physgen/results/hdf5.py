@@ -165,22 +165,20 @@ def read_layout(pieces: Sequence[Any], dim: str | None = None) -> Layout:
     """
     first = pieces[0]
     fields: dict[str, Field] = {}
-    leaves: dict[int, str] = {}
     datasets = {name: d for name, d in first.items() if isinstance(d, h5py.Dataset)}
+    scales = {name: d for name, d in datasets.items() if h5py.h5ds.is_scale(d.id)}
+    leaves = {_address(d.id): name for name, d in scales.items()}
     for name, dataset in datasets.items():
-        if h5py.h5ds.is_scale(dataset.id):
-            leaves[_address(dataset.id)] = name
-    for name, dataset in datasets.items():
-        if not _is_bare_dimension(dataset):
-            parts = [dataset, *(p[name] for p in pieces[1:])]
-            fields[name] = _read_field(parts, dim, leaves)
+        if name in scales and h5py.h5ds.get_scale_name(dataset.id).startswith(_BARE_DIMENSION):
+            continue
+        dims = (name,) if name in scales else _dims(dataset, leaves)
+        fields[name] = _read_field([dataset, *(p[name] for p in pieces[1:])], dims, dim)
     coords = tuple(str(first.attrs.get("coordinates", "")).split())
     return Layout(fields, coords, read_attrs(pieces[-1]))
 
 
-def _read_field(parts: Sequence[Any], dim: str | None, leaves: Mapping[int, str]) -> Field:
+def _read_field(parts: Sequence[Any], dims: tuple[str, ...], dim: str | None) -> Field:
     dataset = parts[0]
-    dims = _dims(dataset, leaves)
     axis = dims.index(dim) if dim in dims else 0
     parts = parts if dim in dims else parts[:1]
     shape = list(dataset.shape)
@@ -228,8 +226,6 @@ def _read_blocks(dataset: h5py.Dataset, axis: int) -> Iterator[np.ndarray]:
 
 def _dims(dataset: h5py.Dataset, leaves: Mapping[int, str]) -> tuple[str, ...]:
     """Return the names of the axes; `leaves` maps addresses to names of scales in the group."""
-    if h5py.h5ds.is_scale(dataset.id):
-        return (leaves[_address(dataset.id)],)
     names: list[str] = []
     for axis in range(dataset.id.rank):
         if not h5py.h5ds.get_num_scales(dataset.id, axis):
@@ -251,12 +247,6 @@ def _itself(found: Any) -> Any:
 def _address(item: Any) -> int:
     """Return the address in its file of an object, by its identifier."""
     return h5py.h5o.get_info(item).addr
-
-
-def _is_bare_dimension(dataset: h5py.Dataset) -> bool:
-    return h5py.h5ds.is_scale(dataset.id) and h5py.h5ds.get_scale_name(dataset.id).startswith(
-        _BARE_DIMENSION
-    )
 
 
 def read_attrs(item: h5py.Group | h5py.Dataset) -> dict[str, Any]:

@@ -56,19 +56,20 @@ def merge_runs(
 
     if not runs:
         raise InputError("merge needs runs, got none")
-    trees = {str(run): open_run(run, [group] if group else _GROUPS) for run in runs}
     found: dict[str, xr.Dataset] = {}
-    for name, tree in trees.items():
+    configs: dict[str, Mapping[str, str]] = {}
+    for run in runs:
+        tree = open_run(run, [group] if group else _GROUPS)  # not kept: only its numbers are
         held = [g for g in ([group] if group else _GROUPS) if g in tree]
         if not held:
             raise InputError(
-                f"{name} must have come as far as {group or ' or '.join(_GROUPS)}; finish it with "
+                f"{run} must have come as far as {group or ' or '.join(_GROUPS)}; finish it with "
                 "`physgen resume`"
             )
         node = tree[held[0]]
         assert isinstance(node, xr.DataTree)  # a group, not a variable
-        found[name] = node.to_dataset(inherit=False)
-    configs = {name: flattened(json.loads(tree.attrs["config"])) for name, tree in trees.items()}
+        found[str(run)] = node.to_dataset(inherit=False)
+        configs[str(run)] = flattened(json.loads(tree.attrs["config"]))
     names = _differing(configs, set(allow), set(next(iter(found.values())).dims))
     places = {
         run: {_last(key): json.loads(config.get(key, "null")) for key in names}
