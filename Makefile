@@ -24,7 +24,7 @@ demo: install  ## reconstruct a 50-qubit critical state from 10,000 measurements
 # A worker that has nothing left takes tests from the other one: both end together.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal -q
 
-test: install  ## the fast suite, at most 6 minutes on 2 cores
+test: install  ## the fast suite, 6 minutes on 2 idle cores
 	$(PYTEST)
 
 test-slow: install .venv/.workflow  ## the rest of it: the tests marked slow, two long Snakefiles and the tutorials aside
