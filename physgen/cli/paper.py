@@ -94,7 +94,7 @@ def run(
         every = load_claims()
         due = [c for c in every if again or not records_are_current(folder, c)]
         kept = len(every) - len(due)
-        ended = rebuild_all(every, folder, minutes, again, _tell)
+        ended = rebuild_all(due, folder, minutes, again=True, tell=_tell)
     else:
         ended = (rebuild(claim, folder, _tell) for claim in [load_claim(n) for n in names or ()])
     changed: list[str] = []
@@ -109,10 +109,12 @@ def run(
     if kept:
         print(f"kept: {kept}, computed from these very files; --again computes them too")
     if due:
-        costs = ", ".join(
-            f"{c.name} ({'a GPU' if c.device == 'gpu' else f'{c.minutes:g} CPU min'})" for c in due
+        lacking = (
+            "needs a GPU" if c.device == "gpu" else f"{c.minutes:g} CPU min, beyond the budget"
+            for c in due
         )
-        print(f"not computed, the budget being {budget or 'none'}: {costs}")
+        left = (f"{c.name} ({why})" for c, why in zip(due, lacking, strict=True))
+        print(f"not computed: {', '.join(left)}")
     for line in changed:
         print(f"physgen: {line}", file=sys.stderr)
     if changed:

@@ -165,7 +165,7 @@ class Phi4ClusterChains:
     def with_tuning(self, tuning: Mapping[str, float]) -> Phi4ClusterChains:
         """Return these chains with these values."""
         local = {name: value for name, value in tuning.items() if name != "n_clusters"}
-        n_clusters = int(tuning.get("n_clusters", _ALL))
+        n_clusters = int(tuning.get("n_clusters", self.n_clusters))
         return replace(self, local=self.local.with_tuning(local), n_clusters=n_clusters)
 
     def init(self, rng: Stream, n_chains: int, start: str | np.ndarray = "hot") -> State:

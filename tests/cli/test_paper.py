@@ -20,7 +20,7 @@ def test_from_a_claim_to_its_table(paper, capsys, monkeypatch):  # noqa: F811
     assert main(["paper", "run", "--all", "--budget", "1min", *at]) == 0
     assert capsys.readouterr().out.startswith("kept: 1, computed")
     assert main(["paper", "run", "--all", "--again", "--budget", "0.1s", *at]) == 0
-    assert "not computed, the budget being 0.1s: squares (" in capsys.readouterr().out
+    assert "not computed: squares (0.01 CPU min, beyond the budget)" in capsys.readouterr().out
     monkeypatch.setattr("physgen.claims.document.shutil.which", lambda name: None)
     assert main(["paper", "build", *at]) == 0
     assert "latexmk is not installed" in capsys.readouterr().out

@@ -90,16 +90,16 @@ class Cluster:
         key.chmod(0o400)
         path = f"{_srun(home)}:{_path()}"
         self.environment = os.environ | {"SLURM_CONF": str(home / "slurm.conf"), "PATH": path}
-        self._start(
-            "munged", "--force", f"--key-file={key}", f"--socket={home}/munge.socket",
-            f"--pid-file={home}/munged.pid", f"--log-file={home}/munged.log",
-            f"--seed-file={home}/munged.seed",
-        )  # fmt: skip
-        self._start("slurmctld")
-        self._start("slurmd")
         try:
+            self._start(
+                "munged", "--force", f"--key-file={key}", f"--socket={home}/munge.socket",
+                f"--pid-file={home}/munged.pid", f"--log-file={home}/munged.log",
+                f"--seed-file={home}/munged.seed",
+            )  # fmt: skip
+            self._start("slurmctld")
+            self._start("slurmd")
             self.wait(lambda: self.says("sinfo", "-h", "-o", "%t") == "idle", 60, "the node")
-        except BaseException:
+        except BaseException:  # those that came up do not stay
             self.stop()
             raise
 
@@ -154,7 +154,8 @@ class Cluster:
 
     def stop(self) -> None:
         """End all jobs, then the daemons, by their own numbers."""
-        self.says("scancel", "--full", "--signal=KILL", "--user=root")
+        if (self.home / "slurmctld.pid").exists():  # else scancel waits for it
+            self.says("scancel", "--full", "--signal=KILL", "--user=root")
         for name in self._pids:
             if (path := self.home / name).exists():
                 number = int(path.read_text())

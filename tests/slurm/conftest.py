@@ -23,6 +23,7 @@ def cluster():
     try:
         cluster = Cluster(home)
     except (TimeoutError, subprocess.CalledProcessError) as error:
+        shutil.rmtree(home, ignore_errors=True)
         if os.environ.get("PHYSGEN_SLURM") == "optional":
             pytest.skip(f"no SLURM comes up on this machine: {error}")
         raise

@@ -7,7 +7,7 @@ kicks with drifts, energies, the decision, the copy of an accepted field.  A blo
 shares in their order, and shares of blocks are added up in theirs: sums do not depend on timing.
 
 All kernels but `settle` are launched with (B, n_lattices) blocks of at most `MOST_THREADS`
-threads.  ``shares`` is float64 (3, n_lattices, B); the other arguments are those of
+threads.  ``shares`` is float64 (2, n_lattices, B); the other arguments are those of
 :mod:`.phi4_hmc`, with fields (n_lattices, n_sites) and momenta (n_lattices, padded sites).
 
 **Limit.**  A site-step reads field and momentum and writes both, and its neighbours come from the
@@ -28,7 +28,7 @@ from physgen.kernels.cuda.phi4_hmc import NORMALS, decide
 from physgen.kernels.cuda.phi4_sites import MOST_THREADS, add_up, kick_drift, moments
 from physgen.kernels.cuda.phi4_sites import energies as site_energies
 
-__all__ = ["LEAST_SITES", "energies", "kinetic", "leap", "momenta", "n_blocks", "settle", "sums",
+__all__ = ["LEAST_SITES", "energies", "leap", "momenta", "n_blocks", "settle", "sums",
            "take"]  # fmt: skip
 
 LEAST_SITES = 512**2  # from which on lattices are spread
@@ -78,20 +78,8 @@ def _total(of_threads, value, at, n):
 
 
 @cuda.jit
-def kinetic(pi, n_sites, shares):
-    """Write ``shares[0]``: sums of pi^2."""
-    of_threads, at, n = cuda.shared.array(MOST_THREADS, _D), cuda.threadIdx.x, cuda.blockDim.x
-    first, stride = _U32(cuda.blockIdx.x * n + at), _U32(cuda.gridDim.x * n)
-    lattice = cuda.blockIdx.y
-    _, square = moments(pi[lattice], n_sites, _WIDTH, _LANE, first, stride)
-    square = _total(of_threads, square, at, n)
-    if at == 0:
-        shares[0, lattice, cuda.blockIdx.x] = square
-
-
-@cuda.jit
 def energies(phi, pi, table, degrees, hop, quad, quart, zero, kick, shares):
-    """Write ``shares[1:]``: the action without constant, and sums of (pi + kick F)^2."""
+    """Write ``shares``: the action without constant, and sums of (pi + kick F)^2."""
     of_threads, at, n = cuda.shared.array(MOST_THREADS, _D), cuda.threadIdx.x, cuda.blockDim.x
     first, stride = _U32(cuda.blockIdx.x * n + at), _U32(cuda.gridDim.x * n)
     lattice, c = cuda.blockIdx.y, (hop, quad, quart, zero)
@@ -101,13 +89,13 @@ def energies(phi, pi, table, degrees, hop, quad, quart, zero, kick, shares):
     s = _total(of_threads, s, at, n)
     k = _total(of_threads, k, at, n)
     if at == 0:
-        shares[1, lattice, cuda.blockIdx.x] = s
-        shares[2, lattice, cuda.blockIdx.x] = k
+        shares[0, lattice, cuda.blockIdx.x] = s
+        shares[1, lattice, cuda.blockIdx.x] = k
 
 
 @cuda.jit
 def sums(phi, n_sites, shares):
-    """Write ``shares[:2]``: sums of phi and phi^2."""
+    """Write ``shares``: sums of phi and phi^2; or of momenta, which may be padded."""
     of_threads, at, n = cuda.shared.array(MOST_THREADS, _D), cuda.threadIdx.x, cuda.blockDim.x
     first, stride = _U32(cuda.blockIdx.x * n + at), _U32(cuda.gridDim.x * n)
     lattice = cuda.blockIdx.y
@@ -120,12 +108,14 @@ def sums(phi, n_sites, shares):
 
 
 @cuda.jit
-def settle(shares, constant, k0, k1, step, action, stats, taken):
+def settle(first, last, constant, k0, k1, step, action, stats, taken):
     """Accept or reject; launch a block for each lattice.
 
     Parameters
     ----------
-    shares, constant, k0, k1, step
+    first, last : float64 arrays (2, n_lattices, B)
+        Shares: sums of the momenta at the start, energies at the end.
+    constant, k0, k1, step
     action : float64 array (n_lattices, 1)
     stats : float64 array (n_lattices, 4, 1)
     taken : int32 array (n_lattices,)
@@ -134,9 +124,9 @@ def settle(shares, constant, k0, k1, step, action, stats, taken):
     of_threads, at, n = cuda.shared.array(MOST_THREADS, _D), cuda.threadIdx.x, cuda.blockDim.x
     lattice = cuda.blockIdx.x
     moved, change = 0.0, 0.0
-    for b in range(at, shares.shape[2], n):
-        moved += shares[1, lattice, b]
-        change += shares[2, lattice, b] - shares[0, lattice, b]
+    for b in range(at, last.shape[2], n):
+        moved += last[0, lattice, b]
+        change += last[1, lattice, b] - first[1, lattice, b]
     moved = _total(of_threads, moved, at, n)
     change = _total(of_threads, change, at, n)
     if at == 0:

@@ -15,12 +15,13 @@ from physgen.core.random import Stream
 from physgen.kernels.cpu.field_layout import unpack
 from physgen.samplers.cuda_arrays import DeviceArray
 from physgen.samplers.fields.checks import key_words
+from physgen.samplers.fields.phi4_numbers import Phi4Numbers
 
 __all__ = ["CudaFields", "flat", "held", "key_of"]
 
 
 @dataclass(frozen=True, eq=False)
-class CudaFields(ABC):
+class CudaFields(Phi4Numbers, ABC):
     """Fields (n_blocks, n_sites, W) and their actions, on the device.
 
     Parameters
@@ -74,16 +75,6 @@ class CudaFields(ABC):
     def n_sites(self) -> int:
         """Number of sites V."""
         return len(self.neighbours)
-
-    @cached_property
-    def neighbours(self) -> np.ndarray:
-        """Neighbour table, int32 (n_sites, z), -1 where there is none."""
-        return np.ascontiguousarray(self.target.kernel[1][0], np.int32)
-
-    @cached_property
-    def couplings(self) -> np.ndarray:
-        """hop, quad, quart, const."""
-        return np.asarray(self.target.kernel[1][1], np.float64)
 
     @cached_property
     def _lattice(self) -> tuple[Any, Any]:

@@ -59,12 +59,13 @@ class CudaPhi4Lattices(CudaFields):
         action = copied(state.aux["action"], (n, 1))
         stats = cuda.to_device(np.zeros((n, 4, 1)))
         pi, one, two = self._buffers(n)
-        shares, taken = self._shares(n), empty((n,), np.int32)
+        first, last = self._shares(n, "first"), self._shares(n)
+        taken = empty((n,), np.int32)
         numbers = (*self._lattice, *self._couplings)
-        momenta, leap, kinetic, energies, take = (
+        momenta, sums, leap, energies, take = (
             self._configured(kernel, n)
             for kernel in (
-                spread.momenta(self.dtype), spread.leap, spread.kinetic, spread.energies,
+                spread.momenta(self.dtype), spread.sums, spread.leap, spread.energies,
                 spread.take,
             )
         )  # fmt: skip
@@ -72,13 +73,13 @@ class CudaPhi4Lattices(CudaFields):
         for t, eps in enumerate(np.asarray(steps, self.dtype)):
             half, step = eps * real(0.5), np.uint32(t)
             momenta(pi, k0, k1, step)
-            kinetic(pi, self.n_sites, shares)
+            sums(pi, self.n_sites, first)
             leap(x, pi, one, *numbers, half, eps)
             for _ in range(n_leapfrog - 1):
                 leap(one, pi, two, *numbers, eps, eps)
                 one, two = two, one
-            energies(one, pi, *numbers, half, shares)
-            settle(shares, self._constant, k0, k1, step, action, stats, taken)
+            energies(one, pi, *numbers, half, last)
+            settle(first, last, self._constant, k0, k1, step, action, stats, taken)
             take(one, taken, x)
         aux: Any = {"action": held(action, (n, 1)), "n_chains": state.aux["n_chains"]}
         return State(held(x, state.x.shape), aux), stats.copy_to_host()[:, :, 0].T
@@ -117,11 +118,11 @@ class CudaPhi4Lattices(CudaFields):
         n_blocks = self._shares(n_lattices).shape[2]
         return configured(kernel, (n_blocks, n_lattices), self._n_threads)
 
-    def _shares(self, n_lattices: int) -> Any:
-        """Return where blocks of threads write their sums, (3, n_lattices, B)."""
+    def _shares(self, n_lattices: int, name: str = "last") -> Any:
+        """Return where blocks of threads write their sums, (2, n_lattices, B)."""
         from physgen.kernels.cuda.phi4_spread import n_blocks
 
-        return self._kept("shares", (3, n_lattices, n_blocks(self.n_sites, self._n_threads)))
+        return self._kept(name, (2, n_lattices, n_blocks(self.n_sites, self._n_threads)))
 
     def _buffers(self, n_lattices: int) -> tuple[Any, Any, Any]:
         """Return momenta, of padded sites, and two fields."""
@@ -146,7 +147,7 @@ class CudaPhi4Lattices(CudaFields):
         n, shares = len(x), self._shares(len(x))
         zero = self._couplings[3]
         self._configured(energies, n)(x, x, *self._lattice, *self._couplings, zero, shares)
-        action = shares.copy_to_host()[1].sum(axis=1) + self._constant
+        action = shares.copy_to_host()[0].sum(axis=1) + self._constant
         aux: Any = {"action": held(on_device(action, (n, 1)), (n, 1)), "n_chains": np.array(n)}
         return State(held(x, (*x.shape, 1)), aux)
 
@@ -157,7 +158,7 @@ class CudaPhi4Lattices(CudaFields):
         x = on_device(state.x, flat(state.x.shape))
         shares = self._shares(len(x))
         self._configured(sums, len(x))(x, self.n_sites, shares)
-        return shares.copy_to_host()[:2].sum(axis=2) / self.n_sites
+        return shares.copy_to_host().sum(axis=2) / self.n_sites
 
 
 def cuda_moves(target: Any, sampler: str, dtype: str) -> CudaPhi4Fields | CudaPhi4Lattices:

@@ -15,6 +15,7 @@ from physgen.kernels.cpu.phi4_local import sweeps
 from physgen.samplers.fields.blocked import BlockedFields, Loops, in_parts, per_chain
 from physgen.samplers.fields.checks import key_words
 from physgen.samplers.fields.local_loops import LOCAL
+from physgen.samplers.fields.phi4_numbers import Phi4Numbers
 
 __all__ = ["Phi4Fields", "SiteMoves"]
 
@@ -37,21 +38,11 @@ class SiteMoves(NamedTuple):
 
 @final
 @dataclass(frozen=True)
-class Phi4Fields(BlockedFields):
+class Phi4Fields(Phi4Numbers, BlockedFields):
     """Moves of phi^4 fields: a target with ``kernel`` ("phi4", (neighbours, couplings)).
 
     Parameters as for :class:`~physgen.samplers.fields.blocked.BlockedFields`.
     """
-
-    @cached_property
-    def neighbours(self) -> np.ndarray:
-        """Neighbour table, int32 (n_sites, z)."""
-        return np.ascontiguousarray(self.target.kernel[1][0], np.int32)
-
-    @cached_property
-    def couplings(self) -> np.ndarray:
-        """hop, quad, quart, const."""
-        return np.asarray(self.target.kernel[1][1], np.float64)
 
     @cached_property
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -160,10 +160,6 @@ KERNELS = {
         lambda: phi4_spread.sums,
         (float32[:, ::1], int64, float64[:, :, ::1]),
     ),
-    "kinetic energy of a large lattice": (
-        lambda: phi4_spread.kinetic,
-        (float32[:, ::1], int64, float64[:, :, ::1]),
-    ),
     "energies of a large lattice": (
         lambda: phi4_spread.energies,
         (*[float32[:, ::1]] * 2, *fields(float32)[1:], float32, float64[:, :, ::1]),
@@ -171,6 +167,7 @@ KERNELS = {
     "a decision on a large lattice": (
         lambda: phi4_spread.settle,
         (
+            float64[:, :, ::1],
             float64[:, :, ::1],
             float64,
             uint32,
