@@ -216,8 +216,7 @@ class System:
 
 def list_systems() -> list[str]:
     """Return the names of the systems, sorted."""
-    root = shipped_folder("systems")
-    return sorted(folder.name for folder in root.iterdir() if (folder / "system.toml").is_file())
+    return list(_found(shipped_folder("systems")))
 
 
 def load_system(name: str) -> System:
@@ -233,8 +232,10 @@ def load_system(name: str) -> System:
     InputError
         If there is no such system.
     """
-    check_choice("system", name, list_systems())
-    return _load(shipped_folder("systems") / name)
+    root = shipped_folder("systems")
+    if name not in _known(root):  # or it is there since a moment ago
+        check_choice("system", name, list_systems())
+    return _load(root / name)
 
 
 def target_systems() -> dict[str, System]:
@@ -247,6 +248,13 @@ def hamiltonian_systems() -> dict[str, System]:
     """Return the systems with a Hamiltonian, by name; [system] may name these."""
     systems = (load_system(name) for name in list_systems())
     return {system.name: system for system in systems if system.hamiltonian_path is not None}
+
+
+def _found(root: Path) -> tuple[str, ...]:
+    return tuple(sorted(path.parent.name for path in root.glob("*/system.toml")))
+
+
+_known = functools.cache(_found)  # every point of a scan asks for its system
 
 
 @functools.cache
@@ -280,8 +288,13 @@ def _load(folder: Path) -> System:
 
 def shipped_folder(folder: str) -> Path:
     """Return a folder of the checkout, or its copy in the wheel."""
-    candidates = (_PACKAGE.parent / folder, _PACKAGE / f"_{folder}")
-    checkout = (_PACKAGE.parent / "pyproject.toml").is_file()
+    return _shipped(_PACKAGE, folder)
+
+
+@functools.cache
+def _shipped(package: Path, folder: str) -> Path:
+    candidates = (package.parent / folder, package / f"_{folder}")
+    checkout = (package.parent / "pyproject.toml").is_file()
     for candidate in candidates if checkout else candidates[::-1]:
         if candidate.is_dir():
             return candidate

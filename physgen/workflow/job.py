@@ -117,8 +117,9 @@ class Job:
     groups : mapping of str to str
         What each group of the run file holds; "models/draws" stands for the groups of every
         point, such as models/flow/L8/lam6/draws.
-    places : callable(config) -> int, optional
-        How many places a scan has, that may be worked on in any order; None: there is no scan.
+    costs : callable(config) -> list of int, optional
+        What each place of a scan costs, relative to the others; they may be worked on in any
+        order.  None: there is no scan.
     points : callable(config) -> list of str, optional
         Groups of all points of a scan, in the order of a serial run.
     """
@@ -130,7 +131,7 @@ class Job:
     summarize: Callable[[xr.DataTree, Any], Summary]
     figures: tuple[Figure, ...]
     groups: Mapping[str, str]
-    places: Callable[[Any], int] | None = None
+    costs: Callable[[Any], list[int]] | None = None
     points: Callable[[Any], list[str]] | None = None
 
     def group_of(self, path: str) -> str:

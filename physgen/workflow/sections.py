@@ -6,7 +6,7 @@ A value that breaks the rule of its field is reported as ``[section] key must be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
@@ -145,22 +145,17 @@ class JobConfig(Section):
     seed: Seed = 1
     report: ReportSection = ReportSection()
     # Which places of a scan this process works on: no part of the run's identity.
-    _takes: Callable[[int, int], bool] | None = PrivateAttr(default=None)
+    _places: frozenset[int] | None = PrivateAttr(default=None)
 
-    def cut_down(self, takes: Callable[[int, int], bool]) -> Self:
-        """Return the same run, of whose places only those are worked on that `takes` accepts.
-
-        Parameters
-        ----------
-        takes : callable(number, count) -> bool
-        """
+    def cut_down(self, places: Iterable[int]) -> Self:
+        """Return the same run, of whose places only these are worked on, by number."""
         cut = self.model_copy()
-        cut._takes = takes
+        cut._places = frozenset(places)
         return cut
 
-    def takes(self, number: int, count: int) -> bool:
-        """Whether place `number` of `count` is worked on."""
-        return self._takes is None or self._takes(number, count)
+    def takes(self, number: int) -> bool:
+        """Whether place `number` is worked on."""
+        return self._places is None or number in self._places
 
     @model_validator(mode="after")
     def _sha256_beside_a_file(self) -> JobConfig:

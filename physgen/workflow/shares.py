@@ -1,16 +1,19 @@
 """A scan in shares: each worked on by a process of its own, then gathered into one run.
 
-Share i of n takes the places (extent and coupling, with all generators) number i, i + n, ...,
-large lattices first.  It is a run of the same config in ``OUT/points/<i>-of-<n>``, with a lock,
-a log and checkpoints of its own.  Random streams are named by the place, so no number depends on
-the share: the gathered file holds, but for clocks, the bytes of a serial run.
+The places (extent and coupling, with all generators) are dealt out large lattices first, each to
+the share with the fewest sites so far.  A share is a run of the same config in
+``OUT/points/<i>-of-<n>``, with a lock, a log and checkpoints of its own.  Random streams are named
+by the place, so no number depends on the share: the gathered file holds, but for clocks, the bytes
+of a serial run.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -57,9 +60,15 @@ class Share(NamedTuple):
             raise InputError(f"--points i/n must have i = 0..n-1, got {text!r}")
         return cls(i, n)
 
-    def takes(self, number: int, count: int) -> bool:
-        """Whether place `number` of `count` belongs to this share."""
-        return (count - 1 - number) % self.n == self.i
+    def of(self, costs: Sequence[int]) -> list[int]:
+        """Return the numbers of the places of this share, by what each place costs."""
+        hands: list[list[int]] = [[] for _ in range(self.n)]
+        loads = [0] * self.n
+        for k in sorted(range(len(costs)), key=lambda k: (costs[k], k), reverse=True):
+            least = loads.index(min(loads))
+            hands[least].append(k)
+            loads[least] += costs[k]
+        return sorted(hands[self.i])
 
     @property
     def name(self) -> str:
@@ -75,18 +84,18 @@ def shared(config: JobConfig, share: Share) -> JobConfig:
     InputError
         If the run is no scan, or has fewer places than shares.
     """
-    places = job_of(config).places
-    if places is None:
+    costs = job_of(config).costs
+    if costs is None:
         raise InputError(
             "--points and --jobs share out the places of a scan, and this run has none; give each "
             "of its seeds a run of its own"
         )
-    if share.n > (count := places(config)):
+    if share.n > len(found := costs(config)):
         raise InputError(
-            f"--points i/n must have at most as many shares as the scan has places, {count}, got "
-            f"n = {share.n}"
+            f"--points i/n must have at most as many shares as the scan has places, {len(found)}, "
+            f"got n = {share.n}"
         )
-    return config.cut_down(share.takes)
+    return config.cut_down(share.of(found))
 
 
 def last_stage(config: JobConfig) -> str:
@@ -197,13 +206,14 @@ def gather(out: Path, *, force: bool = False, reporter: Reporter | None = None) 
             if reporter is not None:
                 reporter.update("gather", f"{number} of {n} shares")
             _bring(store, place, records, heap)
-        heap.commit()
-        for place in places:  # once, although a kill may have brought groups before
-            store.add_time(open_run(place, groups=()).attrs)
         serial = job_of(config).points
         assert serial is not None  # or there would be no shares
         order = {group: k for k, group in enumerate(serial(config))}
-        store.commit({name: _joined(parts, order) for name, parts in records.items() if parts})
+        whole = {name: _joined(parts, order) for name, parts in records.items() if parts}
+        _check_dealt(out, whole, order)
+        for place in places:  # once, although a kill may have brought groups before
+            store.add_time(open_run(place, groups=()).attrs)
+        heap.commit(whole)  # together with the last groups, which no kill can then part
     return config
 
 
@@ -235,10 +245,9 @@ class _Heap:
         if self._bytes > _TOGETHER:
             self.commit()
 
-    def commit(self) -> None:
-        """Commit what waits."""
-        if self._groups:
-            self._store.commit(self._groups)
+    def commit(self, last: Mapping[str, Any] | None = None) -> None:
+        """Commit what waits, with the `last` groups."""
+        self._store.commit({**self._groups, **(last or {})})
         self._groups, self._bytes = {}, 0
 
 
@@ -263,3 +272,15 @@ def _joined(parts: list[xr.Dataset], order: Mapping[str, int]) -> xr.Dataset:
     whole = xr.concat(parts, "point", combine_attrs="override", data_vars="all", coords="minimal",
                       compat="override")  # fmt: skip
     return whole.isel(point=np.argsort([order[str(g)] for g in whole["group"].values]))
+
+
+def _check_dealt(out: Path, records: Mapping[str, xr.Dataset], order: Mapping[str, int]) -> None:
+    """Refuse shares that do not hold every point once."""
+    held = [Counter(str(g) for g in ds["group"].values) for ds in records.values()]
+    wrong = order.keys() - {*chain.from_iterable(held)}
+    if wrong := wrong | {g for counted in held for g, n in counted.items() if n > 1}:
+        raise StoreError(
+            f"the shares of {out} must hold every point once, and do not hold "
+            f"{', '.join(sorted(wrong)[:_NAMED])} so; another version of physgen dealt them out: "
+            f"remove {out / SHARES} and run them again"
+        )

@@ -39,12 +39,33 @@ def serial(config, tmp_path_factory):
     return run(config, tmp_path_factory.mktemp("serial") / "run", until="validate")
 
 
-def test_shares_deal_out_all_places_once():
-    for count in (1, 4, 7):
-        for n in range(1, count + 1):
-            taken = [k for i in range(n) for k in range(count) if Share(i, n).takes(k, count)]
-            assert sorted(taken) == list(range(count))
-    assert Share(0, 3).takes(6, 7)  # the largest lattice goes first
+@pytest.mark.parametrize("costs", [[1], [1] * 7, [9, 9, 16, 16, 25], [4, 1024, 1024, 1024]])
+def test_shares_deal_out_all_places_once(costs):
+    for n in range(1, len(costs) + 1):
+        hands = [Share(i, n).of(costs) for i in range(n)]
+        assert sorted(k for hand in hands for k in hand) == list(range(len(costs)))
+        assert all(hands)
+        loads = [sum(costs[k] for k in hand) for hand in hands]
+        assert max(loads) <= sum(costs) / n + max(costs)  # what a greedy dealer promises
+
+
+def test_large_lattices_are_dealt_first_and_small_ones_make_up_for_them():
+    costs = [64] * 13 + [256] * 13 + [1024] * 13 + [4096] * 13  # 13 couplings, L = 8, 16, 32, 64
+    assert 51 in Share(0, 2).of(costs)
+    loads = [sum(costs[k] for k in Share(i, 2).of(costs)) for i in range(2)]
+    assert max(loads) - min(loads) <= 64
+
+
+@pytest.mark.parametrize("dealt", [[1], [0, 1, 3]])  # by right 1 and 3
+def test_shares_that_were_dealt_otherwise_are_refused(tmp_path, monkeypatch, dealt):
+    chains = {key: TABLE[key] for key in ("seed", "target", "sampler")}
+    config, out = config_from_dict(chains), tmp_path / "run"
+    run_share(config, out, Share(1, 2))
+    monkeypatch.setattr(Share, "of", lambda share, costs: dealt)
+    run_share(config, out, Share(0, 2))
+    with pytest.raises(StoreError, match=r"every point once.*another version .* run them again"):
+        gather(out)
+    assert "scan" not in open_run(out)
 
 
 @pytest.mark.slow

@@ -45,6 +45,6 @@ JOB = Job(
     summarize=summarize,
     figures=FIGURES,
     groups=GROUPS,
-    places=lambda config: Scan(config).n_places,
+    costs=lambda config: Scan(config).costs(),
     points=lambda config: Scan(config).groups(),
 )

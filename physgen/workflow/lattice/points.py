@@ -58,16 +58,18 @@ class Scan(Axes):
         """Number of points, counted for every generator."""
         return len(self.extents) * len(self.values) * len(self.labels)
 
-    @property
-    def n_places(self) -> int:
-        """Number of places of the whole scan."""
-        return len(self.extents) * len(self.values)
+    def costs(self) -> list[int]:
+        """Return what each place of the whole scan costs, relative to the others: its sites."""
+        sites = [1]  # one extent costs the same everywhere
+        if len(self.extents) > 1:
+            sites = [self.sites(self.target(L, self.values[0])) for L in self.extents]
+        return [n for n in sites for _ in self.values]
 
     def places(self) -> Iterator[Place]:
         """Yield the targets that this process works on, small lattices first."""
         for i, L in enumerate(self.extents):
             for j, value in enumerate(self.values):
-                if not self.config.takes(i * len(self.values) + j, self.n_places):
+                if not self.config.takes(i * len(self.values) + j):
                     continue
                 text = ", ".join(self.words(L, value))
                 path = tuple(self.place(L, value))
