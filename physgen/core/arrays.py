@@ -10,6 +10,7 @@ which are labels and index tables, as int64.  What the functions return has to b
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,10 @@ import numpy as np
 from physgen.core.checks import is_list_or_tuple
 from physgen.core.errors import InputError
 
-__all__ = ["like", "real_numbers", "to_numpy", "wide"]
+__all__ = ["beside", "like", "real_numbers", "to_numpy", "wide"]
 
 _WIDE = {"spins": "float64", "outcomes": "int64"}
+_KEPT: dict[tuple[int, Any], Any] = {}  # tables on devices, by id and device
 
 
 def to_numpy(x: Any) -> np.ndarray:
@@ -37,6 +39,29 @@ def like(result: np.ndarray, x: Any) -> Any:
 
     tensor = torch.from_numpy(np.ascontiguousarray(result))  # pyright: ignore[reportUnknownMemberType]
     return tensor.to(x.device)
+
+
+def beside(table: np.ndarray, x: Any) -> Any:
+    """Return a table as the kind of array that `x` is, on its device, where it is kept.
+
+    A copy from the host makes a device wait, and cannot be part of a CUDA graph.  A table is never
+    written to once it has been here, and is kept as long as it lives: one that is made anew at
+    each call is copied at each call.
+    """
+    if not hasattr(x, "detach"):
+        return table
+    import torch
+
+    if (key := (id(table), x.device)) in _KEPT:
+        return _KEPT[key]
+    # torch shares memory only with what it may write
+    shared: Any = table if table.flags.writeable else table.copy()
+    tensor = torch.from_numpy(shared)  # pyright: ignore[reportUnknownMemberType]
+    if x.device.type == "cpu":
+        return tensor
+    _KEPT[key] = tensor.to(x.device)
+    weakref.finalize(table, _KEPT.pop, key, None)
+    return _KEPT[key]
 
 
 def wide(x: Any, kind: str) -> Any:

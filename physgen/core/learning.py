@@ -224,6 +224,19 @@ class Solvable(Structural, Protocol):
 
 
 @runtime_checkable
+class Replayable(Structural, Protocol):
+    """An objective whose updates can be recorded once and replayed, as a CUDA graph."""
+
+    def replays(self, model: Any) -> bool:
+        """Return whether updates of this model read nothing from the host.
+
+        They depend on the *number* of items, on weights and other tensors that stay on the device,
+        and on generators of the given stream; and they return no carry and no metrics.
+        """
+        ...
+
+
+@runtime_checkable
 class Estimable(Structural, Protocol):
     """A density that finds its weights of the largest likelihood by itself: a formula, EM."""
 

@@ -87,8 +87,12 @@ class Stream:
         import torch
 
         generator = torch.Generator(device=device)
-        generator.manual_seed(int(self.philox_key()[0]) & (2**63 - 1))
+        generator.manual_seed(self.torch_seed())
         return generator
+
+    def torch_seed(self) -> int:
+        """Return the seed of a torch generator at the start of this stream."""
+        return int(self.philox_key()[0]) & (2**63 - 1)
 
     def _digest(self) -> bytes:
         # Types are part of the text: child(1) and child("1") are different streams.

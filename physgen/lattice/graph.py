@@ -17,7 +17,7 @@ from physgen.core.checks import check_positive_int
 from physgen.core.errors import InputError
 from physgen.lattice.colouring import greedy_colouring, spread_signs
 from physgen.lattice.sublattices import Sublattices
-from physgen.lattice.sums import gather_sum
+from physgen.lattice.sums import gather_sum, gathered
 
 __all__ = ["Graph"]
 
@@ -157,7 +157,7 @@ class Graph(Sublattices):
         """Return sum over the neighbours y of each site of w_b x_y; integers become float64."""
         w = np.ones(self.n_bonds) if weights is None else np.asarray(weights)
         # Entry -1 reads the zero appended for absent neighbours.
-        return gather_sum(x, self.neighbours, np.append(w, 0.0)[self.bond_index])
+        return gather_sum(x, gathered(self.neighbours, np.append(w, 0.0)[self.bond_index]))
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace
 
+from physgen.core.arrays import beside
 from physgen.core.errors import InputError
 
 __all__ = ["Sublattices"]
@@ -52,7 +53,8 @@ class Sublattices:
         if tuple(x.shape)[len(lead) :] != self.shape:
             raise InputError(f"x must have shape (..., {_list(self.shape)}), got {tuple(x.shape)}")
         flat = x.reshape((*lead, -1))
-        return flat[..., self.even_sites], flat[..., self.odd_sites]
+        even, odd = (beside(sites, flat) for sites in (self.even_sites, self.odd_sites))
+        return flat[..., even], flat[..., odd]
 
     def merge(self, x_even: Any, x_odd: Any) -> Any:
         """Return x (..., *shape) from its sublattices; the inverse of `split`."""
@@ -63,7 +65,7 @@ class Sublattices:
                 f"{x_even.shape[-1]} and {x_odd.shape[-1]}"
             )
         both = xp.concat([x_even, x_odd], axis=-1)
-        return both[..., self._order].reshape((*tuple(both.shape)[:-1], *self.shape))
+        return both[..., beside(self._order, both)].reshape((*tuple(both.shape)[:-1], *self.shape))
 
     @cached_property
     def _order(self) -> np.ndarray:

@@ -9,12 +9,29 @@ differentiable in torch.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from array_api_compat import array_namespace, device
 
-__all__ = ["as_float", "axis_bond_sum", "axis_neighbour_sum", "gather_sum", "matching"]
+from physgen.core.arrays import beside
+
+__all__ = [
+    "Columns",
+    "as_float",
+    "axis_bond_sum",
+    "axis_neighbour_sum",
+    "gather_sum",
+    "gathered",
+    "matching",
+]
+
+
+class Columns(NamedTuple):
+    """Positions and weights of the neighbours of n sites, each (z, n)."""
+
+    positions: np.ndarray
+    weights: np.ndarray
 
 
 def as_float(x: Any) -> Any:
@@ -24,10 +41,8 @@ def as_float(x: Any) -> Any:
 
 
 def matching(a: np.ndarray, x: Any) -> Any:
-    """Return `a` as the kind of array that x is, on its device and with its dtype."""
-    xp = array_namespace(x)
-    a = a if a.flags.writeable else a.copy()  # torch shares memory only with what it may write
-    return xp.astype(xp.asarray(a, device=device(x)), x.dtype)
+    """Return `a`, which never changes, as the kind of array that x is, with its dtype."""
+    return array_namespace(x).astype(beside(a, x), x.dtype)
 
 
 def axis_bond_sum(x: Any, dim: int, weights: Sequence[np.ndarray | None]) -> Any:
@@ -56,23 +71,29 @@ def axis_neighbour_sum(x: Any, dim: int, weights: Sequence[np.ndarray | None]) -
     return total
 
 
-def gather_sum(x: Any, index: np.ndarray, weights: np.ndarray) -> Any:
-    """Return sum_c weights[:, c] x[..., index[:, c]], shape (..., n), in floating point.
+def gathered(index: np.ndarray, weights: np.ndarray) -> Columns:
+    """Return what :func:`gather_sum` gathers by; made once, it is on a device once.
 
     Parameters
     ----------
-    x : array or tensor, shape (..., m)
-        Values to be gathered.
     index : ndarray of int, shape (n, z)
-        Positions in x; negative ones add nothing.
+        Positions; negative ones add nothing.
     weights : ndarray, shape (n, z)
         Weight of every entry.
     """
+    present = index >= 0
+    positions = np.where(present, index, 0).astype(np.int64)
+    beside_them = np.where(present, weights, 0.0)
+    return Columns(np.ascontiguousarray(positions.T), np.ascontiguousarray(beside_them.T))
+
+
+def gather_sum(x: Any, columns: Columns) -> Any:
+    """Return sum_c w_c x[..., i_c], shape (..., n), in floating point, of x (..., m)."""
     x = as_float(x)
     xp = array_namespace(x)
-    present = index >= 0
-    total = xp.zeros((*tuple(x.shape)[:-1], len(index)), dtype=x.dtype, device=device(x))
-    for c in range(index.shape[1]):
-        w = matching(np.where(present[:, c], weights[:, c], 0.0), x)
-        total = total + w * x[..., np.where(present[:, c], index[:, c], 0).astype(np.int64)]
+    z, n = columns.positions.shape
+    positions, weights = beside(columns.positions, x), matching(columns.weights, x)
+    total = xp.zeros((*tuple(x.shape)[:-1], n), dtype=x.dtype, device=device(x))
+    for c in range(z):
+        total = total + weights[c, ...] * x[..., positions[c, ...]]
     return total

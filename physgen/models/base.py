@@ -30,6 +30,7 @@ from physgen.core.errors import InputError, NoDensityError
 from physgen.core.protocols import Support
 from physgen.core.random import Stream
 from physgen.models.families import FAMILIES, name_of
+from physgen.models.precision import without_tf32
 
 __all__ = ["DensityModel", "EnergyModel", "Generator", "Model"]
 
@@ -77,6 +78,13 @@ class Model(nn.Module, ABC):
     @abstractmethod
     def block(self) -> int:
         """Configurations that are computed at once without gradients."""
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        """Move or convert the weights, as ``to`` does; on CUDA devices without TF32."""
+        moved = super()._apply(fn, recurse)
+        if any(p.is_cuda for p in self.parameters()):
+            without_tf32()
+        return moved
 
     # --- identity ---------------------------------------------------------------------------
 

@@ -11,11 +11,13 @@ x 8 sites, eight such steps (56 velocities) do what 48 steps of fourth order do 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import torch
 
-__all__ = ["NODES", "State", "step"]
+__all__ = ["NODES", "State", "node_times", "step"]
 
 State = tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]  # phi, log q, score
 NODES = (0.0, 1 / 3, 1 / 2, 2 / 3, 1.0)  # distinct times of a step, in units of h
@@ -30,6 +32,14 @@ _A = (
     (9 / 44, -9 / 11, 63 / 44, 18 / 11, 0, -16 / 11),
 )
 _B = (11 / 120, 0, 27 / 40, 27 / 40, -4 / 15, -4 / 15, 11 / 120)
+
+
+@lru_cache(maxsize=64)
+def node_times(steps: int) -> np.ndarray:
+    """Return the times of the nodes of all steps through [0, 1], backwards for steps < 0."""
+    n = abs(steps)
+    t = (np.arange(n)[:, None] + np.array(NODES)).ravel() / n
+    return t if steps > 0 else 1 - t
 
 
 def step(rates: Callable[[State, int], Any], state: State, h: float) -> State:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from physgen.core.errors import InputError
-from physgen.lattice.sums import gather_sum
+from physgen.lattice.sums import gather_sum, gathered
 
 __all__ = ["OddFields"]
 
@@ -28,8 +28,7 @@ class OddFields:
         position = np.full(lattice.n_sites + 1, -1)  # the last entry stands for "no neighbour"
         position[even] = np.arange(len(even))
         self.n_even = len(even)
-        self.index = position[lattice.neighbours[odd]]
-        self.weights = weights[odd]
+        self.columns = gathered(position[lattice.neighbours[odd]], weights[odd])
 
     def __call__(self, x_even: Any) -> Any:
         """Return the fields, shape (..., n_odd)."""
@@ -38,4 +37,4 @@ class OddFields:
                 f"x_even must have shape (..., {self.n_even}), got {tuple(x_even.shape)}; "
                 "lattice.split(x) gives it"
             )
-        return gather_sum(x_even, self.index, self.weights)
+        return gather_sum(x_even, self.columns)

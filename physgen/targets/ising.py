@@ -28,7 +28,7 @@ from physgen.core.protocols import SPINS, Support
 from physgen.core.random import Stream, as_stream
 from physgen.lattice.graph import Graph
 from physgen.lattice.hypercubic import Hypercubic
-from physgen.lattice.sums import gather_sum, matching
+from physgen.lattice.sums import gather_sum, gathered, matching
 from physgen.observables.configurations import magnetization
 from physgen.observables.observable import Observable
 from physgen.targets._geometry import check_configurations, lattice_of, lattice_text
@@ -249,7 +249,8 @@ class Ising(IsingStarts, IsingDecimation):
         bonds = self.lattice.bond_index[site]
         around = self.lattice.neighbours[site][bonds >= 0]
         J = self.bond_couplings[bonds[bonds >= 0]]
-        field = gather_sum(flat, around[None], J[None])[..., 0] + float(self.site_fields[site])
+        field = gather_sum(flat, gathered(around[None], J[None]))[..., 0]
+        field = field + float(self.site_fields[site])
         return 2 * self.beta * xp.astype(flat[..., site], field.dtype) * field
 
     def at(self, **couplings: Any) -> Ising:

@@ -18,7 +18,9 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, device
+from array_api_compat import array_namespace
+
+from physgen.core.arrays import beside
 
 __all__ = ["SiteWeight", "site_cumulants", "site_weight"]
 
@@ -136,7 +138,7 @@ class SiteWeight:
         position = xp.where(inside, position, xp.zeros_like(position))
         cell = xp.astype(position, xp.int64)
         t = position - xp.astype(cell, xp.float64)
-        rows = xp.asarray(table, device=device(b))
+        rows = beside(table, b)
         value = rows[5, :][cell]
         for k in range(4, -1, -1):
             value = value * t + rows[k, :][cell]

@@ -28,6 +28,7 @@ from physgen.core.errors import TrainingDivergedError
 from physgen.core.learning import Annealed, Monitored, Objective
 from physgen.core.random import Stream
 from physgen.training.budget import Clock, affordable_steps
+from physgen.training.graphs import Graphs
 from physgen.training.ranks import ALONE, Ranks
 from physgen.training.settings import FitSettings, Schedule, parse_seconds
 from physgen.training.shards import Step, check_shards, sharded_step
@@ -65,6 +66,7 @@ class Loop:
         if schedule is not None:
             n_steps = int(schedule.plan[0][1]) if schedule.plan else schedule.n_steps
         self.state = FitState(model, settings, n_steps, objective)
+        self.graphs = Graphs(model, objective) if settings.cuda_graphs else None
         self.clock = Clock(None, 0.0, 0, n_steps, 0.0)
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
         self.on_average: Callable[[int, Any], None] | None = None
@@ -106,6 +108,7 @@ class Loop:
         trial.ranks = self.ranks.apart()
         trial.state = FitState(copy.deepcopy(s.model), self.settings, 10**9, self.objective)
         trial.state.begin(s.carry)
+        trial.graphs = None if self.graphs is None else self.graphs.apart(trial.state.model)
         return affordable_steps(
             parse_seconds(str(self.settings.budget)),
             lambda: trial.advance(validate=False),
@@ -173,6 +176,8 @@ class Loop:
         s = self.state
         if self.settings.shards > 1:
             return sharded_step(s.model, objective, index, rng, self.settings.shards, self.ranks)
+        if self.graphs is not None and objective is self.objective:  # it no longer changes
+            return self.graphs.gradient(index, rng)
         try:
             loss = objective.loss(s.model, index, rng, s.carry)
         except TrainingDivergedError:  # its chains froze

@@ -173,6 +173,10 @@ class ReverseKL:
         along = (cotangent * x).sum()
         return Loss(along + (value - along).detach())
 
+    def replays(self, model: Any) -> bool:
+        """Return whether updates read nothing from the host: those of a density do not."""
+        return not is_joint(model)
+
     def evaluate(self, model: Any) -> np.ndarray:
         """Return (log q + S) / n_sites of draws with fixed random numbers, (n_validation,)."""
         if self.n_validation == 0:

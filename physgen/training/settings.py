@@ -42,6 +42,9 @@ class FitSettings:
     shards : int
         Parts that a batch is cut into, each with random numbers of its own: as many processes can
         share the fit, with the same result on any number of them (:mod:`~physgen.training.ranks`).
+    cuda_graphs : bool
+        Record an update on a CUDA device once and replay it, which saves the time of launching
+        its kernels (:mod:`~physgen.training.graphs`); the random numbers are the same.
     learning_rate : float
         Peak step size of Adam.
     schedule : {"cosine", "constant"}
@@ -64,8 +67,8 @@ class FitSettings:
     Raises
     ------
     InputError
-        If a number is not positive or not in its range, the schedule is unknown, or both
-        `n_epochs` and `budget` are given.
+        If a number is not positive or not in its range, the schedule is unknown, both `n_epochs`
+        and `budget` are given, or `cuda_graphs` and several shards.
     """
 
     n_epochs: int | None = None
@@ -74,6 +77,7 @@ class FitSettings:
     budget: str | None = None
     batch_size: int = 50
     shards: int = 1
+    cuda_graphs: bool = False
     learning_rate: float = 1e-2
     schedule: str = "cosine"
     warmup_fraction: float = 0.02
@@ -95,6 +99,10 @@ class FitSettings:
                 raise InputError("give n_epochs or budget, not both")
         check_positive_int("batch_size", self.batch_size)
         check_positive_int("shards", self.shards)
+        if self.cuda_graphs and self.shards > 1:
+            raise InputError(
+                f"cuda_graphs needs shards = 1, got {self.shards}; a shard is no step of its own"
+            )
         check_positive("learning_rate", self.learning_rate)
         check_choice("schedule", self.schedule, SCHEDULES)
         for name in ("warmup_fraction", "beta2", "ema_decay"):

@@ -81,24 +81,34 @@ def operations_of_a_flow(q: Any) -> float:
     return 7 * q.fine_steps * velocity
 
 
-def update() -> Row:
-    """Return training draws a second at L = 32."""
-    target, model = phi4(32), for_target(phi4(32), rng=1).to("cuda")
-    how = replace(recipe("equivariant-cnf"), batch_size=BATCH, n_epochs=1)
+def updates(target: Any, cuda_graphs: bool) -> tuple[float, Any]:
+    """Return training draws a second, and the weights that they end with."""
+    model, n = for_target(target, rng=1).to("cuda"), 40
+    begin = {k: v.clone() for k, v in model.state_dict().items()}
+    how = replace(recipe("equivariant-cnf"), batch_size=BATCH, n_epochs=1, budget=None,
+                  cuda_graphs=cuda_graphs)  # fmt: skip
 
     def train(updates: int) -> None:
+        model.load_state_dict(begin)
         objective = ReverseKL(target, n_validation=0, draws_per_epoch=updates * BATCH)
         fit(model, objective, how, rng=1)
 
-    n = 20
-    one, more = (seconds(lambda u=u: train(u), 3) for u in (1, n + 1))
-    rate_ = n * BATCH / (more - one)
+    few, more = (seconds(lambda u=u: train(u), 3) for u in (10, n + 10))  # after the recording
+    return n * BATCH / (more - few), model.state_dict()
+
+
+def update(L: int) -> Row:
+    """Return training draws a second of whole updates, replayed, beside those launched one by one."""
+    (ours, replayed), (peer, plain) = (updates(phi4(L), graphs) for graphs in (True, False))
+    apart = max(float((replayed[k] - plain[k]).abs().max()) for k in plain)
     detail = {
         "device": torch.cuda.get_device_name(),
-        "an update": f"{1e3 * BATCH / rate_:.0f} ms, {BATCH} draws",
+        "an update": f"{1e3 * BATCH / ours:.1f} ms of {BATCH} draws, {1e3 * BATCH / peer:.1f} "
+                     "without graphs",
+        "largest difference of a weight": f"{apart:.1g}",
         "memory": f"{torch.cuda.max_memory_allocated() / 2**30:.1f} GiB",
-    }
-    return Row(rate_, "draws/s", detail=detail)
+    }  # fmt: skip
+    return Row(ours, "draws/s", "without graphs", peer, ours / peer, detail)
 
 
 def share(target: Any, x: Any, train: Callable[[], Any], log_z: Any = None) -> Row:
@@ -150,7 +160,9 @@ FIGURES = [
              50, lambda L=L: rate(phi4(L), operations_of_a_flow)) for L in (8, 32)),
     Figure("gpu_coloured_rate_L16", "draws of a coloured net, Ising 16 x 16, over the CPU's", 50,
            lambda: rate(Ising(L=16, beta=KC))),
-    Figure("gpu_flow_update", "training draws of a flow, phi^4 32 x 32", 10_000, update),
+    Figure("gpu_flow_update", "training draws of a flow in CUDA graphs, phi^4 32 x 32", 63_000,
+           lambda: update(32)),
+    Figure("gpu_flow_update_L8", "the same, 8 x 8", 63_000, lambda: update(8)),
     Figure("gpu_ess_L32", "phi^4 32 x 32, lam = 4.572: ESS after 150 s, by transfer", 0.66, phi4_32),
     Figure("gpu_ising32_ess_kc", "Ising 32 x 32, beta_c: ESS after 60 s", 0.4, ising_32),
 ]  # fmt: skip

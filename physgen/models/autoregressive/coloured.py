@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from physgen.core.arrays import beside
 from physgen.core.checks import check_positive_int
 from physgen.core.random import Stream, as_stream
 from physgen.lattice.orderings import Colour, colours
@@ -96,7 +97,8 @@ class ColouredNet(Triangular, SpinModel):
         log_q = torch.zeros(s.shape[1], dtype=torch.float64, device=s.device)
         for k, colour in enumerate(self.colours):
             b = self._field(k, colour, s)
-            log_q = log_q + nn.functional.logsigmoid(2 * s[colour.sites] * b).sum(0).double()
+            own = s[beside(colour.sites, s)]
+            log_q = log_q + nn.functional.logsigmoid(2 * own * b).sum(0).double()
         return log_q
 
     def draw(self, n: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
@@ -113,20 +115,20 @@ class ColouredNet(Triangular, SpinModel):
         s = torch.zeros(self.n, n, dtype=self.dtype, device=self.device)
         log_q = torch.zeros(n, dtype=torch.float64, device=self.device)
         for k, colour in enumerate(self.colours):
-            b = self._field(k, colour, s)
+            b, sites = self._field(k, colour, s), beside(colour.sites, s)
             with torch.no_grad():
-                new = torch.where(u[colour.sites] < torch.sigmoid(2 * b), 1.0, -1.0)
+                new = torch.where(u[sites] < torch.sigmoid(2 * b), 1.0, -1.0)
                 new = new.to(self.dtype)
             log_q = log_q + nn.functional.logsigmoid(2 * new * b).sum(0).double()
             # Later colours read a copy: the graph of earlier ones keeps its own gather.
-            s[colour.sites] = new
+            s[sites] = new
         return s.t().reshape(n, *self.event_shape), log_q
 
     def _field(self, k: int, colour: Colour, s: torch.Tensor) -> torch.Tensor:
         """Return b (n_sites, B) of the sites of a colour, from spins s (n, B)."""
         sites, c = colour.context.shape
         B = s.shape[1]
-        seen = s[colour.context.ravel()].reshape(sites, c, B)
+        seen = s[beside(colour.context, s).flatten()].reshape(sites, c, B)
         if not self.odd:
             seen = torch.cat([seen, torch.ones_like(s[:1]).expand(sites, 1, B)], 1)
         if seen.shape[1] == 0:

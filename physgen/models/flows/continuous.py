@@ -30,6 +30,7 @@ from typing import Any, final
 import numpy as np
 import torch
 
+from physgen.core.arrays import beside
 from physgen.core.checks import check_positive, check_positive_int
 from physgen.core.declared import declared, site_shape
 from physgen.core.errors import InputError
@@ -41,7 +42,7 @@ from physgen.models.flows.gaussian import SpectralGaussian
 from physgen.models.flows.velocity import Kernels, Velocity
 from physgen.models.geometry import Geometry, LatticeModel
 from physgen.models.path import Path
-from physgen.models.runge_kutta import NODES, State, step
+from physgen.models.runge_kutta import NODES, State, node_times, step
 from physgen.targets.even import EvenTarget
 
 __all__ = ["EquivariantCNF"]
@@ -289,10 +290,8 @@ class EquivariantCNF(LatticeModel):
         Shapes (B, n), (B,) and (B, n); sites lead on the way.  `visit` is called with phi
         (sites first) at both ends and after every step.
         """
-        n, nodes = abs(steps), torch.tensor(NODES, dtype=torch.float64)
-        t = (torch.arange(n)[:, None] + nodes).flatten() / n
-        t = (t if steps > 0 else 1 - t).to(self.dtype).to(self.device)
-        at = self.velocity.kernels(t)
+        n = abs(steps)
+        at = self.velocity.kernels(beside(node_times(steps), phi).to(self.dtype))
         sites_first = None if score is None else score.t().contiguous()
         state: State = (phi.t().contiguous(), log_q, sites_first)
         visit = visit or (lambda phi: None)

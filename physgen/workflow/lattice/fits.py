@@ -115,6 +115,7 @@ class Stage:
         known |= section.length()
         train = self.point.section.train
         known |= {"checkpoint_every": train.checkpoint_every, "shards": train.shards}
+        known |= {"cuda_graphs": train.cuda_graphs}
         return replace(own, **known)
 
 

@@ -167,6 +167,8 @@ class TrainSection(FitSection):
     shards
         Parts of a batch with random numbers of their own: as many processes (torchrun, srun) can
         share a fit, to the same weights on any number of them.
+    cuda_graphs
+        Record an update on a CUDA device once and replay it: less time to launch its kernels.
     learning_rate
         Largest step of Adam.
     k
@@ -205,6 +207,7 @@ class TrainSection(FitSection):
 
     device: Device = "cpu"
     shards: Count = 1
+    cuda_graphs: Flag = False
     on: Annotated[Source, rule("'auto', 'action' or 'configurations'")] = "auto"
     objective: Annotated[str, one_of(GOALS)] = "auto"
     beta: Positive | None = None
@@ -247,6 +250,15 @@ class TrainSection(FitSection):
             )
         return self
 
+    @model_validator(mode="after")
+    def _graphs_of_a_device(self) -> TrainSection:
+        if self.cuda_graphs and (self.device == "cpu" or self.shards > 1):
+            raise ValueError(
+                "[train] cuda_graphs needs a CUDA device and shards = 1, got device = "
+                f"{self.device!r} and shards = {self.shards}; leave it out"
+            )
+        return self
+
     @property
     def needs_configurations(self) -> bool:
         """Whether the fit learns from configurations of the target."""
@@ -255,10 +267,10 @@ class TrainSection(FitSection):
     def canonical(self, table: dict[str, Any]) -> dict[str, Any]:
         """Return the JSON-able form of this section without what decides no number.
 
-        `checkpoint_every` changes none; keys of energies and generators that are not given are
-        left out, so that runs which began without them go on.
+        `checkpoint_every` and `cuda_graphs` change none; keys of energies and generators that are
+        not given are left out, so that runs which began without them go on.
         """
-        given = {k: v for k, v in table.items() if k != "checkpoint_every"}
+        given = {k: v for k, v in table.items() if k not in ("checkpoint_every", "cuda_graphs")}
         if self.shards == 1:
             del given["shards"]
         for key in (*OPTIONS, "terms", "trajectory", "then"):

@@ -282,6 +282,18 @@ def test_how_often_to_checkpoint_does_not_identify_a_run():
     assert config_from_dict({**table, "train": {"n_epochs": 3}}).canonical() != one
 
 
+def test_how_kernels_are_launched_does_not_identify_a_run():
+    table = {"target": {"name": "ising-2d", "L": 4, "beta": 0.4}, "model": {}}
+    graphs = {"device": "cuda", "cuda_graphs": True}
+    plain = config_from_dict({**table, "train": {"device": "cuda"}})
+    replayed = config_from_dict({**table, "train": graphs})
+    assert plain.canonical() == replayed.canonical()
+    assert replayed.model[0].train.cuda_graphs
+    for other in ({"device": "cpu"}, {"shards": 2}):
+        with pytest.raises(InputError, match="cuda_graphs needs a CUDA device and shards = 1"):
+            config_from_dict({**table, "train": graphs | other})
+
+
 @pytest.mark.parametrize(
     ("on", "objective"), [("action", "forward-kl"), ("configurations", "reverse-kl")]
 )
