@@ -94,6 +94,7 @@ def kernels():
         leapfrog_waves,
         normals,
         phi4_local,
+        philox_calls,
         rbm,
         recurrent,
     )
@@ -128,7 +129,8 @@ def kernels():
          (f, f, f, table, words, f, i64, couplings, f32, f32)),
         ("normal deviates", normals._pairs32, (u, u, f, f)),
         ("normal deviates, float64", normals._pairs64, (w, w, d, d)),
-        ("Philox words", normals._words32, (*(u64,) * 7, u, u, u, u)),
+        ("Philox words", philox_calls.words32, (*(u64,) * 7, u, u, u, u)),
+        ("Philox words, float64", philox_calls.words64, (*(u64,) * 7, w, w)),
         ("units of two values", rbm._two_values, (f32[:, ::1], f, table, f32, f32)),
         ("LSTM cell", recurrent._lstm_cell, (f,) * 5),
         ("gates", recurrent._sigmoid_of_sum, (f,) * 3),

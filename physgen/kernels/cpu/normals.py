@@ -33,6 +33,7 @@ from numba import njit, types
 from numba.extending import intrinsic, overload
 
 from physgen.kernels.cpu.philox import philox4x32
+from physgen.kernels.cpu.philox_calls import words32, words64
 from physgen.kernels.cpu.restrict import restrict
 from physgen.kernels.cpu.vecmath import CONTRACT
 from physgen.kernels.cpu.xoshiro import draw8
@@ -142,27 +143,6 @@ def _pairs64(w, v, z0, z1):
 
 
 @njit(**CONTRACT)
-def _words32(first, shift, chain0, step, call, k0, k1, w0, w1, w2, w3):
-    """Philox words of the calls first, first + 1, ...: call t is (t >> shift, chain0 + rest)."""
-    restrict()
-    mask = (_U64(1) << shift) - _U64(1)
-    for j in range(w0.size):
-        t = first + _U64(j)
-        a, b, c, d = philox4x32(t >> shift, step, chain0 + (t & mask), call, k0, k1)
-        w0[j], w1[j], w2[j], w3[j] = _U32(a), _U32(b), _U32(c), _U32(d)
-
-
-@njit(**CONTRACT)
-def _words64(first, shift, chain0, step, call, k0, k1, w, v):
-    restrict()
-    mask = (_U64(1) << shift) - _U64(1)
-    for j in range(w.size):
-        t = first + _U64(j)
-        a, b, c, d = philox4x32(t >> shift, step, chain0 + (t & mask), call, k0, k1)
-        w[j], v[j] = a | (b << _U64(32)), c | (d << _U64(32))
-
-
-@njit(**CONTRACT)
 def _fast_words(lanes, words, n):
     """Fill words[:n], n rounded up to a multiple of 64, from the generators `lanes` (32,)."""
     for start in range(0, n, 64):
@@ -211,7 +191,7 @@ def _fill_normals(z, shift, chain0, step, call, key, lanes, words):
             if lanes.size > 0:
                 _fast_words(lanes, words, 2 * m)
             else:
-                _words32(
+                words32(
                     _U64(start), _U64(shift), _U64(chain0), _U64(step), _U64(call),
                     key[0], key[1], w0, w1, w2, w3,
                 )  # fmt: skip
@@ -227,7 +207,7 @@ def _fill_normals(z, shift, chain0, step, call, key, lanes, words):
             if lanes.size > 0:
                 _fast_words(lanes, words, 2 * m)
             else:
-                _words64(
+                words64(
                     _U64(start), _U64(shift), _U64(chain0), _U64(step), _U64(call),
                     key[0], key[1], w, v,
                 )  # fmt: skip
@@ -253,7 +233,7 @@ def fill_words(first, second, shift, chain0, step, call, key, lanes, words):
             first[n + start : n + end] = halves[2 * m : 3 * m]
             second[n + start : n + end] = halves[3 * m : 4 * m]
         else:
-            _words32(
+            words32(
                 _U64(start), _U64(shift), _U64(chain0), _U64(step), _U64(call), key[0], key[1],
                 first[start:end], second[start:end],
                 first[n + start : n + end], second[n + start : n + end],

@@ -37,6 +37,8 @@ from physgen.kernels.cpu.vecmath import CONTRACT
 
 __all__ = [
     "N_ROUNDS",
+    "W0",
+    "W1",
     "draw8",
     "draw_pair",
     "key_schedule",
@@ -48,7 +50,7 @@ __all__ = [
 
 N_ROUNDS = 10
 _M0, _M1 = 0xD2511F53, 0xCD9E8D57
-_W0, _W1 = 0x9E3779B9, 0xBB67AE85
+W0, W1 = 0x9E3779B9, 0xBB67AE85  # of the keys
 _LOW = 0xFFFFFFFF
 
 
@@ -85,7 +87,7 @@ def split_key(key: int | np.integer) -> tuple[np.uint64, np.uint64]:
 def key_schedule(key: int | np.integer) -> np.ndarray:
     """Return the keys of the ten rounds, k0 and k1 of the first and so on, uint64 (20,)."""
     r = np.arange(N_ROUNDS, dtype=np.uint64)[:, None]
-    first, step = np.array(split_key(key)), np.array([_W0, _W1], dtype=np.uint64)
+    first, step = np.array(split_key(key)), np.array([W0, W1], dtype=np.uint64)
     return ((first + r * step) & np.uint64(_LOW)).reshape(-1)
 
 

@@ -37,7 +37,7 @@ import numpy as np
 from numba import njit
 
 from physgen.kernels.cpu.normals import CHUNK, fill_normals
-from physgen.kernels.cpu.philox import philox4x32
+from physgen.kernels.cpu.philox_calls import words32
 from physgen.kernels.cpu.restrict import restrict
 from physgen.kernels.cpu.vecmath import CONTRACT, exp2
 from physgen.kernels.cpu.xoshiro import draw8
@@ -51,17 +51,6 @@ _F, _U32, _U64 = np.float32, np.uint32, np.uint64
 _LOG2E = _F(1.4426950408889634)
 _UNIT, _HALF = _F(2.0**-32), _F(0.5)
 _LARGEST = _F(60.0)  # of log2 of odds: u is never below 2^-33
-
-
-@njit(**CONTRACT)
-def _philox_words(first, n, shift, chain0, step, call, k0, k1, words):
-    """Words of n calls from the first: call t is (t >> shift, chain0 + rest)."""
-    restrict()
-    mask = (_U64(1) << shift) - _U64(1)
-    for j in range(n):
-        t = first + _U64(j)
-        a, b, c, d = philox4x32(t >> shift, step, chain0 + (t & mask), call, k0, k1)
-        words[0, j], words[1, j], words[2, j], words[3, j] = _U32(a), _U32(b), _U32(c), _U32(d)
 
 
 @njit(**CONTRACT)
@@ -149,9 +138,10 @@ def _draw(x, bias, scale, code, step, call, chain0, key, lanes):
         if lanes.size > 0:
             _fast_words(lanes, pairs)
         else:
-            _philox_words(
-                _U64(q << shift), m * width, _U64(shift), _U64(chain0), _U64(step), _U64(call),
-                key[0], key[1], words,
+            k = m * width
+            words32(
+                _U64(q << shift), _U64(shift), _U64(chain0), _U64(step), _U64(call), key[0],
+                key[1], words[0, :k], words[1, :k], words[2, :k], words[3, :k],
             )  # fmt: skip
         for r in range(4):
             first = r * quarter + q
