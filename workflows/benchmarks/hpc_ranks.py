@@ -140,6 +140,8 @@ def with_avx2(figure: str) -> Row:
     with tempfile.TemporaryDirectory() as cache:
         masked = has_avx512()
         mask = {"NUMBA_CPU_FEATURES": MASKED, "NUMBA_CACHE_DIR": cache} if masked else {}
+        if masked:  # a peer that compiles here gets what such a machine has as well
+            mask["XLA_FLAGS"] = "--xla_cpu_max_isa=AVX2"
         paths = os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
         done = subprocess.run(
             [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": paths} | mask,
@@ -148,7 +150,7 @@ def with_avx2(figure: str) -> Row:
     if done.returncode:
         raise SystemExit(f"{figure} failed:\n{done.stderr}")
     row = Row(**json.loads(done.stdout.splitlines()[-1]))
-    row.detail["machine"] = f"{machine()}{', AVX-512 masked for our kernels' * masked}"
+    row.detail["machine"] = f"{machine()}{', AVX-512 masked' * masked}"
     return row
 
 
