@@ -39,6 +39,15 @@ def test_seeds_and_sizes_become_one_grid(tmp_path):
     assert ds.attrs["runs"].split("\n") == list(map(str, runs))
 
 
+def test_runs_that_differ_in_their_points_alone_are_one_scan(tmp_path):
+    runs = [a_run(tmp_path / "a", beta=(0.3,)), a_run(tmp_path / "b", beta=(0.5, 0.4))]
+    ds = merge_runs(runs)
+    assert dict(ds.sizes) == {"generator": 1, "L": 1, "beta": 3}
+    assert np.allclose(ds.energy.squeeze(), 180.0 + ds.beta)
+    (one,) = merge_runs(runs[:1]).energy.values.ravel()
+    assert one == pytest.approx(180.3)
+
+
 def test_two_runs_at_one_place_are_refused(tmp_path):
     a_run(tmp_path / "a")
     a_run(tmp_path / "b", note="other")
