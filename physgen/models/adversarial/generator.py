@@ -132,7 +132,7 @@ class LatticeGenerator(Generator):
 
     @classmethod
     def for_target(
-        cls, source: Any, *, kind: str, rng: Stream | int = 0, **options: Any
+        cls, source: Any, *, kind: str | None = None, rng: Stream | int = 0, **options: Any
     ) -> LatticeGenerator:
         """Return a fresh generator of configurations like those of a target, or like given ones.
 
@@ -142,7 +142,8 @@ class LatticeGenerator(Generator):
         Parameters
         ----------
         source : Target or Configurations
-        kind : {"reals", "spins"}
+        kind : {"reals", "spins"}, optional
+            By default that of the source.
         rng : Stream or int
         **options
             Other arguments of the class.
@@ -153,6 +154,7 @@ class LatticeGenerator(Generator):
             If the source has other configurations, or an argument is out of range.
         """
         stream, source = as_stream(rng), whole_source(source)
+        kind = check_choice("kind", kind or source.support.kind, tuple(_KINDS))
         if source.support.kind != kind:
             raise InputError(f"a generator of {kind} needs a source of {kind}, got {source!r}")
         found = _declared(source, kind, stream)

@@ -216,6 +216,7 @@ def test_for_target_takes_what_is_declared():
         "reals",
     )
     assert 0.5 < model.scale < 3
+    assert models.LatticeGenerator.for_target(PHI4, rng=1, channels=4).config == model.config
     dense = models.for_target(Ising((4, 4), beta=0.2), "spin-gan", net="dense", rng=1)
     assert (dense.shifted, dense.scale, dense.estimator) == (True, 1.0, "straight-through")
     with pytest.raises(InputError, match="family of a target of spins must be"):
