@@ -26,7 +26,7 @@ def tensors(L, chi, kraus=1, parity=False, seed=1):
     return A, bonds, even
 
 
-def call(A, bonds, even, parity, frame, x, weights, gradient):
+def call(A, bonds, even, parity, frame, x, weights, gradient, limit=np.inf, lost=None):
     logs = np.empty(len(x))
     kind = A.dtype
     log_weights(
@@ -40,6 +40,8 @@ def call(A, bonds, even, parity, frame, x, weights, gradient):
         weights.astype(kind),
         logs,
         gradient,
+        limit,
+        np.empty(len(x), np.bool_) if lost is None else lost,
     )
     return logs
 
@@ -107,3 +109,59 @@ def test_what_a_state_excludes_has_no_probability():
     finite = call(A, bonds, bonds, False, frame, x, np.ones(N), gradient)
     assert np.isfinite(finite).all()
     assert np.isfinite(gradient).all()
+
+
+def walled(leak, L=8, rotated=True):
+    """A GHZ state, but for leaks, whose bonds are turned; and the log weight of 0...01...1."""
+    A = np.zeros((L, 2, 2, 2))
+    A[:, 0, 0, 0] = A[:, 1, 1, 1] = 1.0
+    A[:, 1, 0, 1] = A[:, 0, 1, 0] = leak
+    turns = np.array([[[np.cos(t), -np.sin(t)], [np.sin(t), np.cos(t)]] for t in range(1, L)])
+    for i in range(L - 1):  # without this, all terms are positive and nothing can cancel
+        A[i] = np.einsum("asb,bc->asc", A[i], turns[i])
+        A[i + 1] = np.einsum("ac,asb->csb", turns[i], A[i + 1])
+    first, last = A[0].sum(axis=0), A[-1].sum(axis=2)
+    A[0], A[-1] = 0, 0
+    A[0, 0], A[-1, :, :, 0] = first, last
+    bonds = np.array([1] + [2] * (L - 1) + [1])
+    return A, bonds, 2 * np.log(2 * leak ** (L // 2))
+
+
+def halves(L=8):
+    """Shots 0...0, and one of zeros left and ones right; in the first of two blocks."""
+    x = np.zeros((N, L), np.int64)
+    x[3, L // 2 :] = 1
+    return x
+
+
+def test_shots_that_cancel_are_reported_and_their_block_adds_no_slope():
+    """Kappa is about 1 / (4 leak^L): v = (1, leak^(L/2)), and w is its mirror image."""
+    leak, frame, x = 0.1, povm("computational"), halves()
+    A, bonds, weight = walled(leak)
+    kappa = (1 + leak**8) ** 2 / (4 * leak**8)
+    whole = np.zeros_like(A)
+    logs = call(A, bonds, bonds, False, frame, x, np.ones(N), whole)
+    assert logs[3] == pytest.approx(weight, abs=1e-6)  # kappa 2.5e7 in float64
+    other, second = np.zeros_like(A), np.ones(N)
+    second[:LANES] = 0.0
+    call(A, bonds, bonds, False, frame, x, second, other)
+    for factor, expected in ((0.9, other), (1.1, whole)):
+        gradient, lost = np.zeros_like(A), np.empty(N, np.bool_)
+        call(A, bonds, bonds, False, frame, x, np.ones(N), gradient, factor * kappa, lost)
+        assert list(np.flatnonzero(lost)) == ([3] if factor < 1 else [])
+        np.testing.assert_allclose(gradient, expected, atol=1e-12)
+    assert abs(whole - other).max() > 1
+
+
+def test_a_shot_below_rounding_stays_finite():
+    """kappa = 2.5e31: R is noise of either sign, whose quotients would overflow in the end."""
+    frame, L = povm("computational"), 32
+    A, bonds, _ = walled(0.1, L)
+    for kind in (np.float32, np.float64):
+        gradient, lost = np.zeros_like(A, dtype=kind), np.empty(N, np.bool_)
+        logs = call(
+            A.astype(kind), bonds, bonds, False, frame, halves(L), np.ones(N), gradient, 1e5, lost
+        )
+        assert np.isfinite(logs).all()
+        assert np.isfinite(gradient).all()
+        assert list(np.flatnonzero(lost)) == [3]

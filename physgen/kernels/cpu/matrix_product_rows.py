@@ -12,7 +12,7 @@ from numba import njit
 from physgen.kernels.cpu.restrict import restrict
 from physgen.kernels.cpu.vecmath import CONTRACT
 
-__all__ = ["LANES", "add_dots", "add_row", "combine", "divide", "transpose"]
+__all__ = ["LANES", "add_dots", "add_row", "combine", "divide", "squares", "transpose"]
 
 LANES = 64
 _U = np.uint64
@@ -139,3 +139,14 @@ def divide(x, divisor, rows):
     for row in range(rows):
         for j in range(LANES):
             x[_U(row * LANES) + _U(j)] /= divisor[_U(j)]
+
+
+@njit(**CONTRACT)
+def squares(out, x, rows):
+    """Write the sum of squares of `rows` rows of LANES items."""
+    restrict()
+    out[:] = 0
+    for row in range(rows):
+        for j in range(LANES):
+            v = x[_U(row * LANES) + _U(j)]
+            out[_U(j)] += v * v
