@@ -174,9 +174,9 @@ class MatrixProduct(StringModel):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return log q of outcome strings (B, L) in nats, float64, differentiable.
 
-        The arithmetic follows the weights: float32 is good to about 1e-6 per site, unless the
-        probability of an outcome is tiny itself.  Without gradients :meth:`log_prob` computes in
-        float64.
+        The arithmetic follows the weights: float32 is good to about 1e-6 per site, unless
+        amplitudes cancel.  Where a gradient is wanted such shots are computed again in float64;
+        without gradients :meth:`log_prob` computes all in float64.
         """
         return self._log_q(x, self.tensors.weights.dtype)
 
