@@ -148,17 +148,16 @@ def copies(target, monkeypatch, **options):
     return found
 
 
-@pytest.mark.parametrize(
-    ("target", "options"),
-    [
-        (PHI4, {}),
-        (PHI4, {"decimate": False}),
-        (PHI4, {"family": "coupling-flow"}),
-        (pg.Phi4.from_unhalved((4, 4, 4), m2=-4.0, lam=6.0), {}),
-        (ISING, {}),
-        (ISING, {"decimate": False}),
-    ],
-)
+CUBE = pg.Phi4.from_unhalved((4, 4, 4), m2=-4.0, lam=6.0)
+RECORDABLE = [
+    (PHI4, {}), (PHI4, {"decimate": False}), (CUBE, {}),
+    *((PHI4, {"family": f}) for f in ("coupling-flow", "glow-flow", "zuko-flow")),
+    (ISING, {}), (ISING, {"decimate": False}),
+    *((ISING, {"family": f}) for f in ("masked-net", "pixel-net", "spin-transformer")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("target", "options"), RECORDABLE)
 def test_an_update_reads_nothing_from_the_host(target, options, monkeypatch):
     """All tables of targets and models are on the device after the first update."""
     assert copies(target, monkeypatch, **options)[1] == 0
