@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import time
@@ -45,7 +46,8 @@ def run_jobs(command: Sequence[str], out: Path, n: int, reporter: Reporter) -> N
                         job.send_signal(stop.number)
                 done, seconds = n - len(running), time.monotonic() - begun
                 reporter.update("jobs", f"{done} of {n} shares done, {seconds:.0f} s")
-                time.sleep(_LOOK)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    running[0].wait(_LOOK)
         finally:  # a second signal does not leave them behind
             for job in jobs:
                 if job.poll() is None:

@@ -124,7 +124,7 @@ def run_share(
     _one_division(out, share)
     place.parent.mkdir(parents=True, exist_ok=True)
     run(cut, place, until=last_stage(config), force=force, reporter=reporter)
-    if not _is_done(place):
+    if _said(place) is None:
         with RunStore.resume(place) as store:
             store.commit({DONE: xr.Dataset(attrs={"i": share.i, "n": share.n})})
     return place
@@ -146,16 +146,20 @@ def _found(out: Path) -> list[Path]:
     return sorted(p for p in every if p.is_dir() and re.fullmatch(r"\d+-of-\d+", p.name))
 
 
-def _is_done(place: Path) -> bool:
+def _said(place: Path) -> Mapping[str, Any] | None:
+    """Return what the file of a share says of the run; None if the share is not finished."""
     from physgen.results import open_run
     from physgen.results.layers import is_run
 
-    return is_run(place) and DONE in open_run(place, groups=(DONE,))
+    if not is_run(place):
+        return None
+    tree = open_run(place, groups=(DONE,))
+    return {str(k): v for k, v in tree.attrs.items()} if DONE in tree else None
 
 
 def all_done(out: Path, n: int) -> bool:
     """Whether every one of n shares is finished."""
-    return all(_is_done(out / SHARES / Share(i, n).name) for i in range(n))
+    return all(_said(out / SHARES / Share(i, n).name) for i in range(n))
 
 
 def gather(out: Path, *, force: bool = False, reporter: Reporter | None = None) -> JobConfig:
@@ -176,28 +180,27 @@ def gather(out: Path, *, force: bool = False, reporter: Reporter | None = None) 
     StoreError
         If shares are of different configs, or another process is at work in `out`.
     """
-    from physgen.results import RunStore, open_run
+    from physgen.results import RunStore
     from physgen.workflow.loading import config_of_run
 
-    places = _found(out)
-    if not places:
+    found = _found(out)
+    if not found:
         raise InputError(f"{out} must hold shares ({SHARES}/0-of-4, ...), got none")
-    n = int(places[0].name.rpartition("-")[2])
-    missing = [i for i in range(n) if not _is_done(out / SHARES / Share(i, n).name)]
-    if missing:
-        listed = "; ".join(f"{i}/{n}{_points_of(places[0], Share(i, n))}" for i in missing)
+    n = int(found[0].name.rpartition("-")[2])
+    places = [out / SHARES / Share(i, n).name for i in range(n)]
+    said = [_said(place) for place in places]
+    if missing := [i for i, attrs in enumerate(said) if attrs is None]:
+        listed = "; ".join(f"{i}/{n}{_points_of(found[0], Share(i, n))}" for i in missing)
         raise InputError(
             f"all {n} shares of {out} must be finished, and these are not: {listed}; run them "
             "with --points"
         )
-    places = [out / SHARES / Share(i, n).name for i in range(n)]
-    first = open_run(places[0], groups=()).attrs
-    for place in places[1:]:
-        if open_run(place, groups=()).attrs["config_hash"] != first["config_hash"]:
+    known = [attrs for attrs in said if attrs is not None]
+    for place, attrs in zip(places, known, strict=True):
+        if attrs["config_hash"] != known[0]["config_hash"]:
             raise StoreError(f"{place} is of another config than {places[0]}; run it again")
-    config = config_of_run(first)
-    provenance = {str(k): v for k, v in first.items()}
-    with RunStore.open(out, config.canonical(), provenance=provenance, force=force) as store:
+    config = config_of_run(known[0])
+    with RunStore.open(out, config.canonical(), provenance=known[0], force=force) as store:
         if any(store.has(name) for name in _RECORDS):  # they are brought last
             return config
         records: dict[str, list[xr.Dataset]] = {name: [] for name in _RECORDS}
@@ -211,8 +214,8 @@ def gather(out: Path, *, force: bool = False, reporter: Reporter | None = None) 
         order = {group: k for k, group in enumerate(serial(config))}
         whole = {name: _joined(parts, order) for name, parts in records.items() if parts}
         _check_dealt(out, whole, order)
-        for place in places:  # once, although a kill may have brought groups before
-            store.add_time(open_run(place, groups=()).attrs)
+        for attrs in known:  # once, although a kill may have brought groups before
+            store.add_time(attrs)
         heap.commit(whole)  # together with the last groups, which no kill can then part
     return config
 

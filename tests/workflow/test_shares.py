@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import tomli_w
 from helpers.same import assert_same
@@ -14,6 +15,7 @@ from physgen.cli import main
 from physgen.core.errors import InputError, StoreError
 from physgen.results import open_run
 from physgen.results.lock import Lock
+from physgen.workflow.lattice.points import Scan
 from physgen.workflow.loading import config_from_dict
 from physgen.workflow.run import run
 from physgen.workflow.shares import Share, all_done, gather, run_share
@@ -49,11 +51,25 @@ def test_shares_deal_out_all_places_once(costs):
         assert max(loads) <= sum(costs) / n + max(costs)  # what a greedy dealer promises
 
 
+def scan(**sections):
+    target = {"name": "ising-2d", "L": [8, 16, 32, 64], "beta": list(np.linspace(0.3, 0.5, 13))}
+    return config_from_dict({"target": target, "sampler": {"name": "wolff"}, **sections})
+
+
 def test_large_lattices_are_dealt_first_and_small_ones_make_up_for_them():
-    costs = [64] * 13 + [256] * 13 + [1024] * 13 + [4096] * 13  # 13 couplings, L = 8, 16, 32, 64
+    costs = Scan(scan()).costs()
+    assert costs[-1] - costs[0] == 64**2 - 8**2
     assert 51 in Share(0, 2).of(costs)
     loads = [sum(costs[k] for k in Share(i, 2).of(costs)) for i in range(2)]
-    assert max(loads) - min(loads) <= 64
+    assert max(loads) - min(loads) <= min(costs)
+
+
+@pytest.mark.parametrize("length", [{"budget": "10s"}, {}])
+def test_places_that_are_fitted_in_a_budget_cost_the_same(length):
+    fits = Scan(scan(model={}, train=length)).costs()
+    assert len(fits) == 52
+    assert len(set(fits)) == 1
+    assert len(set(Scan(scan(model={}, train={"n_epochs": 3})).costs())) == 4
 
 
 @pytest.mark.parametrize("dealt", [[1], [0, 1, 3]])  # by right 1 and 3

@@ -193,7 +193,7 @@ def campaign_lost() -> Row:
 
 def _campaign(cluster, work: Path) -> Row:
     from physgen.results import open_run
-    from physgen.workflow.shares import Share, _is_done
+    from physgen.workflow.shares import Share, _said
     from physgen.workflow.shipped import copy_workflow
 
     work.mkdir()
@@ -216,7 +216,7 @@ def _campaign(cluster, work: Path) -> Row:
                     victims.remove(k)
                     killed += 1
             time.sleep(0.2)
-        left = {k for k in left if not _is_done(out / "points" / Share(k, N_CAMPAIGN).name)}
+        left = {k for k in left if _said(out / "points" / Share(k, N_CAMPAIGN).name) is None}
     seconds = time.monotonic() - begun
     physgen("gather", str(out))
     physgen("run", str(config), "--out", str(work / "serial"))

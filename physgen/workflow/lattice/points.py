@@ -28,6 +28,8 @@ from physgen.workflow.target.section import TargetSection
 
 __all__ = ["Scan"]
 
+POINT = 300  # sites whose chains take as long as what a point of any size takes besides
+
 
 @final
 @dataclass(frozen=True)
@@ -59,11 +61,14 @@ class Scan(Axes):
         return len(self.extents) * len(self.values) * len(self.labels)
 
     def costs(self) -> list[int]:
-        """Return what each place of the whole scan costs, relative to the others: its sites."""
-        sites = [1]  # one extent costs the same everywhere
-        if len(self.extents) > 1:
-            sites = [self.sites(self.target(L, self.values[0])) for L in self.extents]
-        return [n for n in sites for _ in self.values]
+        """Return what each place of the whole scan costs, relative to the others.
+
+        That is its sites; where a model is fitted in a budget of time, all cost the same.
+        """
+        in_time = any(model.train.n_epochs is None for model in self.config.model)
+        alike = in_time or len(self.extents) == 1
+        sites = (0 if alike else self.sites(self.target(L, self.values[0])) for L in self.extents)
+        return [POINT + n for n in sites for _ in self.values]
 
     def places(self) -> Iterator[Place]:
         """Yield the targets that this process works on, small lattices first."""
