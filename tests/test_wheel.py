@@ -1,6 +1,7 @@
 """An installed wheel works outside the checkout: catalogue and workflows travel with it."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,17 +11,25 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+
+
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-    """Build the wheel offline and install it into a folder of its own."""
-    folder = tmp_path_factory.mktemp("wheel")
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+def wheel(tmp_path_factory):
+    """Build the wheel offline, into a folder of its own."""
+    folder = tmp_path_factory.mktemp("wheelhouse")
     build = ["wheel", "--no-build-isolation", "--no-deps", "--no-index", "-w", str(folder)]
-    subprocess.run([*pip, *build, str(ROOT)], check=True)
+    subprocess.run([*PIP, *build, str(ROOT)], check=True)
     (wheel,) = folder.glob("physgen-*.whl")
-    target = folder / "site"
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    """Install it into a folder of its own."""
+    target = tmp_path_factory.mktemp("wheel") / "site"
     install = ["install", "--no-deps", "--no-index", "--target", str(target), str(wheel)]
-    subprocess.run([*pip, *install], check=True)
+    subprocess.run([*PIP, *install], check=True)
     return target
 
 
@@ -67,3 +76,23 @@ def test_data_files_are_inside(installed):
     package = installed / "physgen"
     for name in ("py.typed", "results/references.bib", "workflow/report.html"):
         assert (package / name).is_file(), name
+
+
+@pytest.mark.slow
+def test_a_wheelhouse_is_enough_without_a_network(wheel, tmp_path):
+    """The commands of docs/install.md, the second one where there is no network to ask."""
+    alone = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-rn"]
+    if shutil.which("unshare") is None or subprocess.run([*alone, "true"]).returncode:
+        pytest.skip("needs a namespace without a network: unshare -n")
+    download = ["download", "-c", str(ROOT / "constraints.txt"), "-d", str(wheel.parent)]
+    fetched = subprocess.run([*PIP, *download, str(wheel)], capture_output=True, text=True)
+    if fetched.returncode:
+        pytest.skip(f"needs packages to fetch: {fetched.stderr.strip().splitlines()[-1]}")
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path)], check=True)
+    install = ["install", "--quiet", "--no-index", "--find-links", str(wheel.parent), "physgen"]
+    subprocess.run([*alone, str(tmp_path / "bin/pip"), *install], check=True)
+    done = subprocess.run(
+        [*alone, str(tmp_path / "bin/physgen"), "info"], capture_output=True, text=True, check=True
+    )
+    assert str(tmp_path) in done.stdout
+    shutil.rmtree(tmp_path / "lib")  # two gigabytes

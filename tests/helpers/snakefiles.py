@@ -6,15 +6,21 @@ import sys
 from pathlib import Path
 
 
-def snakemake(folder, *arguments):
-    """Return the exit status, and all that it told."""
+def begun(folder, *arguments):
+    """Start it, in a process group of its own."""
     bins = Path(sys.executable).parent
     environment = os.environ | {
         "PATH": f"{bins}:{os.environ['PATH']}",
         "XDG_CACHE_HOME": str(folder),
     }
-    done = subprocess.run(
+    return subprocess.Popen(
         [sys.executable, "-m", "snakemake", *arguments], cwd=folder, env=environment,
-        capture_output=True, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )  # fmt: skip
-    return done.returncode, done.stdout + done.stderr
+
+
+def snakemake(folder, *arguments):
+    """Return the exit status, and all that it told."""
+    process = begun(folder, *arguments)
+    told, _ = process.communicate()
+    return process.returncode, told

@@ -1,9 +1,12 @@
 """Every shipped Snakefile runs, in miniature, and a second call finds nothing to do."""
 
+import os
+import signal
+import time
 from importlib.util import find_spec
 
 import pytest
-from helpers.snakefiles import snakemake
+from helpers.snakefiles import begun, snakemake
 
 from physgen.results import open_run
 from physgen.workflow.shipped import copy_workflow, find_workflow, list_workflows
@@ -53,6 +56,34 @@ def test_settings_choose_what_runs_and_what_a_job_asks_for(tmp_path):
     assert told.count("rule scan:") == 6
     assert "runs/L12_seed7/report.html" in told
     assert all(asked in told for asked in ("gres=gpu:1", "runtime=7", "mem_mb=123"))
+
+
+@here
+@pytest.mark.slow
+def test_after_a_kill_only_what_is_missing_is_done(tmp_path):
+    folder = copy_workflow("ising_criticality", tmp_path / "mine")
+    given = ["--profile", "profiles/local", "--cores", "1"]
+    settings = ["--config", "sizes=[4]", "seeds=[1,2]", "options=--toy"]
+    process = begun(folder, *given, *settings)
+    while process.poll() is None and not (done := list(folder.glob("runs/*/report.html"))):
+        time.sleep(0.1)
+    time.sleep(1.0)  # into the second job
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    (first,) = (path.parent for path in done)
+    before = (first / "run.h5").read_bytes()
+    assert len(list(folder.glob("runs/*/report.html"))) == 1
+    status, told = snakemake(folder, *given, *settings)
+    assert status != 0, told
+    assert "--unlock" in told
+    assert snakemake(folder, *given, "--unlock", *settings)[0] == 0
+    status, told = snakemake(folder, *given, *settings)
+    assert status == 0, told
+    assert told.count("rule scan:") == 1
+    assert (first / "run.h5").read_bytes() == before
+    runs = list((folder / "runs").iterdir())
+    assert len(runs) == 2
+    assert all(open_run(run, groups=()).attrs["complete"] for run in runs)
 
 
 @here
