@@ -77,7 +77,7 @@ def wolff_ratio() -> Row:
     """Wolff clusters of one chain at Kc: spins flipped a second, the worst size."""
     ratios, detail = {}, {}
     for L in (32, 128, 512):
-        n = max(8_000_000 // L**2, 30)
+        n = max(8_000_000 // L**2, 200)  # sizes of single clusters differ by much
         chains = Wolff(n_clusters=n).bind(Ising(L=L, beta=KC))
         state, _ = chains.step(Stream(1), chains.init(Stream(1), 1, "cold"), 4)
         peer = IsingSimulation(L, 1.0, 0.0, 0.0, 0.0, 1, "wolff", "square")
