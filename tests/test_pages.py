@@ -64,3 +64,10 @@ def test_a_lost_mean_is_found():
     code = "    print(<m>)\n\n```python\n<m>\n```\n`<m>`"
     text = f"c = <E^2> - <E>^2, V <abs m>\n\n{code} \\<m> <X_i>\n"
     assert TAG.findall(links.prose(text)) == ["<E>", "<abs m>"]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_formula_becomes_a_list(path):
+    """A line that goes on with "+ c" would be a point of a list; no list has that sign."""
+    prose = links.prose(path.read_text(encoding="utf-8"))
+    assert re.findall(r"^ {0,3}[+] .*$", prose, flags=re.M) == []
