@@ -21,7 +21,7 @@ from physgen.core.errors import InputError
 __all__ = ["beside", "like", "real_numbers", "to_numpy", "wide"]
 
 _WIDE = {"spins": "float64", "outcomes": "int64"}
-_KEPT: dict[tuple[int, Any], Any] = {}  # tables on devices, by id and device
+_KEPT: dict[tuple[int, Any] | None, Any] = {}  # tables on devices, by id and device
 
 
 def to_numpy(x: Any) -> np.ndarray:
@@ -52,12 +52,13 @@ def beside(table: np.ndarray, x: Any) -> Any:
         return table
     import torch
 
-    if (key := (id(table), x.device)) in _KEPT:
+    key = None if x.is_cpu else (id(table), x.device)
+    if key in _KEPT:
         return _KEPT[key]
     # torch shares memory only with what it may write
     shared: Any = table if table.flags.writeable else table.copy()
     tensor = torch.from_numpy(shared)  # pyright: ignore[reportUnknownMemberType]
-    if x.device.type == "cpu":
+    if key is None:
         return tensor
     _KEPT[key] = tensor.to(x.device)
     weakref.finalize(table, _KEPT.pop, key, None)

@@ -6,6 +6,7 @@ of the sites.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import Any
 
@@ -18,14 +19,14 @@ from physgen.core.errors import InputError
 __all__ = ["Sublattices"]
 
 
-class Sublattices:
+class Sublattices(ABC):
     """Sublattice methods of every bipartite lattice, which defines shape and checkerboard."""
 
     shape: tuple[int, ...]
 
+    @abstractmethod
     def checkerboard(self) -> np.ndarray:
         """Return 0 or 1 for every site, different on neighbours."""
-        raise NotImplementedError
 
     @cached_property
     def even_sites(self) -> np.ndarray:

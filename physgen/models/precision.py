@@ -8,15 +8,18 @@ come from: log q of trained nets moves by 2e-4 (coloured net, Ising 8 x 8) to 4e
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 
 __all__ = ["without_tf32"]
 
 
+@cache
 def without_tf32() -> None:
-    """Let cuDNN compute in float32, in the whole process.
+    """Let cuDNN compute in float32, in the whole process; the first call alone does it.
 
-    What is set after a model was moved to a device stays as it is set.
+    So what is set after a model was moved to a device stays, also when others are moved.
     """
     # The older of torch's two switches: it may be combined with the newer one in any order.
     torch.backends.cudnn.allow_tf32 = False

@@ -10,9 +10,9 @@ each replay to that of the step, so a fit has the same random numbers with and w
 a resumed one those of an uninterrupted one.  An objective whose updates read nothing else says so
 (:class:`~physgen.core.learning.Replayable`).
 
-The first `WARM` steps of a kind (size of the batch, steps of a solver) are taken one
-kernel at a time, on a stream of their own: libraries set themselves up, and the generators are
-found.  The optimiser, clipping and the average are a few kernels more, and are not recorded.
+The first `WARM` steps of a kind (size of the batch, steps of a solver) are taken one kernel at a
+time, on a stream of their own: libraries set themselves up, and the generators are found.  The
+optimiser, clipping and the average are a few kernels more, and are not recorded.
 """
 
 from __future__ import annotations

@@ -66,8 +66,10 @@ def test_log_q_would_not_survive_tf32(target, family):
 def cudnn():
     before = torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.allow_tf32 = True
+    without_tf32.cache_clear()
     yield torch.backends.cudnn
     torch.backends.cudnn.allow_tf32 = before
+    without_tf32.cache_clear()
 
 
 def test_models_on_a_cuda_device_do_not_use_it(cudnn, monkeypatch):
@@ -80,6 +82,6 @@ def test_models_on_a_cuda_device_do_not_use_it(cudnn, monkeypatch):
     assert not cudnn.allow_tf32
     assert cudnn.conv.fp32_precision != "tf32"
     assert cudnn.rnn.fp32_precision != "tf32"
-    cudnn.allow_tf32 = True  # the last word is the user's
-    without_tf32()
-    assert not cudnn.allow_tf32
+    cudnn.allow_tf32 = True
+    model.to(torch.float64)
+    assert cudnn.allow_tf32  # the last word is the user's
